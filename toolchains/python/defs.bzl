@@ -1,0 +1,52 @@
+"""Macros for Python targets. They run with @python's interpreter, which has the pinned packages."""
+
+def nacelle_py_library(name, **kwargs):
+    """A Python library.
+
+    Args:
+      name: the target's name.
+      **kwargs: py_library's attributes.
+    """
+    native.py_library(
+        name = name,
+        srcs_version = "PY3",
+        **kwargs
+    )
+
+def nacelle_py_binary(name, **kwargs):
+    """A Python program.
+
+    Args:
+      name: the target's name.
+      **kwargs: py_binary's attributes.
+    """
+    native.py_binary(
+        name = name,
+        python_version = "PY3",
+        srcs_version = "PY3",
+        **kwargs
+    )
+
+def nacelle_pytest(name, srcs, args = [], data = [], size = "medium", conftest = [], **kwargs):
+    """A test that runs pytest over its sources. A run that finds no test fails.
+
+    Args:
+      name: the target's name.
+      srcs: the test modules, all of which are run.
+      args: arguments for pytest.
+      data: files that the tests read.
+      size: py_test's size.
+      conftest: conftest.py files and other modules that the tests import but that hold no tests.
+      **kwargs: py_test's other attributes. Tag a test that needs a GPU "gpu".
+    """
+    native.py_test(
+        name = name,
+        srcs = srcs + conftest + ["//toolchains/python:pytest_main.py"],
+        args = ["$(rootpath %s)" % src for src in srcs] + args,
+        data = data,
+        main = "//toolchains/python:pytest_main.py",
+        python_version = "PY3",
+        size = size,
+        srcs_version = "PY3",
+        **kwargs
+    )

@@ -1,0 +1,32 @@
+"""All external repositories of the workspace."""
+
+load("//toolchains/cuda:repository.bzl", "cuda_headers_repository")
+load("//toolchains/googletest:repository.bzl", "googletest_repository")
+load("//toolchains/libtorch:repository.bzl", "libtorch_repository")
+load("//toolchains/python:repository.bzl", "python_environment")
+load("//toolchains/stubs:repository.bzl", "stub_repositories")
+load("//toolchains/tensorrt:repositories.bzl", "tensorrt_repositories")
+load("//toolchains/wheels:repository.bzl", "wheel_files")
+load("//toolchains/workspace:repository.bzl", "workspace_root_repository")
+
+def nacelle_repositories():
+    """Declares every repository. Each is fetched only when a target needs it."""
+    stub_repositories()
+    workspace_root_repository(name = "workspace_root")
+    googletest_repository(name = "googletest")
+    python_environment(name = "python")
+    libtorch_repository(name = "torch")
+    cuda_headers_repository(
+        name = "cuda_headers",
+        requirement = "nvidia-cuda-runtime==13.0.96",
+    )
+    tensorrt_repositories()
+    wheel_files(
+        name = "example_data",
+        build_file = "//toolchains/wheels:example_data.BUILD",
+        lock = "//toolchains/locks:examples.lock",
+        requirements = [
+            "facenet-pytorch==2.6.0",
+            "scikit-image==0.26.0",
+        ],
+    )
