@@ -1,0 +1,173 @@
+#include "core/device/cuda_driver.h"
+
+#include <cuda.h>
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "core/text.h"
+
+// What is called in the driver. cuda.h renames functions to their current versions by macros (cuDeviceTotalMem is
+// cuDeviceTotalMem_v2 there); NACELLE_TEXT(name) follows them, so that the symbol fits the declaration.
+#define NACELLE_CUDA_FUNCTIONS(FUNCTION) \
+  FUNCTION(cuInit)                       \
+  FUNCTION(cuDriverGetVersion)           \
+  FUNCTION(cuDeviceGetCount)             \
+  FUNCTION(cuDeviceGet)                  \
+  FUNCTION(cuDeviceGetName)              \
+  FUNCTION(cuDeviceGetAttribute)         \
+  FUNCTION(cuCtxGetCurrent)              \
+  FUNCTION(cuCtxGetDevice)               \
+  FUNCTION(cuGetErrorName)               \
+  FUNCTION(cuGetErrorString)
+#define NACELLE_TEXT_OF(name) #name
+#define NACELLE_TEXT(name) NACELLE_TEXT_OF(name)
+
+namespace nacelle::device {
+namespace {
+
+struct Api {
+#define NACELLE_DECLARE(name) decltype(&::name) name = nullptr;
+  NACELLE_CUDA_FUNCTIONS(NACELLE_DECLARE)
+#undef NACELLE_DECLARE
+
+  // Looks every function up. Gives the name of the first that `library` lacks, or nothing.
+  std::optional<std::string> Load(void* library) {
+#define NACELLE_LOAD(name)                                                        \
+  name = reinterpret_cast<decltype(&::name)>(dlsym(library, NACELLE_TEXT(name))); \
+  if (name == nullptr) return NACELLE_TEXT(name);
+    NACELLE_CUDA_FUNCTIONS(NACELLE_LOAD)
+#undef NACELLE_LOAD
+    return std::nullopt;
+  }
+
+  std::string Describe(CUresult result) const {
+    const char* name = nullptr;
+    const char* text = nullptr;
+    if (cuGetErrorName(result, &name) != CUDA_SUCCESS || name == nullptr) name = "an error that it does not name";
+    if (cuGetErrorString(result, &text) != CUDA_SUCCESS || text == nullptr) text = "no description";
+    return Cat(name, " (", static_cast<int>(result), ": ", text, ")");
+  }
+};
+
+// The driver's answer to one device, or what failed.
+std::optional<Device> ReadDevice(const Api& api, int ordinal, std::string& why_not) {
+  const auto failed = [&](const char* call, CUresult result) {
+    if (result == CUDA_SUCCESS) return false;
+    why_not = Cat(call, " of GPU ", ordinal, ": ", api.Describe(result));
+    return true;
+  };
+  CUdevice handle = 0;
+  if (failed("cuDeviceGet", api.cuDeviceGet(&handle, ordinal))) return std::nullopt;
+  std::array<char, 256> name{};
+  Device device;
+  device.id = ordinal;
+  if (failed("cuDeviceGetName", api.cuDeviceGetName(name.data(), static_cast<int>(name.size()) - 1, handle)) ||
+      failed("cuDeviceGetAttribute",
+             api.cuDeviceGetAttribute(&device.major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle)) ||
+      failed("cuDeviceGetAttribute",
+             api.cuDeviceGetAttribute(&device.minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle))) {
+    return std::nullopt;
+  }
+  device.name = name.data();
+  std::replace(device.name.begin(), device.name.end(), '%', '_');  // records separate with it
+  return device;
+}
+
+// CUDA_VISIBLE_DEVICES hides GPUs; where it is set, it is the first thing to look at.
+std::string Visibility() {
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  return visible == nullptr ? "" : Cat(" (CUDA_VISIBLE_DEVICES is ", Quote(visible), ")");
+}
+
+}  // namespace
+
+struct CudaDriver::State {
+  explicit State(std::string path) : library(std::move(path)) {}
+
+  // Fills the members below. The one writer; runs once, before any reader.
+  void Open() {
+    void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) {
+      const char* const error = dlerror();
+      why_not = error != nullptr ? error : Cat(library, ": cannot be opened");
+      return;
+    }
+    if (const auto missing = api.Load(handle)) {
+      why_not = Cat(library, " has no function ", *missing, ": it is not NVIDIA's driver, or far too old");
+      return;
+    }
+    if (api.cuDriverGetVersion(&version) != CUDA_SUCCESS) version = 0;
+    ListDevices();
+    // All or none: with one GPU missing from the list, the choice of another would be a guess.
+    if (!why_not.empty()) devices.clear();
+    usable = why_not.empty();
+  }
+
+  void ListDevices() {
+    if (const CUresult result = api.cuInit(0); result != CUDA_SUCCESS) {
+      why_not = Cat(library, ": cuInit: ", api.Describe(result), Visibility());
+      return;
+    }
+    int count = 0;
+    if (const CUresult result = api.cuDeviceGetCount(&count); result != CUDA_SUCCESS) {
+      why_not = Cat(library, ": cuDeviceGetCount: ", api.Describe(result), Visibility());
+      return;
+    }
+    if (count <= 0) why_not = Cat(library, ": the driver lists no GPU", Visibility());
+    for (int ordinal = 0; ordinal < count && why_not.empty(); ++ordinal) {
+      if (auto device = ReadDevice(api, ordinal, why_not)) devices.push_back(*std::move(device));
+    }
+  }
+
+  std::optional<int> Current() const {
+    CUcontext context = nullptr;
+    CUdevice device = 0;
+    // Without a context cuCtxGetDevice fails, and with one it gives the ordinal.
+    if (api.cuCtxGetCurrent(&context) != CUDA_SUCCESS || context == nullptr) return std::nullopt;
+    if (api.cuCtxGetDevice(&device) != CUDA_SUCCESS) return std::nullopt;
+    return device;
+  }
+
+  const std::string library;
+  std::once_flag opened;
+  Api api;
+  bool usable = false;
+  std::string why_not;
+  int version = 0;
+  std::vector<Device> devices;
+};
+
+CudaDriver::CudaDriver(std::string library) : state_(std::make_unique<State>(std::move(library))) {}
+
+CudaDriver::~CudaDriver() = default;
+
+CudaDriver& CudaDriver::Process() {
+  static auto* const driver = new CudaDriver();  // never deleted: threads may still ask while the process ends
+  return *driver;
+}
+
+CudaDriver::State& CudaDriver::Ready() {
+  std::call_once(state_->opened, [this] { state_->Open(); });
+  return *state_;
+}
+
+bool CudaDriver::available() { return Ready().usable; }
+
+const std::string& CudaDriver::why_not() { return Ready().why_not; }
+
+int CudaDriver::driver_version() { return Ready().version; }
+
+Inventory CudaDriver::Devices() {
+  const State& state = Ready();
+  if (!state.usable) return {.devices = {}, .current = std::nullopt, .why_none = state.why_not};
+  return {.devices = state.devices, .current = state.Current(), .why_none = ""};
+}
+
+}  // namespace nacelle::device

@@ -1,0 +1,40 @@
+// A device that engines are built for and run on, as records write it.
+#ifndef NACELLE_CORE_DEVICE_DEVICE_H_
+#define NACELLE_CORE_DEVICE_DEVICE_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace nacelle::device {
+
+enum class Type : uint8_t { kGpu = 0, kDla = 1 };
+
+// A plain value. As text: `id%major%minor%type%name`, for instance `0%9%0%0%NVIDIA H100 80GB HBM3`.
+struct Device {
+  int id = 0;     // CUDA's ordinal on the machine that wrote it
+  int major = 0;  // compute capability
+  int minor = 0;
+  Type type = Type::kGpu;
+  std::string name;  // as the driver gives it; holds no '%'
+
+  // Where the reference engine runs: 0%0%0%0%cpu.
+  static Device Cpu();
+  bool IsCpu() const;
+
+  // The opposite of ToString(). Throws AbiError for anything that ToString() does not write: another number of
+  // parts, a number that is not a plain decimal, another type.
+  static Device Parse(std::string_view text);
+
+  // Throws AbiError for a name with a '%' in it and for negative numbers, which the text cannot carry.
+  std::string ToString() const;
+
+  // For messages: `GPU 0 "NVIDIA A10" (compute capability 8.6)`, `DLA 1 "Orin" (compute capability 8.7)`, `the CPU`.
+  std::string Describe() const;
+
+  friend bool operator==(const Device&, const Device&) = default;
+};
+
+}  // namespace nacelle::device
+
+#endif  // NACELLE_CORE_DEVICE_DEVICE_H_

@@ -1,0 +1,23 @@
+#include "core/error.h"
+
+namespace nacelle {
+
+const char* ErrorClassName(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kAbi:
+      return "AbiError";
+    case ErrorKind::kDevice:
+      return "DeviceError";
+    case ErrorKind::kPlan:
+      return "PlanError";
+    case ErrorKind::kLibrary:
+      return "LibraryError";
+    case ErrorKind::kInput:
+      return "InputError";
+    case ErrorKind::kExecution:
+      return "ExecutionError";
+  }
+  return "Error";
+}
+
+}  // namespace nacelle

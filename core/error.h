@@ -1,0 +1,50 @@
+// The errors that Nacelle throws.
+//
+// One class per thing that can be wrong; each message names what was found, what was wanted and what to do
+// next. core/ throws these; runtime/ carries them through torch's interpreter with the class kept.
+#ifndef NACELLE_CORE_ERROR_H_
+#define NACELLE_CORE_ERROR_H_
+
+#include <stdexcept>
+#include <string>
+
+namespace nacelle {
+
+enum class ErrorKind {
+  kAbi,        // a record: its version, a field, a conversion
+  kDevice,     // no device here can run an engine
+  kPlan,       // a plan's bytes: unknown, damaged, refused by the library that should run it
+  kLibrary,    // a TensorRT library: missing, of an unknown release, without a function that is needed
+  kInput,      // what a caller gave: tensors, names, options
+  kExecution,  // the library failed while it ran an engine
+};
+
+// The name of the class that carries `kind`, the same in C++ and in Python: "AbiError", "InputError" …
+const char* ErrorClassName(ErrorKind kind);
+
+// Base of all of them. Immutable; what() is the whole message, one or more lines of UTF-8 without a final newline.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  ErrorKind kind() const { return kind_; }
+
+ private:
+  ErrorKind kind_;
+};
+
+template <ErrorKind Kind>
+class ErrorOf : public Error {
+ public:
+  explicit ErrorOf(const std::string& message) : Error(Kind, message) {}
+};
+
+using AbiError = ErrorOf<ErrorKind::kAbi>;
+using DeviceError = ErrorOf<ErrorKind::kDevice>;
+using PlanError = ErrorOf<ErrorKind::kPlan>;
+using LibraryError = ErrorOf<ErrorKind::kLibrary>;
+using InputError = ErrorOf<ErrorKind::kInput>;
+using ExecutionError = ErrorOf<ErrorKind::kExecution>;
+
+}  // namespace nacelle
+
+#endif  // NACELLE_CORE_ERROR_H_

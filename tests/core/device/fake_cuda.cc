@@ -1,0 +1,94 @@
+// A libcuda.so.1 of our own, with three GPUs that exist nowhere. The environment decides how it behaves, read at each
+// call:
+//   NACELLE_FAKE_CUDA          "no_device": cuInit fails; "zero": it lists no GPU; "nameless": GPU 1 has no name
+//   NACELLE_FAKE_CUDA_CURRENT  the device of the calling thread's context; unset: there is no context
+#include <cuda.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <string_view>
+
+#define NACELLE_FAKE extern "C" __attribute__((visibility("default")))
+
+namespace {
+
+struct FakeGpu {
+  const char* name;
+  int major;
+  int minor;
+};
+
+constexpr FakeGpu kGpus[] = {{"Fake A10", 8, 6}, {"Fake 100% H100", 9, 0}, {"Fake A10", 8, 6}};
+std::atomic<int> init_count{0};
+
+bool Behaves(std::string_view how) {
+  const char* wanted = std::getenv("NACELLE_FAKE_CUDA");
+  return wanted != nullptr && how == wanted;
+}
+
+}  // namespace
+
+// How often cuInit was called.
+NACELLE_FAKE int nacelle_fake_init_count() { return init_count; }
+
+NACELLE_FAKE CUresult cuInit(unsigned int) {
+  ++init_count;
+  return Behaves("no_device") ? CUDA_ERROR_NO_DEVICE : CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuDriverGetVersion(int* version) {
+  *version = 13020;
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuDeviceGetCount(int* count) {
+  *count = Behaves("zero") ? 0 : static_cast<int>(std::size(kGpus));
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuDeviceGet(CUdevice* device, int ordinal) {
+  *device = ordinal;
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuDeviceGetName(char* name, int length, CUdevice device) {
+  if (Behaves("nameless") && device == 1) return CUDA_ERROR_UNKNOWN;
+  std::strncpy(name, kGpus[device].name, static_cast<size_t>(length));
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuDeviceGetAttribute(int* value, CUdevice_attribute attribute, CUdevice device) {
+  if (attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) {
+    *value = kGpus[device].major;
+  } else if (attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR) {
+    *value = kGpus[device].minor;
+  } else {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuCtxGetCurrent(CUcontext* context) {
+  static int some_context = 0;
+  *context = std::getenv("NACELLE_FAKE_CUDA_CURRENT") == nullptr ? nullptr : reinterpret_cast<CUcontext>(&some_context);
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuCtxGetDevice(CUdevice* device) {
+  const char* current = std::getenv("NACELLE_FAKE_CUDA_CURRENT");
+  if (current == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
+  *device = std::atoi(current);
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuGetErrorName(CUresult error, const char** text) {
+  *text = error == CUDA_ERROR_NO_DEVICE ? "CUDA_ERROR_NO_DEVICE" : "CUDA_ERROR_UNKNOWN";
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuGetErrorString(CUresult error, const char** text) {
+  *text = error == CUDA_ERROR_NO_DEVICE ? "no CUDA-capable device is detected" : "unknown error";
+  return CUDA_SUCCESS;
+}
