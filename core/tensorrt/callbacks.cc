@@ -1,0 +1,268 @@
+#include "core/tensorrt/callbacks.h"
+
+#include <algorithm>
+#include <exception>
+#include <span>
+#include <typeinfo>
+
+#include "core/error.h"
+#include "core/text.h"
+
+namespace nacelle::tensorrt {
+namespace {
+
+using Head = Callback::Head;
+
+// Run-time type of the callbacks, for a library that asks with dynamic_cast whether a callback can do more: the
+// answer has to be no, not a crash.
+struct Rtti {
+  virtual ~Rtti() = default;
+};
+
+template <typename R, typename... P>
+Callback::Function Erase(R (*function)(P...) noexcept) {
+  return reinterpret_cast<Callback::Function>(function);
+}
+
+template <typename T>
+T& Target(const Head* head) {
+  return *static_cast<T*>(head->target);
+}
+
+// Runs `call`; what it throws becomes a message and `failed` the result.
+template <typename R, typename F>
+R Guard(const char* what, R failed, const F& call) noexcept {
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    try {
+      RecordMessage(Severity::kERROR, Cat(what, " failed: ", error.what()).c_str());
+    } catch (...) {
+      RecordMessage(Severity::kERROR, what);
+    }
+  } catch (...) {
+    RecordMessage(Severity::kERROR, what);
+  }
+  return failed;
+}
+
+// The same for what gives no result.
+template <typename F>
+void GuardVoid(const char* what, const F& call) noexcept {
+  Guard(what, false, [&] {
+    call();
+    return true;
+  });
+}
+
+// --- Slots that every callback has
+// ------------------------------------------------------------------------------------
+
+// Our side owns the object: TensorRT's delete does nothing.
+void Destroy(Head*) noexcept {}
+
+APILanguage Language(const Head*) noexcept { return APILanguage::kCPP; }
+
+// --- ILogger
+// ----------------------------------------------------------------------------------------------------------
+
+InterfaceInfo LoggerInfo(const Head*) noexcept { return {"ILogger", 1, 0}; }
+
+void LoggerLog(Head* head, Severity severity, const char* text) noexcept {
+  if (text == nullptr) return;
+  try {
+    Target<LogSink>(head).Log(severity, text);
+  } catch (...) {
+    // There is nowhere to report it: this is where reports go.
+  }
+}
+
+// --- IOutputAllocator
+// -------------------------------------------------------------------------------------------------
+
+InterfaceInfo OutputAllocatorInfo(const Head*) noexcept { return {"IOutputAllocator", 1, 0}; }
+
+// What 8.x asks instead of getInterfaceInfo.
+int32_t OutputAllocatorVersion(const Head*) noexcept { return 1; }
+
+void* Reallocate(Head* head, const char* tensor, void* current, uint64_t size, uint64_t alignment,
+                 void* stream) noexcept {
+  return Guard("The allocation of an output", static_cast<void*>(nullptr),
+               [&] { return Target<OutputMemory>(head).Reallocate(tensor, current, size, alignment, stream); });
+}
+
+void* ReallocateOutput(Head* head, const char* tensor, void* current, uint64_t size, uint64_t alignment) noexcept {
+  return Reallocate(head, tensor, current, size, alignment, nullptr);
+}
+
+template <typename Wire>
+void NotifyShape(Head* head, const char* tensor, const Wire& shape) noexcept {
+  GuardVoid("The notification of an output's shape",
+            [&] { Target<OutputMemory>(head).NotifyShape(tensor, FromWire(shape)); });
+}
+
+// --- IProfiler
+// --------------------------------------------------------------------------------------------------------
+
+InterfaceInfo ProfilerInfo(const Head*) noexcept { return {"IProfiler", 1, 0}; }
+
+void ReportLayerTime(Head* head, const char* layer, float milliseconds) noexcept {
+  GuardVoid("The report of a layer's time", [&] { Target<LayerTimes>(head).Report(layer, milliseconds); });
+}
+
+}  // namespace
+
+// --- IErrorRecorder
+// ---------------------------------------------------------------------------------------------------
+
+// Not in the unnamed namespace because ErrorRecorder makes it a friend.
+struct ErrorRecorderSlots {
+  static ErrorLog& Log(const Head* head) { return Target<ErrorRecorder::Target>(head).log; }
+
+  static InterfaceInfo Info(const Head*) noexcept { return {"IErrorRecorder", 1, 0}; }
+  static int32_t GetNbErrors(const Head* head) noexcept {
+    return Guard("The error log", int32_t{0}, [&] { return Log(head).Count(); });
+  }
+  static ErrorCode GetErrorCode(const Head* head, int32_t index) noexcept {
+    return Guard("The error log", ErrorCode::kUNSPECIFIED_ERROR, [&] { return Log(head).Code(index); });
+  }
+  static const char* GetErrorDesc(const Head* head, int32_t index) noexcept {
+    return Guard("The error log", "", [&] { return Log(head).Description(index); });
+  }
+  static bool HasOverflowed(const Head* head) noexcept {
+    return Guard("The error log", true, [&] { return Log(head).Overflowed(); });
+  }
+  static void Clear(Head* head) noexcept {
+    GuardVoid("The error log", [&] { Log(head).Clear(); });
+  }
+  static bool ReportError(Head* head, ErrorCode code, const char* description) noexcept {
+    return Guard("The error log", true,
+                 [&] { return Log(head).Report(code, description == nullptr ? "" : description); });
+  }
+  static int32_t IncRefCount(Head* head) noexcept { return ++Target<ErrorRecorder::Target>(head).references; }
+  static int32_t DecRefCount(Head* head) noexcept { return --Target<ErrorRecorder::Target>(head).references; }
+};
+
+// --- The objects
+// ------------------------------------------------------------------------------------------------------
+
+Callback::Callback(const SlotTable& table, Interface interface, std::initializer_list<Entry> entries, void* target)
+    : head_{vtable_.data() + kPrefix, target} {
+  const std::span<const Method> layout = table.layout(interface);
+  if (layout.empty() || layout.size() > kMaxSlots) {
+    throw LibraryError(Cat("The table of TensorRT ", table.release.ToString(), " lists ", layout.size(),
+                           " functions for the callback ", InterfaceName(interface), "; 1 to ", kMaxSlots,
+                           " can be given to the library."));
+  }
+  vtable_[1] = &typeid(Rtti);
+  for (size_t slot = 0; slot < layout.size(); ++slot) {
+    const auto entry = std::find_if(entries.begin(), entries.end(),
+                                    [&](const Entry& candidate) { return candidate.method == layout[slot]; });
+    if (entry == entries.end()) {
+      throw LibraryError(Cat("TensorRT ", table.release.ToString(), " calls ", MethodName(layout[slot]),
+                             ", which Nacelle does not have. Use a release before it, or a Nacelle that knows it."));
+    }
+    vtable_[kPrefix + slot] = reinterpret_cast<const void*>(entry->function);
+  }
+}
+
+Logger::Logger(const SlotTable& table, LogSink& target)
+    : Callback(table, Interface::kLogger,
+               {
+                   {Method::kLogger_getAPILanguage, Erase(Language)},
+                   {Method::kLogger_getInterfaceInfo, Erase(LoggerInfo)},
+                   {Method::kLogger_destroy, Erase(Destroy)},
+                   {Method::kLogger_delete, Erase(Destroy)},
+                   {Method::kLogger_log, Erase(LoggerLog)},
+               },
+               &target) {}
+
+OutputAllocator::OutputAllocator(const SlotTable& table, OutputMemory& target)
+    : Callback(table, Interface::kOutputAllocator,
+               {
+                   {Method::kOutputAllocator_getInterfaceVersion, Erase(OutputAllocatorVersion)},
+                   {Method::kOutputAllocator_getAPILanguage, Erase(Language)},
+                   {Method::kOutputAllocator_getInterfaceInfo, Erase(OutputAllocatorInfo)},
+                   {Method::kOutputAllocator_destroy, Erase(Destroy)},
+                   {Method::kOutputAllocator_delete, Erase(Destroy)},
+                   {Method::kOutputAllocator_reallocateOutput, Erase(ReallocateOutput)},
+                   {Method::kOutputAllocator_reallocateOutputAsync, Erase(Reallocate)},
+                   {Method::kOutputAllocator_notifyShape,
+                    table.dims64 ? Erase(NotifyShape<Dims64>) : Erase(NotifyShape<Dims32>)},
+               },
+               &target) {}
+
+Profiler::Profiler(const SlotTable& table, LayerTimes& target)
+    : Callback(table, Interface::kProfiler,
+               {
+                   {Method::kProfiler_getAPILanguage, Erase(Language)},
+                   {Method::kProfiler_getInterfaceInfo, Erase(ProfilerInfo)},
+                   {Method::kProfiler_destroy, Erase(Destroy)},
+                   {Method::kProfiler_delete, Erase(Destroy)},
+                   {Method::kProfiler_reportLayerTime, Erase(ReportLayerTime)},
+               },
+               &target) {}
+
+ErrorRecorder::ErrorRecorder(const SlotTable& table, ErrorLog& target)
+    : Callback(table, Interface::kErrorRecorder,
+               {
+                   {Method::kErrorRecorder_getAPILanguage, Erase(Language)},
+                   {Method::kErrorRecorder_getInterfaceInfo, Erase(ErrorRecorderSlots::Info)},
+                   {Method::kErrorRecorder_destroy, Erase(Destroy)},
+                   {Method::kErrorRecorder_delete, Erase(Destroy)},
+                   {Method::kErrorRecorder_getNbErrors, Erase(ErrorRecorderSlots::GetNbErrors)},
+                   {Method::kErrorRecorder_getErrorCode, Erase(ErrorRecorderSlots::GetErrorCode)},
+                   {Method::kErrorRecorder_getErrorDesc, Erase(ErrorRecorderSlots::GetErrorDesc)},
+                   {Method::kErrorRecorder_hasOverflowed, Erase(ErrorRecorderSlots::HasOverflowed)},
+                   {Method::kErrorRecorder_clear, Erase(ErrorRecorderSlots::Clear)},
+                   {Method::kErrorRecorder_reportError, Erase(ErrorRecorderSlots::ReportError)},
+                   {Method::kErrorRecorder_incRefCount, Erase(ErrorRecorderSlots::IncRefCount)},
+                   {Method::kErrorRecorder_decRefCount, Erase(ErrorRecorderSlots::DecRefCount)},
+               },
+               &target_),
+      target_{target} {}
+
+// --- BoundedErrorLog
+// --------------------------------------------------------------------------------------------------
+
+int32_t BoundedErrorLog::Count() {
+  const std::lock_guard lock(mutex_);
+  return static_cast<int32_t>(items_.size());
+}
+
+ErrorCode BoundedErrorLog::Code(int32_t index) {
+  const std::lock_guard lock(mutex_);
+  if (index < 0 || static_cast<size_t>(index) >= items_.size()) return ErrorCode::kINVALID_ARGUMENT;
+  return items_[static_cast<size_t>(index)].code;
+}
+
+const char* BoundedErrorLog::Description(int32_t index) {
+  const std::lock_guard lock(mutex_);
+  if (index < 0 || static_cast<size_t>(index) >= items_.size()) return "";
+  return items_[static_cast<size_t>(index)].description.c_str();
+}
+
+bool BoundedErrorLog::Overflowed() {
+  const std::lock_guard lock(mutex_);
+  return overflowed_;
+}
+
+void BoundedErrorLog::Clear() {
+  const std::lock_guard lock(mutex_);
+  items_.clear();
+  overflowed_ = false;
+}
+
+bool BoundedErrorLog::Report(ErrorCode code, const char* description) {
+  RecordMessage(Severity::kERROR, description);
+  const std::lock_guard lock(mutex_);
+  if (items_.size() == kMaxErrors) {
+    overflowed_ = true;
+    return true;
+  }
+  items_.reserve(kMaxErrors);
+  items_.push_back({code, description});
+  return true;
+}
+
+}  // namespace nacelle::tensorrt

@@ -1,0 +1,173 @@
+// Objects that TensorRT calls: logger, output allocator, error recorder, profiler.
+//
+// TensorRT wants objects of its own C++ classes. Each class here is such an object, with a virtual table filled by
+// hand in the order of the release at hand, which forwards to a plain C++ interface that users of core/ implement.
+//
+// Ownership: a callback refers to its target and does not own it. Callback and target stay where they are and live
+// until TensorRT holds the callback no longer (until another one, or none, is set, or its holder is destroyed).
+// TensorRT never deletes a callback: its destructor slots do nothing.
+// Threads: TensorRT calls back on the thread that called it and on threads of its own; each interface says what that
+// means. The objects themselves are constant after their constructors, but for ErrorRecorder's count of references.
+// Errors: what a target throws does not reach TensorRT; it is recorded as a message (messages.h) and the callback
+// gives TensorRT the value for failure.
+#ifndef NACELLE_CORE_TENSORRT_CALLBACKS_H_
+#define NACELLE_CORE_TENSORRT_CALLBACKS_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/tensorrt/dims.h"
+#include "core/tensorrt/messages.h"
+#include "core/tensorrt/slot_table.h"
+
+namespace nacelle::tensorrt {
+
+// nvinfer1::InterfaceInfo, by which TensorRT asks a callback what it is (10.0 and later).
+struct InterfaceInfo {
+  const char* kind;
+  int32_t major;
+  int32_t minor;
+};
+static_assert(sizeof(InterfaceInfo) == layout::kInterfaceInfoSize);
+static_assert(offsetof(InterfaceInfo, major) == layout::kInterfaceInfo_major);
+static_assert(offsetof(InterfaceInfo, minor) == layout::kInterfaceInfo_minor);
+
+// The part that all callbacks share: an object whose first word points to a virtual table of its own.
+class Callback {
+ public:
+  Callback(const Callback&) = delete;
+  Callback& operator=(const Callback&) = delete;
+
+  // What to hand to TensorRT.
+  void* object() { return &head_; }
+
+  // A function of a virtual table, whatever its parameters; each takes a Head* first.
+  using Function = void (*)();
+  struct Entry {
+    Method method;
+    Function function;
+  };
+
+  // The object as TensorRT sees it. `target` is what the functions of the table forward to.
+  struct Head {
+    const void* const* vptr;
+    void* target;
+  };
+
+ protected:
+  // Fills the virtual table in the order of table.layout(interface). Throws LibraryError where the release has a
+  // method that `entries` lacks, or lacks the interface. No more than kMaxSlots methods.
+  Callback(const SlotTable& table, Interface interface, std::initializer_list<Entry> entries, void* target);
+  ~Callback() = default;
+
+ private:
+  static constexpr size_t kMaxSlots = 16;
+  static constexpr size_t kPrefix = 2;  // offset to top and run-time type, before the first slot
+
+  Head head_;
+  std::array<const void*, kPrefix + kMaxSlots> vtable_ = {};
+};
+
+// nvinfer1::ILogger. The target's Log is called by several threads at once.
+class Logger final : public Callback {
+ public:
+  Logger(const SlotTable& table, LogSink& target);
+};
+
+// Where an output whose size is not known beforehand goes. One per output and execution context; its methods are not
+// called at the same time as long as the context is used by one thread at a time.
+class OutputMemory {
+ public:
+  virtual ~OutputMemory() = default;
+
+  // Memory for `size` bytes at a multiple of `alignment`, ready for use on `stream` (a cudaStream_t; null where the
+  // release does not tell, that is before 10.0: then on the stream that is enqueued on). `current` is what was given
+  // the last time, or what the tensor's address was set to; it is not needed any more. Null: there is none.
+  virtual void* Reallocate(const char* tensor, void* current, uint64_t size, uint64_t alignment, void* stream) = 0;
+
+  // The output's shape, as soon as it is known: for most engines during enqueue.
+  virtual void NotifyShape(const char* tensor, const Dims& shape) = 0;
+};
+
+// nvinfer1::IOutputAllocator.
+class OutputAllocator final : public Callback {
+ public:
+  OutputAllocator(const SlotTable& table, OutputMemory& target);
+};
+
+// Receives how long each layer took. Called by the thread that enqueues, or that calls ReportToProfiler.
+class LayerTimes {
+ public:
+  virtual ~LayerTimes() = default;
+  virtual void Report(const char* layer, float milliseconds) = 0;
+};
+
+// nvinfer1::IProfiler.
+class Profiler final : public Callback {
+ public:
+  Profiler(const SlotTable& table, LayerTimes& target);
+};
+
+// A list of errors. All methods may be called by several threads at once.
+class ErrorLog {
+ public:
+  virtual ~ErrorLog() = default;
+  virtual int32_t Count() = 0;
+  virtual ErrorCode Code(int32_t index) = 0;
+  // Valid until Clear.
+  virtual const char* Description(int32_t index) = 0;
+  virtual bool Overflowed() = 0;
+  virtual void Clear() = 0;
+  // Adds an error. True: it cannot be worked around, so TensorRT gives up what it is doing.
+  virtual bool Report(ErrorCode code, const char* description) = 0;
+};
+
+// The error log to use unless another is needed: keeps the first errors, and records each as a message of severity
+// kERROR, so that a MessageScope on the same thread has it.
+class BoundedErrorLog final : public ErrorLog {
+ public:
+  static constexpr size_t kMaxErrors = 32;
+
+  int32_t Count() override;
+  ErrorCode Code(int32_t index) override;
+  const char* Description(int32_t index) override;
+  bool Overflowed() override;
+  void Clear() override;
+  bool Report(ErrorCode code, const char* description) override;
+
+ private:
+  struct Item {
+    ErrorCode code;
+    std::string description;
+  };
+
+  std::mutex mutex_;
+  std::vector<Item> items_;  // reserved at the first error: a description does not move
+  bool overflowed_ = false;
+};
+
+// nvinfer1::IErrorRecorder. TensorRT counts references to it; references() tells how many it holds.
+class ErrorRecorder final : public Callback {
+ public:
+  ErrorRecorder(const SlotTable& table, ErrorLog& target);
+  int32_t references() const { return target_.references.load(); }
+
+ private:
+  friend struct ErrorRecorderSlots;
+
+  struct Target {
+    ErrorLog& log;
+    std::atomic<int32_t> references = 0;
+  };
+  Target target_;
+};
+
+}  // namespace nacelle::tensorrt
+
+#endif  // NACELLE_CORE_TENSORRT_CALLBACKS_H_

@@ -1,0 +1,90 @@
+// Shapes as Nacelle and as TensorRT write them down.
+//
+// TensorRT's Dims has 32-bit extents in 8.x and 64-bit ones from 10.0. Code above the binding uses Dims; Dims32 and
+// Dims64 are what crosses the interface. Plain values, no allocation.
+#ifndef NACELLE_CORE_TENSORRT_DIMS_H_
+#define NACELLE_CORE_TENSORRT_DIMS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <span>
+#include <string>
+#include <type_traits>
+
+#include "core/tensorrt/slot_tables.h"
+
+namespace nacelle::tensorrt {
+
+// A shape: nb extents in d. TensorRT's conventions: nb is -1 for "no such tensor" and for "not known yet", an extent
+// is -1 where it is dynamic. Values beyond nb mean nothing.
+struct Dims {
+  static constexpr int32_t kMax = 8;
+
+  int32_t nb = -1;
+  int64_t d[kMax] = {};
+
+  Dims() = default;
+  // More than kMax extents make an invalid shape (nb -1): check rank first where it comes from a caller.
+  explicit Dims(std::span<const int64_t> extents);
+  Dims(std::initializer_list<int64_t> extents) : Dims(std::span<const int64_t>(extents.begin(), extents.size())) {}
+
+  bool valid() const { return nb >= 0; }
+  std::span<const int64_t> extents() const { return {d, static_cast<size_t>(nb < 0 ? 0 : nb)}; }
+  friend bool operator==(const Dims& a, const Dims& b);
+};
+
+// "[1, 3, -1]", or "[?]" for an invalid shape. For messages.
+std::string ToString(const Dims& dims);
+
+// nvinfer1::Dims32, the Dims of 8.x.
+struct Dims32 {
+  int32_t nb;
+  int32_t d[Dims::kMax];
+};
+
+// nvinfer1::Dims64, the Dims of 10.0 and later.
+struct Dims64 {
+  int32_t nb;
+  int64_t d[Dims::kMax];
+};
+
+// Whether every extent fits 32 bits; a shape that does not cannot be given to TensorRT 8.x.
+inline bool FitsDims32(const Dims& dims) {
+  for (const int64_t extent : dims.extents()) {
+    if (extent < std::numeric_limits<int32_t>::min() || extent > std::numeric_limits<int32_t>::max()) return false;
+  }
+  return true;
+}
+
+// To what crosses the interface. Only for shapes that fit.
+template <typename Wire>
+Wire ToWire(const Dims& dims) {
+  Wire wire = {};
+  wire.nb = dims.nb;
+  for (int32_t i = 0; i < dims.nb && i < Dims::kMax; ++i) {
+    wire.d[i] = static_cast<std::remove_reference_t<decltype(wire.d[0])>>(dims.d[i]);
+  }
+  return wire;
+}
+
+// From what crossed the interface. A rank outside 0..kMax, which no library should give, becomes an invalid shape.
+template <typename Wire>
+Dims FromWire(const Wire& wire) {
+  Dims dims;
+  if (wire.nb < 0 || wire.nb > Dims::kMax) return dims;
+  dims.nb = wire.nb;
+  for (int32_t i = 0; i < wire.nb; ++i) dims.d[i] = wire.d[i];
+  return dims;
+}
+
+// The layouts that the headers of all known releases give.
+static_assert(sizeof(Dims32) == layout::kDims32Size);
+static_assert(offsetof(Dims32, nb) == layout::kDims32_nbDims && offsetof(Dims32, d) == layout::kDims32_d);
+static_assert(sizeof(Dims64) == layout::kDims64Size);
+static_assert(offsetof(Dims64, nb) == layout::kDims64_nbDims && offsetof(Dims64, d) == layout::kDims64_d);
+
+}  // namespace nacelle::tensorrt
+
+#endif  // NACELLE_CORE_TENSORRT_DIMS_H_

@@ -1,0 +1,394 @@
+#include "core/tensorrt/handles.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "core/error.h"
+#include "core/tensorrt/messages.h"
+#include "core/text.h"
+
+namespace nacelle::tensorrt {
+namespace {
+
+// Whether an address can be that of an object. Some libraries add an offset to a null pointer before they give it back:
+// the lean runtime of 11.1 does where there is no CUDA driver.
+bool IsObject(const void* address) { return reinterpret_cast<uintptr_t>(address) >= 4096; }
+
+// Calls `create` and makes an Object of what it gives; throws E, with what TensorRT logged, where that is none.
+template <typename E, typename F>
+std::shared_ptr<const Object> Make(const std::shared_ptr<const Library>& library, std::shared_ptr<const Object> parent,
+                                   Method deleter, const std::string& failure, const F& create) {
+  const MessageScope messages;
+  std::unique_lock<std::mutex> lock;
+  if (parent != nullptr) lock = std::unique_lock(parent->creation());
+  void* const made = create();
+  if (!IsObject(made)) {
+    const std::string speaker = library->Describe();
+    throw E(Cat(speaker, " ", failure, ".", messages.Said(speaker)));
+  }
+  return std::make_shared<const Object>(library, std::move(parent), made, deleter);
+}
+
+// Throws where `what` is null.
+std::string TextOrThrow(const Object& object, const char* text, const char* failure, const MessageScope& messages) {
+  if (text != nullptr) return text;
+  const std::string speaker = object.library()->Describe();
+  throw ExecutionError(Cat(speaker, " ", failure, ".", messages.Said(speaker)));
+}
+
+void* ObjectOf(Callback* callback) { return callback == nullptr ? nullptr : callback->object(); }
+
+}  // namespace
+
+// --- HostMemory
+// -------------------------------------------------------------------------------------------------------
+
+std::string_view HostMemory::bytes() const {
+  const void* const data = object_->Call<void*()>(Method::kHostMemory_data);
+  return {static_cast<const char*>(data), object_->Call<size_t()>(Method::kHostMemory_size)};
+}
+
+// --- EngineInspector
+// --------------------------------------------------------------------------------------------------
+
+std::string EngineInspector::EngineInformation(LayerInformationFormat format) const {
+  const MessageScope messages;
+  const char* text =
+      object_->Call<const char*(LayerInformationFormat)>(Method::kEngineInspector_getEngineInformation, format);
+  return TextOrThrow(*object_, text, "gave no information about the engine", messages);
+}
+
+std::string EngineInspector::LayerInformation(int32_t layer, LayerInformationFormat format) const {
+  const MessageScope messages;
+  const char* text = object_->Call<const char*(int32_t, LayerInformationFormat)>(
+      Method::kEngineInspector_getLayerInformation, layer, format);
+  return TextOrThrow(*object_, text, Cat("gave no information about layer ", layer).c_str(), messages);
+}
+
+bool EngineInspector::SetExecutionContext(const ExecutionContext* context) {
+  const void* object = context == nullptr ? nullptr : context->object_->interface_object();
+  if (!object_->Call<bool(const void*)>(Method::kEngineInspector_setExecutionContext, object)) return false;
+  context_ = context == nullptr ? nullptr : context->object_;
+  return true;
+}
+
+// --- ExecutionContext
+// -------------------------------------------------------------------------------------------------
+
+ExecutionContext::Hot ExecutionContext::Resolve(const Object& object) {
+  Hot hot = {};
+  hot.implementation = object.implementation();
+  if (object.table().dims64) {
+    hot.set_input_shape64 = object.Function<bool(const char*, const Dims64&)>(Method::kExecutionContext_setInputShape);
+    hot.tensor_shape64 = object.Function<Dims64(const char*)>(Method::kExecutionContext_getTensorShape);
+  } else {
+    hot.set_input_shape32 = object.Function<bool(const char*, const Dims32&)>(Method::kExecutionContext_setInputShape);
+    hot.tensor_shape32 = object.Function<Dims32(const char*)>(Method::kExecutionContext_getTensorShape);
+  }
+  hot.set_tensor_address = object.Function<bool(const char*, void*)>(Method::kExecutionContext_setTensorAddress);
+  hot.set_input_tensor_address =
+      object.Function<bool(const char*, const void*)>(Method::kExecutionContext_setInputTensorAddress);
+  hot.enqueue = object.Function<bool(void*)>(Method::kExecutionContext_enqueueV3);
+  return hot;
+}
+
+ExecutionContext::ExecutionContext(std::shared_ptr<const Object> object)
+    : Handle(std::move(object)), hot_(Resolve(*object_)) {}
+
+bool ExecutionContext::SetOptimizationProfile(int32_t profile, void* stream) {
+  return object_->Call<bool(int32_t, void*)>(Method::kExecutionContext_setOptimizationProfileAsync, profile, stream);
+}
+
+int32_t ExecutionContext::OptimizationProfile() const {
+  return object_->Call<int32_t()>(Method::kExecutionContext_getOptimizationProfile);
+}
+
+bool ExecutionContext::AllInputDimensionsSpecified() const {
+  return object_->Call<bool()>(Method::kExecutionContext_allInputDimensionsSpecified);
+}
+
+int32_t ExecutionContext::InferShapes(std::span<const char*> missing) {
+  return object_->Call<int32_t(int32_t, const char**)>(Method::kExecutionContext_inferShapes,
+                                                       static_cast<int32_t>(missing.size()),
+                                                       missing.empty() ? nullptr : missing.data());
+}
+
+Dims ExecutionContext::TensorStrides(const char* tensor) const {
+  constexpr Method kMethod = Method::kExecutionContext_getTensorStrides;
+  if (object_->table().dims64) return FromWire(object_->Call<Dims64(const char*)>(kMethod, tensor));
+  return FromWire(object_->Call<Dims32(const char*)>(kMethod, tensor));
+}
+
+bool ExecutionContext::SetOutputAllocator(const char* tensor, OutputAllocator* allocator) {
+  return object_->Call<bool(const char*, void*)>(Method::kExecutionContext_setOutputAllocator, tensor,
+                                                 ObjectOf(allocator));
+}
+
+int64_t ExecutionContext::MaxOutputSize(const char* tensor) const {
+  return object_->Call<int64_t(const char*)>(Method::kExecutionContext_getMaxOutputSize, tensor);
+}
+
+void* ExecutionContext::OutputTensorAddress(const char* tensor) const {
+  return object_->Call<void*(const char*)>(Method::kExecutionContext_getOutputTensorAddress, tensor);
+}
+
+void ExecutionContext::SetDeviceMemory(void* memory, int64_t size) {
+  if (Has(Method::kExecutionContext_setDeviceMemoryV2)) {
+    return object_->Call<void(void*, int64_t)>(Method::kExecutionContext_setDeviceMemoryV2, memory, size);
+  }
+  object_->Call<void(void*)>(Method::kExecutionContext_setDeviceMemory, memory);
+}
+
+void ExecutionContext::SetAuxStreams(std::span<void*> streams) {
+  object_->Call<void(void**, int32_t)>(Method::kExecutionContext_setAuxStreams, streams.data(),
+                                       static_cast<int32_t>(streams.size()));
+}
+
+bool ExecutionContext::SetInputConsumedEvent(void* event) {
+  return object_->Call<bool(void*)>(Method::kExecutionContext_setInputConsumedEvent, event);
+}
+
+void ExecutionContext::SetProfiler(Profiler* profiler) {
+  object_->Call<void(void*)>(Method::kExecutionContext_setProfiler, ObjectOf(profiler));
+}
+
+void ExecutionContext::SetEnqueueEmitsProfile(bool emits) {
+  object_->Call<void(bool)>(Method::kExecutionContext_setEnqueueEmitsProfile, emits);
+}
+
+bool ExecutionContext::ReportToProfiler() const {
+  return object_->Call<bool()>(Method::kExecutionContext_reportToProfiler);
+}
+
+void ExecutionContext::SetErrorRecorder(ErrorRecorder* recorder) {
+  object_->Call<void(void*)>(Method::kExecutionContext_setErrorRecorder, ObjectOf(recorder));
+}
+
+bool ExecutionContext::SetNvtxVerbosity(ProfilingVerbosity verbosity) {
+  return object_->Call<bool(ProfilingVerbosity)>(Method::kExecutionContext_setNvtxVerbosity, verbosity);
+}
+
+void ExecutionContext::SetName(const char* name) {
+  object_->Call<void(const char*)>(Method::kExecutionContext_setName, name);
+}
+
+const char* ExecutionContext::Name() const { return object_->Call<const char*()>(Method::kExecutionContext_getName); }
+
+bool ExecutionContext::SetCommunicator(void* communicator) {
+  return object_->Call<bool(void*)>(Method::kExecutionContext_setCommunicator, communicator);
+}
+
+// --- CudaEngine
+// -------------------------------------------------------------------------------------------------------
+
+const char* CudaEngine::Name() const { return object_->Call<const char*()>(Method::kCudaEngine_getName); }
+
+int32_t CudaEngine::NumLayers() const { return object_->Call<int32_t()>(Method::kCudaEngine_getNbLayers); }
+
+int32_t CudaEngine::NumIoTensors() const { return object_->Call<int32_t()>(Method::kCudaEngine_getNbIOTensors); }
+
+const char* CudaEngine::IoTensorName(int32_t index) const {
+  return object_->Call<const char*(int32_t)>(Method::kCudaEngine_getIOTensorName, index);
+}
+
+TensorIOMode CudaEngine::IoMode(const char* tensor) const {
+  return object_->Call<TensorIOMode(const char*)>(Method::kCudaEngine_getTensorIOMode, tensor);
+}
+
+DataType CudaEngine::Type(const char* tensor) const {
+  return object_->Call<DataType(const char*)>(Method::kCudaEngine_getTensorDataType, tensor);
+}
+
+Dims CudaEngine::Shape(const char* tensor) const {
+  constexpr Method kMethod = Method::kCudaEngine_getTensorShape;
+  if (object_->table().dims64) return FromWire(object_->Call<Dims64(const char*)>(kMethod, tensor));
+  return FromWire(object_->Call<Dims32(const char*)>(kMethod, tensor));
+}
+
+TensorLocation CudaEngine::Location(const char* tensor) const {
+  return object_->Call<TensorLocation(const char*)>(Method::kCudaEngine_getTensorLocation, tensor);
+}
+
+bool CudaEngine::IsShapeInferenceIo(const char* tensor) const {
+  return object_->Call<bool(const char*)>(Method::kCudaEngine_isShapeInferenceIO, tensor);
+}
+
+template <typename R>
+R CudaEngine::WithProfile(Method one, Method with_profile, const char* tensor, int32_t profile) const {
+  if (Has(with_profile)) return object_->Call<R(const char*, int32_t)>(with_profile, tensor, profile);
+  return object_->Call<R(const char*)>(one, tensor);
+}
+
+TensorFormat CudaEngine::Format(const char* tensor, int32_t profile) const {
+  return WithProfile<TensorFormat>(Method::kCudaEngine_getTensorFormat, Method::kCudaEngine_getTensorFormatV2, tensor,
+                                   profile);
+}
+
+const char* CudaEngine::FormatDescription(const char* tensor, int32_t profile) const {
+  return WithProfile<const char*>(Method::kCudaEngine_getTensorFormatDesc, Method::kCudaEngine_getTensorFormatDescV2,
+                                  tensor, profile);
+}
+
+int32_t CudaEngine::VectorizedDim(const char* tensor, int32_t profile) const {
+  return WithProfile<int32_t>(Method::kCudaEngine_getTensorVectorizedDim, Method::kCudaEngine_getTensorVectorizedDimV2,
+                              tensor, profile);
+}
+
+int32_t CudaEngine::BytesPerComponent(const char* tensor, int32_t profile) const {
+  return WithProfile<int32_t>(Method::kCudaEngine_getTensorBytesPerComponent,
+                              Method::kCudaEngine_getTensorBytesPerComponentV2, tensor, profile);
+}
+
+int32_t CudaEngine::ComponentsPerElement(const char* tensor, int32_t profile) const {
+  return WithProfile<int32_t>(Method::kCudaEngine_getTensorComponentsPerElement,
+                              Method::kCudaEngine_getTensorComponentsPerElementV2, tensor, profile);
+}
+
+const char* CudaEngine::AliasedInput(const char* output) const {
+  return object_->Call<const char*(const char*)>(Method::kCudaEngine_getAliasedInputTensor, output);
+}
+
+int32_t CudaEngine::NumProfiles() const {
+  return object_->Call<int32_t()>(Method::kCudaEngine_getNbOptimizationProfiles);
+}
+
+Dims CudaEngine::ProfileShape(const char* tensor, int32_t profile, OptProfileSelector selector) const {
+  constexpr Method kMethod = Method::kCudaEngine_getProfileShape;
+  if (object_->table().dims64) {
+    return FromWire(
+        object_->Call<Dims64(const char*, int32_t, OptProfileSelector)>(kMethod, tensor, profile, selector));
+  }
+  return FromWire(object_->Call<Dims32(const char*, int32_t, OptProfileSelector)>(kMethod, tensor, profile, selector));
+}
+
+size_t CudaEngine::NumProfileValues(const char* tensor) const {
+  size_t count = 1;
+  const Dims shape = Shape(tensor);
+  if (!shape.valid()) return 0;
+  for (const int64_t extent : shape.extents()) count *= extent < 0 ? 0 : static_cast<size_t>(extent);
+  return count;
+}
+
+std::vector<int64_t> CudaEngine::ProfileTensorValues(const char* tensor, int32_t profile,
+                                                     OptProfileSelector selector) const {
+  const size_t count = NumProfileValues(tensor);
+  const auto copy = [count](const auto* values) {
+    return values == nullptr ? std::vector<int64_t>() : std::vector<int64_t>(values, values + count);
+  };
+  if (Has(Method::kCudaEngine_getProfileTensorValuesV2)) {
+    return copy(object_->Call<const int64_t*(const char*, int32_t, OptProfileSelector)>(
+        Method::kCudaEngine_getProfileTensorValuesV2, tensor, profile, selector));
+  }
+  if (Has(Method::kCudaEngine_getProfileTensorValues)) {
+    return copy(object_->Call<const int32_t*(const char*, int32_t, OptProfileSelector)>(
+        Method::kCudaEngine_getProfileTensorValues, tensor, profile, selector));
+  }
+  // 8.x: by the number of the binding.
+  const auto binding = object_->Call<int32_t(const char*)>(Method::kCudaEngine_getBindingIndex, tensor);
+  if (binding < 0) return {};
+  return copy(object_->Call<const int32_t*(int32_t, int32_t, OptProfileSelector)>(
+      Method::kCudaEngine_getProfileShapeValues, profile, binding, selector));
+}
+
+ExecutionContext CudaEngine::CreateExecutionContext(ExecutionContextAllocationStrategy strategy) const {
+  using Strategy = ExecutionContextAllocationStrategy;
+  const Object& engine = *object_;
+  return ExecutionContext(Make<ExecutionError>(
+      library(), object_, Method::kIExecutionContext_delete, "could not create an execution context", [&]() -> void* {
+        if (engine.table().release.major >= 10) {
+          return engine.Call<void*(Strategy)>(Method::kCudaEngine_createExecutionContext, strategy);
+        }
+        if (strategy == Strategy::kSTATIC) return engine.Call<void*()>(Method::kCudaEngine_createExecutionContext);
+        if (strategy == Strategy::kUSER_MANAGED) {
+          return engine.Call<void*()>(Method::kCudaEngine_createExecutionContextWithoutDeviceMemory);
+        }
+        throw LibraryError(Cat(engine.library()->Describe(),
+                               " cannot allocate an execution context's memory on a change of profile; TensorRT 10.0 "
+                               "and later can."));
+      }));
+}
+
+EngineInspector CudaEngine::CreateInspector() const {
+  return EngineInspector(
+      Make<ExecutionError>(library(), object_, Method::kIEngineInspector_delete, "could not create an engine inspector",
+                           [&] { return object_->Call<void*()>(Method::kCudaEngine_createEngineInspector); }));
+}
+
+HostMemory CudaEngine::Serialize() const {
+  return HostMemory(Make<ExecutionError>(library(), object_, Method::kIHostMemory_delete,
+                                         "could not serialize the engine",
+                                         [&] { return object_->Call<void*()>(Method::kCudaEngine_serialize); }));
+}
+
+int64_t CudaEngine::DeviceMemorySize() const {
+  if (Has(Method::kCudaEngine_getDeviceMemorySizeV2)) {
+    return object_->Call<int64_t()>(Method::kCudaEngine_getDeviceMemorySizeV2);
+  }
+  return static_cast<int64_t>(object_->Call<size_t()>(Method::kCudaEngine_getDeviceMemorySize));
+}
+
+HardwareCompatibilityLevel CudaEngine::HardwareCompatibility() const {
+  return object_->Call<HardwareCompatibilityLevel()>(Method::kCudaEngine_getHardwareCompatibilityLevel);
+}
+
+int32_t CudaEngine::NumAuxStreams() const { return object_->Call<int32_t()>(Method::kCudaEngine_getNbAuxStreams); }
+
+EngineCapability CudaEngine::Capability() const {
+  return object_->Call<EngineCapability()>(Method::kCudaEngine_getEngineCapability);
+}
+
+ProfilingVerbosity CudaEngine::Verbosity() const {
+  return object_->Call<ProfilingVerbosity()>(Method::kCudaEngine_getProfilingVerbosity);
+}
+
+bool CudaEngine::IsRefittable() const { return object_->Call<bool()>(Method::kCudaEngine_isRefittable); }
+
+void CudaEngine::SetErrorRecorder(ErrorRecorder* recorder) {
+  object_->Call<void(void*)>(Method::kCudaEngine_setErrorRecorder, ObjectOf(recorder));
+}
+
+// --- Runtime
+// ----------------------------------------------------------------------------------------------------------
+
+Runtime Runtime::Create(std::shared_ptr<const Library> library) {
+  return Runtime(Make<LibraryError>(library, nullptr, Method::kIRuntime_delete, "could not create a runtime",
+                                    [&] { return library->CreateRuntimeObject(); }));
+}
+
+CudaEngine Runtime::Deserialize(std::string_view plan) const {
+  const Object& runtime = *object_;
+  return CudaEngine(Make<PlanError>(
+      library(), object_, Method::kICudaEngine_delete, Cat("did not accept the plan of ", plan.size(), " bytes"), [&] {
+        constexpr Method kMethod = Method::kRuntime_deserializeCudaEngine;
+        const void* const data = plan.data();
+        if (runtime.table().release.major >= 10) {
+          return runtime.Call<void*(const void*, size_t)>(kMethod, data, plan.size());
+        }
+        void* const no_plugin_factory = nullptr;
+        return runtime.Call<void*(const void*, size_t, void*)>(kMethod, data, plan.size(), no_plugin_factory);
+      }));
+}
+
+bool Runtime::SetMaxThreads(int32_t threads) {
+  return object_->Call<bool(int32_t)>(Method::kRuntime_setMaxThreads, threads);
+}
+
+void Runtime::SetEngineHostCodeAllowed(bool allowed) {
+  object_->Call<void(bool)>(Method::kRuntime_setEngineHostCodeAllowed, allowed);
+}
+
+bool Runtime::EngineHostCodeAllowed() const { return object_->Call<bool()>(Method::kRuntime_getEngineHostCodeAllowed); }
+
+void Runtime::SetDlaCore(int32_t core) { object_->Call<void(int32_t)>(Method::kRuntime_setDLACore, core); }
+
+int32_t Runtime::NumDlaCores() const { return object_->Call<int32_t()>(Method::kRuntime_getNbDLACores); }
+
+void Runtime::SetTemporaryDirectory(const char* path) {
+  object_->Call<void(const char*)>(Method::kRuntime_setTemporaryDirectory, path);
+}
+
+void Runtime::SetErrorRecorder(ErrorRecorder* recorder) {
+  object_->Call<void(void*)>(Method::kRuntime_setErrorRecorder, ObjectOf(recorder));
+}
+
+}  // namespace nacelle::tensorrt

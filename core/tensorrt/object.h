@@ -1,0 +1,80 @@
+// What the typed handles of handles.h have in common: one object of a TensorRT library, called through slots.
+//
+// Internal to core/tensorrt.
+#ifndef NACELLE_CORE_TENSORRT_OBJECT_H_
+#define NACELLE_CORE_TENSORRT_OBJECT_H_
+
+#include <memory>
+#include <mutex>
+
+#include "core/tensorrt/library.h"
+#include "core/tensorrt/slot_table.h"
+
+namespace nacelle::tensorrt {
+
+// An interface object of a library (IRuntime, ICudaEngine …) and what has to outlive it. Interface objects are
+// {vptr, pointer to the implementation}: methods are called on the implementation, deletion goes through the
+// interface object. Destroying an Object deletes the interface object, then lets go of its parent and library.
+//
+// Shared by a handle and the objects made from it, so that children are always deleted before their parents,
+// whatever the order in which handles go. Immutable but for `creation`; Call may be used by any thread as far as
+// TensorRT allows the method that is called.
+class Object {
+ public:
+  // Takes ownership of `interface_object`, which is not null and has `deleter` as its deleting destructor.
+  Object(std::shared_ptr<const Library> library, std::shared_ptr<const Object> parent, void* interface_object,
+         Method deleter);
+  ~Object();
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+
+  const std::shared_ptr<const Library>& library() const { return library_; }
+  const SlotTable& table() const { return library_->table(); }
+  void* interface_object() const { return interface_object_; }
+  void* implementation() const { return implementation_; }
+
+  // Calls a method of the implementation; Signature is the method's, written as a function type. Throws LibraryError,
+  // which names method and release, where the release lacks it.
+  template <typename Signature, typename... Args>
+  auto Call(Method method, Args... args) const {
+    return Function<Signature>(method)(implementation_, args...);
+  }
+
+  // The function behind a method, for hot paths; null where the release lacks it. Valid as long as the object.
+  template <typename Signature>
+  auto FunctionOrNull(Method method) const {
+    return reinterpret_cast<typename Slot<Signature>::Type>(Lookup(method));
+  }
+
+  // The same, but throws LibraryError where the release lacks the method.
+  template <typename Signature>
+  auto Function(Method method) const {
+    return reinterpret_cast<typename Slot<Signature>::Type>(Require(method));
+  }
+
+  // Held by whoever makes an object from this one: TensorRT does not promise that two may be made at once.
+  std::mutex& creation() const { return creation_; }
+
+ private:
+  template <typename Signature>
+  struct Slot;
+  template <typename R, typename... P>
+  struct Slot<R(P...)> {
+    using Type = R (*)(void*, P...);
+  };
+
+  using AnyFunction = void (*)();
+  AnyFunction Lookup(Method method) const;
+  AnyFunction Require(Method method) const;
+
+  const std::shared_ptr<const Library> library_;
+  const std::shared_ptr<const Object> parent_;
+  void* const interface_object_;
+  void* const implementation_;
+  const Method deleter_;
+  mutable std::mutex creation_;
+};
+
+}  // namespace nacelle::tensorrt
+
+#endif  // NACELLE_CORE_TENSORRT_OBJECT_H_

@@ -1,0 +1,57 @@
+// Which slot of a virtual table is which method, in which TensorRT release.
+//
+// TensorRT's interfaces are C++ classes with virtual functions. Their headers are not used here: a method is called
+// through its slot, and the slot is looked up in the table of the release at hand. The tables are generated at build
+// time from third_party/tensorrt/abi; docs/tensorrt_binding.md tells how they are made and how one is added.
+//
+// Everything here is constant data: any thread may use it at any time, during static initialization too.
+#ifndef NACELLE_CORE_TENSORRT_SLOT_TABLE_H_
+#define NACELLE_CORE_TENSORRT_SLOT_TABLE_H_
+
+#include <cstdint>
+#include <span>
+
+#include "core/release.h"
+#include "core/tensorrt/slot_tables.h"
+
+namespace nacelle::tensorrt {
+
+// One release. The spans point to static data for the tables of SlotTables(); whoever makes a table by hand keeps
+// what they point to alive.
+struct SlotTable {
+  Release release;
+  bool dims64 = false;                               // extents of Dims are 64-bit (10.0 and later), 32-bit before
+  std::span<const int16_t> slots;                    // by Method: its slot, or -1 where this release lacks it
+  std::span<const std::span<const Method>> layouts;  // by Interface: its methods in slot order; empty: not there
+
+  // The slot of `method` in its class's virtual table, or -1 where this release lacks it.
+  int slot(Method method) const {
+    const auto index = static_cast<size_t>(method);
+    return index < slots.size() ? slots[index] : -1;
+  }
+  bool has(Method method) const { return slot(method) >= 0; }
+
+  // The methods of `interface` in slot order; empty where this release lacks it.
+  std::span<const Method> layout(Interface interface) const {
+    const auto index = static_cast<size_t>(interface);
+    return index < layouts.size() ? layouts[index] : std::span<const Method>();
+  }
+};
+
+// Every table, ascending by release.
+std::span<const SlotTable> SlotTables();
+
+// The table to use with a library of `release`: that of the newest known release of the same major one that is not
+// newer. Classes only grow at their end within a major release, so it is right for what it lists. The build number
+// is not looked at (8.x libraries do not tell theirs).
+// Throws LibraryError for a major release without tables, and for a release older than the oldest table of its major
+// one, since a table would then name methods that the library lacks. The message lists what is known.
+const SlotTable& TableFor(const Release& release);
+
+// "CudaEngine::getName", "Runtime::deserializeCudaEngine_streamReader"; "CudaEngine". Static strings.
+const char* MethodName(Method method);
+const char* InterfaceName(Interface interface);
+
+}  // namespace nacelle::tensorrt
+
+#endif  // NACELLE_CORE_TENSORRT_SLOT_TABLE_H_

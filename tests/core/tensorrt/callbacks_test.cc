@@ -1,0 +1,169 @@
+// The callbacks as a library sees them: through C++ interfaces that g++ lays out. Built once for each family of
+// layouts (FAKE_INTERFACES is 8, 10 or 11).
+#include "core/tensorrt/callbacks.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "tests/core/tensorrt/fake/types.h"
+
+namespace nacelle::tensorrt {
+namespace {
+
+// Tables of the major release whose layouts types.h has; 8.5.1 and 8.5.2 differ in no slot that is called.
+std::vector<const SlotTable*> Tables() {
+  std::vector<const SlotTable*> tables;
+  for (const SlotTable& table : SlotTables()) {
+    if (table.release.major == FAKE_INTERFACES) tables.push_back(&table);
+  }
+  return tables;
+}
+
+const SlotTable& Newest() { return *Tables().back(); }
+
+class Lines final : public LogSink {
+ public:
+  void Log(Severity severity, const char* text) override {
+    if (std::strcmp(text, "throw") == 0) throw std::runtime_error("from the sink");
+    lines.emplace_back(std::to_string(static_cast<int>(severity)) + text);
+  }
+  std::vector<std::string> lines;
+};
+
+// Memory that cannot be had, with a reason.
+class NoMemory final : public OutputMemory {
+ public:
+  void* Reallocate(const char*, void*, uint64_t, uint64_t, void*) override {
+    throw std::runtime_error("the device is full");
+  }
+  void NotifyShape(const char*, const Dims&) override { throw 42; }
+};
+
+class NoTimes final : public LayerTimes {
+ public:
+  void Report(const char*, float) override { throw std::runtime_error("no time"); }
+};
+
+TEST(Logger, GetsMessagesInEveryRelease) {
+  for (const SlotTable* table : Tables()) {
+    Lines lines;
+    Logger logger(*table, lines);
+    auto& seen = *static_cast<fake::ILogger*>(logger.object());
+    seen.log(2, "odd");
+    seen.log(4, "chatty");
+    EXPECT_EQ(lines.lines, (std::vector<std::string>{"2odd", "4chatty"})) << table->release.ToString();
+  }
+}
+
+TEST(Logger, KeepsExceptionsIn) {
+  Lines lines;
+  Logger logger(Newest(), lines);
+  auto& seen = *static_cast<fake::ILogger*>(logger.object());
+  seen.log(1, "throw");
+  seen.log(1, nullptr);
+  EXPECT_TRUE(lines.lines.empty());
+}
+
+TEST(Logger, AnswersWhenAskedForAnotherType) {
+  Lines lines;
+  Logger logger(Newest(), lines);
+  auto* seen = static_cast<fake::ILogger*>(logger.object());
+  EXPECT_EQ(dynamic_cast<fake::IErrorRecorder*>(seen), nullptr);
+}
+
+TEST(Logger, SurvivesDeletion) {
+  Lines lines;
+  Logger logger(Newest(), lines);
+  auto* seen = static_cast<fake::ILogger*>(logger.object());
+  delete seen;
+  seen->~ILogger();
+  seen->log(0, "still here");
+  EXPECT_EQ(lines.lines.size(), 1U);
+}
+
+TEST(OutputAllocator, TurnsExceptionsIntoMessages) {
+  NoMemory memory;
+  OutputAllocator allocator(Newest(), memory);
+  auto& seen = *static_cast<fake::IOutputAllocator*>(allocator.object());
+  {
+    const MessageScope messages;
+    EXPECT_EQ(seen.reallocateOutput("y", nullptr, 64, 256), nullptr);
+    EXPECT_EQ(messages.Text(), "[E] The allocation of an output failed: the device is full");
+  }
+  const MessageScope messages;
+  seen.notifyShape("y", fake::Dims{1, {3}});
+  EXPECT_EQ(messages.Text(), "[E] The notification of an output's shape");
+}
+
+TEST(Profiler, TurnsExceptionsIntoMessages) {
+  NoTimes times;
+  Profiler profiler(Newest(), times);
+  const MessageScope messages;
+  static_cast<fake::IProfiler*>(profiler.object())->reportLayerTime("conv", 1.0F);
+  EXPECT_EQ(messages.Text(), "[E] The report of a layer's time failed: no time");
+}
+
+TEST(ErrorRecorder, KeepsErrorsInEveryRelease) {
+  for (const SlotTable* table : Tables()) {
+    SCOPED_TRACE(table->release.ToString());
+    BoundedErrorLog log;
+    ErrorRecorder recorder(*table, log);
+    auto& seen = *static_cast<fake::IErrorRecorder*>(recorder.object());
+    EXPECT_EQ(seen.incRefCount(), 1);
+    EXPECT_EQ(seen.incRefCount(), 2);
+    EXPECT_EQ(seen.decRefCount(), 1);
+    EXPECT_TRUE(seen.reportError(7, "it broke"));
+    EXPECT_TRUE(seen.reportError(3, nullptr));
+    EXPECT_EQ(seen.getNbErrors(), 2);
+    EXPECT_EQ(seen.getErrorCode(0), 7);
+    EXPECT_STREQ(seen.getErrorDesc(0), "it broke");
+    EXPECT_STREQ(seen.getErrorDesc(1), "");
+    EXPECT_STREQ(seen.getErrorDesc(2), "");
+    EXPECT_STREQ(seen.getErrorDesc(-1), "");
+    EXPECT_EQ(seen.getErrorCode(2), static_cast<int>(ErrorCode::kINVALID_ARGUMENT));
+    EXPECT_FALSE(seen.hasOverflowed());
+    seen.clear();
+    EXPECT_EQ(seen.getNbErrors(), 0);
+  }
+}
+
+TEST(BoundedErrorLog, KeepsTheFirstErrorsWhereTheyAre) {
+  BoundedErrorLog log;
+  log.Report(ErrorCode::kINTERNAL_ERROR, "first");
+  const char* const first = log.Description(0);
+  for (size_t i = 1; i < BoundedErrorLog::kMaxErrors; ++i) log.Report(ErrorCode::kINTERNAL_ERROR, "more");
+  EXPECT_FALSE(log.Overflowed());
+  log.Report(ErrorCode::kINTERNAL_ERROR, "too many");
+  EXPECT_TRUE(log.Overflowed());
+  EXPECT_EQ(log.Count(), static_cast<int>(BoundedErrorLog::kMaxErrors));
+  EXPECT_EQ(log.Description(0), first);
+  EXPECT_STREQ(first, "first");
+  log.Clear();
+  EXPECT_FALSE(log.Overflowed());
+}
+
+TEST(Callback, RefusesAMethodThatItDoesNotHave) {
+  // A release that calls something new on its logger.
+  const Method layout[] = {Method::kLogger_log, Method::kProfiler_reportLayerTime};
+  std::vector<std::span<const Method>> layouts(kInterfaceCount);
+  layouts[static_cast<size_t>(Interface::kLogger)] = layout;
+  const SlotTable table = {{11, 9, 0, 1}, true, {}, layouts};
+  Lines lines;
+  try {
+    Logger logger(table, lines);
+    ADD_FAILURE();
+  } catch (const LibraryError& error) {
+    EXPECT_NE(std::string(error.what()).find("TensorRT 11.9.0.1 calls Profiler::reportLayerTime"), std::string::npos)
+        << error.what();
+  }
+  BoundedErrorLog log;
+  EXPECT_THROW(ErrorRecorder(table, log), LibraryError) << "the table lacks it altogether";
+}
+
+}  // namespace
+}  // namespace nacelle::tensorrt

@@ -1,0 +1,396 @@
+// Every call of the handles, against libraries whose layouts g++ made (fake/).
+#include "core/tensorrt/handles.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <functional>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "tests/core/tensorrt/fake/fakes.h"
+
+namespace nacelle::tensorrt {
+namespace {
+
+// What differs between the releases.
+struct Fake {
+  const char* file;
+  const char* name;
+  int major;
+  bool since_8_6;
+  bool v2;  // has the later forms of memory and profile value methods, and those that came last
+  const char* logger;
+  const char* allocator;
+  const char* recorder;
+};
+
+void PrintTo(const Fake& fake, std::ostream* out) { *out << fake.name; }
+
+constexpr Fake kFakes[] = {
+    {"libfake_8_5.so", "TensorRT 8.5.3.1", 8, false, false, "unversioned", "version/1", "unversioned"},
+    {"libfake_8_6.so", "TensorRT 8.6.1.5", 8, true, false, "unversioned", "version/1", "unversioned"},
+    {"libfake_10_0.so", "TensorRT 10.0.1.77", 10, true, false, "unversioned", "IOutputAllocator/1.0/0",
+     "IErrorRecorder/1.0/0"},
+    {"libfake_11_1.so", "TensorRT 11.1.0.77", 11, true, true, "ILogger/1.0/0", "IOutputAllocator/1.0/0",
+     "IErrorRecorder/1.0/0"},
+};
+
+void* const kStream = reinterpret_cast<void*>(0x1234);
+
+class HandlesTest : public testing::TestWithParam<Fake> {
+ protected:
+  void SetUp() override {
+    library_ = OpenFake(GetParam().file);
+    TakeEvents(*library_);
+    runtime_.emplace(Runtime::Create(library_));
+    engine_.emplace(runtime_->Deserialize("fake plan"));
+    created_ = TakeEvents(*library_);
+  }
+
+  std::string Events() { return TakeEvents(*library_); }
+
+  // Expects a LibraryError that names `method` and the release, or, where `there`, none.
+  void ExpectCapability(bool there, Method method, const std::function<void()>& call) {
+    try {
+      call();
+      EXPECT_TRUE(there) << MethodName(method);
+    } catch (const LibraryError& error) {
+      EXPECT_FALSE(there) << error.what();
+      EXPECT_NE(std::string(error.what()).find(MethodName(method)), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find(GetParam().name), std::string::npos) << error.what();
+    }
+  }
+
+  std::shared_ptr<const Library> library_;
+  std::optional<Runtime> runtime_;
+  std::optional<CudaEngine> engine_;
+  std::string created_;
+};
+
+TEST_P(HandlesTest, LoggerIsWhatTheReleaseExpects) { EXPECT_EQ(created_, GetParam().logger); }
+
+TEST_P(HandlesTest, RefusedPlanQuotesTheLibrary) {
+  try {
+    runtime_->Deserialize("some other plan");
+    ADD_FAILURE();
+  } catch (const PlanError& error) {
+    EXPECT_EQ(std::string(error.what()), std::string(GetParam().name) + " did not accept the plan of 15 bytes. " +
+                                             GetParam().name + " said: [W] this looks wrong; [E] not a fake plan");
+  }
+}
+
+TEST_P(HandlesTest, RuntimeSettings) {
+  EXPECT_TRUE(runtime_->SetMaxThreads(2));
+  EXPECT_FALSE(runtime_->SetMaxThreads(0));
+  runtime_->SetDlaCore(2);
+  EXPECT_EQ(runtime_->NumDlaCores(), 42);
+  const bool there = GetParam().since_8_6;
+  EXPECT_EQ(runtime_->Has(Method::kRuntime_setEngineHostCodeAllowed), there);
+  ExpectCapability(there, Method::kRuntime_setEngineHostCodeAllowed, [&] {
+    runtime_->SetEngineHostCodeAllowed(true);
+    EXPECT_TRUE(runtime_->EngineHostCodeAllowed());
+    runtime_->SetEngineHostCodeAllowed(false);
+    EXPECT_FALSE(runtime_->EngineHostCodeAllowed());
+  });
+  ExpectCapability(there, Method::kRuntime_setTemporaryDirectory, [&] {
+    runtime_->SetTemporaryDirectory("/tmp/x");
+    EXPECT_EQ(Events(), "setTemporaryDirectory//tmp/x");
+  });
+}
+
+TEST_P(HandlesTest, EngineNamesItsTensors) {
+  ASSERT_EQ(engine_->NumIoTensors(), 3);
+  EXPECT_STREQ(engine_->IoTensorName(0), "x");
+  EXPECT_STREQ(engine_->IoTensorName(2), "rows");
+  EXPECT_EQ(engine_->IoTensorName(3), nullptr);
+  EXPECT_EQ(engine_->IoMode("x"), TensorIOMode::kINPUT);
+  EXPECT_EQ(engine_->IoMode("twice"), TensorIOMode::kOUTPUT);
+  EXPECT_EQ(engine_->IoMode("other"), TensorIOMode::kNONE);
+  EXPECT_EQ(engine_->Type("x"), DataType::kFLOAT);
+  EXPECT_EQ(engine_->Type("rows"), DataType::kINT32);
+  EXPECT_EQ(engine_->Shape("x"), Dims({-1, 3}));
+  EXPECT_FALSE(engine_->Shape("other").valid());
+  EXPECT_EQ(engine_->Location("x"), TensorLocation::kDEVICE);
+  EXPECT_EQ(engine_->Location("shape"), TensorLocation::kHOST);
+  EXPECT_FALSE(engine_->IsShapeInferenceIo("x"));
+  EXPECT_TRUE(engine_->IsShapeInferenceIo("shape"));
+}
+
+TEST_P(HandlesTest, EngineTellsFacts) {
+  EXPECT_STREQ(engine_->Name(), "fake engine");
+  EXPECT_EQ(engine_->NumLayers(), 1);
+  EXPECT_EQ(engine_->DeviceMemorySize(), 4096);
+  EXPECT_EQ(engine_->Capability(), EngineCapability::kDLA_STANDALONE);
+  EXPECT_EQ(engine_->Verbosity(), ProfilingVerbosity::kDETAILED);
+  EXPECT_TRUE(engine_->IsRefittable());
+  ExpectCapability(GetParam().since_8_6, Method::kCudaEngine_getHardwareCompatibilityLevel,
+                   [&] { EXPECT_EQ(engine_->HardwareCompatibility(), HardwareCompatibilityLevel::kAMPERE_PLUS); });
+  ExpectCapability(GetParam().since_8_6, Method::kCudaEngine_getNbAuxStreams,
+                   [&] { EXPECT_EQ(engine_->NumAuxStreams(), 5); });
+  ExpectCapability(GetParam().major == 11, Method::kCudaEngine_getAliasedInputTensor, [&] {
+    EXPECT_STREQ(engine_->AliasedInput("twice"), "x");
+    EXPECT_EQ(engine_->AliasedInput("rows"), nullptr);
+  });
+}
+
+TEST_P(HandlesTest, FormatsGoByProfileWhereTheReleaseCan) {
+  const bool by_profile = GetParam().since_8_6;
+  EXPECT_EQ(engine_->Format("x", 1), by_profile ? TensorFormat::kDLA_LINEAR : TensorFormat::kHWC);
+  EXPECT_STREQ(engine_->FormatDescription("x"), by_profile ? "row major, by profile" : "row major");
+  EXPECT_EQ(engine_->VectorizedDim("x", 1), by_profile ? 2 : -1);
+  EXPECT_EQ(engine_->BytesPerComponent("x", 1), by_profile ? 5 : 4);
+  EXPECT_EQ(engine_->ComponentsPerElement("x", 1), by_profile ? 2 : -1);
+}
+
+TEST_P(HandlesTest, ProfilesHaveRanges) {
+  ASSERT_EQ(engine_->NumProfiles(), 2);
+  EXPECT_EQ(engine_->ProfileShape("x", 0, OptProfileSelector::kMIN), Dims({1, 3}));
+  EXPECT_EQ(engine_->ProfileShape("x", 1, OptProfileSelector::kMAX), Dims({16, 3}));
+  EXPECT_FALSE(engine_->ProfileShape("x", 2, OptProfileSelector::kMAX).valid());
+  EXPECT_EQ(engine_->ProfileTensorValues("shape", 1, OptProfileSelector::kMAX), (std::vector<int64_t>{5, 6}));
+  EXPECT_TRUE(engine_->ProfileTensorValues("shape", 0, OptProfileSelector::kMAX).empty());
+  EXPECT_TRUE(engine_->ProfileTensorValues("other", 1, OptProfileSelector::kMAX).empty());
+}
+
+TEST_P(HandlesTest, SerializeGivesTheBytes) {
+  {
+    const HostMemory memory = engine_->Serialize();
+    EXPECT_EQ(memory.bytes(), "fake plan");
+  }
+  EXPECT_EQ(Events(), "~memory");
+}
+
+TEST_P(HandlesTest, InspectorGivesTexts) {
+  EngineInspector inspector = engine_->CreateInspector();
+  EXPECT_EQ(inspector.EngineInformation(LayerInformationFormat::kONELINE), "one line");
+  EXPECT_EQ(inspector.LayerInformation(0, LayerInformationFormat::kJSON), "double");
+  EXPECT_THROW(inspector.LayerInformation(1, LayerInformationFormat::kJSON), ExecutionError);
+  std::optional<ExecutionContext> context(engine_->CreateExecutionContext());
+  EXPECT_TRUE(inspector.SetExecutionContext(&*context));
+  EXPECT_EQ(inspector.EngineInformation(LayerInformationFormat::kJSON), "with context");
+  context.reset();
+  EXPECT_EQ(Events(), "") << "the inspector still uses the context";
+  EXPECT_TRUE(inspector.SetExecutionContext(nullptr));
+  EXPECT_EQ(Events(), "~context");
+}
+
+TEST_P(HandlesTest, ContextRuns) {
+  ExecutionContext context = engine_->CreateExecutionContext();
+  EXPECT_FALSE(context.AllInputDimensionsSpecified());
+  std::array<const char*, 1> missing = {nullptr};
+  EXPECT_EQ(context.InferShapes(missing), 1);
+  EXPECT_STREQ(missing[0], "x");
+  EXPECT_EQ(context.InferShapes(), 1);
+  ASSERT_TRUE(context.SetInputShape("x", Dims({2, 3})));
+  EXPECT_TRUE(context.AllInputDimensionsSpecified());
+  EXPECT_EQ(context.InferShapes(), 0);
+  EXPECT_EQ(context.TensorShape("twice"), Dims({2, 3}));
+  EXPECT_EQ(context.TensorShape("rows"), Dims({-1}));
+  EXPECT_FALSE(context.TensorShape("other").valid());
+  EXPECT_EQ(context.TensorStrides("x"), Dims({3, 1}));
+  EXPECT_EQ(context.MaxOutputSize("twice"), 24);
+  EXPECT_EQ(context.MaxOutputSize("rows"), -1);
+
+  const std::vector<float> x = {1, 2, 3, 4, 5, 6};
+  std::vector<float> twice(6);
+  EXPECT_TRUE(context.SetInputTensorAddress("x", x.data()));
+  EXPECT_FALSE(context.SetInputTensorAddress("twice", x.data()));
+  EXPECT_TRUE(context.SetTensorAddress("twice", twice.data()));
+  EXPECT_FALSE(context.SetTensorAddress("other", twice.data()));
+  EXPECT_EQ(context.OutputTensorAddress("twice"), twice.data());
+  EXPECT_TRUE(context.Enqueue(kStream));
+  EXPECT_EQ(twice, (std::vector<float>{2, 4, 6, 8, 10, 12}));
+}
+
+TEST_P(HandlesTest, ShapesOutsideTheProfileAreRefused) {
+  ExecutionContext context = engine_->CreateExecutionContext();
+  const MessageScope messages;
+  EXPECT_FALSE(context.SetInputShape("x", Dims({9, 3})));
+  EXPECT_EQ(messages.Text(), "[E] shape out of range for x");
+  EXPECT_TRUE(context.SetOptimizationProfile(1, kStream));
+  EXPECT_EQ(context.OptimizationProfile(), 1);
+  EXPECT_TRUE(context.SetInputShape("x", Dims({9, 3})));
+  EXPECT_FALSE(context.SetOptimizationProfile(2, kStream));
+  // 2 to the 32 plus 2 must not arrive as 2.
+  EXPECT_FALSE(context.SetInputShape("x", Dims({(int64_t{1} << 32) + 2, 3})));
+}
+
+TEST_P(HandlesTest, SmallSettings) {
+  ExecutionContext context = engine_->CreateExecutionContext();
+  context.SetName("a context");
+  EXPECT_STREQ(context.Name(), "a context");
+  EXPECT_TRUE(context.SetNvtxVerbosity(ProfilingVerbosity::kDETAILED));
+  EXPECT_FALSE(context.SetNvtxVerbosity(ProfilingVerbosity::kNONE));
+  EXPECT_TRUE(context.SetInputConsumedEvent(kStream));
+  EXPECT_FALSE(context.SetInputConsumedEvent(nullptr));
+  ExpectCapability(GetParam().since_8_6, Method::kExecutionContext_setAuxStreams, [&] {
+    std::array<void*, 2> streams = {kStream, kStream};
+    context.SetAuxStreams(streams);
+    EXPECT_EQ(Events(), "setAuxStreams/2/set");
+  });
+  ExpectCapability(GetParam().major == 11, Method::kExecutionContext_setCommunicator, [&] {
+    EXPECT_TRUE(context.SetCommunicator(kStream));
+    EXPECT_FALSE(context.SetCommunicator(nullptr));
+  });
+}
+
+TEST_P(HandlesTest, MemoryOfTheCaller) {
+  ExecutionContext context = engine_->CreateExecutionContext(ExecutionContextAllocationStrategy::kUSER_MANAGED);
+  std::vector<float> data(3, 1.0F);
+  ASSERT_TRUE(context.SetInputShape("x", Dims({1, 3})));
+  ASSERT_TRUE(context.SetTensorAddress("x", data.data()));
+  ASSERT_TRUE(context.SetTensorAddress("twice", data.data()));
+  EXPECT_FALSE(context.Enqueue(kStream));
+  std::vector<char> memory(4096);
+  context.SetDeviceMemory(memory.data(), 4096);
+  EXPECT_EQ(Events(), GetParam().v2 ? "setDeviceMemoryV2" : "setDeviceMemory");
+  EXPECT_TRUE(context.Enqueue(kStream));
+}
+
+TEST_P(HandlesTest, AllocationOnProfileChangeIsACapability) {
+  const auto create = [&] {
+    return engine_->CreateExecutionContext(ExecutionContextAllocationStrategy::kON_PROFILE_CHANGE);
+  };
+  if (GetParam().major == 8) {
+    EXPECT_THROW(create(), LibraryError);
+    return;
+  }
+  const ExecutionContext context = create();
+  EXPECT_EQ(Events(), "onProfileChange");
+}
+
+class Rows final : public OutputMemory {
+ public:
+  void* Reallocate(const char* tensor, void*, uint64_t size, uint64_t alignment, void* stream) override {
+    asked = std::string(tensor) + "/" + std::to_string(size) + "/" + std::to_string(alignment);
+    got_stream = stream;
+    memory.resize(size / sizeof(int32_t));
+    return fails ? nullptr : memory.data();
+  }
+  void NotifyShape(const char* tensor, const Dims& dims) override { shape = tensor + ToString(dims); }
+
+  bool fails = false;
+  std::vector<int32_t> memory;
+  std::string asked;
+  std::string shape;
+  void* got_stream = nullptr;
+};
+
+// A context that is ready to enqueue two rows.
+class RunTest : public HandlesTest {
+ protected:
+  void SetUp() override {
+    HandlesTest::SetUp();
+    context_.emplace(engine_->CreateExecutionContext());
+    ASSERT_TRUE(context_->SetInputShape("x", Dims({2, 3})));
+    ASSERT_TRUE(context_->SetTensorAddress("x", data_.data()));
+    ASSERT_TRUE(context_->SetTensorAddress("twice", data_.data()));
+  }
+
+  std::vector<float> data_ = std::vector<float>(6, 1.0F);
+  std::optional<ExecutionContext> context_;
+};
+
+TEST_P(RunTest, OutputAllocatorGivesMemory) {
+  Rows rows;
+  OutputAllocator allocator(library_->table(), rows);
+  EXPECT_FALSE(context_->SetOutputAllocator("twice", &allocator));
+  ASSERT_TRUE(context_->SetOutputAllocator("rows", &allocator));
+  EXPECT_EQ(Events(), GetParam().allocator);
+  ASSERT_TRUE(context_->Enqueue(kStream));
+  EXPECT_EQ(rows.asked, "rows/8/256");
+  EXPECT_EQ(rows.got_stream, GetParam().major == 8 ? nullptr : kStream);
+  EXPECT_EQ(rows.shape, "rows[2]");
+  EXPECT_EQ(rows.memory, (std::vector<int32_t>{0, 1}));
+
+  const MessageScope messages;
+  rows.fails = true;
+  EXPECT_FALSE(context_->Enqueue(kStream));
+  EXPECT_EQ(messages.Text(), "[E] no memory for rows");
+  EXPECT_TRUE(context_->SetOutputAllocator("rows", nullptr));
+  EXPECT_TRUE(context_->Enqueue(kStream));
+}
+
+TEST_P(RunTest, ErrorRecorderIsToldAndCounted) {
+  BoundedErrorLog log;
+  ErrorRecorder recorder(library_->table(), log);
+  context_->SetErrorRecorder(&recorder);
+  EXPECT_EQ(Events(), GetParam().recorder);
+  EXPECT_EQ(recorder.references(), 1);
+  const MessageScope messages;
+  EXPECT_FALSE(context_->Enqueue(nullptr));
+  ASSERT_EQ(log.Count(), 1);
+  EXPECT_EQ(log.Code(0), ErrorCode::kINVALID_STATE);
+  EXPECT_STREQ(log.Description(0), "no stream");
+  EXPECT_EQ(messages.Text(), "[E] no stream") << "said to the logger and to the recorder, told once";
+  context_->SetErrorRecorder(nullptr);
+  EXPECT_EQ(recorder.references(), 0);
+  runtime_->SetErrorRecorder(&recorder);
+  engine_->SetErrorRecorder(&recorder);
+  EXPECT_EQ(Events(), std::string(GetParam().recorder) + " " + GetParam().recorder);
+}
+
+class Times final : public LayerTimes {
+ public:
+  void Report(const char* layer, float milliseconds) override {
+    reports.emplace_back(std::string(layer) + " " + std::to_string(milliseconds));
+  }
+  std::vector<std::string> reports;
+};
+
+TEST_P(RunTest, ProfilerIsTold) {
+  Times times;
+  Profiler profiler(library_->table(), times);
+  EXPECT_FALSE(context_->ReportToProfiler());
+  context_->SetProfiler(&profiler);
+  EXPECT_EQ(Events(), GetParam().major == 11 ? "IProfiler/1.0/0" : "unversioned");
+  ASSERT_TRUE(context_->Enqueue(kStream));
+  EXPECT_EQ(times.reports, (std::vector<std::string>{"double 0.500000"}));
+  context_->SetEnqueueEmitsProfile(false);
+  ASSERT_TRUE(context_->Enqueue(kStream));
+  EXPECT_EQ(times.reports.size(), 1U);
+  EXPECT_TRUE(context_->ReportToProfiler());
+  EXPECT_EQ(times.reports.size(), 2U);
+  context_->SetProfiler(nullptr);
+  EXPECT_FALSE(context_->ReportToProfiler());
+}
+
+TEST_P(HandlesTest, ChildrenGoBeforeTheirParents) {
+  std::optional<ExecutionContext> context(engine_->CreateExecutionContext());
+  std::optional<EngineInspector> inspector(engine_->CreateInspector());
+  runtime_.reset();
+  engine_.reset();
+  EXPECT_EQ(Events(), "") << "still needed";
+  inspector.reset();
+  EXPECT_EQ(Events(), "~inspector");
+  context.reset();
+  EXPECT_EQ(Events(), "~context ~engine ~runtime");
+}
+
+TEST_P(HandlesTest, MovedHandlesDeleteOnce) {
+  CudaEngine moved = std::move(*engine_);
+  engine_.reset();
+  EXPECT_STREQ(moved.Name(), "fake engine");
+  EXPECT_EQ(Events(), "");
+  moved = runtime_->Deserialize("fake plan");
+  EXPECT_EQ(Events(), "~engine");
+  ExecutionContext context = moved.CreateExecutionContext();
+  context = moved.CreateExecutionContext();
+  EXPECT_EQ(Events(), "~context");
+}
+
+std::string TestName(const testing::TestParamInfo<Fake>& info) {
+  const std::string file = info.param.file;
+  return file.substr(3, file.size() - 6);
+}
+
+INSTANTIATE_TEST_SUITE_P(Releases, HandlesTest, testing::ValuesIn(kFakes), TestName);
+INSTANTIATE_TEST_SUITE_P(Releases, RunTest, testing::ValuesIn(kFakes), TestName);
+
+}  // namespace
+}  // namespace nacelle::tensorrt
