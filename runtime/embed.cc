@@ -1,0 +1,165 @@
+#include "runtime/embed.h"
+
+#include <torch/csrc/jit/api/compilation_unit.h>
+#include <torch/csrc/jit/ir/ir.h>
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include "core/abi/binding_order.h"
+#include "core/abi/plan_header.h"
+#include "core/device/cuda_driver.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "runtime/engine.h"
+#include "runtime/loaded_engine.h"
+#include "runtime/tensor_info.h"
+
+namespace nacelle::runtime {
+namespace {
+
+using Names = std::vector<std::string>;
+
+void CheckIdentifier(const std::string& name) {
+  const auto is_word = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
+  const bool starts_well = !name.empty() && std::isdigit(static_cast<unsigned char>(name[0])) == 0;
+  if (!starts_well || !std::ranges::all_of(name, is_word)) {
+    throw InputError(Cat("an engine's name must be an identifier, since TorchScript names a class and an attribute "
+                         "after it; found ", Quote(name), ": use letters, digits and '_', not a digit first"));
+  }
+}
+
+device::Device DefaultDevice(const abi::PlanHeader& header) {
+  if (header.kind == abi::PlanKind::kReference) return device::Device::Cpu();
+  device::Inventory here = device::CudaDriver::Process().Devices();
+  if (here.devices.empty()) {
+    throw DeviceError(Cat("the plan (", header.Describe(), ") was built for a GPU, and none is here to take as its "
+                          "device: ", here.why_none, "; name the device that it was built for"));
+  }
+  const auto current =
+      std::ranges::find_if(here.devices, [&](const device::Device& one) { return one.id == here.current; });
+  return current == here.devices.end() ? here.devices.front() : *current;
+}
+
+Names NamesOf(const std::vector<TensorInfo>& infos) {
+  Names names;
+  for (const TensorInfo& info : infos) names.push_back(info.name);
+  return names;
+}
+
+// `given` must be the plan's names in some order.
+void CheckNames(const char* what, const Names& given, const Names& plans) {
+  Names sorted_given = given;
+  Names sorted_plans = plans;
+  std::ranges::sort(sorted_given);
+  std::ranges::sort(sorted_plans);
+  if (sorted_given != sorted_plans) {
+    throw InputError(Cat(what, "_names must list each ", what, " of the plan once: found ", Join(given, ", "),
+                         "; the plan has ", Join(plans, ", ")));
+  }
+}
+
+// A version 3 record keeps no names: the order that it will be read in must be the one that is wanted.
+void CheckOrderIsKept(const char* what, const Names& given, const Names* plans) {
+  if (plans != nullptr ? given == *plans : abi::OrderFollowsNames(given)) return;
+  throw AbiError(Cat("a record of version 3 keeps no ", what, " names, and without them the order would ",
+                     plans != nullptr ? Cat("be ", Join(*plans, ", ")) : std::string("be the plan's own, unknown here"),
+                     ", not ", Join(given, ", "), "; embed with abi_version=4 or later to keep it"));
+}
+
+// The names to build forward with, checked against the plan's where these are known.
+Names ChooseNames(const char* what, const std::optional<Names>& given, const Names* plans, int abi_version,
+                  const std::string& why_unknown) {
+  if (!given) {
+    if (plans != nullptr) return *plans;
+    throw InputError(Cat("how many ", what, "s the plan has cannot be told on this machine: give ", what, "_names (",
+                         why_unknown, ")"));
+  }
+  if (plans != nullptr) CheckNames(what, *given, *plans);
+  if (abi_version < abi::InfoOf(abi::Field::kInputNames).since) CheckOrderIsKept(what, *given, plans);
+  return *given;
+}
+
+torch::jit::Module BuildModule(const c10::intrusive_ptr<Engine>& engine, size_t input_count, size_t output_count) {
+  using torch::jit::Node;
+  using torch::jit::Value;
+  const std::string& name = engine->record().name;
+  const std::string attribute = name + "_trt_engine";
+  auto unit = std::make_shared<torch::jit::CompilationUnit>();
+  torch::jit::Module module(c10::QualifiedName(Cat("__torch__.", name, "_trt")), unit);
+  const c10::TypePtr engine_type = c10::getCustomClassType<c10::intrusive_ptr<Engine>>();
+  module.register_attribute(attribute, engine_type, c10::IValue(engine));
+
+  auto graph = std::make_shared<torch::jit::Graph>();
+  Value* self = graph->addInput("self_1");
+  self->setType(module.type());
+  std::vector<Value*> inputs;
+  std::vector<c10::Argument> arguments = {c10::Argument("self", module.type())};
+  for (size_t i = 0; i < input_count; ++i) {
+    const std::string input = Cat("input_", i);
+    inputs.push_back(graph->addInput(input));
+    inputs.back()->setType(c10::TensorType::get());
+    arguments.emplace_back(input, c10::TensorType::get());
+  }
+  Value* attribute_value = graph->insertGetAttr(self, attribute);
+  Value* list = graph->insertNode(graph->createList(c10::TensorType::get(), inputs))->output();
+  Node* call = graph->insertNode(
+      graph->create(c10::Symbol::fromQualString("tensorrt::execute_engine"), {list, attribute_value}, 1));
+  call->output()->setType(c10::ListType::ofTensors());
+  Node* unpack = graph->insertNode(graph->createListUnpack(call->output(), output_count));
+  Value* result = output_count == 1 ? unpack->output(0)
+                                    : graph->insertNode(graph->createTuple(unpack->outputs()))->output();
+  graph->registerOutput(result);
+
+  auto* forward = unit->create_function(c10::QualifiedName(*module.type()->name(), "forward"), graph);
+  forward->setSchema(c10::FunctionSchema("forward", "", std::move(arguments), {c10::Argument("", result->type())}));
+  module.type()->addMethod(forward);
+  return module;
+}
+
+}  // namespace
+
+torch::jit::Module EmbedRecord(abi::Record record, size_t input_count, size_t output_count) {
+  CheckIdentifier(record.name);
+  if (output_count == 0) throw InputError(Cat("engine ", Quote(record.name), " has no outputs"));
+  return BuildModule(c10::make_intrusive<Engine>(std::move(record)), input_count, output_count);
+}
+
+torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
+  CheckIdentifier(options.name);
+  const abi::PlanHeader header = abi::ParsePlanHeader(plan);
+  abi::Record record;
+  record.version = abi::kDefaultVersion;
+  record.name = options.name;
+  record.device = options.device ? *options.device : DefaultDevice(header);
+  record.plan = std::move(plan);
+  record.hardware_compatible = options.hardware_compatible;
+
+  // Without names in its record an engine takes its tensors in the plan's order, which is what is asked of it here.
+  auto engine = c10::make_intrusive<Engine>(std::move(record));
+  const std::string why_unknown = engine->why_not_ready();
+  std::optional<Names> plan_inputs;
+  std::optional<Names> plan_outputs;
+  if (why_unknown.empty()) {
+    plan_inputs = NamesOf(engine->loaded().inputs());
+    plan_outputs = NamesOf(engine->loaded().outputs());
+  }
+  const auto choose = [&](const char* what, const std::optional<Names>& given, const std::optional<Names>& plans) {
+    return ChooseNames(what, given, plans ? &*plans : nullptr, options.abi_version, why_unknown);
+  };
+  const Names inputs = choose("input", options.input_names, plan_inputs);
+  const Names outputs = choose("output", options.output_names, plan_outputs);
+  if (outputs.empty()) throw InputError(Cat("engine ", Quote(options.name), " has no outputs"));
+  if (options.abi_version != abi::kDefaultVersion || options.hardware_compatible) {
+    abi::Record named = engine->record();
+    named.target_platform = abi::CurrentPlatform();
+    named.input_names = inputs;
+    named.output_names = outputs;
+    named.version = abi::kNewestVersion;
+    engine = c10::make_intrusive<Engine>(abi::Convert(std::move(named), options.abi_version, {abi::Field::kTargetPlatform}));
+  }
+  return BuildModule(engine, inputs.size(), outputs.size());
+}
+
+}  // namespace nacelle::runtime

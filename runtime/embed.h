@@ -1,0 +1,42 @@
+// From an engine to a TorchScript module that calls it.
+#ifndef NACELLE_RUNTIME_EMBED_H_
+#define NACELLE_RUNTIME_EMBED_H_
+
+#include <torch/csrc/jit/api/module.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/abi/record.h"
+#include "core/device/device.h"
+#include "runtime/export.h"
+
+namespace nacelle::runtime {
+
+struct EmbedOptions {
+  // An identifier: the module's class is `__torch__.<name>_trt`, its attribute `<name>_trt_engine`.
+  std::string name = "engine";
+  // The order in which forward takes inputs and returns outputs, as names of the plan's bindings. Left out: the order
+  // of the plan (core/abi/binding_order.h). A record of version 3 keeps no names, so there only that order works.
+  std::optional<std::vector<std::string>> input_names;
+  std::optional<std::vector<std::string>> output_names;
+  // What the plan was built for. Left out: the CPU for a plan of the reference engine, else the current GPU.
+  std::optional<device::Device> device;
+  int abi_version = abi::kDefaultVersion;
+  bool hardware_compatible = false;  // kept from record version 5 on
+};
+
+// A module whose forward takes the plan's inputs and returns its output, or a tuple where there are several. The
+// same arguments give a module that saves to the same bytes. `plan` is a serialized engine, owned by the result.
+//
+// Throws InputError (a name that cannot be used, names that the plan does not have), AbiError (what the record's
+// version cannot keep), PlanError (bytes that are no plan), DeviceError (no device given, and none here).
+NACELLE_API torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options);
+
+// The same around a record that is already there: for programs that are rebuilt from their records.
+NACELLE_API torch::jit::Module EmbedRecord(abi::Record record, size_t input_count, size_t output_count);
+
+}  // namespace nacelle::runtime
+
+#endif  // NACELLE_RUNTIME_EMBED_H_

@@ -1,0 +1,80 @@
+#include "runtime/engine.h"
+
+#include <utility>
+
+#include "core/device/device.h"
+#include "core/text.h"
+#include "runtime/loaded_engine.h"
+#include "runtime/tensor_info.h"
+
+namespace nacelle::runtime {
+namespace {
+
+thread_local int inspect_only_depth = 0;
+
+}  // namespace
+
+InspectOnly::InspectOnly() { ++inspect_only_depth; }
+InspectOnly::~InspectOnly() { --inspect_only_depth; }
+bool InspectOnly::active() { return inspect_only_depth > 0; }
+
+Engine::Engine(abi::Record record) : record_(std::move(record)) {
+  if (InspectOnly::active()) return;
+  try {
+    SetUp();
+  } catch (const Error&) {
+    // Kept in failure_; whoever calls the engine gets it.
+  }
+}
+
+Engine::~Engine() = default;
+
+c10::intrusive_ptr<Engine> Engine::FromFields(std::vector<std::string> fields) {
+  return c10::make_intrusive<Engine>(abi::Parse(std::move(fields)));
+}
+
+abi::PlanHeader Engine::plan_header() const { return abi::ParsePlanHeader(record_.plan); }
+
+LoadedEngine& Engine::SetUp() {
+  const std::lock_guard lock(set_up_mutex_);
+  if (failure_) throw *failure_;
+  if (loaded_ == nullptr) {
+    try {
+      loaded_ = LoadedEngine::FromRecord(record_);
+    } catch (const Error& error) {
+      failure_.emplace(error.kind(), Cat("engine ", Quote(record_.name), " cannot run here: ", error.what()));
+      throw *failure_;
+    }
+    ready_.store(loaded_.get(), std::memory_order_release);
+  }
+  return *loaded_;
+}
+
+std::string Engine::why_not_ready() {
+  try {
+    loaded();
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+std::string Engine::Describe() {
+  std::string plan;
+  try {
+    plan = plan_header().Describe();
+  } catch (const Error& error) {
+    plan = error.what();
+  }
+  std::string text = Cat("Engine ", Quote(record_.name), "\n  record: version ", record_.version, "\n  plan: ", plan,
+                         ", ", record_.plan.size(), " bytes\n  built for: ", record_.device.Describe());
+  const std::lock_guard lock(set_up_mutex_);
+  if (failure_) return Cat(text, "\n  ", failure_->what());
+  if (loaded_ == nullptr) return text + "\n  not set up: it was loaded to be looked into";
+  text += Cat("\n  runs on: ", loaded_->device().str(), " with ", loaded_->library_description());
+  for (const TensorInfo& input : loaded_->inputs()) text += "\n  input " + runtime::Describe(input);
+  for (const TensorInfo& output : loaded_->outputs()) text += "\n  output " + runtime::Describe(output);
+  return text;
+}
+
+}  // namespace nacelle::runtime

@@ -1,0 +1,80 @@
+// torch.classes.tensorrt.Engine: a serialized engine inside a TorchScript program.
+//
+// An Engine is made from a record (core/abi/record.h) and pickled as one, byte for byte the one that it came from.
+// Making it also sets it up to run: a library for its plan is found and opened, a device chosen, the plan
+// deserialized. Where that cannot be done, the Engine is made all the same, can be looked into, saved and
+// converted, and says why it cannot run when it is called.
+#ifndef NACELLE_RUNTIME_ENGINE_H_
+#define NACELLE_RUNTIME_ENGINE_H_
+
+#include <torch/custom_class.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/abi/plan_header.h"
+#include "core/abi/record.h"
+#include "core/error.h"
+#include "runtime/export.h"
+
+namespace nacelle::runtime {
+
+class LoadedEngine;
+
+// While one of these lives, Engines made on its thread are not set up; each sets itself up when it is first called.
+// For tools that only look into programs. May be nested.
+class NACELLE_API InspectOnly {
+ public:
+  InspectOnly();
+  ~InspectOnly();
+  InspectOnly(const InspectOnly&) = delete;
+  InspectOnly& operator=(const InspectOnly&) = delete;
+
+  static bool active();
+};
+
+// Every method may be called from any number of threads at once.
+class NACELLE_API Engine final : public torch::CustomClassHolder {
+ public:
+  // Never fails because of what this machine lacks (see above).
+  explicit Engine(abi::Record record);
+  ~Engine() override;
+
+  // From the strings of a record, as pickled. Throws AbiError.
+  static c10::intrusive_ptr<Engine> FromFields(std::vector<std::string> fields);
+
+  const abi::Record& record() const { return record_; }
+
+  // What the plan's first bytes say; throws PlanError where they say nothing known.
+  abi::PlanHeader plan_header() const;
+
+  // The engine ready to run. The first call waits for the set-up where the constructor left it out; later ones cost
+  // an atomic load. Throws what the set-up threw, each time with the same words.
+  LoadedEngine& loaded() {
+    LoadedEngine* ready = ready_.load(std::memory_order_acquire);
+    return ready != nullptr ? *ready : SetUp();
+  }
+
+  // Why loaded() throws; empty where it does not.
+  std::string why_not_ready();
+
+  // Some lines for a person: name, record, plan, device, inputs and outputs. Sets nothing up.
+  std::string Describe();
+
+ private:
+  LoadedEngine& SetUp();
+
+  const abi::Record record_;
+  std::atomic<LoadedEngine*> ready_{nullptr};
+  std::mutex set_up_mutex_;
+  std::unique_ptr<LoadedEngine> loaded_;
+  std::optional<Error> failure_;  // why the set-up did not succeed; set once
+};
+
+}  // namespace nacelle::runtime
+
+#endif  // NACELLE_RUNTIME_ENGINE_H_

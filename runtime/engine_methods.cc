@@ -1,0 +1,87 @@
+#include "runtime/engine_methods.h"
+
+#include <torch/custom_class.h>
+
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "core/abi/plan_header.h"
+#include "core/abi/record.h"
+#include "runtime/engine.h"
+#include "runtime/loaded_engine.h"
+#include "runtime/scalar_type.h"
+#include "runtime/tensor_info.h"
+#include "runtime/torch_error.h"
+
+namespace nacelle::runtime {
+namespace {
+
+using Self = c10::intrusive_ptr<Engine>;
+using Shape = std::vector<int64_t>;
+using Tensor = std::tuple<std::string, std::string, Shape, std::vector<std::vector<Shape>>>;
+
+std::vector<Tensor> Tensors(const std::vector<TensorInfo>& infos) {
+  std::vector<Tensor> tensors;
+  for (const TensorInfo& info : infos) {
+    std::vector<std::vector<Shape>> profiles;
+    for (const ShapeRange& range : info.profiles) profiles.push_back({range.min, range.opt, range.max});
+    tensors.emplace_back(info.name, DtypeName(info.dtype), info.shape, std::move(profiles));
+  }
+  return tensors;
+}
+
+std::vector<std::string> Names(const std::vector<TensorInfo>& infos) {
+  std::vector<std::string> names;
+  for (const TensorInfo& info : infos) names.push_back(info.name);
+  return names;
+}
+
+}  // namespace
+
+void RegisterEngineClass(torch::Library& library) {
+  library.class_<Engine>("Engine")
+      .def(torch::init([](std::vector<std::string> record) {
+        return WithTorchErrors([&] { return Engine::FromFields(std::move(record)); });
+      }))
+      .def_pickle([](const Self& self) { return WithTorchErrors([&] { return abi::Write(self->record()); }); },
+                  [](std::vector<std::string> record) {
+                    return WithTorchErrors([&] { return Engine::FromFields(std::move(record)); });
+                  })
+      .def("__str__", [](const Self& self) { return self->Describe(); })
+      .def("__repr__", [](const Self& self) { return self->Describe(); })
+      .def("name", [](const Self& self) { return self->record().name; })
+      .def("abi_version", [](const Self& self) { return static_cast<int64_t>(self->record().version); })
+      .def("plan_release",
+           [](const Self& self) {
+             return WithTorchErrors([&] { return self->plan_header().Describe(); });
+           })
+      .def("device", [](const Self& self) { return self->record().device.Describe(); })
+      .def("input_names",
+           [](const Self& self) {
+             return WithTorchErrors([&] {
+               const auto& recorded = self->record().input_names;
+               return recorded.empty() ? Names(self->loaded().inputs()) : recorded;
+             });
+           })
+      .def("output_names",
+           [](const Self& self) {
+             return WithTorchErrors([&] {
+               const auto& recorded = self->record().output_names;
+               return recorded.empty() ? Names(self->loaded().outputs()) : recorded;
+             });
+           })
+      .def("profile_count",
+           [](const Self& self) {
+             return WithTorchErrors([&] { return static_cast<int64_t>(self->loaded().profile_count()); });
+           })
+      .def("inputs",
+           [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded().inputs()); }); })
+      .def("outputs",
+           [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded().outputs()); }); })
+      .def("layer_information",
+           [](const Self& self) { return WithTorchErrors([&] { return self->loaded().LayerInformation(); }); })
+      .def("why_not_ready", [](const Self& self) { return self->why_not_ready(); });
+}
+
+}  // namespace nacelle::runtime

@@ -1,0 +1,26 @@
+// Running an engine: what the operator tensorrt::execute_engine does.
+#ifndef NACELLE_RUNTIME_EXECUTE_H_
+#define NACELLE_RUNTIME_EXECUTE_H_
+
+#include <ATen/core/List.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
+#include <c10/util/ArrayRef.h>
+
+#include "runtime/engine.h"
+#include "runtime/export.h"
+
+namespace nacelle::runtime {
+
+// Runs `engine` on `inputs` (tensors on the engine's device, of its dtypes, in its order; made contiguous where they
+// are not) and returns its outputs, new tensors on the same device. On the CPU the outputs are ready on return, on
+// CUDA they are as soon as the caller's current stream gets there. May be called from any number of threads at once,
+// for one engine too. Throws InputError, ExecutionError, and what Engine::loaded() throws.
+NACELLE_API c10::List<at::Tensor> Execute(Engine& engine, c10::ArrayRef<at::Tensor> inputs);
+
+// The same from the values on an interpreter's stack: a list of tensors and an Engine object.
+c10::List<at::Tensor> ExecuteValues(c10::ArrayRef<c10::IValue> inputs, const c10::IValue& engine);
+
+}  // namespace nacelle::runtime
+
+#endif  // NACELLE_RUNTIME_EXECUTE_H_

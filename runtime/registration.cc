@@ -1,0 +1,112 @@
+#include "runtime/registration.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/custom_class.h>
+#include <torch/library.h>
+#include <torch/version.h>
+#include <torch_built.h>
+
+#include <cstdio>
+#include <mutex>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "runtime/engine.h"
+#include "runtime/engine_methods.h"
+#include "runtime/execute.h"
+#include "runtime/torch_error.h"
+
+// The headers are those of the torch that the build recorded, which the wheel then requires.
+static_assert(TORCH_VERSION_MAJOR == NACELLE_TORCH_MAJOR && TORCH_VERSION_MINOR == NACELLE_TORCH_MINOR &&
+              TORCH_VERSION_PATCH == NACELLE_TORCH_PATCH);
+
+namespace nacelle::runtime {
+namespace {
+
+constexpr const char* kClassName = "__torch__.torch.classes.tensorrt.Engine";
+
+// Given to torch as the place of our registrations, so that torch's own message about a second one says who is here.
+constexpr const char* kOwner =
+    "torch-nacelle (it registers the class and operators that Torch-TensorRT registers too: one process can load only "
+    "one of the two libraries)";
+
+void ExecuteEngineBoxed(const c10::OperatorHandle& /*op*/, torch::jit::Stack* stack) {
+  const size_t size = stack->size();
+  c10::List<at::Tensor> outputs = WithTorchErrors([&] {
+    return ExecuteValues((*stack)[size - 2].toListRef(), (*stack)[size - 1]);
+  });
+  torch::jit::drop(*stack, 2);
+  stack->emplace_back(std::move(outputs));
+}
+
+void RegisterOperator(torch::Library& library) {
+  library.def(
+      "execute_engine(Tensor[] inputs, __torch__.torch.classes.tensorrt.Engine engine) -> Tensor[]");
+  library.impl("execute_engine", torch::CppFunction::makeFromBoxedFunction<&ExecuteEngineBoxed>());
+}
+
+// Names of what we would register that another library has registered; empty where all are free.
+std::string TakenNames() {
+  std::string taken;
+  if (torch::getCustomClass(kClassName) != nullptr) taken += " torch.classes.tensorrt.Engine";
+  for (const char* op : {"tensorrt::execute_engine", "trt::execute_engine"}) {
+    if (c10::Dispatcher::singleton().findSchema({op, ""})) taken += Cat(" ", op);
+  }
+  return taken;
+}
+
+void RegisterOnce() {
+  const std::string taken = TakenNames();
+  if (!taken.empty()) {
+    throw LibraryError(
+        Cat("torch-nacelle cannot register its class and operators: another library of this process, Torch-TensorRT "
+            "most likely, holds", taken,
+            "; load only one of torch-nacelle and Torch-TensorRT in a process (each runs the other's programs)"));
+  }
+  try {
+    // Never destroyed: torch's registries may outlive this library's static objects.
+    static auto* tensorrt = new torch::Library(torch::Library::DEF, "tensorrt", std::nullopt, kOwner, 0);
+    static auto* trt = new torch::Library(torch::Library::DEF, "trt", std::nullopt, kOwner, 0);
+    RegisterEngineClass(*tensorrt);
+    RegisterOperator(*tensorrt);
+    RegisterOperator(*trt);
+  } catch (const c10::Error& error) {
+    throw LibraryError(Cat("torch-nacelle cannot register its class and operators beside another library's "
+                           "(Torch-TensorRT?); torch says: ", error.what_without_backtrace()));
+  }
+}
+
+std::string& Problem() {
+  static auto* problem = new std::string;
+  return *problem;
+}
+
+// Loading the library is enough for a plain C++ program. An exception would end the process here, so a problem is
+// printed, and thrown by whatever needs the names later.
+const bool registered_at_load = [] {
+  try {
+    Register();
+    return true;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "torch-nacelle: %s\n", error.what());
+    return false;
+  }
+}();
+
+}  // namespace
+
+void Register() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    try {
+      RegisterOnce();
+    } catch (const Error& error) {
+      Problem() = error.what();
+    }
+  });
+  if (!Problem().empty()) throw LibraryError(Problem());
+}
+
+std::string RegistrationProblem() { return Problem(); }
+
+}  // namespace nacelle::runtime

@@ -1,0 +1,143 @@
+#include "runtime/embed.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+
+#include "core/error.h"
+#include "runtime/program.h"
+#include "tests/runtime/tiny.h"
+
+namespace nacelle::runtime {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::AffinePlan;
+using testing::Embedded;
+using testing::TwoOutputsPlan;
+
+std::string GraphText(const torch::jit::Module& module) {
+  std::ostringstream text;
+  module.get_method("forward").graph()->print(text, /*print_source_locations=*/false);
+  return text.str();
+}
+
+std::string Saved(const torch::jit::Module& module) {
+  std::ostringstream out;
+  module.save(out);
+  return out.str();
+}
+
+std::string MessageOf(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return std::string(ErrorClassName(error.kind())) + ": " + error.what();
+  }
+  return "no error";
+}
+
+TEST(Embed, OneOutputIsReturnedByItself) {
+  const std::string graph = GraphText(Embedded(AffinePlan(), "ResNet"));
+  EXPECT_THAT(graph, HasSubstr("graph(%self_1 : __torch__.ResNet_trt,\n      %input_0 : Tensor):"));
+  EXPECT_THAT(graph, HasSubstr(": __torch__.torch.classes.tensorrt.Engine = prim::GetAttr[name=\"ResNet_trt_engine\"]"
+                               "(%self_1)"));
+  EXPECT_THAT(graph, HasSubstr(": Tensor[] = prim::ListConstruct(%input_0)"));
+  EXPECT_THAT(graph, HasSubstr(": Tensor[] = tensorrt::execute_engine("));
+  EXPECT_THAT(graph, HasSubstr(": Tensor = prim::ListUnpack("));
+  EXPECT_EQ(graph.find("TupleConstruct"), std::string::npos);
+}
+
+TEST(Embed, SeveralOutputsAreATuple) {
+  const std::string graph = GraphText(Embedded(TwoOutputsPlan()));
+  EXPECT_THAT(graph, HasSubstr(": (Tensor, Tensor) = prim::TupleConstruct("));
+}
+
+TEST(Embed, TheSameArgumentsGiveTheSameBytes) {
+  const std::string plan = TwoOutputsPlan();
+  EXPECT_EQ(plan, TwoOutputsPlan());
+  EXPECT_EQ(Saved(Embedded(plan)), Saved(Embedded(plan)));
+}
+
+TEST(Embed, ARecordOfEveryVersionHoldsThePlan) {
+  const std::string plan = AffinePlan();
+  for (int version = abi::kOldestVersion; version <= abi::kNewestVersion; ++version) {
+    EmbedOptions options;
+    options.abi_version = version;
+    const torch::jit::Module module = EmbedEngine(plan, options);
+    const std::vector<EngineSite> sites = FindEngines(module);
+    ASSERT_EQ(sites.size(), 1U);
+    const abi::Record& record = sites[0].engine()->record();
+    EXPECT_EQ(record.version, version);
+    EXPECT_EQ(record.plan, plan);
+    EXPECT_EQ(record.input_names, version == 3 ? std::vector<std::string>() : std::vector<std::string>{"input_0"});
+    if (version >= 6) EXPECT_EQ(record.target_platform, abi::CurrentPlatform());
+  }
+}
+
+TEST(Embed, NamesDecideTheOrder) {
+  const std::string plan =
+      testing::MakePlan("def forward(self, a, b):\n    return a - b\n",
+                        {testing::Fixed("left", {2}), testing::Fixed("right", {2})});
+  EmbedOptions options;
+  options.abi_version = 4;
+  options.input_names = {{"right", "left"}};
+  torch::jit::Module module = EmbedEngine(plan, options);
+  const at::Tensor result = module.forward({at::ones({2}), at::zeros({2})}).toTensor();
+  EXPECT_TRUE(result.equal(at::full({2}, -1.0)));
+}
+
+TEST(Embed, WhatCannotBeUsedIsNamed) {
+  const std::string plan = AffinePlan();
+  const auto with = [&](auto change) {
+    return MessageOf([&] {
+      EmbedOptions options;
+      change(options);
+      EmbedEngine(plan, options);
+    });
+  };
+  EXPECT_THAT(with([](EmbedOptions& o) { o.name = "two words"; }),
+              AllOf(HasSubstr("InputError"), HasSubstr("\"two words\"")));
+  EXPECT_THAT(with([](EmbedOptions& o) { o.name = ""; }), HasSubstr("InputError"));
+  EXPECT_THAT(with([](EmbedOptions& o) { o.input_names = {{"input_0", "input_1"}}; }),
+              AllOf(HasSubstr("InputError"), HasSubstr("input_0, input_1"), HasSubstr("the plan has input_0")));
+  EXPECT_THAT(with([](EmbedOptions& o) { o.abi_version = 11; }), AllOf(HasSubstr("AbiError"), HasSubstr("11")));
+  EXPECT_THAT(with([](EmbedOptions& o) { o.hardware_compatible = true; }),
+              AllOf(HasSubstr("AbiError"), HasSubstr("hardware_compatible")));
+  EXPECT_THAT(MessageOf([] { Embedded("garbage"); }), HasSubstr("PlanError"));
+  EXPECT_THAT(MessageOf([] { Embedded(""); }), HasSubstr("PlanError"));
+}
+
+TEST(Embed, VersionThreeSaysWhereItWouldLoseTheOrder) {
+  const std::string plan =
+      testing::MakePlan("def forward(self, a, b):\n    return a - b\n",
+                        {testing::Fixed("left", {2}), testing::Fixed("right", {2})});
+  EmbedOptions options;
+  options.input_names = {{"right", "left"}};
+  EXPECT_THAT(MessageOf([&] { EmbedEngine(plan, options); }),
+              AllOf(HasSubstr("AbiError"), HasSubstr("left, right"), HasSubstr("right, left"),
+                    HasSubstr("abi_version=4")));
+  options.input_names = {{"left", "right"}};
+  EXPECT_NO_THROW(EmbedEngine(plan, options));
+}
+
+TEST(Embed, APlanThatCannotRunHereNeedsNames) {
+  std::string plan(64, '\0');
+  plan.replace(0, 4, "ftrt");
+  plan[24] = 10;
+  plan[25] = 3;
+  EmbedOptions options;
+  options.device = device::Device::Parse("0%9%0%0%NVIDIA H100 80GB HBM3");
+  EXPECT_THAT(MessageOf([&] { EmbedEngine(plan, options); }),
+              AllOf(HasSubstr("InputError"), HasSubstr("input_names"), HasSubstr("TensorRT 10.3.0.0")));
+  options.input_names = {{"x"}};
+  options.output_names = {{"a", "b"}};
+  options.abi_version = 5;
+  const torch::jit::Module module = EmbedEngine(plan, options);
+  EXPECT_THAT(GraphText(module), HasSubstr("(Tensor, Tensor)"));
+}
+
+}  // namespace
+}  // namespace nacelle::runtime

@@ -1,0 +1,167 @@
+#include "runtime/program.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/passes/freeze_module.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "runtime/embed.h"
+#include "tests/runtime/tiny.h"
+
+namespace nacelle::runtime {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::AffinePlan;
+using testing::Embedded;
+
+std::vector<std::string> Paths(const torch::jit::Module& module) {
+  std::vector<std::string> paths;
+  for (const EngineSite& site : FindEngines(module)) paths.push_back(site.path);
+  return paths;
+}
+
+torch::jit::Module SavedAndLoaded(const torch::jit::Module& module) {
+  std::stringstream file;
+  module.save(file);
+  return torch::jit::load(file);
+}
+
+c10::IValue EngineValue(const std::string& name) { return FindEngines(Embedded(AffinePlan(), name)).at(0).object; }
+
+// A module that holds engines as an attribute, in a list, a dict, a tuple and an Optional, and calls each.
+torch::jit::Module Holder() {
+  const c10::TypePtr type = c10::getCustomClassType<c10::intrusive_ptr<Engine>>();
+  torch::jit::Module module("Holder");
+  module.register_attribute("single", type, EngineValue("single"));
+  c10::impl::GenericList list(type);
+  list.push_back(EngineValue("first"));
+  list.push_back(EngineValue("second"));
+  module.register_attribute("several", c10::ListType::create(type), list);
+  c10::impl::GenericDict dict(c10::StringType::get(), type);
+  dict.insert("left", EngineValue("left"));
+  module.register_attribute("by_name", c10::DictType::create(c10::StringType::get(), type), dict);
+  module.register_attribute("pair", c10::TupleType::create({type, c10::IntType::get()}),
+                            c10::ivalue::Tuple::create({EngineValue("paired"), 7}));
+  module.register_attribute("maybe", c10::OptionalType::create(type), EngineValue("maybe"));
+  module.define(R"(
+def call(self, engine: __torch__.torch.classes.tensorrt.Engine, x: Tensor) -> Tensor:
+    return torch.ops.tensorrt.execute_engine([x], engine)[0]
+
+def forward(self, x: Tensor) -> Tensor:
+    x = self.call(self.single, x)
+    for engine in self.several:
+        x = self.call(engine, x)
+    x = self.call(self.by_name["left"], x)
+    x = self.call(self.pair[0], x)
+    maybe = self.maybe
+    if maybe is not None:
+        x = self.call(maybe, x)
+    return x
+)");
+  return module;
+}
+
+// What Holder computes: y = 2 x + 1, six times.
+at::Tensor Expected(at::Tensor x) {
+  for (int i = 0; i < 6; ++i) x = x * 2.0 + 1.0;
+  return x;
+}
+
+TEST(Program, EnginesAreFoundWhereverValuesCanBe) {
+  EXPECT_THAT(Paths(Holder()), ElementsAre("single", "several[0]", "several[1]", "by_name[\"left\"]", "pair[0]", "maybe"));
+  torch::jit::Module outer("Outer");
+  outer.register_module("inner", Embedded(AffinePlan(), "backbone"));
+  EXPECT_THAT(Paths(outer), ElementsAre("inner.backbone_trt_engine"));
+  EXPECT_THAT(Paths(torch::jit::Module("Empty")), ElementsAre());
+}
+
+TEST(Program, EnginesRunWhereverValuesCanBe) {
+  torch::jit::Module module = Holder();
+  const at::Tensor x = at::randn({2, 3});
+  EXPECT_TRUE(module.forward({x}).toTensor().equal(Expected(x)));
+  torch::jit::Module loaded = SavedAndLoaded(module);
+  EXPECT_TRUE(loaded.forward({x}).toTensor().equal(Expected(x)));
+  EXPECT_EQ(Paths(loaded), Paths(module));
+}
+
+TEST(Program, ASavedRecordIsTheSameBytes) {
+  for (int version = abi::kOldestVersion; version <= abi::kNewestVersion; ++version) {
+    EmbedOptions options;
+    options.abi_version = version;
+    const torch::jit::Module module = EmbedEngine(AffinePlan(), options);
+    const torch::jit::Module loaded = SavedAndLoaded(module);
+    EXPECT_EQ(FindEngines(loaded).at(0).engine()->record(), FindEngines(module).at(0).engine()->record());
+  }
+}
+
+TEST(Program, ADeepCopyHasEnginesOfItsOwn) {
+  const torch::jit::Module module = Embedded(AffinePlan());
+  torch::jit::Module copy = module.deepcopy();
+  EXPECT_NE(FindEngines(copy).at(0).engine(), FindEngines(module).at(0).engine());
+  const at::Tensor x = at::randn({1, 3});
+  EXPECT_TRUE(copy.forward({x}).toTensor().equal(x * 2.0 + 1.0));
+}
+
+TEST(Program, AFrozenModuleRunsAndIsReadAndSaved) {
+  torch::jit::Module outer("Outer");
+  outer.register_module("inner", Embedded(AffinePlan()));
+  outer.define("def forward(self, x: Tensor) -> Tensor:\n    return self.inner.forward(x) + 1.0\n");
+  outer.eval();
+  torch::jit::Module frozen = torch::jit::freeze_module(outer);
+  const at::Tensor x = at::randn({1, 3});
+  EXPECT_TRUE(frozen.forward({x}).toTensor().equal(x * 2.0 + 2.0));
+  EXPECT_EQ(FindEngines(frozen).size(), 1U);
+  torch::jit::Module loaded = SavedAndLoaded(frozen);
+  EXPECT_TRUE(loaded.forward({x}).toTensor().equal(x * 2.0 + 2.0));
+}
+
+TEST(Program, AReplacementReachesEveryPlaceThatSharesTheObject) {
+  torch::jit::Module module("Sharing");
+  const c10::TypePtr type = c10::getCustomClassType<c10::intrusive_ptr<Engine>>();
+  const c10::IValue engine = EngineValue("shared");
+  module.register_attribute("a", type, engine);
+  module.register_attribute("b", type, engine);
+  int calls = 0;
+  ReplaceEngines(module, [&](const EngineSite& site) {
+    ++calls;
+    return c10::make_intrusive<Engine>(abi::Convert(site.engine()->record(), 7));
+  });
+  EXPECT_EQ(calls, 1);
+  for (const EngineSite& site : FindEngines(module)) EXPECT_EQ(site.engine()->record().version, 7) << site.path;
+}
+
+TEST(Program, NothingIsReplacedWhereOneFails) {
+  const torch::jit::Module module = Holder();
+  int calls = 0;
+  EXPECT_THROW(ReplaceEngines(module,
+                              [&](const EngineSite& site) {
+                                if (++calls == 3) throw std::runtime_error("no");
+                                return c10::make_intrusive<Engine>(abi::Convert(site.engine()->record(), 7));
+                              }),
+               std::runtime_error);
+  for (const EngineSite& site : FindEngines(module)) EXPECT_EQ(site.engine()->record().version, 3) << site.path;
+}
+
+TEST(Program, LoadedForInspectionAnEngineIsSetUpWhenItIsCalled) {
+  std::stringstream file;
+  Embedded(AffinePlan()).save(file);
+  torch::jit::Module module = [&] {
+    const InspectOnly inspect;
+    return torch::jit::load(file);
+  }();
+  const c10::intrusive_ptr<Engine> engine = FindEngines(module).at(0).engine();
+  EXPECT_THAT(engine->Describe(), ::testing::HasSubstr("not set up"));
+  EXPECT_TRUE(module.forward({at::zeros({1, 3})}).toTensor().equal(at::ones({1, 3})));
+  EXPECT_THAT(engine->Describe(), ::testing::HasSubstr("runs on: cpu"));
+}
+
+}  // namespace
+}  // namespace nacelle::runtime
