@@ -1,0 +1,96 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <torch/csrc/jit/api/module.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/abi/plan_header.h"
+#include "core/device/cuda_driver.h"
+#include "core/device/device.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "py/csrc/bindings.h"
+#include "runtime/embed.h"
+#include "runtime/reference/builder.h"
+#include "runtime/scalar_type.h"
+
+namespace nacelle::python {
+namespace {
+
+namespace py = pybind11;
+using Names = std::vector<std::string>;
+using Shape = std::vector<int64_t>;
+// name, dtype, shape with -1 for dynamic dimensions, [min, opt, max] for each profile
+using InputTuple = std::tuple<std::string, std::string, Shape, std::vector<std::array<Shape, 3>>>;
+
+// "cpu", "cuda", "cuda:1", or a record's own text, `0%9%0%0%NVIDIA H100`.
+device::Device ParseDevice(const std::string& text) {
+  if (text.find('%') != std::string::npos) return device::Device::Parse(text);
+  const c10::Device wanted(text);
+  if (wanted.is_cpu()) return device::Device::Cpu();
+  if (!wanted.is_cuda()) throw InputError(Cat("an engine runs on the CPU or on CUDA devices, found ", Quote(text)));
+  const device::Inventory here = device::CudaDriver::Process().Devices();
+  const int id = wanted.has_index() ? wanted.index() : here.current.value_or(0);
+  const auto found = std::ranges::find(here.devices, id, &device::Device::id);
+  if (found != here.devices.end()) return *found;
+  throw DeviceError(Cat("there is no ", text, " here: ",
+                        here.devices.empty() ? here.why_none : Cat(here.devices.size(), " GPUs were found"),
+                        "; for a GPU elsewhere give its record text, such as 0%9%0%0%NVIDIA H100 80GB HBM3"));
+}
+
+torch::jit::Module Embed(std::string plan, std::string name, std::optional<Names> input_names,
+                         std::optional<Names> output_names, const std::optional<std::string>& device, int abi_version,
+                         bool hardware_compatible) {
+  const py::gil_scoped_release released;
+  runtime::EmbedOptions options;
+  options.name = std::move(name);
+  options.input_names = std::move(input_names);
+  options.output_names = std::move(output_names);
+  if (device) options.device = ParseDevice(*device);
+  options.abi_version = abi_version;
+  options.hardware_compatible = hardware_compatible;
+  return runtime::EmbedEngine(std::move(plan), options);
+}
+
+reference::TensorSpec ToSpec(const InputTuple& input) {
+  const auto& [name, dtype, shape, profiles] = input;
+  const auto type = runtime::DataTypeFromName(dtype);
+  if (!type) throw InputError(Cat("input ", Quote(name), ": TensorRT has no dtype ", dtype));
+  reference::TensorSpec spec{.name = name, .dtype = *type, .shape = shape, .profiles = {}, .data_dependent = false};
+  for (const auto& [min, opt, max] : profiles) spec.profiles.push_back({min, opt, max});
+  return spec;
+}
+
+py::bytes BuildReference(const torch::jit::Module& module, const std::string& name,
+                         const std::vector<InputTuple>& inputs, const Names& output_names,
+                         const std::set<std::string>& data_dependent) {
+  reference::BuildOptions options;
+  options.name = name;
+  for (const InputTuple& input : inputs) options.inputs.push_back(ToSpec(input));
+  options.output_names = output_names;
+  options.data_dependent = data_dependent;
+  std::string plan;
+  {
+    const py::gil_scoped_release released;
+    plan = reference::BuildReferencePlan(module, options);
+  }
+  return py::bytes(plan);
+}
+
+}  // namespace
+
+void BindPlans(py::module_& m) {
+  m.def("embed", &Embed, py::arg("plan"), py::arg("name"), py::arg("input_names"), py::arg("output_names"),
+        py::arg("device"), py::arg("abi_version"), py::arg("hardware_compatible"));
+  m.def("build_reference", &BuildReference, py::arg("module"), py::arg("name"), py::arg("inputs"),
+        py::arg("output_names"), py::arg("data_dependent"));
+  m.def(
+      "plan_release", [](const std::string& plan) { return abi::ParsePlanHeader(plan).Describe(); }, py::arg("plan"));
+}
+
+}  // namespace nacelle::python

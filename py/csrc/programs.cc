@@ -1,0 +1,123 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/abi/record.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "py/csrc/bindings.h"
+#include "runtime/engine.h"
+#include "runtime/program.h"
+
+namespace nacelle::python {
+namespace {
+
+namespace py = pybind11;
+using runtime::Engine;
+using runtime::EngineSite;
+
+// An engine of a program, as Python sees it.
+struct SiteView {
+  std::string path;
+  c10::intrusive_ptr<Engine> engine;
+
+  const abi::Record& record() const { return engine->record(); }
+};
+
+std::vector<SiteView> Find(const torch::jit::Module& module) {
+  std::vector<SiteView> views;
+  for (const EngineSite& site : runtime::FindEngines(module)) views.push_back({site.path, site.engine()});
+  return views;
+}
+
+abi::FieldSet Fields(const std::vector<std::string>& names) {
+  abi::FieldSet fields;
+  for (const std::string& name : names) fields.insert(abi::FieldFromName(name));
+  return fields;
+}
+
+void Convert(const torch::jit::Module& module, int version, const std::vector<std::string>& drop) {
+  const abi::FieldSet fields = Fields(drop);
+  const py::gil_scoped_release released;
+  const runtime::InspectOnly inspect;
+  runtime::ReplaceEngines(module, [&](const EngineSite& site) {
+    try {
+      return c10::make_intrusive<Engine>(abi::Convert(site.engine()->record(), version, fields));
+    } catch (const AbiError& error) {
+      throw AbiError(Cat("engine ", site.path, ": ", error.what()));
+    }
+  });
+}
+
+// Loads a program without setting up its engines. `device` as torch.jit.load's map_location; empty: as saved.
+torch::jit::Module Load(const std::string& path, const std::string& device, py::dict extra_files) {
+  torch::jit::ExtraFilesMap files;
+  for (const auto& item : extra_files) files[item.first.cast<std::string>()] = "";
+  torch::jit::Module module = [&] {
+    const py::gil_scoped_release released;
+    const runtime::InspectOnly inspect;
+    const auto where = device.empty() ? std::nullopt : std::optional(c10::Device(device));
+    return torch::jit::load(path, where, files);
+  }();
+  for (const auto& [name, content] : files) extra_files[py::str(name)] = py::bytes(content);
+  return module;
+}
+
+void Save(const torch::jit::Module& module, const std::string& path, const py::dict& extra_files) {
+  torch::jit::ExtraFilesMap files;
+  for (const auto& item : extra_files) files[item.first.cast<std::string>()] = item.second.cast<std::string>();
+  const py::gil_scoped_release released;
+  module.save(path, files);
+}
+
+std::vector<std::tuple<std::string, std::string, std::string>> Aliases(const abi::Record& record) {
+  std::vector<std::tuple<std::string, std::string, std::string>> aliases;
+  for (const abi::AliasedIo& alias : record.aliased_io) aliases.emplace_back(alias.output, alias.input, alias.kind);
+  return aliases;
+}
+
+}  // namespace
+
+void BindPrograms(py::module_& m) {
+  py::class_<SiteView>(m, "EngineSite")
+      .def_readonly("path", &SiteView::path)
+      .def_property_readonly("abi_version", [](const SiteView& self) { return self.record().version; })
+      .def_property_readonly("name", [](const SiteView& self) { return self.record().name; })
+      .def_property_readonly("device", [](const SiteView& self) { return self.record().device.ToString(); })
+      .def_property_readonly("device_description",
+                             [](const SiteView& self) { return self.record().device.Describe(); })
+      .def_property_readonly("plan", [](const SiteView& self) { return py::bytes(self.record().plan); })
+      .def_property_readonly("plan_size", [](const SiteView& self) { return self.record().plan.size(); })
+      .def_property_readonly("plan_release", [](const SiteView& self) { return self.engine->plan_header().Describe(); })
+      .def_property_readonly("input_names", [](const SiteView& self) { return self.record().input_names; })
+      .def_property_readonly("output_names", [](const SiteView& self) { return self.record().output_names; })
+      .def_property_readonly("hardware_compatible",
+                             [](const SiteView& self) { return self.record().hardware_compatible; })
+      .def_property_readonly("metadata", [](const SiteView& self) { return py::bytes(self.record().metadata); })
+      .def_property_readonly(
+          "target_platform",
+          [](const SiteView& self) { return std::string(abi::TargetPlatformName(self.record().target_platform)); })
+      .def_property_readonly("requires_output_allocator",
+                             [](const SiteView& self) { return self.record().requires_output_allocator; })
+      .def_property_readonly("dynamic_resource_allocation",
+                             [](const SiteView& self) {
+                               return self.record().resource_allocation == abi::ResourceAllocation::kDynamic;
+                             })
+      .def_property_readonly("requires_native_multi_device",
+                             [](const SiteView& self) { return self.record().requires_native_multi_device; })
+      .def_property_readonly("aliased_io", [](const SiteView& self) { return Aliases(self.record()); });
+  m.def("find_engines", &Find, py::arg("module"));
+  m.def("convert_engines", &Convert, py::arg("module"), py::arg("abi_version"), py::arg("drop"));
+  m.def("load", &Load, py::arg("path"), py::arg("device"), py::arg("extra_files"));
+  m.def("save", &Save, py::arg("module"), py::arg("path"), py::arg("extra_files"));
+  m.attr("OLDEST_ABI_VERSION") = abi::kOldestVersion;
+  m.attr("NEWEST_ABI_VERSION") = abi::kNewestVersion;
+  m.attr("DEFAULT_ABI_VERSION") = abi::kDefaultVersion;
+}
+
+}  // namespace nacelle::python

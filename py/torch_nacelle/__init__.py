@@ -1,0 +1,51 @@
+"""Nacelle: TensorRT engines inside TorchScript programs.
+
+    import torch_nacelle as nacelle
+
+    program = nacelle.compile(model, [nacelle.Input(min=(1, 3, 224, 224), opt=(8, 3, 224, 224), max=(16, 3, 224, 224))])
+    program.save("model.ts")                  # one file with the engine inside
+    torch.jit.load("model.ts")(images)        # in any process that has imported torch_nacelle, or linked its library
+
+Importing registers the class ``torch.classes.tensorrt.Engine`` and the operator ``torch.ops.tensorrt.execute_engine``
+(with the alias ``trt::execute_engine``). It opens no driver and no TensorRT; that happens when an engine is set up.
+
+Errors are subclasses of ``nacelle.Error``; each says what was found, what was wanted and what to do next.
+"""
+
+from torch_nacelle import _load as _load  # first: it registers, or says why it cannot
+from torch_nacelle._build_info import TORCH_RELEASE as built_with_torch
+from torch_nacelle._build_info import VERSION as __version__
+from torch_nacelle._build import build_engine
+from torch_nacelle._compile import compile
+from torch_nacelle._embed import embed
+from torch_nacelle.errors import (
+    AbiError,
+    DeviceError,
+    Error,
+    ExecutionError,
+    InputError,
+    LibraryError,
+    PlanError,
+)
+from torch_nacelle._input import Input
+from torch_nacelle._program import EngineInfo, Program, convert, read
+
+__all__ = [
+    "AbiError",
+    "DeviceError",
+    "EngineInfo",
+    "Error",
+    "ExecutionError",
+    "Input",
+    "InputError",
+    "LibraryError",
+    "PlanError",
+    "Program",
+    "__version__",
+    "build_engine",
+    "built_with_torch",
+    "compile",
+    "convert",
+    "embed",
+    "read",
+]

@@ -1,0 +1,174 @@
+"""The engines inside programs: reading and converting them."""
+
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+
+from torch_nacelle import _C
+from torch_nacelle._files import replacing
+from torch_nacelle._embed import wrap
+from torch_nacelle.errors import Error, InputError
+
+PathLike: TypeAlias = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """An engine in a program, as its record tells.
+
+    Attributes:
+        path: Where the program holds it, as after ``self.``: ``backbone.backbone_trt_engine``, ``engines[0]``.
+        abi_version: The version of its record, 3 to 10.
+        name: Its name.
+        device: The device it was built for, as records write it: ``0%9%0%0%NVIDIA H100 80GB HBM3``.
+        device_description: The same for a person.
+        plan_size: Bytes of its plan.
+        input_names: Names of its inputs in the order of a call; empty where the record keeps none (version 3).
+        output_names: The same of its outputs.
+        flags: The record's other fields by name, neutral where its version lacks them: hardware_compatible,
+            requires_output_allocator, dynamic_resource_allocation, requires_native_multi_device (bool),
+            target_platform (str), aliased_io (list of (output, input, kind)).
+        metadata: What the compiler that made the program left, as text. Torch-TensorRT puts a pickle there, in
+            base64: do not unpickle what you do not trust.
+    """
+
+    path: str
+    abi_version: int
+    name: str
+    device: str
+    device_description: str
+    plan_size: int
+    input_names: list[str]
+    output_names: list[str]
+    flags: dict[str, object]
+    metadata: str
+    _site: "_C.EngineSite"
+
+    @property
+    def plan(self) -> bytes:
+        """The plan: a copy with each use."""
+        return self._site.plan
+
+    @property
+    def plan_release(self) -> str:
+        """What built the plan and runs it: ``"TensorRT 8.6.1.6"``.
+
+        Raises:
+            PlanError: The plan is of no known kind.
+        """
+        return self._site.plan_release
+
+
+class Program:
+    """A TorchScript program, loaded to be looked into: its engines are set up only when it is called."""
+
+    def __init__(self, module: torch.jit.ScriptModule, extra_files: dict[str, bytes] | None = None) -> None:
+        self.module = module
+        self.extra_files = extra_files or {}
+
+    @property
+    def engines(self) -> list[EngineInfo]:
+        """Every engine, in the order of the program's attributes; one that is held twice is listed twice."""
+        return [_info(site) for site in _C.find_engines(self.module._c)]
+
+    def convert(self, abi_version: int, drop: Sequence[str] = ()) -> None:
+        """Rewrites every engine's record in place; all of them, or none where one cannot be. See ``convert``."""
+        _C.convert_engines(self.module._c, abi_version, list(drop))
+
+    def save(self, path: PathLike) -> None:
+        """Writes the program and its extra files; `path` is whole at any time."""
+        with replacing(path) as temporary:
+            _C.save(self.module._c, str(temporary), self.extra_files)
+
+
+def read(source: PathLike | torch.jit.ScriptModule) -> Program:
+    """Reads a program without setting up its engines: needs no GPU and no TensorRT, and runs nothing of it.
+
+    Args:
+        source: A file that ``torch.jit.save`` wrote, or a module.
+
+    Returns:
+        The program. Its tensors are on the CPU where it comes from a file.
+
+    Raises:
+        InputError: The file is no TorchScript program.
+        AbiError: A record in it is damaged, or of a version that is not known.
+        FileNotFoundError: There is no such file.
+    """
+    if isinstance(source, torch.jit.ScriptModule):
+        return Program(source)
+    return _load(Path(source), device="cpu")
+
+
+def convert(source: PathLike, destination: PathLike, *, abi_version: int, drop: Sequence[str] = ()) -> None:
+    """Copies a program with the records of its engines in another version; plans stay as they are, byte for byte.
+
+    `destination` is written to a temporary name and moved, so it is whole at any time; it may be `source`.
+
+    Args:
+        source: A file that ``torch.jit.save`` wrote.
+        destination: The file to write.
+        abi_version: The version to write, 3 to 10.
+        drop: Names of fields whose loss is accepted where that version lacks them, for instance ``["metadata"]``.
+
+    Raises:
+        AbiError: Fields that the version cannot keep and that `drop` does not name; the message names each.
+        InputError: `source` is no TorchScript program, or holds tensors of a device that is not here.
+        FileNotFoundError: There is no such file.
+    """
+    program = _load(Path(source), device="")
+    program.convert(abi_version, drop)
+    program.save(destination)
+
+
+def _info(site: "_C.EngineSite") -> EngineInfo:
+    return EngineInfo(
+        path=site.path,
+        abi_version=site.abi_version,
+        name=site.name,
+        device=site.device,
+        device_description=site.device_description,
+        plan_size=site.plan_size,
+        input_names=site.input_names,
+        output_names=site.output_names,
+        flags={
+            "hardware_compatible": site.hardware_compatible,
+            "target_platform": site.target_platform,
+            "requires_output_allocator": site.requires_output_allocator,
+            "dynamic_resource_allocation": site.dynamic_resource_allocation,
+            "requires_native_multi_device": site.requires_native_multi_device,
+            "aliased_io": site.aliased_io,
+        },
+        metadata=site.metadata.decode("utf-8", errors="backslashreplace"),
+        _site=site,
+    )
+
+
+def _load(path: Path, device: str) -> Program:
+    extra_files: dict[str, bytes] = dict.fromkeys(_extra_files(path), b"")
+    try:
+        module = _C.load(str(path), device, extra_files)
+    except Error:
+        raise
+    except RuntimeError as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
+        raise InputError(f"{path} cannot be read as a TorchScript program: {reason}") from error
+    return Program(wrap(module), extra_files)
+
+
+def _extra_files(path: Path) -> list[str]:
+    """Names of the files that ``torch.jit.save(..., _extra_files=...)`` put beside the program."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, IsADirectoryError) as error:
+        raise InputError(f"{path} is no TorchScript program: {error}; give a file that torch.jit.save wrote") from error
+    parts = (name.split("/", 2) for name in names)
+    return [part[2] for part in parts if len(part) == 3 and part[1] == "extra"]

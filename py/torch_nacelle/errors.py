@@ -1,0 +1,39 @@
+"""The errors that Nacelle raises.
+
+They come from eager calls, from TorchScript programs and from this package alike, with the same class and the same
+words. ``Error`` is a ``RuntimeError``, so code written for torch's own errors catches them too.
+"""
+
+
+class Error(RuntimeError):
+    """Base of all of them. ``str(error)`` is the whole message.
+
+    Attributes:
+        torchscript_trace: Where in a TorchScript program it happened, as torch tells it; empty elsewhere.
+    """
+
+    torchscript_trace: str = ""
+
+
+class AbiError(Error):
+    """A record: a version that is not known, a field that is wrong, a conversion that would lose something."""
+
+
+class DeviceError(Error):
+    """No device here can run an engine."""
+
+
+class PlanError(Error):
+    """A plan's bytes: of no known kind, damaged, or refused by the library that should run them."""
+
+
+class LibraryError(Error):
+    """A library: TensorRT missing, of an unknown release, or without a function; or Torch-TensorRT in the way."""
+
+
+class InputError(Error, ValueError):
+    """What a caller gave: tensors of a wrong number, dtype, shape or device; names; options."""
+
+
+class ExecutionError(Error):
+    """The library failed while it ran an engine; the message ends in the library's own words."""

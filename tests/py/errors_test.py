@@ -1,0 +1,98 @@
+"""Errors of a call: the same class and the same words from eager Python and from TorchScript."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+import torch_nacelle as nacelle
+from tests.py.networks import TwoHeads, seeded
+
+
+@pytest.fixture(scope="module")
+def program() -> torch.jit.ScriptModule:
+    images = nacelle.Input(min=(1, 3, 8, 8), max=(4, 3, 8, 8))
+    return nacelle.compile(seeded(TwoHeads), [images], name="net")
+
+
+def raised(call: object, *arguments: object) -> nacelle.Error:
+    with pytest.raises(nacelle.Error) as caught:
+        call(*arguments)  # type: ignore[operator]
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (torch.ones(1, 3, 8, 8, dtype=torch.float64), ["float64", "wanted float32", ".to(torch.float32)"]),
+        (torch.ones(1, 3, 8), ["3 dimensions", "wanted 4"]),
+        (torch.ones(9, 3, 8, 8), ["dimension 0 is 9, wanted 1 to 4"]),
+        (torch.ones(0, 3, 8, 8), ["dimension 0 is 0, wanted 1 to 4"]),
+        (torch.ones(1, 3, 8, 8, device="meta"), ["on meta", "runs on cpu"]),
+        (torch.ones(1, 3, 8, 8).to_sparse(), ["layout Sparse", ".to_dense()"]),
+    ],
+)
+def test_inputs_that_do_not_fit(program: torch.jit.ScriptModule, value: torch.Tensor, words: list[str]) -> None:
+    scripted = raised(program, value)
+    eager = raised(torch.ops.tensorrt.execute_engine, [value], program.net_trt_engine)
+    assert type(scripted) is type(eager) is nacelle.InputError
+    assert str(scripted) == str(eager)
+    assert 'input "input_0" (number 0) of engine "net"' in str(eager)
+    for word in words:
+        assert word in str(eager)
+    assert "TorchScript interpreter" in scripted.torchscript_trace
+    assert eager.torchscript_trace == ""
+
+
+@pytest.mark.parametrize("inputs", [[], [torch.ones(1)] * 2])
+def test_a_wrong_number_of_inputs(program: torch.jit.ScriptModule, inputs: Sequence[torch.Tensor]) -> None:
+    error = raised(torch.ops.tensorrt.execute_engine, inputs, program.net_trt_engine)
+    assert isinstance(error, nacelle.InputError)
+    assert f'engine "net" takes 1 input, found {len(inputs)}; it takes input_0: float32' in str(error)
+
+
+def test_errors_are_what_users_of_torch_catch(program: torch.jit.ScriptModule) -> None:
+    with pytest.raises(RuntimeError):
+        program(torch.ones(1))
+    with pytest.raises(ValueError, match="dimensions"):
+        program(torch.ones(1))
+
+
+def test_other_errors_of_torch_keep_their_classes() -> None:
+    @torch.jit.script
+    def fails(x: torch.Tensor) -> torch.Tensor:
+        if bool(x.sum() > 0):
+            raise ValueError("mine")
+        return x
+
+    with pytest.raises(torch.jit.Error, match="mine"):
+        fails(torch.ones(1))
+    with pytest.raises(IndexError):
+        torch.ones(1)[3]
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ([], ["version"]),
+        (["2", "a", "b", "c"], ["2", "3 to 10"]),
+        (["11", "a", "b", "c"], ["11", "3 to 10"]),
+        (["3", "a", "0%0%0%0%cpu"], ["3", "4"]),
+        (["3", "a", "no device", "plan"], ["device", "no device"]),
+        (["5", "a", "0%0%0%0%cpu", "!!!!", "", "", "0"], ["engine", "!"]),
+        (["5", "a", "0%0%0%0%cpu", "AAAA", "", "", "yes"], ["hardware_compatible", "yes"]),
+    ],
+)
+def test_damaged_records_name_the_field(record: list[str], words: list[str]) -> None:
+    error = raised(torch.classes.tensorrt.Engine, record)
+    assert isinstance(error, nacelle.AbiError)
+    for word in words:
+        assert word in str(error)
+
+
+def test_an_engine_of_an_unknown_plan_loads_and_says_why_it_cannot_run() -> None:
+    engine = torch.classes.tensorrt.Engine(["3", "odd", "0%0%0%0%cpu", "no plan at all"])
+    assert engine.name() == "odd"
+    error = raised(torch.ops.tensorrt.execute_engine, [torch.ones(1)], engine)
+    assert isinstance(error, nacelle.PlanError)
+    assert str(error) == engine.why_not_ready()
+    assert 'engine "odd" cannot run here' in str(error)
