@@ -4,6 +4,7 @@ import copy
 import io
 import threading
 import zipfile
+from typing import Dict, List, Optional, Tuple  # noqa: UP035
 
 import pytest
 import torch
@@ -12,6 +13,46 @@ from tests.py.networks import TwoHeads, seeded
 
 X = torch.rand(1, 3, 8, 8)
 WANTED = seeded(TwoHeads)(X)
+
+
+class Scale(torch.nn.Module):
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+class Holder(torch.nn.Module):
+    """Holds engines wherever a value can be, and calls each."""
+
+    several: List[torch.classes.tensorrt.Engine]  # noqa: UP006: as TorchScript reads it
+    by_name: Dict[str, torch.classes.tensorrt.Engine]  # noqa: UP006
+    pair: Tuple[torch.classes.tensorrt.Engine, int]  # noqa: UP006
+    maybe: Optional[torch.classes.tensorrt.Engine]  # noqa: UP045
+
+    def __init__(self, double: torch.ScriptObject, triple: torch.ScriptObject) -> None:
+        super().__init__()
+        self.single = double
+        self.several = [double, triple]
+        self.by_name = {"three": triple}
+        self.pair = (double, 1)
+        self.maybe = triple
+
+    def call(self, engine: torch.classes.tensorrt.Engine, x: torch.Tensor) -> torch.Tensor:
+        return torch.ops.tensorrt.execute_engine([x], engine)[0]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.call(self.single, x)
+        for engine in self.several:
+            x = self.call(engine, x)
+        x = self.call(self.by_name["three"], x)
+        x = self.call(self.pair[0], x)
+        maybe = self.maybe
+        if maybe is not None:
+            x = self.call(maybe, x)
+        return x
 
 
 @pytest.fixture
@@ -79,6 +120,26 @@ def test_in_a_scripted_module_of_the_users(program: torch.jit.ScriptModule) -> N
     outer = torch.jit.script(Outer(program))
     assert same(outer(X))
     assert same(reloaded(outer)(X))
+
+
+def test_in_containers_and_passed_between_functions() -> None:
+    double, triple = (
+        nacelle.compile(Scale(factor), [torch.ones(2)], name=f"times_{factor}").__getattr__(f"times_{factor}_trt_engine")
+        for factor in (2, 3)
+    )
+    module = torch.jit.script(Holder(double, triple))
+    wanted = torch.full((2,), float(2 * 2 * 3 * 3 * 2 * 3))
+    assert torch.equal(module(torch.ones(2)), wanted)
+    assert torch.equal(reloaded(module)(torch.ones(2)), wanted)
+    assert torch.equal(copy.deepcopy(module)(torch.ones(2)), wanted)
+    assert [engine.path for engine in nacelle.read(module).engines] == [
+        "single",
+        "several[0]",
+        "several[1]",
+        'by_name["three"]',
+        "pair[0]",
+        "maybe",
+    ]
 
 
 def test_traced_by_the_user(program: torch.jit.ScriptModule) -> None:

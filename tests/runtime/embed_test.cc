@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <sstream>
 #include <string>
 
@@ -73,7 +74,7 @@ TEST(Embed, ARecordOfEveryVersionHoldsThePlan) {
     EXPECT_EQ(record.version, version);
     EXPECT_EQ(record.plan, plan);
     EXPECT_EQ(record.input_names, version == 3 ? std::vector<std::string>() : std::vector<std::string>{"input_0"});
-    if (version >= 6) EXPECT_EQ(record.target_platform, abi::CurrentPlatform());
+    EXPECT_EQ(record.target_platform, version >= 6 ? abi::CurrentPlatform() : abi::TargetPlatform::kUnknown);
   }
 }
 

@@ -36,7 +36,7 @@ torch::jit::Module SavedAndLoaded(const torch::jit::Module& module) {
 
 c10::IValue EngineValue(const std::string& name) { return FindEngines(Embedded(AffinePlan(), name)).at(0).object; }
 
-// A module that holds engines as an attribute, in a list, a dict, a tuple and an Optional, and calls each.
+// A module that holds engines as an attribute, in a list, a dict, a tuple and an Optional.
 torch::jit::Module Holder() {
   const c10::TypePtr type = c10::getCustomClassType<c10::intrusive_ptr<Engine>>();
   torch::jit::Module module("Holder");
@@ -51,28 +51,7 @@ torch::jit::Module Holder() {
   module.register_attribute("pair", c10::TupleType::create({type, c10::IntType::get()}),
                             c10::ivalue::Tuple::create({EngineValue("paired"), 7}));
   module.register_attribute("maybe", c10::OptionalType::create(type), EngineValue("maybe"));
-  module.define(R"(
-def call(self, engine: __torch__.torch.classes.tensorrt.Engine, x: Tensor) -> Tensor:
-    return torch.ops.tensorrt.execute_engine([x], engine)[0]
-
-def forward(self, x: Tensor) -> Tensor:
-    x = self.call(self.single, x)
-    for engine in self.several:
-        x = self.call(engine, x)
-    x = self.call(self.by_name["left"], x)
-    x = self.call(self.pair[0], x)
-    maybe = self.maybe
-    if maybe is not None:
-        x = self.call(maybe, x)
-    return x
-)");
   return module;
-}
-
-// What Holder computes: y = 2 x + 1, six times.
-at::Tensor Expected(at::Tensor x) {
-  for (int i = 0; i < 6; ++i) x = x * 2.0 + 1.0;
-  return x;
 }
 
 TEST(Program, EnginesAreFoundWhereverValuesCanBe) {
@@ -83,13 +62,11 @@ TEST(Program, EnginesAreFoundWhereverValuesCanBe) {
   EXPECT_THAT(Paths(torch::jit::Module("Empty")), ElementsAre());
 }
 
-TEST(Program, EnginesRunWhereverValuesCanBe) {
-  torch::jit::Module module = Holder();
-  const at::Tensor x = at::randn({2, 3});
-  EXPECT_TRUE(module.forward({x}).toTensor().equal(Expected(x)));
-  torch::jit::Module loaded = SavedAndLoaded(module);
-  EXPECT_TRUE(loaded.forward({x}).toTensor().equal(Expected(x)));
+TEST(Program, EnginesAreSavedWhereverValuesCanBe) {
+  const torch::jit::Module module = Holder();
+  const torch::jit::Module loaded = SavedAndLoaded(module);
   EXPECT_EQ(Paths(loaded), Paths(module));
+  for (const EngineSite& site : FindEngines(loaded)) EXPECT_EQ(site.engine()->why_not_ready(), "") << site.path;
 }
 
 TEST(Program, ASavedRecordIsTheSameBytes) {
