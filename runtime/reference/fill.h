@@ -1,0 +1,25 @@
+// Made-up values to try a module on.
+#ifndef NACELLE_RUNTIME_REFERENCE_FILL_H_
+#define NACELLE_RUNTIME_REFERENCE_FILL_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "core/tensorrt/slot_tables.h"
+
+namespace nacelle::reference {
+
+// Zeros and ones alone: they are small enough for indices, and every dtype has them but E8M0, whose zero bits are its
+// least number.
+enum class Fill : uint8_t {
+  kZeros,
+  kOnes,
+  kMixed,  // both, in an irregular order that is always the same
+};
+
+// `count` elements of `dtype`, which is one of Dtypes(). Never empty, so that its data is an address also for none.
+std::vector<char> Filled(tensorrt::DataType dtype, int64_t count, Fill fill);
+
+}  // namespace nacelle::reference
+
+#endif  // NACELLE_RUNTIME_REFERENCE_FILL_H_

@@ -1,0 +1,26 @@
+// What a module returns, found by trying it.
+#ifndef NACELLE_RUNTIME_REFERENCE_PROBE_H_
+#define NACELLE_RUNTIME_REFERENCE_PROBE_H_
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "runtime/reference/network.h"
+#include "runtime/reference/plan.h"
+
+namespace nacelle::reference {
+
+// The outputs of `network` for `inputs` (checked: names, dtypes, `profile_count` profiles for each dynamic one). It is
+// run at the minimum, optimum and maximum of every profile and twice in between; extents that differ are dynamic.
+// Outputs whose shape differs between values of the inputs, and those that `data_dependent` names, are data-dependent.
+//
+// `names`: of the outputs; empty: output_0, output_1 … Throws InputError, naming the output: a wrong number of names,
+// a dtype that TensorRT lacks, a rank that is not always the same; and where the module fails, with its message.
+std::vector<TensorSpec> ProbeOutputs(const Network& network, const std::vector<TensorSpec>& inputs, int profile_count,
+                                     const std::vector<std::string>& names,
+                                     const std::set<std::string>& data_dependent);
+
+}  // namespace nacelle::reference
+
+#endif  // NACELLE_RUNTIME_REFERENCE_PROBE_H_
