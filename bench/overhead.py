@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch_nacelle as nacelle
 import typer
 from rich.console import Console
 from rich.table import Table
 from torch.utils import benchmark
+
+import torch_nacelle as nacelle
 
 
 class OneOutput(torch.nn.Module):

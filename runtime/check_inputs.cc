@@ -32,7 +32,8 @@ std::string ShapeOf(const at::Tensor& tensor) { return ShapeText(tensor.sizes().
     throw InputError(Cat(which, " is an undefined tensor (None in Python); wanted ", Describe(wanted)));
   }
   if (tensor.layout() != at::kStrided) {
-    throw InputError(Cat(which, " has the layout ", tensor.layout(), "; wanted a dense tensor: call .to_dense() on it"));
+    throw InputError(
+        Cat(which, " has the layout ", tensor.layout(), "; wanted a dense tensor: call .to_dense() on it"));
   }
   if (tensor.device() != engine.device()) {
     throw InputError(Cat(which, " is on ", tensor.device().str(), ", the engine runs on ", engine.device().str(),
@@ -43,8 +44,8 @@ std::string ShapeOf(const at::Tensor& tensor) { return ShapeText(tensor.sizes().
     throw InputError(Cat(which, " has dtype ", DtypeName(tensor.scalar_type()), ", wanted ", dtype,
                          "; convert it with .to(torch.", dtype, ")"));
   }
-  throw InputError(Cat(which, " has ", tensor.dim(), " dimensions, ", ShapeOf(tensor), ", wanted ",
-                       wanted.shape.size(), ": ", ShapeText(wanted.shape)));
+  throw InputError(Cat(which, " has ", tensor.dim(), " dimensions, ", ShapeOf(tensor), ", wanted ", wanted.shape.size(),
+                       ": ", ShapeText(wanted.shape)));
 }
 
 [[noreturn, gnu::noinline]] void ThrowShape(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {

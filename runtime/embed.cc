@@ -25,8 +25,10 @@ void CheckIdentifier(const std::string& name) {
   const auto is_word = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
   const bool starts_well = !name.empty() && std::isdigit(static_cast<unsigned char>(name[0])) == 0;
   if (!starts_well || !std::ranges::all_of(name, is_word)) {
-    throw InputError(Cat("an engine's name must be an identifier, since TorchScript names a class and an attribute "
-                         "after it; found ", Quote(name), ": use letters, digits and '_', not a digit first"));
+    throw InputError(
+        Cat("an engine's name must be an identifier, since TorchScript names a class and an attribute "
+            "after it; found ",
+            Quote(name), ": use letters, digits and '_', not a digit first"));
   }
 }
 
@@ -34,8 +36,10 @@ device::Device DefaultDevice(const abi::PlanHeader& header) {
   if (header.kind == abi::PlanKind::kReference) return device::Device::Cpu();
   device::Inventory here = device::CudaDriver::Process().Devices();
   if (here.devices.empty()) {
-    throw DeviceError(Cat("the plan (", header.Describe(), ") was built for a GPU, and none is here to take as its "
-                          "device: ", here.why_none, "; name the device that it was built for"));
+    throw DeviceError(Cat("the plan (", header.Describe(),
+                          ") was built for a GPU, and none is here to take as its "
+                          "device: ",
+                          here.why_none, "; name the device that it was built for"));
   }
   const auto current =
       std::ranges::find_if(here.devices, [&](const device::Device& one) { return one.id == here.current; });
@@ -108,8 +112,8 @@ torch::jit::Module BuildModule(const c10::intrusive_ptr<Engine>& engine, size_t 
       graph->create(c10::Symbol::fromQualString("tensorrt::execute_engine"), {list, attribute_value}, 1));
   call->output()->setType(c10::ListType::ofTensors());
   Node* unpack = graph->insertNode(graph->createListUnpack(call->output(), output_count));
-  Value* result = output_count == 1 ? unpack->output(0)
-                                    : graph->insertNode(graph->createTuple(unpack->outputs()))->output();
+  Value* result =
+      output_count == 1 ? unpack->output(0) : graph->insertNode(graph->createTuple(unpack->outputs()))->output();
   graph->registerOutput(result);
 
   auto* forward = unit->create_function(c10::QualifiedName(*module.type()->name(), "forward"), graph);
@@ -157,7 +161,8 @@ torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
     named.input_names = inputs;
     named.output_names = outputs;
     named.version = abi::kNewestVersion;
-    engine = c10::make_intrusive<Engine>(abi::Convert(std::move(named), options.abi_version, {abi::Field::kTargetPlatform}));
+    engine =
+        c10::make_intrusive<Engine>(abi::Convert(std::move(named), options.abi_version, {abi::Field::kTargetPlatform}));
   }
   return BuildModule(engine, inputs.size(), outputs.size());
 }

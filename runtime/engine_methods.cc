@@ -53,9 +53,7 @@ void RegisterEngineClass(torch::Library& library) {
       .def("name", [](const Self& self) { return self->record().name; })
       .def("abi_version", [](const Self& self) { return static_cast<int64_t>(self->record().version); })
       .def("plan_release",
-           [](const Self& self) {
-             return WithTorchErrors([&] { return self->plan_header().Describe(); });
-           })
+           [](const Self& self) { return WithTorchErrors([&] { return self->plan_header().Describe(); }); })
       .def("device", [](const Self& self) { return self->record().device.Describe(); })
       .def("input_names",
            [](const Self& self) {
@@ -75,8 +73,7 @@ void RegisterEngineClass(torch::Library& library) {
            [](const Self& self) {
              return WithTorchErrors([&] { return static_cast<int64_t>(self->loaded().profile_count()); });
            })
-      .def("inputs",
-           [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded().inputs()); }); })
+      .def("inputs", [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded().inputs()); }); })
       .def("outputs",
            [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded().outputs()); }); })
       .def("layer_information",

@@ -71,8 +71,8 @@ LibraryPointer FindReference() {
   for (const fs::path& candidate : candidates) {
     if (Exists(candidate)) return tensorrt::Library::Open(candidate.string());
   }
-  throw LibraryError(Cat("the reference engine's library is not there; looked for ", Join(candidates, ", "), "; name it in ",
-                         kReferenceVariable));
+  throw LibraryError(Cat("the reference engine's library is not there; looked for ", Join(candidates, ", "),
+                         "; name it in ", kReferenceVariable));
 }
 
 // File names that NVIDIA gives a library of `major`; what is left out (dispatch) cannot run a plan by itself.
@@ -114,8 +114,10 @@ LibraryPointer FindTensorRt(const abi::PlanHeader& header) {
       verdicts += error.what();
     }
   }
-  throw LibraryError(Cat("the plan needs ", header.Describe(), ", and no library of that release is here; put its folder "
-                         "or file into ", kTensorRtVariable, ". Looked at:", verdicts));
+  throw LibraryError(Cat("the plan needs ", header.Describe(),
+                         ", and no library of that release is here; put its folder "
+                         "or file into ",
+                         kTensorRtVariable, ". Looked at:", verdicts));
 }
 
 }  // namespace

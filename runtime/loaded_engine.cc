@@ -27,10 +27,11 @@ at::Device ChooseDevice(const abi::Record& record, const abi::PlanHeader& header
     const device::Device chosen = device::Choose(record.device, record.hardware_compatible, here);
     if (!chosen.IsCpu()) return {at::kCUDA, static_cast<at::DeviceIndex>(chosen.id)};
   } catch (const DeviceError& error) {
-    throw DeviceError(Cat("its plan was built by ", header.Describe(), " for ", record.device.Describe(), "; ",
-                          error.what()));
+    throw DeviceError(
+        Cat("its plan was built by ", header.Describe(), " for ", record.device.Describe(), "; ", error.what()));
   }
-  throw DeviceError(Cat("its plan was built by ", header.Describe(), ", which runs on GPUs, but its record names the CPU; "
+  throw DeviceError(Cat("its plan was built by ", header.Describe(),
+                        ", which runs on GPUs, but its record names the CPU; "
                         "embed the plan anew with the device that it was built for"));
 }
 
@@ -68,7 +69,8 @@ std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record
   std::optional<c10::DeviceGuard> guard;
   if (!device.is_cpu()) {
     if (!c10::impl::hasDeviceGuardImpl(device.type())) {
-      throw DeviceError(Cat("it runs on ", device.str(), ", and this build of torch has no CUDA; install a CUDA build"));
+      throw DeviceError(
+          Cat("it runs on ", device.str(), ", and this build of torch has no CUDA; install a CUDA build"));
     }
     guard.emplace(device);
   }
@@ -88,12 +90,10 @@ LoadedEngine::LoadedEngine(const abi::Record& record, at::Device device,
 }
 
 void LoadedEngine::ReadTensors(const abi::Record& record) {
-  for (const std::string& name :
-       CallOrder("input", record.input_names, PlanNames(engine_, TensorIOMode::kINPUT))) {
+  for (const std::string& name : CallOrder("input", record.input_names, PlanNames(engine_, TensorIOMode::kINPUT))) {
     inputs_.push_back(ReadTensorInfo(engine_, name.c_str()));
   }
-  for (const std::string& name :
-       CallOrder("output", record.output_names, PlanNames(engine_, TensorIOMode::kOUTPUT))) {
+  for (const std::string& name : CallOrder("output", record.output_names, PlanNames(engine_, TensorIOMode::kOUTPUT))) {
     outputs_.push_back(ReadTensorInfo(engine_, name.c_str()));
   }
 }

@@ -33,8 +33,7 @@ at::Tensor TorchMemory::Take() {
   if (size > static_cast<uint64_t>(bytes.numel())) return {};
   at::Tensor output = at::empty({0}, options_);
   output.unsafeGetTensorImpl()->set_storage_keep_dtype(bytes.storage());
-  output.unsafeGetTensorImpl()->set_sizes_contiguous(
-      at::IntArrayRef(shape.d, static_cast<size_t>(shape.nb)));
+  output.unsafeGetTensorImpl()->set_sizes_contiguous(at::IntArrayRef(shape.d, static_cast<size_t>(shape.nb)));
   return output;
 }
 

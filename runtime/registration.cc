@@ -32,16 +32,14 @@ constexpr const char* kOwner =
 
 void ExecuteEngineBoxed(const c10::OperatorHandle& /*op*/, torch::jit::Stack* stack) {
   const size_t size = stack->size();
-  c10::List<at::Tensor> outputs = WithTorchErrors([&] {
-    return ExecuteValues((*stack)[size - 2].toListRef(), (*stack)[size - 1]);
-  });
+  c10::List<at::Tensor> outputs =
+      WithTorchErrors([&] { return ExecuteValues((*stack)[size - 2].toListRef(), (*stack)[size - 1]); });
   torch::jit::drop(*stack, 2);
   stack->emplace_back(std::move(outputs));
 }
 
 void RegisterOperator(torch::Library& library) {
-  library.def(
-      "execute_engine(Tensor[] inputs, __torch__.torch.classes.tensorrt.Engine engine) -> Tensor[]");
+  library.def("execute_engine(Tensor[] inputs, __torch__.torch.classes.tensorrt.Engine engine) -> Tensor[]");
   library.impl("execute_engine", torch::CppFunction::makeFromBoxedFunction<&ExecuteEngineBoxed>());
 }
 
@@ -58,10 +56,10 @@ std::string TakenNames() {
 void RegisterOnce() {
   const std::string taken = TakenNames();
   if (!taken.empty()) {
-    throw LibraryError(
-        Cat("torch-nacelle cannot register its class and operators: another library of this process, Torch-TensorRT "
-            "most likely, holds", taken,
-            "; load only one of torch-nacelle and Torch-TensorRT in a process (each runs the other's programs)"));
+    throw LibraryError(Cat(
+        "torch-nacelle cannot register its class and operators: another library of this process, Torch-TensorRT "
+        "most likely, holds",
+        taken, "; load only one of torch-nacelle and Torch-TensorRT in a process (each runs the other's programs)"));
   }
   try {
     // Never destroyed: torch's registries may outlive this library's static objects.
@@ -71,8 +69,10 @@ void RegisterOnce() {
     RegisterOperator(*tensorrt);
     RegisterOperator(*trt);
   } catch (const c10::Error& error) {
-    throw LibraryError(Cat("torch-nacelle cannot register its class and operators beside another library's "
-                           "(Torch-TensorRT?); torch says: ", error.what_without_backtrace()));
+    throw LibraryError(
+        Cat("torch-nacelle cannot register its class and operators beside another library's "
+            "(Torch-TensorRT?); torch says: ",
+            error.what_without_backtrace()));
   }
 }
 

@@ -25,7 +25,7 @@ struct ShapeRange {
 struct TensorInfo {
   std::string name;  // the binding's name in the plan; TensorRT gets its c_str() on every call
   at::ScalarType dtype = at::ScalarType::Undefined;
-  std::vector<int64_t> shape;  // -1 where a dimension is dynamic
+  std::vector<int64_t> shape;        // -1 where a dimension is dynamic
   std::vector<ShapeRange> profiles;  // inputs only: one per optimization profile
 };
 

@@ -38,8 +38,8 @@ device::Device ParseDevice(const std::string& text) {
   const int id = wanted.has_index() ? wanted.index() : here.current.value_or(0);
   const auto found = std::ranges::find(here.devices, id, &device::Device::id);
   if (found != here.devices.end()) return *found;
-  throw DeviceError(Cat("there is no ", text, " here: ",
-                        here.devices.empty() ? here.why_none : Cat(here.devices.size(), " GPUs were found"),
+  throw DeviceError(Cat("there is no ", text,
+                        " here: ", here.devices.empty() ? here.why_none : Cat(here.devices.size(), " GPUs were found"),
                         "; for a GPU elsewhere give its record text, such as 0%9%0%0%NVIDIA H100 80GB HBM3"));
 }
 
@@ -89,8 +89,7 @@ void BindPlans(py::module_& m) {
         py::arg("device"), py::arg("abi_version"), py::arg("hardware_compatible"));
   m.def("build_reference", &BuildReference, py::arg("module"), py::arg("name"), py::arg("inputs"),
         py::arg("output_names"), py::arg("data_dependent"));
-  m.def(
-      "plan_release", [](const std::string& plan) { return abi::ParsePlanHeader(plan).Describe(); }, py::arg("plan"));
+  m.def("plan_release", [](const std::string& plan) { return abi::ParsePlanHeader(plan).Describe(); }, py::arg("plan"));
 }
 
 }  // namespace nacelle::python

@@ -89,8 +89,7 @@ void BindPrograms(py::module_& m) {
       .def_property_readonly("abi_version", [](const SiteView& self) { return self.record().version; })
       .def_property_readonly("name", [](const SiteView& self) { return self.record().name; })
       .def_property_readonly("device", [](const SiteView& self) { return self.record().device.ToString(); })
-      .def_property_readonly("device_description",
-                             [](const SiteView& self) { return self.record().device.Describe(); })
+      .def_property_readonly("device_description", [](const SiteView& self) { return self.record().device.Describe(); })
       .def_property_readonly("plan", [](const SiteView& self) { return py::bytes(self.record().plan); })
       .def_property_readonly("plan_size", [](const SiteView& self) { return self.record().plan.size(); })
       .def_property_readonly("plan_release", [](const SiteView& self) { return self.engine->plan_header().Describe(); })
@@ -104,10 +103,9 @@ void BindPrograms(py::module_& m) {
           [](const SiteView& self) { return std::string(abi::TargetPlatformName(self.record().target_platform)); })
       .def_property_readonly("requires_output_allocator",
                              [](const SiteView& self) { return self.record().requires_output_allocator; })
-      .def_property_readonly("dynamic_resource_allocation",
-                             [](const SiteView& self) {
-                               return self.record().resource_allocation == abi::ResourceAllocation::kDynamic;
-                             })
+      .def_property_readonly(
+          "dynamic_resource_allocation",
+          [](const SiteView& self) { return self.record().resource_allocation == abi::ResourceAllocation::kDynamic; })
       .def_property_readonly("requires_native_multi_device",
                              [](const SiteView& self) { return self.record().requires_native_multi_device; })
       .def_property_readonly("aliased_io", [](const SiteView& self) { return Aliases(self.record()); });

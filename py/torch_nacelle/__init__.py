@@ -13,11 +13,12 @@ Errors are subclasses of ``nacelle.Error``; each says what was found, what was w
 """
 
 from torch_nacelle import _load as _load  # first: it registers, or says why it cannot
-from torch_nacelle._build_info import TORCH_RELEASE as built_with_torch
-from torch_nacelle._build_info import VERSION as __version__
 from torch_nacelle._build import build_engine
+from torch_nacelle._build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._compile import compile
 from torch_nacelle._embed import embed
+from torch_nacelle._input import Input
+from torch_nacelle._program import EngineInfo, Program, convert, read
 from torch_nacelle.errors import (
     AbiError,
     DeviceError,
@@ -27,10 +28,11 @@ from torch_nacelle.errors import (
     LibraryError,
     PlanError,
 )
-from torch_nacelle._input import Input
-from torch_nacelle._program import EngineInfo, Program, convert, read
+
+__version__ = VERSION
 
 __all__ = [
+    "TORCH_RELEASE",
     "AbiError",
     "DeviceError",
     "EngineInfo",
@@ -43,7 +45,6 @@ __all__ = [
     "Program",
     "__version__",
     "build_engine",
-    "built_with_torch",
     "compile",
     "convert",
     "embed",

@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias
 import torch
 
 from torch_nacelle import _C
-from torch_nacelle.errors import InputError
 from torch_nacelle._input import Input, dtype_name
+from torch_nacelle.errors import InputError
 
 Backend: TypeAlias = Literal["reference"]
 Method: TypeAlias = Literal["auto", "script", "trace"]
@@ -77,12 +77,12 @@ def to_torchscript(module: torch.nn.Module, inputs: Sequence[Input], method: Met
     if method != "trace":
         try:
             return torch.jit.script(module)
-        except Exception as error:  # noqa: BLE001: whatever the compiler raises is a reason
+        except Exception as error:  # whatever the compiler raises is a reason
             reasons.append(f"scripting it failed: {_first_lines(error)}")
     if method != "script":
         try:
             return _trace(module, inputs)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             reasons.append(f"tracing it failed: {_first_lines(error)}")
     raise InputError(f"{type(module).__name__} cannot be turned into TorchScript; " + "; ".join(reasons))
 
@@ -92,7 +92,10 @@ def _trace(module: torch.nn.Module, inputs: Sequence[Input]) -> torch.jit.Script
     module.eval()
     try:
         with torch.no_grad():
-            return torch.jit.trace(module, tuple(one.example() for one in inputs), check_trace=False)
+            traced: torch.jit.ScriptModule = torch.jit.trace(
+                module, tuple(one.example() for one in inputs), check_trace=False
+            )
+            return traced
     finally:
         module.train(was_training)
 

@@ -9,8 +9,8 @@ import torch
 from torch_nacelle import _C
 from torch_nacelle._build import Backend, Method, build_engine
 from torch_nacelle._embed import embed
-from torch_nacelle.errors import InputError
 from torch_nacelle._input import Input
+from torch_nacelle.errors import InputError
 
 Inputs: TypeAlias = Sequence[Input | torch.Tensor]
 
@@ -71,9 +71,7 @@ def _check_paths(module: torch.nn.Module, paths: Sequence[str]) -> None:
     known = [path for path, _ in module.named_modules() if path]
     for path in paths:
         if path not in known:
-            raise InputError(
-                f"{type(module).__name__} has no submodule {path!r}; it has: {', '.join(known) or 'none'}"
-            )
+            raise InputError(f"{type(module).__name__} has no submodule {path!r}; it has: {', '.join(known) or 'none'}")
         outer = [other for other in paths if path.startswith(other + ".")]
         if outer:
             raise InputError(f"{path!r} is inside {outer[0]!r}: only one of them can become an engine")

@@ -60,7 +60,7 @@ def embed(
 
 
 def wrap(module: "torch._C.ScriptModule") -> torch.jit.ScriptModule:
-    """torch's Python module around one made in C++."""
+    """Torch's Python module around one made in C++."""
     from torch.jit._recursive import wrap_cpp_module
 
     wrapped: torch.jit.ScriptModule = wrap_cpp_module(module)

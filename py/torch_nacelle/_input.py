@@ -13,7 +13,7 @@ ShapeLike: TypeAlias = Sequence[int]
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """"float32" for torch.float32."""
+    """The dtype's name without its module: ``float32``."""
     return str(dtype).removeprefix("torch.")
 
 
@@ -156,7 +156,9 @@ def _overall_shape(shape: ShapeLike | None, profiles: tuple[Profile, ...], name:
         if shape is None:
             raise InputError(f"{which}: give a shape, or min, opt and max")
         if -1 in shape:
-            raise InputError(f"{which}: the shape {tuple(shape)} has dynamic dimensions: give their range as min, opt, max")
+            raise InputError(
+                f"{which}: the shape {tuple(shape)} has dynamic dimensions: give their range as min, opt, max"
+            )
         return _as_shape(shape, f"{which}: shape")
     low = [min(profile.min[dim] for profile in profiles) for dim in range(len(profiles[0].min))]
     high = [max(profile.max[dim] for profile in profiles) for dim in range(len(profiles[0].min))]

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import torch
 
 from torch_nacelle import _C
-from torch_nacelle._files import replacing
 from torch_nacelle._embed import wrap
+from torch_nacelle._files import replacing
 from torch_nacelle.errors import Error, InputError
 
 PathLike: TypeAlias = str | os.PathLike[str]

@@ -27,11 +27,13 @@
 #include "core/text.h"
 #include "runtime/reference/dtype.h"
 #include "runtime/reference/fill.h"
-#include "runtime/reference/scalar_type.h"
+#include "runtime/scalar_type.h"
 
 namespace nacelle::reference {
 
 namespace jit = torch::jit;
+using runtime::ToDataType;
+using runtime::ToScalarType;
 
 namespace {
 

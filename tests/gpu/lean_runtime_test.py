@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
+
 import torch_nacelle as nacelle
 
 FOLDER = Path(os.environ.get("NACELLE_UPSTREAM_DATA", ""))
@@ -66,7 +67,7 @@ def test_work_before_and_after_is_ordered_on_the_default_stream(program: torch.j
 def test_threads_share_the_engine(program: torch.jit.ScriptModule) -> None:
     wanted = program(images())
     torch.cuda.synchronize()
-    wrong = []
+    wrong: list[int] = []
 
     def work() -> None:
         with torch.cuda.stream(torch.cuda.Stream()):

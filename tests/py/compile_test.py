@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, TwoHeads, seeded
 from torch_nacelle import Input
@@ -96,7 +97,7 @@ def test_submodules_become_engines_and_the_rest_stays_torchscript() -> None:
     for sign in (1.0, -1.0):
         x = sign * torch.rand(3, 3, 8, 8)
         assert_same(program(x), module(x))
-    assert isinstance(module.backbone.conv, torch.nn.Conv2d)
+    assert isinstance(module.get_submodule("backbone.conv"), torch.nn.Conv2d)
 
 
 def test_hybrid_programs_are_in_eval_mode() -> None:
@@ -139,7 +140,8 @@ def test_control_flow_is_kept_by_scripting() -> None:
 def test_what_cannot_be_scripted_is_traced() -> None:
     class Keyed(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return {"a": x, 1: 2}["a"] * 2.0  # TorchScript's dicts have keys of one type
+            values: dict[object, torch.Tensor] = {"a": x, 1: x}  # TorchScript's dicts have keys of one type
+            return values["a"] * 2.0
 
     program = nacelle.compile(Keyed(), [torch.ones(2)])
     assert torch.equal(program(torch.ones(2)), torch.full((2,), 2.0))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+
 import torch_nacelle as nacelle
 from tests.py.networks import TwoHeads, seeded
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 import torch_nacelle as nacelle
 from torch_nacelle import Input
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, TwoHeads, seeded
 
@@ -67,7 +68,7 @@ def test_extra_files_come_along(tmp_path: Path) -> None:
     program = nacelle.compile(seeded(TwoHeads), [X])
     torch.jit.save(program, str(path), _extra_files={"notes.txt": "kept", "folder/bytes": b"\xff\x00"})
     nacelle.convert(path, path, abi_version=4)
-    extra = {"notes.txt": "", "folder/bytes": ""}
+    extra: dict[str, object] = {"notes.txt": "", "folder/bytes": ""}
     torch.jit.load(str(path), _extra_files=extra)
     assert extra == {"notes.txt": b"kept", "folder/bytes": b"\xff\x00"}
 
@@ -77,7 +78,7 @@ def test_what_a_version_cannot_keep_is_named_and_nothing_is_written(tmp_path: Pa
     plan = nacelle.build_engine(seeded(TwoHeads), [X])
     nacelle.embed(plan, abi_version=5, hardware_compatible=True).save(str(path))
     before = path.read_bytes()
-    with pytest.raises(nacelle.AbiError, match="engine engine_trt_engine: .*hardware_compatible"):
+    with pytest.raises(nacelle.AbiError, match=r"engine engine_trt_engine: .*hardware_compatible"):
         nacelle.convert(path, path, abi_version=3)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1

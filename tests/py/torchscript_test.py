@@ -4,10 +4,11 @@ import copy
 import io
 import threading
 import zipfile
-from typing import Dict, List, Optional, Tuple  # noqa: UP035
+from typing import Optional
 
 import pytest
 import torch
+
 import torch_nacelle as nacelle
 from tests.py.networks import TwoHeads, seeded
 
@@ -27,10 +28,11 @@ class Scale(torch.nn.Module):
 class Holder(torch.nn.Module):
     """Holds engines wherever a value can be, and calls each."""
 
-    several: List[torch.classes.tensorrt.Engine]  # noqa: UP006: as TorchScript reads it
-    by_name: Dict[str, torch.classes.tensorrt.Engine]  # noqa: UP006
-    pair: Tuple[torch.classes.tensorrt.Engine, int]  # noqa: UP006
-    maybe: Optional[torch.classes.tensorrt.Engine]  # noqa: UP045
+    several: list[torch.classes.tensorrt.Engine]  # type: ignore[name-defined]
+    by_name: dict[str, torch.classes.tensorrt.Engine]  # type: ignore[name-defined]
+    pair: tuple[torch.classes.tensorrt.Engine, int]  # type: ignore[name-defined]
+    # TorchScript does not read `Engine | None` of a class of its own.
+    maybe: Optional[torch.classes.tensorrt.Engine]  # type: ignore[name-defined]  # noqa: UP045
 
     def __init__(self, double: torch.ScriptObject, triple: torch.ScriptObject) -> None:
         super().__init__()
@@ -40,7 +42,11 @@ class Holder(torch.nn.Module):
         self.pair = (double, 1)
         self.maybe = triple
 
-    def call(self, engine: torch.classes.tensorrt.Engine, x: torch.Tensor) -> torch.Tensor:
+    def call(
+        self,
+        engine: torch.classes.tensorrt.Engine,  # type: ignore[name-defined]
+        x: torch.Tensor,
+    ) -> torch.Tensor:
         return torch.ops.tensorrt.execute_engine([x], engine)[0]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -124,7 +130,9 @@ def test_in_a_scripted_module_of_the_users(program: torch.jit.ScriptModule) -> N
 
 def test_in_containers_and_passed_between_functions() -> None:
     double, triple = (
-        nacelle.compile(Scale(factor), [torch.ones(2)], name=f"times_{factor}").__getattr__(f"times_{factor}_trt_engine")
+        nacelle.compile(Scale(factor), [torch.ones(2)], name=f"times_{factor}").__getattr__(
+            f"times_{factor}_trt_engine"
+        )
         for factor in (2, 3)
     )
     module = torch.jit.script(Holder(double, triple))
@@ -164,7 +172,7 @@ def test_under_inference_mode(program: torch.jit.ScriptModule) -> None:
 
 
 def test_threads_share_a_program(program: torch.jit.ScriptModule) -> None:
-    wrong = []
+    wrong: list[int] = []
 
     def work() -> None:
         wrong.extend(1 for _ in range(100) if not same(program(X)))

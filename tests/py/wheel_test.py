@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from toolchains.wheel.virtual_environment import VirtualEnvironment
 
 (WHEEL,) = Path("py").glob("torch_nacelle-*.whl")

@@ -14,9 +14,9 @@
 namespace nacelle::runtime {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::AffinePlan;
 using testing::Embedded;
+using ::testing::HasSubstr;
 using testing::TwoOutputsPlan;
 
 std::string GraphText(const torch::jit::Module& module) {
@@ -79,9 +79,8 @@ TEST(Embed, ARecordOfEveryVersionHoldsThePlan) {
 }
 
 TEST(Embed, NamesDecideTheOrder) {
-  const std::string plan =
-      testing::MakePlan("def forward(self, a, b):\n    return a - b\n",
-                        {testing::Fixed("left", {2}), testing::Fixed("right", {2})});
+  const std::string plan = testing::MakePlan("def forward(self, a, b):\n    return a - b\n",
+                                             {testing::Fixed("left", {2}), testing::Fixed("right", {2})});
   EmbedOptions options;
   options.abi_version = 4;
   options.input_names = {{"right", "left"}};
@@ -112,14 +111,13 @@ TEST(Embed, WhatCannotBeUsedIsNamed) {
 }
 
 TEST(Embed, VersionThreeSaysWhereItWouldLoseTheOrder) {
-  const std::string plan =
-      testing::MakePlan("def forward(self, a, b):\n    return a - b\n",
-                        {testing::Fixed("left", {2}), testing::Fixed("right", {2})});
+  const std::string plan = testing::MakePlan("def forward(self, a, b):\n    return a - b\n",
+                                             {testing::Fixed("left", {2}), testing::Fixed("right", {2})});
   EmbedOptions options;
   options.input_names = {{"right", "left"}};
-  EXPECT_THAT(MessageOf([&] { EmbedEngine(plan, options); }),
-              AllOf(HasSubstr("AbiError"), HasSubstr("left, right"), HasSubstr("right, left"),
-                    HasSubstr("abi_version=4")));
+  EXPECT_THAT(
+      MessageOf([&] { EmbedEngine(plan, options); }),
+      AllOf(HasSubstr("AbiError"), HasSubstr("left, right"), HasSubstr("right, left"), HasSubstr("abi_version=4")));
   options.input_names = {{"left", "right"}};
   EXPECT_NO_THROW(EmbedEngine(plan, options));
 }

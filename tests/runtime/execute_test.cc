@@ -16,8 +16,8 @@
 namespace nacelle::runtime {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::FailureOf;
+using ::testing::HasSubstr;
 using testing::TorchFailure;
 
 c10::intrusive_ptr<Engine> EngineOf(const torch::jit::Module& module) { return FindEngines(module).at(0).engine(); }
@@ -96,7 +96,8 @@ TEST_F(Affine, AWrongNumberOfInputs) {
   const TorchFailure none = FailureWith({});
   EXPECT_EQ(none.class_name, "torch_nacelle.InputError");
   EXPECT_THAT(none.message, HasSubstr("engine \"tiny\" takes 1 input, found 0"));
-  EXPECT_THAT(FailureWith({at::ones({1, 3}), at::ones({1, 3})}).message, HasSubstr("found 2; it takes input_0: float32"));
+  EXPECT_THAT(FailureWith({at::ones({1, 3}), at::ones({1, 3})}).message,
+              HasSubstr("found 2; it takes input_0: float32"));
 }
 
 TEST_F(Affine, AnUndefinedTensor) {
@@ -168,8 +169,8 @@ TEST(Execute, ScalarsAndTensorsWithoutElements) {
   torch::jit::Module scalar =
       testing::Embedded(testing::MakePlan("def forward(self, x):\n    return x + 1.0\n", {testing::Fixed("x", {})}));
   EXPECT_TRUE(scalar.forward({at::scalar_tensor(2.0)}).toTensor().equal(at::scalar_tensor(3.0)));
-  torch::jit::Module empty = testing::Embedded(
-      testing::MakePlan("def forward(self, x):\n    return x + 1.0, x.sum(0)\n", {testing::Batched("x", {0, 2}, 0, 3)}));
+  torch::jit::Module empty = testing::Embedded(testing::MakePlan(
+      "def forward(self, x):\n    return x + 1.0, x.sum(0)\n", {testing::Batched("x", {0, 2}, 0, 3)}));
   const auto outputs = empty.forward({at::ones({0, 2})}).toTuple();
   EXPECT_EQ(outputs->elements().at(0).toTensor().sizes(), at::IntArrayRef({0, 2}));
   EXPECT_TRUE(outputs->elements().at(1).toTensor().equal(at::zeros({2})));
@@ -188,7 +189,8 @@ TEST(Execute, OutputsWhoseShapeDependsOnValues) {
 TEST(Execute, TheProfileThatFitsIsTaken) {
   reference::TensorSpec input = testing::Batched("x", {1, 2}, 1, 2);
   input.profiles.push_back({{8, 2}, {8, 2}, {16, 2}});
-  torch::jit::Module module = testing::Embedded(testing::MakePlan("def forward(self, x):\n    return x * 3\n", {input}));
+  torch::jit::Module module =
+      testing::Embedded(testing::MakePlan("def forward(self, x):\n    return x * 3\n", {input}));
   for (const int64_t batch : {1, 16, 2, 8}) {
     const at::Tensor x = at::randn({batch, 2});
     EXPECT_TRUE(module.forward({x}).toTensor().equal(x * 3)) << batch;
@@ -199,9 +201,9 @@ TEST(Execute, TheProfileThatFitsIsTaken) {
 }
 
 TEST(Execute, AFailureInsideTheEngineIsAnError) {
-  torch::jit::Module module = testing::Embedded(testing::MakePlan(
-      "def forward(self, x):\n    assert bool((x < 5).all()), 'too large'\n    return x * 1\n",
-      {testing::Fixed("x", {2})}));
+  torch::jit::Module module = testing::Embedded(
+      testing::MakePlan("def forward(self, x):\n    assert bool((x < 5).all()), 'too large'\n    return x * 1\n",
+                        {testing::Fixed("x", {2})}));
   const TorchFailure failure = FailureOf([&] { module.forward({at::full({2}, 6.0)}); });
   EXPECT_EQ(failure.class_name, "torch_nacelle.ExecutionError");
   EXPECT_THAT(failure.message, AllOf(HasSubstr("engine \"tiny\""), HasSubstr("too large")));

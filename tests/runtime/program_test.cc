@@ -18,8 +18,8 @@
 namespace nacelle::runtime {
 namespace {
 
-using ::testing::ElementsAre;
 using testing::AffinePlan;
+using ::testing::ElementsAre;
 using testing::Embedded;
 
 std::vector<std::string> Paths(const torch::jit::Module& module) {
@@ -55,7 +55,8 @@ torch::jit::Module Holder() {
 }
 
 TEST(Program, EnginesAreFoundWhereverValuesCanBe) {
-  EXPECT_THAT(Paths(Holder()), ElementsAre("single", "several[0]", "several[1]", "by_name[\"left\"]", "pair[0]", "maybe"));
+  EXPECT_THAT(Paths(Holder()),
+              ElementsAre("single", "several[0]", "several[1]", "by_name[\"left\"]", "pair[0]", "maybe"));
   torch::jit::Module outer("Outer");
   outer.register_module("inner", Embedded(AffinePlan(), "backbone"));
   EXPECT_THAT(Paths(outer), ElementsAre("inner.backbone_trt_engine"));

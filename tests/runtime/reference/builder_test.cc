@@ -8,13 +8,15 @@
 
 #include "core/error.h"
 #include "runtime/reference/plan.h"
-#include "tests/runtime/reference/expect.h"
+#include "tests/core/throws.h"
 #include "tests/runtime/reference/networks.h"
 
 namespace nacelle::reference {
 namespace {
 
 using tensorrt::DataType;
+using testing_support::ExpectHas;
+using testing_support::MessageOf;
 
 torch::jit::Module ModuleOf(const std::string& forward) {
   torch::jit::Module module("Network");

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/core/throws.h"
 #include "tests/runtime/reference/engine_fixture.h"
-#include "tests/runtime/reference/expect.h"
 #include "tests/runtime/reference/networks.h"
 
 namespace nacelle::reference {
@@ -17,6 +17,7 @@ namespace {
 using tensorrt::DataType;
 using tensorrt::Dims;
 using tensorrt::Method;
+using testing_support::ExpectHas;
 
 class Memory : public tensorrt::OutputMemory {
  public:

@@ -9,8 +9,8 @@
 
 #include "runtime/reference/dtype.h"
 #include "runtime/reference/fill.h"
+#include "tests/core/throws.h"
 #include "tests/runtime/reference/engine_fixture.h"
-#include "tests/runtime/reference/expect.h"
 #include "tests/runtime/reference/networks.h"
 
 namespace nacelle::reference {

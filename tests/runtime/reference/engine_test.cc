@@ -8,8 +8,8 @@
 #include "core/error.h"
 #include "runtime/reference/dtype.h"
 #include "runtime/reference/plan.h"
+#include "tests/core/throws.h"
 #include "tests/runtime/reference/engine_fixture.h"
-#include "tests/runtime/reference/expect.h"
 #include "tests/runtime/reference/networks.h"
 
 namespace nacelle::reference {
@@ -20,6 +20,8 @@ using tensorrt::Dims;
 using tensorrt::LayerInformationFormat;
 using tensorrt::OptProfileSelector;
 using tensorrt::TensorIOMode;
+using testing_support::ExpectHas;
+using testing_support::MessageOf;
 
 TEST_F(EngineTest, PresentsTheReleaseAskedFor) {
   const char* wanted = std::getenv("NACELLE_REFERENCE_RELEASE");

@@ -10,12 +10,14 @@
 
 #include "core/error.h"
 #include "runtime/reference/archive.h"
-#include "tests/runtime/reference/expect.h"
+#include "tests/core/throws.h"
 
 namespace nacelle::reference {
 namespace {
 
 using tensorrt::DataType;
+using testing_support::ExpectHas;
+using testing_support::MessageOf;
 
 std::unique_ptr<Network> NetworkOf(const std::string& forward, size_t inputs, size_t outputs) {
   torch::jit::Module module("Network");

@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "core/error.h"
-#include "tests/runtime/reference/expect.h"
+#include "tests/core/throws.h"
 
 namespace nacelle::reference {
 namespace {
 
 using tensorrt::DataType;
+using testing_support::ExpectHas;
+using testing_support::MessageOf;
 
 Plan Sample() {
   TensorSpec image;

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/tensorrt/dims.h"
+#include "tests/core/throws.h"
 #include "tests/runtime/reference/engine_fixture.h"
-#include "tests/runtime/reference/expect.h"
 #include "tests/runtime/reference/networks.h"
 
 namespace nacelle::reference {
@@ -16,6 +16,7 @@ namespace {
 
 using tensorrt::Dims32;
 using tensorrt::Method;
+using testing_support::ExpectHas;
 
 class SlotsTest : public EngineTest {
  protected:

@@ -6,11 +6,13 @@
 #include <cstdlib>
 #include <string>
 
-#include "tests/runtime/reference/expect.h"
+#include "tests/core/throws.h"
 #include "tests/runtime/reference/networks.h"
 
 namespace nacelle::reference {
 namespace {
+
+using testing_support::ExpectHas;
 
 template <typename Function>
 Function* Entry(const char* name) {
