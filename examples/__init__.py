@@ -1,0 +1,1 @@
+"""Programs that show what Nacelle does, each to be run with one command."""

@@ -1,0 +1,1 @@
+"""MTCNN, a face detector of three networks, as one program with three engines."""

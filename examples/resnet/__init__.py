@@ -1,0 +1,1 @@
+"""ResNet-18 as a program with one engine."""

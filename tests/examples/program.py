@@ -1,0 +1,35 @@
+"""How the tests start a program of the examples, as a user does."""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Run:
+    """A program's end: its exit status, and what it wrote."""
+
+    status: int
+    output: str
+    errors: str
+
+    def number(self, label: str) -> float:
+        """The number that stands after `label` and a colon in the output."""
+        found = re.search(rf"{re.escape(label)}: (\S+)", self.output)
+        assert found is not None, f"{label} is not in {self.output}"
+        return float(found.group(1))
+
+    @property
+    def error_text(self) -> str:
+        """The errors as one line without the frames that are drawn around them."""
+        return " ".join(re.sub("[│╭╮╰╯─]", " ", self.errors).split())
+
+
+def run(program: str, *arguments: str, folder: Path) -> Run:
+    """Runs a program of this repository, by its path, for a user who is in `folder`."""
+    command = [str(Path(program).absolute()), *arguments]
+    environment = {**os.environ, "BUILD_WORKING_DIRECTORY": str(folder)}
+    process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return Run(process.returncode, process.stdout, process.stderr)
