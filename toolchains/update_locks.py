@@ -2,9 +2,9 @@
 
     python3 toolchains/update_locks.py [NAME ...]      NAME: python, torch, ... ; all of them by default
 
-A lock names, for every requirement, the sha256 of each wheel that a supported Python on Linux x86_64 may take. The hashes
-are those that the configured package index states; a wheel in a folder of pip's find-links is hashed here, and a hash
-that is in a lock already stays while its version does, because another index may have offered that file.
+A lock names, for every requirement, the sha256 of each wheel that a supported Python on Linux x86_64 may take. The
+hashes are those that the configured package index states; a wheel in a folder of pip's find-links is hashed here, and
+a hash that is in a lock already stays while its version does, because another index may have offered that file.
 
 This is a maintainers' tool: it asks pip's own package finder, whose Python interface may change (written for pip 23).
 """

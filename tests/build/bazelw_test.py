@@ -62,7 +62,7 @@ def test_nothing_is_missing(machine: Machine, name: str) -> None:
 def test_what_is_missing_is_installed_and_said(machine: Machine) -> None:
     shutil.rmtree(machine.googletest)
     bazel = machine.bin / "bazel"
-    install = f'mkdir -p {machine.googletest}/googlemock; echo \'echo "bazel $*"\' > {bazel}; chmod +x {bazel}'
+    install = f"mkdir -p {machine.googletest}/googlemock; echo 'echo \"bazel $*\"' > {bazel}; chmod +x {bazel}"
     machine.add_package_manager(install)
     result = machine.bazelw("build", "//py:wheel")
     assert result.returncode == 0, result.stderr

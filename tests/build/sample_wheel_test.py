@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from packaging.utils import parse_wheel_filename
+
 from toolchains.wheel import make_wheel
 from toolchains.wheel.virtual_environment import VirtualEnvironment
 

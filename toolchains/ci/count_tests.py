@@ -2,8 +2,8 @@
 
     count_tests.py EVENTS STATUS     EVENTS: the file of --build_event_json_file; STATUS: Bazel's exit status
 
-Prints what failed or was skipped, and at last one line: N passed, N failed, N skipped. Ends with Bazel's status, or with
-1 where that is 0 and yet a test failed or none ran.
+Prints what failed or was skipped, and at last one line: N passed, N failed, N skipped. Ends with Bazel's status, or
+with 1 where that is 0 and yet a test failed or none ran.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ def results(events: Path) -> Iterator[tuple[str, str, Path | None]]:
             path = Path(unquote(urlparse(report).path)) if report else None
             yield event["id"]["testResult"]["label"], result.get("status", "NO_STATUS"), path
         elif "targetCompleted" in event.get("id", {}) and not event.get("completed", {}).get("success"):
-            if "aborted" in event or "completed" in event:
-                yield event["id"]["targetCompleted"]["label"], "FAILED_TO_BUILD", None
+            yield event["id"]["targetCompleted"]["label"], "FAILED_TO_BUILD", None
 
 
 def cases(report: Path | None) -> Iterator[tuple[str, str]]:

@@ -140,7 +140,6 @@ def describe(site: Path | None) -> dict[str, object]:
     if torch is None:
         stop(f"{sys.executable} has no torch. Install it there, or build without --config=local_torch.")
     release = torch_release(torch)
-    pybind11 = find_package("pybind11", site)
     linters = all(find_package(name, site) is not None for name in LINTERS)
     return {
         "interpreter": sys.executable,
@@ -153,7 +152,6 @@ def describe(site: Path | None) -> dict[str, object]:
         "torch": str(torch),
         "torch_release": release,
         "torch_public": release.split("+")[0],
-        "pybind11": str(pybind11 / "include") if pybind11 else str(torch / "include"),
         "nvidia_libs": nvidia_folders(torch, "lib"),
         "nvidia_includes": nvidia_folders(torch, "include"),
         "linters": linters,

@@ -1,0 +1,80 @@
+"""layers.py finds what it is there to find."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.lint import layers
+
+
+def tree(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return root
+
+
+def test_core_may_not_know_the_runtime_or_torch(tmp_path: Path) -> None:
+    root = tree(
+        tmp_path,
+        {
+            "core/a.cc": '#include <vector>\n#include "runtime/engine.h"\n',
+            "core/abi/b.h": "#include <ATen/core/Tensor.h>\n",
+            "core/device/c.cc": '#include "core/tensorrt/library.h"\n',
+            "runtime/d.cc": '#include "core/a.h"\n#include <torch/custom_class.h>\n',
+        },
+    )
+    assert layers.forbidden_includes(root) == [
+        "core/a.cc: core must not include runtime/engine.h",
+        "core/abi/b.h: core must not include ATen/core/Tensor.h",
+        "core/device/c.cc: core/device must not include core/tensorrt/library.h",
+    ]
+
+
+def test_core_may_not_depend_on_the_runtime_or_torch(tmp_path: Path) -> None:
+    files = {
+        "core/device/BUILD": 'nacelle_cc_library(name = "a", deps = ["//core:text", "//core/abi:record"])',
+        "core/BUILD": 'nacelle_cc_library(name = "b", deps = ["//runtime", "@torch//:torch"])',
+        "runtime/BUILD": 'nacelle_cc_library(name = "c", deps = ["//core:b", "@torch//:torch"])',
+    }
+    assert layers.forbidden_deps(tree(tmp_path, files)) == [
+        "//core:b: core must not depend on //runtime:runtime",
+        "//core:b: core must not depend on @torch//:torch",
+        "//core/device:a: core/device must not depend on //core/abi:record",
+    ]
+
+
+BUILD = """
+nacelle_cc_library(name = "a", hdrs = ["a.h"])
+nacelle_cc_library(
+    name = "b",
+    srcs = glob(["b*.cc"], exclude = ["bad.cc"]),
+    hdrs = ["b.h", ":generated.h"],
+    deps = [":a"],
+)
+nacelle_cc_test(name = "c", srcs = ["c.cc"], deps = ["//core:b"])
+nacelle_cc_library(name = "facade", deps = [":a", ":b"])
+nacelle_cc_test(name = "d", srcs = ["d.cc"], deps = [":facade", "@pybind11//:pybind11"])
+"""
+
+
+def test_includes_need_direct_dependencies(tmp_path: Path) -> None:
+    files = {
+        "core/BUILD": BUILD,
+        "core/a.h": "",
+        "core/b.h": '#include "core/a.h"\n',
+        "core/b.cc": '#include "core/b.h"\n#include "core/generated.h"\n',
+        "core/bad.cc": '#include "core/nowhere.h"\n',
+        "core/c.cc": '#include "core/a.h"\n#include "core/b.h"\n#include "core/generated.h"\n',
+        "core/d.cc": '#include <pybind11/pybind11.h>\n#include "core/a.h"\n',
+    }
+    assert layers.missing_deps(tree(tmp_path, files)) == [
+        "//core:c: core/c.cc includes core/a.h; deps should have //core:a"
+    ]
+
+
+def test_labels() -> None:
+    assert layers.absolute(":a", "core/abi") == "//core/abi:a"
+    assert layers.absolute("//core/abi", "runtime") == "//core/abi:abi"
+    assert layers.absolute("@torch//:torch", "core") == "@torch//:torch"
