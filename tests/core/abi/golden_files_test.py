@@ -2,8 +2,9 @@
 
 import pathlib
 
-import make_golden
 import pytest
+
+from tests.data.records import make_golden
 
 RECORDS = pathlib.Path("tests/data/records")
 
