@@ -1,6 +1,7 @@
 """Reading programs and converting them between versions of the record."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,16 @@ def test_a_file_can_be_converted_in_place(saved: Path) -> None:
     nacelle.convert(saved, saved, abi_version=5)
     assert nacelle.read(saved).engines[0].abi_version == 5
     assert [path.name for path in saved.parent.iterdir()] == ["program.ts"]
+
+
+def test_the_same_conversion_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
+    files = [tmp_path / folder / "new.ts" for folder in ("a", "b")]
+    for path in files:
+        path.parent.mkdir()
+        nacelle.convert(saved, path, abi_version=9)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with zipfile.ZipFile(files[0]) as archive:
+        assert {name.split("/")[0] for name in archive.namelist()} == {"new"}
 
 
 def test_extra_files_come_along(tmp_path: Path) -> None:
