@@ -1,5 +1,6 @@
 #include "runtime/reference/builder.h"
 
+#include <ATen/Functions.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>
 
