@@ -124,12 +124,6 @@ torch::jit::Module BuildModule(const c10::intrusive_ptr<Engine>& engine, size_t 
 
 }  // namespace
 
-torch::jit::Module EmbedRecord(abi::Record record, size_t input_count, size_t output_count) {
-  CheckIdentifier(record.name);
-  if (output_count == 0) throw InputError(Cat("engine ", Quote(record.name), " has no outputs"));
-  return BuildModule(c10::make_intrusive<Engine>(std::move(record)), input_count, output_count);
-}
-
 torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
   CheckIdentifier(options.name);
   const abi::PlanHeader header = abi::ParsePlanHeader(plan);

@@ -34,9 +34,6 @@ struct EmbedOptions {
 // version cannot keep), PlanError (bytes that are no plan), DeviceError (no device given, and none here).
 NACELLE_API torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options);
 
-// The same around a record that is already there: for programs that are rebuilt from their records.
-NACELLE_API torch::jit::Module EmbedRecord(abi::Record record, size_t input_count, size_t output_count);
-
 }  // namespace nacelle::runtime
 
 #endif  // NACELLE_RUNTIME_EMBED_H_

@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <mutex>
+#include <string>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -106,7 +107,5 @@ void Register() {
   });
   if (!Problem().empty()) throw LibraryError(Problem());
 }
-
-std::string RegistrationProblem() { return Problem(); }
 
 }  // namespace nacelle::runtime

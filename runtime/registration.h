@@ -2,8 +2,6 @@
 #ifndef NACELLE_RUNTIME_REGISTRATION_H_
 #define NACELLE_RUNTIME_REGISTRATION_H_
 
-#include <string>
-
 #include "runtime/export.h"
 
 namespace nacelle::runtime {
@@ -12,9 +10,6 @@ namespace nacelle::runtime {
 // It runs by itself when the library is loaded. Throws LibraryError, and registers nothing, where another library
 // (Torch-TensorRT) holds the names already.
 NACELLE_API void Register();
-
-// What Register() failed with; empty where the names are ours.
-NACELLE_API std::string RegistrationProblem();
 
 }  // namespace nacelle::runtime
 

@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/abi/plan_header.h"
 #include "core/device/cuda_driver.h"
 #include "core/device/device.h"
 #include "core/error.h"
@@ -89,7 +88,6 @@ void BindPlans(py::module_& m) {
         py::arg("device"), py::arg("abi_version"), py::arg("hardware_compatible"));
   m.def("build_reference", &BuildReference, py::arg("module"), py::arg("name"), py::arg("inputs"),
         py::arg("output_names"), py::arg("data_dependent"));
-  m.def("plan_release", [](const std::string& plan) { return abi::ParsePlanHeader(plan).Describe(); }, py::arg("plan"));
 }
 
 }  // namespace nacelle::python

@@ -113,8 +113,6 @@ void BindPrograms(py::module_& m) {
   m.def("convert_engines", &Convert, py::arg("module"), py::arg("abi_version"), py::arg("drop"));
   m.def("load", &Load, py::arg("path"), py::arg("device"), py::arg("extra_files"));
   m.def("save", &Save, py::arg("module"), py::arg("path"), py::arg("extra_files"));
-  m.attr("OLDEST_ABI_VERSION") = abi::kOldestVersion;
-  m.attr("NEWEST_ABI_VERSION") = abi::kNewestVersion;
   m.attr("DEFAULT_ABI_VERSION") = abi::kDefaultVersion;
 }
 

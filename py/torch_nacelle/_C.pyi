@@ -3,8 +3,6 @@
 import torch
 
 DEFAULT_ABI_VERSION: int
-OLDEST_ABI_VERSION: int
-NEWEST_ABI_VERSION: int
 
 class EngineSite:
     @property
@@ -62,4 +60,3 @@ def build_reference(
     output_names: list[str],
     data_dependent: set[str],
 ) -> bytes: ...
-def plan_release(plan: bytes) -> str: ...
