@@ -1,5 +1,7 @@
 #include "runtime/check_inputs.h"
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "core/error.h"
@@ -16,6 +18,11 @@ std::string Which(const LoadedEngine& engine, size_t index) {
 }
 
 std::string ShapeOf(const at::Tensor& tensor) { return ShapeText(tensor.sizes().data(), tensor.sizes().size()); }
+
+// Tensors whose values decide about shapes are read on the host, wherever they are.
+bool OnRightDevice(const LoadedEngine& engine, const TensorInfo& wanted, const at::Tensor& tensor) {
+  return tensor.device() == engine.device() || (wanted.on_host && tensor.is_cpu());
+}
 
 [[noreturn, gnu::noinline]] void ThrowCount(const LoadedEngine& engine, size_t found) {
   std::vector<std::string> wanted;
@@ -35,23 +42,29 @@ std::string ShapeOf(const at::Tensor& tensor) { return ShapeText(tensor.sizes().
     throw InputError(
         Cat(which, " has the layout ", tensor.layout(), "; wanted a dense tensor: call .to_dense() on it"));
   }
-  if (tensor.device() != engine.device()) {
+  if (!OnRightDevice(engine, wanted, tensor)) {
     throw InputError(Cat(which, " is on ", tensor.device().str(), ", the engine runs on ", engine.device().str(),
-                         "; move the tensor with .to(\"", engine.device().str(), "\")"));
+                         "; move the tensor with .to(\"", engine.device().str(),
+                         "\"), or let the engine do it: torch_nacelle.configure(program, convert_inputs=True)"));
   }
   if (tensor.scalar_type() != wanted.dtype) {
     const std::string dtype = DtypeName(wanted.dtype);
     throw InputError(Cat(which, " has dtype ", DtypeName(tensor.scalar_type()), ", wanted ", dtype,
-                         "; convert it with .to(torch.", dtype, ")"));
+                         "; convert it with .to(torch.", dtype,
+                         "), or let the engine do it: torch_nacelle.configure(program, convert_inputs=True)"));
+  }
+  if (wanted.written && !tensor.is_contiguous()) {
+    throw InputError(Cat(which, " shares its memory with an output, so it cannot be copied for the call, and it is not "
+                         "contiguous: give tensor.contiguous()"));
   }
   throw InputError(Cat(which, " has ", tensor.dim(), " dimensions, ", ShapeOf(tensor), ", wanted ", wanted.shape.size(),
                        ": ", ShapeText(wanted.shape)));
 }
 
 [[noreturn, gnu::noinline]] void ThrowShape(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
-  const int profiles = engine.profile_count();
   std::string reasons;
-  for (int profile = 0; profile < profiles; ++profile) {
+  for (const ProfileGroup& group : engine.groups()) {
+    const int profile = group.profiles.front();
     for (size_t i = 0; i < inputs.size(); ++i) {
       const ShapeRange& range = engine.inputs()[i].profiles[profile];
       const at::IntArrayRef sizes = inputs[i]->sizes();
@@ -60,7 +73,7 @@ std::string ShapeOf(const at::Tensor& tensor) { return ShapeText(tensor.sizes().
         reasons += Cat(reasons.empty() ? "" : "; ", Which(engine, i), " has the shape ", ShapeOf(*inputs[i]),
                        ": dimension ", d, " is ", sizes[d], ", wanted ",
                        range.min[d] == range.max[d] ? Cat(range.min[d]) : Cat(range.min[d], " to ", range.max[d]),
-                       profiles == 1 ? std::string() : Cat(" (optimization profile ", profile, ")"));
+                       engine.profile_count() == 1 ? std::string() : Cat(" (optimization profile ", profile, ")"));
       }
     }
   }
@@ -74,26 +87,73 @@ bool Allows(const ShapeRange& range, at::IntArrayRef sizes) {
   return true;
 }
 
+// How far shapes are from a profile's optimum: 0 where they are it; a dimension twice the optimum counts 1.
+double Distance(const LoadedEngine& engine, const ProfileGroup& group, c10::ArrayRef<const at::Tensor*> inputs) {
+  double distance = 0;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const ShapeRange& range = engine.inputs()[i].profiles[group.profiles.front()];
+    for (size_t d = 0; d < range.opt.size(); ++d) {
+      const auto size = static_cast<double>(inputs[i]->sizes()[d]);
+      distance += std::abs(size / static_cast<double>(std::max<int64_t>(range.opt[d], 1)) - 1);
+    }
+  }
+  return distance;
+}
+
+bool Allows(const LoadedEngine& engine, const ProfileGroup& group, c10::ArrayRef<const at::Tensor*> inputs) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!Allows(engine.inputs()[i].profiles[group.profiles.front()], inputs[i]->sizes())) return false;
+  }
+  return true;
+}
+
+// The nearest of several groups; their number where none allows the shapes.
+size_t Nearest(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
+  const std::vector<ProfileGroup>& groups = engine.groups();
+  size_t nearest = groups.size();
+  double least = 0;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    if (!Allows(engine, groups[i], inputs)) continue;
+    const double distance = Distance(engine, groups[i], inputs);
+    if (nearest != groups.size() && distance >= least) continue;
+    nearest = i;
+    least = distance;
+  }
+  return nearest;
+}
+
 }  // namespace
 
-int CheckInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
+size_t CheckInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
   const std::vector<TensorInfo>& wanted = engine.inputs();
   if (inputs.size() != wanted.size()) ThrowCount(engine, inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     const at::Tensor& tensor = *inputs[i];
-    if (!tensor.defined() || tensor.layout() != at::kStrided || tensor.device() != engine.device() ||
-        tensor.scalar_type() != wanted[i].dtype || tensor.sizes().size() != wanted[i].shape.size()) {
+    if (!tensor.defined() || tensor.layout() != at::kStrided || !OnRightDevice(engine, wanted[i], tensor) ||
+        tensor.scalar_type() != wanted[i].dtype || tensor.sizes().size() != wanted[i].shape.size() ||
+        (wanted[i].written && !tensor.is_contiguous())) {
       ThrowTensor(engine, i, tensor);
     }
   }
-  for (int profile = 0; profile < engine.profile_count(); ++profile) {
-    bool allowed = true;
-    for (size_t i = 0; i < inputs.size() && allowed; ++i) {
-      allowed = Allows(wanted[i].profiles[profile], inputs[i]->sizes());
+  const std::vector<ProfileGroup>& groups = engine.groups();
+  const size_t group = groups.size() == 1 ? (Allows(engine, groups[0], inputs) ? 0 : 1) : Nearest(engine, inputs);
+  if (group == groups.size()) ThrowShape(engine, inputs);
+  return group;
+}
+
+c10::SmallVector<at::Tensor, 8> ConvertInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
+  c10::SmallVector<at::Tensor, 8> converted;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const at::Tensor& tensor = *inputs[i];
+    if (i >= engine.inputs().size() || !tensor.defined() || engine.inputs()[i].written) {
+      converted.push_back(tensor);
+      continue;
     }
-    if (allowed) return profile;
+    const TensorInfo& wanted = engine.inputs()[i];
+    const at::Device device = OnRightDevice(engine, wanted, tensor) ? tensor.device() : engine.device();
+    converted.push_back(tensor.to(device, wanted.dtype));
   }
-  ThrowShape(engine, inputs);
+  return converted;
 }
 
 }  // namespace nacelle::runtime

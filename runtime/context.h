@@ -7,13 +7,14 @@
 #include <c10/util/ArrayRef.h>
 #include <c10/util/SmallVector.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/tensorrt/handles.h"
 #include "core/tensorrt/messages.h"
-#include "runtime/call_stream.h"
+#include "runtime/context_stream.h"
 #include "runtime/output_memory.h"
 #include "runtime/tensor_info.h"
 
@@ -21,46 +22,76 @@ namespace nacelle::runtime {
 
 class LoadedEngine;
 
-// For one thread at a time; contexts of one engine may run at once. Remembers shapes from call to call, so that only
-// what changed is set anew.
+// For one thread at a time; contexts of one engine may run at once. Remembers shapes, values and addresses from call to
+// call, so that only what changed is set anew.
 class Context {
  public:
-  // Throws ExecutionError with TensorRT's reason where no context can be made. The engine outlives the context.
-  Context(const LoadedEngine& engine, int profile);
+  using Inputs = c10::ArrayRef<const at::Tensor*>;
+
+  // Of `plan`, which is one of the engine's, for an optimization profile. Throws ExecutionError with TensorRT's reason
+  // where no context can be made. The engine outlives the context.
+  Context(const LoadedEngine& engine, const tensorrt::CudaEngine& plan, int profile);
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // Runs on inputs that CheckInputs allowed for this context's profile. Throws ExecutionError with TensorRT's own
-  // messages; the context is not to be used again then. See Execute for when the outputs are ready.
-  c10::List<at::Tensor> Run(c10::ArrayRef<const at::Tensor*> inputs);
+  // Runs on inputs that CheckInputs allowed for this context's profile. `capturing`: a graph is being captured on the
+  // caller's stream; the context then belongs to that graph and must not be used again. Throws ExecutionError with
+  // TensorRT's own messages; the context is not to be used again then either. See Execute for when the outputs are
+  // ready.
+  c10::List<at::Tensor> Run(Inputs inputs, const CallerStream& caller, bool capturing);
+
+  // Whether all its work is done.
+  bool Finished() const { return on_cpu_ || stream_.Finished(); }
+
+  // Whether the shapes set last are those of `inputs`.
+  bool HasShapesOf(Inputs inputs) const;
 
  private:
   using Sizes = c10::SmallVector<int64_t, 5>;
+  using Tensors = c10::SmallVector<at::Tensor, 4>;
+  using Addresses = c10::SmallVector<void*, 8>;
+
+  struct Input {
+    const char* name;
+    Sizes sizes;                     // as set last
+    const void* address = nullptr;   // as set last
+    std::vector<std::byte> on_host;  // the values set last, of an input that TensorRT reads on the host
+  };
 
   struct Output {
     const char* name;
-    at::TensorOptions options;
+    EmptyTensors tensors;
     Sizes sizes;                          // for the input shapes set last
+    void* address = nullptr;              // as set last
     std::unique_ptr<TorchMemory> memory;  // where the shape follows from values
   };
 
-  template <typename Work>
-  void OnStream(const Work& work);
-  void ChooseProfile(int profile, void* stream);
-  void SetShapes(c10::ArrayRef<const at::Tensor*> inputs, const tensorrt::MessageScope& messages);
-  void ReadShape(Output& output, const tensorrt::MessageScope& messages);
-  void BindInputs(c10::ArrayRef<const at::Tensor*> inputs, c10::SmallVectorImpl<at::Tensor>& kept,
-                  const tensorrt::MessageScope& messages);
-  at::Tensor BindOutput(Output& output, const tensorrt::MessageScope& messages);
-  [[noreturn]] void Fail(const std::string& what, const tensorrt::MessageScope& messages) const;
+  void ChooseProfile(int profile);
+  Addresses PrepareInputs(Inputs inputs, Tensors& kept);
+  const void* ReadOnHost(Input& input, const at::Tensor& tensor);
+  void SetShapes(Inputs inputs);
+  void ReadShape(size_t index);
+  Addresses MakeOutputs(Inputs inputs, c10::List<at::Tensor>& outputs);
+  void Bind(const Addresses& inputs, const Addresses& outputs);
+  void Enqueue(const ContextStream::Section* section, bool capturing);
+  bool EnqueueWithScratch(const ContextStream::Section& section, bool capturing);
+  void TakeOutputs(const CallerStream& caller, c10::List<at::Tensor>& outputs);
+  [[noreturn]] void Fail(const std::string& what) const;
 
   const LoadedEngine& engine_;
   const bool on_cpu_;
+  const bool shared_scratch_;
+  const int64_t scratch_size_;
   tensorrt::ExecutionContext context_;
-  std::vector<Sizes> input_sizes_;  // as set last; empty vectors before the first call
-  bool shapes_set_ = false;
+  ContextStream stream_;
+  const tensorrt::MessageScope* messages_ = nullptr;  // of the call that is under way
+  std::vector<Input> inputs_;
   std::vector<Output> outputs_;
-  SideStream side_stream_;
+  bool shapes_set_ = false;
+  bool memory_outputs_ = false;  // whether any output has memory of TensorRT's choice
+  bool host_outputs_ = false;    // whether any output is written on the host
+  void* scratch_ = nullptr;      // as set last
+  at::Tensor graph_scratch_;     // of the graph that the context belongs to
 };
 
 }  // namespace nacelle::runtime

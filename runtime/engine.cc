@@ -12,13 +12,23 @@ namespace {
 
 thread_local int inspect_only_depth = 0;
 
+void Check(const Settings& settings) {
+  static constexpr int kMost = 1024;
+  const auto in_range = [](const char* what, int value) {
+    if (value >= 1 && value <= kMost) return;
+    throw InputError(Cat(what, " is ", value, "; wanted 1 to ", kMost));
+  };
+  in_range("max_contexts", settings.max_contexts);
+  in_range("plan_copies", settings.plan_copies);
+}
+
 }  // namespace
 
 InspectOnly::InspectOnly() { ++inspect_only_depth; }
 InspectOnly::~InspectOnly() { --inspect_only_depth; }
 bool InspectOnly::active() { return inspect_only_depth > 0; }
 
-Engine::Engine(abi::Record record) : record_(std::move(record)) {
+Engine::Engine(abi::Record record, const Settings& settings) : record_(std::move(record)), settings_(settings) {
   if (InspectOnly::active()) return;
   try {
     SetUp();
@@ -40,7 +50,7 @@ LoadedEngine& Engine::SetUp() {
   if (failure_) throw *failure_;
   if (loaded_ == nullptr) {
     try {
-      loaded_ = LoadedEngine::FromRecord(record_);
+      loaded_ = LoadedEngine::FromRecord(record_, settings_);
     } catch (const Error& error) {
       failure_.emplace(error.kind(), Cat("engine ", Quote(record_.name), " cannot run here: ", error.what()));
       throw *failure_;
@@ -48,6 +58,19 @@ LoadedEngine& Engine::SetUp() {
     ready_.store(loaded_.get(), std::memory_order_release);
   }
   return *loaded_;
+}
+
+void Engine::Configure(const Settings& settings) {
+  Check(settings);
+  const std::lock_guard lock(set_up_mutex_);
+  if (loaded_ != nullptr) {
+    // The former one stays until there is a new one, so that the plan is not read again.
+    std::unique_ptr<LoadedEngine> loaded = LoadedEngine::FromRecord(record_, settings);
+    loaded_ = std::move(loaded);
+    ready_.store(loaded_.get(), std::memory_order_release);
+  }
+  failure_.reset();
+  settings_ = settings;
 }
 
 std::string Engine::why_not_ready() {

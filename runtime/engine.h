@@ -20,6 +20,7 @@
 #include "core/abi/record.h"
 #include "core/error.h"
 #include "runtime/export.h"
+#include "runtime/settings.h"
 
 namespace nacelle::runtime {
 
@@ -37,11 +38,11 @@ class NACELLE_API InspectOnly {
   static bool active();
 };
 
-// Every method may be called from any number of threads at once.
+// Every method but Configure may be called from any number of threads at once.
 class NACELLE_API Engine final : public torch::CustomClassHolder {
  public:
   // Never fails because of what this machine lacks (see above).
-  explicit Engine(abi::Record record);
+  explicit Engine(abi::Record record, const Settings& settings = {});
   ~Engine() override;
 
   // From the strings of a record, as pickled. Throws AbiError.
@@ -62,6 +63,13 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   // Why loaded() throws; empty where it does not.
   std::string why_not_ready();
 
+  const Settings& settings() const { return settings_; }
+
+  // Sets the engine up again with other settings, at once where it was set up before, else when it is called. Not while
+  // the engine is called. Throws InputError for a setting that no engine can have, and what the set-up throws; the
+  // engine then has its former settings.
+  void Configure(const Settings& settings);
+
   // Some lines for a person: name, record, plan, device, inputs and outputs. Sets nothing up.
   std::string Describe();
 
@@ -69,6 +77,7 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   LoadedEngine& SetUp();
 
   const abi::Record record_;
+  Settings settings_;
   std::atomic<LoadedEngine*> ready_{nullptr};
   std::mutex set_up_mutex_;
   std::unique_ptr<LoadedEngine> loaded_;

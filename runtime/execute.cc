@@ -2,21 +2,58 @@
 
 #include <c10/util/SmallVector.h>
 
+#include "core/device/cuda_driver.h"
+#include "core/error.h"
+#include "core/text.h"
 #include "runtime/check_inputs.h"
-#include "runtime/context_pool.h"
+#include "runtime/context_stream.h"
 #include "runtime/loaded_engine.h"
 
 namespace nacelle::runtime {
 namespace {
 
 using TensorPointers = c10::SmallVector<const at::Tensor*, 8>;
+using TensorPointersRef = c10::ArrayRef<const at::Tensor*>;
 
-c10::List<at::Tensor> Run(LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
-  const int profile = CheckInputs(engine, inputs);
-  ContextPool::Lease context = engine.pool().Acquire(profile);
-  c10::List<at::Tensor> outputs = context->Run(inputs);
-  context.Return();
+// A graph that is being captured gets a context for itself: it works on that context's memory whenever it is replayed.
+c10::List<at::Tensor> RunInCapture(ContextPool& contexts, TensorPointersRef inputs, const CallerStream& caller) {
+  const device::RelaxedCapture relaxed;
+  ContextPool::Lease context =
+      contexts.AcquireWhere([&](Context& idle) { return idle.HasShapesOf(inputs) && idle.Finished(); });
+  c10::List<at::Tensor> outputs = context->Run(inputs, caller, true);
+  context.Keep();
   return outputs;
+}
+
+c10::List<at::Tensor> RunInContext(ContextPool& contexts, TensorPointersRef inputs, const CallerStream& caller) {
+  if (caller.Capturing()) return RunInCapture(contexts, inputs, caller);
+  ContextPool::Lease context = contexts.Acquire(caller.native());
+  c10::List<at::Tensor> outputs = context->Run(inputs, caller, false);
+  context.Return(caller.native());
+  return outputs;
+}
+
+c10::List<at::Tensor> RunChecked(const LoadedEngine& engine, TensorPointersRef inputs) {
+  ContextPool& contexts = *engine.groups()[CheckInputs(engine, inputs)].contexts;
+  const CallerStream caller(engine.device());
+  try {
+    return RunInContext(contexts, inputs, caller);
+  } catch (const AllKept& kept) {
+    throw ExecutionError(Cat("engine ", Quote(engine.name()), ": all ", kept.count,
+                             " execution contexts that it can have belong to captured CUDA graphs; raise plan_copies "
+                             "(or max_contexts), which torch_nacelle.configure sets, before the capture"));
+  }
+}
+
+c10::List<at::Tensor> RunConverted(const LoadedEngine& engine, TensorPointersRef inputs) {
+  const c10::SmallVector<at::Tensor, 8> converted = ConvertInputs(engine, inputs);
+  TensorPointers pointers;
+  for (const at::Tensor& input : converted) pointers.push_back(&input);
+  return RunChecked(engine, pointers);
+}
+
+c10::List<at::Tensor> Run(const LoadedEngine& engine, TensorPointersRef inputs) {
+  return engine.settings().convert_inputs ? RunConverted(engine, inputs) : RunChecked(engine, inputs);
 }
 
 }  // namespace

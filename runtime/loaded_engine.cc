@@ -1,6 +1,8 @@
 #include "runtime/loaded_engine.h"
 
+#include <ATen/Context.h>
 #include <c10/core/DeviceGuard.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 
 #include <algorithm>
 #include <optional>
@@ -11,20 +13,40 @@
 #include "core/device/choose.h"
 #include "core/device/cuda_driver.h"
 #include "core/error.h"
+#include "core/tensorrt/library_choice.h"
 #include "core/text.h"
-#include "runtime/find_library.h"
+#include "runtime/reference_library.h"
 
 namespace nacelle::runtime {
 namespace {
 
 using tensorrt::TensorIOMode;
 
-// Where the engine will run: chosen among the devices here, by what the record and the plan want.
-at::Device ChooseDevice(const abi::Record& record, const abi::PlanHeader& header) {
-  if (header.kind == abi::PlanKind::kReference) return at::kCPU;
+// What is here, as far as the setting lets the engine choose. Throws DeviceError for a device that is not here.
+device::Inventory Choices(const std::optional<c10::Device>& wanted) {
   device::Inventory here = device::CudaDriver::Process().Devices();
+  if (!wanted || here.devices.empty()) return here;
+  const int id = wanted->has_index() ? wanted->index() : here.current.value_or(0);
+  std::erase_if(here.devices, [&](const device::Device& device) { return device.id != id; });
+  if (here.devices.empty()) throw DeviceError(Cat("it is to run on ", wanted->str(), ", and there is no such GPU here"));
+  return here;
+}
+
+// Where the engine will run: chosen among the devices here, by what the record, the plan and the settings want.
+at::Device ChooseDevice(const abi::Record& record, const abi::PlanHeader& header, const Settings& settings) {
+  if (header.kind == abi::PlanKind::kReference) {
+    if (!settings.device || settings.device->is_cpu()) return at::kCPU;
+    throw DeviceError(Cat("it is to run on ", settings.device->str(),
+                          ", and its plan is of the reference engine, which runs on the CPU; build the engine with "
+                          "TensorRT for a GPU"));
+  }
+  if (settings.device && !settings.device->is_cuda()) {
+    throw DeviceError(Cat("it is to run on ", settings.device->str(), ", and its plan was built by ",
+                          header.Describe(), ", which runs on GPUs: name a CUDA device"));
+  }
   try {
-    const device::Device chosen = device::Choose(record.device, record.hardware_compatible, here);
+    const device::Device chosen =
+        device::Choose(record.device, record.hardware_compatible, Choices(settings.device));
     if (!chosen.IsCpu()) return {at::kCUDA, static_cast<at::DeviceIndex>(chosen.id)};
   } catch (const DeviceError& error) {
     throw DeviceError(
@@ -60,46 +82,124 @@ std::vector<std::string> CallOrder(const char* what, const std::vector<std::stri
   return recorded;
 }
 
-}  // namespace
-
-std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record) {
-  const abi::PlanHeader header = abi::ParsePlanHeader(record.plan);
-  const at::Device device = ChooseDevice(record, header);
-  auto library = FindLibrary(header);
-  std::optional<c10::DeviceGuard> guard;
-  if (!device.is_cpu()) {
-    if (!c10::impl::hasDeviceGuardImpl(device.type())) {
-      throw DeviceError(
-          Cat("it runs on ", device.str(), ", and this build of torch has no CUDA; install a CUDA build"));
-    }
-    guard.emplace(device);
+// torch has to know the device before its memory and streams are used.
+void InitializeTorch(at::Device device) {
+  if (device.is_cpu()) return;
+  if (!c10::impl::hasDeviceGuardImpl(device.type())) {
+    throw DeviceError(Cat("it runs on ", device.str(), ", and this build of torch has no CUDA; install a CUDA build"));
   }
-  return std::unique_ptr<LoadedEngine>(new LoadedEngine(record, device, std::move(library)));
+  at::globalContext().lazyInitDevice(device.type());
 }
 
-LoadedEngine::LoadedEngine(const abi::Record& record, at::Device device,
-                           std::shared_ptr<const tensorrt::Library> library)
-    : name_(record.name),
-      device_(device),
-      library_(std::move(library)),
-      runtime_(tensorrt::Runtime::Create(library_)),
-      engine_(runtime_.Deserialize(record.plan)),
-      profile_count_(std::max(engine_.NumProfiles(), 1)),
-      pool_(profile_count_, [this](int profile) { return std::make_unique<Context>(*this, profile); }) {
+// Reads the plan with the first library that accepts it.
+std::shared_ptr<const DeserializedPlan> Deserialize(const abi::Record& record, const abi::PlanHeader& header,
+                                                    at::Device device) {
+  if (header.kind == abi::PlanKind::kReference) {
+    return DeserializedPlan::Shared(OpenReferenceLibrary(), device, record.plan);
+  }
+  tensorrt::LibraryChoice libraries(header);
+  while (auto library = libraries.Next()) {
+    try {
+      return DeserializedPlan::Shared(library, device, record.plan);
+    } catch (const PlanError& error) {
+      if (libraries.exact()) throw;
+      libraries.Refused(error.what());
+    }
+  }
+  libraries.Throw();
+}
+
+}  // namespace
+
+std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record, const Settings& settings) {
+  const abi::PlanHeader header = abi::ParsePlanHeader(record.plan);
+  const at::Device device = ChooseDevice(record, header, settings);
+  InitializeTorch(device);
+  auto plan = Deserialize(record, header, device);
+  return std::unique_ptr<LoadedEngine>(new LoadedEngine(record, settings, device, std::move(plan)));
+}
+
+LoadedEngine::LoadedEngine(const abi::Record& record, const Settings& settings, at::Device device,
+                           std::shared_ptr<const DeserializedPlan> plan)
+    : name_(record.name), settings_(settings), device_(device), plans_({std::move(plan)}) {
+  for (int copy = 1; copy < settings.plan_copies; ++copy) {
+    plans_.push_back(std::make_shared<const DeserializedPlan>(plans_.front()->library(), device, record.plan));
+  }
+  profile_count_ = std::max(engine().NumProfiles(), 1);
   ReadTensors(record);
+  ReadAliases();
+  GroupProfiles();
+}
+
+// Contexts go on the device that they are of.
+LoadedEngine::~LoadedEngine() {
+  std::optional<c10::DeviceGuard> guard;
+  if (!device_.is_cpu()) guard.emplace(device_);
+  groups_.clear();
 }
 
 void LoadedEngine::ReadTensors(const abi::Record& record) {
-  for (const std::string& name : CallOrder("input", record.input_names, PlanNames(engine_, TensorIOMode::kINPUT))) {
-    inputs_.push_back(ReadTensorInfo(engine_, name.c_str()));
+  for (const std::string& name : CallOrder("input", record.input_names, PlanNames(engine(), TensorIOMode::kINPUT))) {
+    inputs_.push_back(ReadTensorInfo(engine(), name.c_str()));
   }
-  for (const std::string& name : CallOrder("output", record.output_names, PlanNames(engine_, TensorIOMode::kOUTPUT))) {
-    outputs_.push_back(ReadTensorInfo(engine_, name.c_str()));
+  for (const std::string& name : CallOrder("output", record.output_names, PlanNames(engine(), TensorIOMode::kOUTPUT))) {
+    outputs_.push_back(ReadTensorInfo(engine(), name.c_str()));
   }
 }
 
+void LoadedEngine::ReadAliases() {
+  if (!engine().Has(tensorrt::Method::kCudaEngine_getAliasedInputTensor)) return;
+  for (TensorInfo& output : outputs_) {
+    const char* const name = engine().AliasedInput(output.name.c_str());
+    if (name == nullptr) continue;
+    const auto input = std::ranges::find(inputs_, name, &TensorInfo::name);
+    if (input == inputs_.end()) continue;
+    input->written = true;
+    output.aliased_input = static_cast<size_t>(input - inputs_.begin());
+  }
+}
+
+bool LoadedEngine::SameShapes(int profile, int other) const {
+  return std::ranges::all_of(
+      inputs_, [&](const TensorInfo& input) { return input.profiles[profile] == input.profiles[other]; });
+}
+
+void LoadedEngine::GroupProfiles() {
+  if (settings_.profile && (*settings_.profile < 0 || *settings_.profile >= profile_count_)) {
+    throw InputError(Cat("optimization profile ", *settings_.profile, " is set for it, and its plan has ",
+                         profile_count_, ": set one of 0 to ", profile_count_ - 1));
+  }
+  for (int profile = 0; profile < profile_count_; ++profile) {
+    if (settings_.profile && profile != *settings_.profile) continue;
+    const auto same = [&](const ProfileGroup& group) { return SameShapes(profile, group.profiles.front()); };
+    const auto group = std::ranges::find_if(groups_, same);
+    if (group == groups_.end()) {
+      groups_.push_back({{profile}, nullptr});
+    } else {
+      group->profiles.push_back(profile);
+    }
+  }
+  for (ProfileGroup& group : groups_) {
+    group.contexts = std::make_unique<ContextPool>(
+        settings_.max_contexts,
+        [this, profiles = group.profiles](int index) { return MakeContext(profiles, index); });
+  }
+}
+
+std::unique_ptr<Context> LoadedEngine::MakeContext(const std::vector<int>& profiles, int index) const {
+  const size_t turn = static_cast<size_t>(index) / profiles.size();
+  const tensorrt::CudaEngine& plan = plans_[turn % plans_.size()]->engine();
+  return std::make_unique<Context>(*this, plan, profiles[static_cast<size_t>(index) % profiles.size()]);
+}
+
+int LoadedEngine::context_count() const {
+  int count = 0;
+  for (const ProfileGroup& group : groups_) count += group.contexts->size();
+  return count;
+}
+
 std::string LoadedEngine::LayerInformation() const {
-  return engine_.CreateInspector().EngineInformation(tensorrt::LayerInformationFormat::kJSON);
+  return engine().CreateInspector().EngineInformation(tensorrt::LayerInformationFormat::kJSON);
 }
 
 }  // namespace nacelle::runtime

@@ -11,52 +11,74 @@
 #include "core/abi/record.h"
 #include "core/tensorrt/handles.h"
 #include "core/tensorrt/library.h"
-#include "runtime/context_pool.h"
+#include "runtime/context.h"
+#include "runtime/deserialized_plan.h"
 #include "runtime/export.h"
+#include "runtime/lease_pool.h"
+#include "runtime/settings.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
 
-// Constant once made, but for the pool, which is safe to use from any number of threads.
+using ContextPool = LeasePool<Context>;
+
+// Optimization profiles that allow the same shapes, and the contexts for them. They stand in for one another: in
+// TensorRT 8.5, where a profile belongs to one context, that is what lets several calls of one plan run at once.
+struct ProfileGroup {
+  std::vector<int> profiles;
+  std::unique_ptr<ContextPool> contexts;
+};
+
+// Constant once made, but for the contexts, which are safe to use from any number of threads.
 class NACELLE_API LoadedEngine {
  public:
-  // Finds a library for the plan and a device, and deserializes. Throws PlanError, DeviceError or LibraryError that
-  // says what the plan wants and what is here.
-  static std::unique_ptr<LoadedEngine> FromRecord(const abi::Record& record);
+  // Finds a library for the plan and a device, and deserializes. Throws PlanError, DeviceError, LibraryError or
+  // InputError that says what the plan, or a setting, wants and what is here.
+  static std::unique_ptr<LoadedEngine> FromRecord(const abi::Record& record, const Settings& settings);
 
   LoadedEngine(const LoadedEngine&) = delete;
   LoadedEngine& operator=(const LoadedEngine&) = delete;
+  ~LoadedEngine();
 
   const std::string& name() const { return name_; }
   at::Device device() const { return device_; }
+  const Settings& settings() const { return settings_; }
   int profile_count() const { return profile_count_; }
 
   // In the order in which a call takes and returns them: the record's, or that of core/abi/binding_order.h.
   const std::vector<TensorInfo>& inputs() const { return inputs_; }
   const std::vector<TensorInfo>& outputs() const { return outputs_; }
 
-  const tensorrt::CudaEngine& engine() const { return engine_; }
-  const tensorrt::Library& library() const { return *library_; }
-  std::string library_description() const { return library_->Describe(); }
+  const tensorrt::CudaEngine& engine() const { return plans_.front()->engine(); }
+  const tensorrt::Library& library() const { return *plans_.front()->library(); }
+  std::string library_description() const { return library().Describe(); }
 
-  ContextPool& pool() { return pool_; }
+  // The groups that calls choose from; at least one.
+  const std::vector<ProfileGroup>& groups() const { return groups_; }
+
+  // Execution contexts that exist now.
+  int context_count() const;
 
   // JSON of the engine inspector. Throws LibraryError where the release has none.
   std::string LayerInformation() const;
 
  private:
-  LoadedEngine(const abi::Record& record, at::Device device, std::shared_ptr<const tensorrt::Library> library);
+  LoadedEngine(const abi::Record& record, const Settings& settings, at::Device device,
+               std::shared_ptr<const DeserializedPlan> plan);
   void ReadTensors(const abi::Record& record);
+  void ReadAliases();
+  void GroupProfiles();
+  bool SameShapes(int profile, int other) const;
+  std::unique_ptr<Context> MakeContext(const std::vector<int>& profiles, int index) const;
 
   const std::string name_;
+  const Settings settings_;
   const at::Device device_;
-  const std::shared_ptr<const tensorrt::Library> library_;
-  tensorrt::Runtime runtime_;
-  tensorrt::CudaEngine engine_;
+  std::vector<std::shared_ptr<const DeserializedPlan>> plans_;  // as many as the settings ask for
   int profile_count_ = 1;
   std::vector<TensorInfo> inputs_;
   std::vector<TensorInfo> outputs_;
-  ContextPool pool_;
+  std::vector<ProfileGroup> groups_;
 };
 
 }  // namespace nacelle::runtime

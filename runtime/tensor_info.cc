@@ -42,6 +42,7 @@ TensorInfo ReadTensorInfo(const tensorrt::CudaEngine& engine, const char* name) 
   }
   info.dtype = *dtype;
   info.shape = ToVector(engine.Shape(name));
+  info.on_host = engine.Location(name) == tensorrt::TensorLocation::kHOST;
   if (engine.IoMode(name) != tensorrt::TensorIOMode::kINPUT) return info;
   using Selector = tensorrt::OptProfileSelector;
   for (int profile = 0; profile < engine.NumProfiles(); ++profile) {

@@ -5,6 +5,7 @@
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct ShapeRange {
   std::vector<int64_t> min;
   std::vector<int64_t> opt;
   std::vector<int64_t> max;
+
+  friend bool operator==(const ShapeRange&, const ShapeRange&) = default;
 };
 
 // An input or output of an engine. Immutable after the set-up.
@@ -27,6 +30,9 @@ struct TensorInfo {
   at::ScalarType dtype = at::ScalarType::Undefined;
   std::vector<int64_t> shape;        // -1 where a dimension is dynamic
   std::vector<ShapeRange> profiles;  // inputs only: one per optimization profile
+  bool on_host = false;              // TensorRT reads or writes it in the host's memory: its values decide about shapes
+  std::optional<size_t> aliased_input;  // outputs only: the number of the input whose memory it shares
+  bool written = false;                 // inputs only: an output shares its memory
 };
 
 // For instance `input_0: float32 [-1, 3, 32, 32], from [1, 3, 32, 32] to [16, 3, 32, 32]`.

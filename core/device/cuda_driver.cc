@@ -11,53 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include "core/device/cuda_api.h"
+#include "core/error.h"
 #include "core/text.h"
-
-// What is called in the driver. cuda.h renames functions to their current versions by macros (cuDeviceTotalMem is
-// cuDeviceTotalMem_v2 there); NACELLE_TEXT(name) follows them, so that the symbol fits the declaration.
-#define NACELLE_CUDA_FUNCTIONS(FUNCTION) \
-  FUNCTION(cuInit)                       \
-  FUNCTION(cuDriverGetVersion)           \
-  FUNCTION(cuDeviceGetCount)             \
-  FUNCTION(cuDeviceGet)                  \
-  FUNCTION(cuDeviceGetName)              \
-  FUNCTION(cuDeviceGetAttribute)         \
-  FUNCTION(cuCtxGetCurrent)              \
-  FUNCTION(cuCtxGetDevice)               \
-  FUNCTION(cuGetErrorName)               \
-  FUNCTION(cuGetErrorString)
-#define NACELLE_TEXT_OF(name) #name
-#define NACELLE_TEXT(name) NACELLE_TEXT_OF(name)
 
 namespace nacelle::device {
 namespace {
 
-struct Api {
-#define NACELLE_DECLARE(name) decltype(&::name) name = nullptr;
-  NACELLE_CUDA_FUNCTIONS(NACELLE_DECLARE)
-#undef NACELLE_DECLARE
-
-  // Looks every function up. Gives the name of the first that `library` lacks, or nothing.
-  std::optional<std::string> Load(void* library) {
-#define NACELLE_LOAD(name)                                                        \
-  name = reinterpret_cast<decltype(&::name)>(dlsym(library, NACELLE_TEXT(name))); \
-  if (name == nullptr) return NACELLE_TEXT(name);
-    NACELLE_CUDA_FUNCTIONS(NACELLE_LOAD)
-#undef NACELLE_LOAD
-    return std::nullopt;
-  }
-
-  std::string Describe(CUresult result) const {
-    const char* name = nullptr;
-    const char* text = nullptr;
-    if (cuGetErrorName(result, &name) != CUDA_SUCCESS || name == nullptr) name = "an error that it does not name";
-    if (cuGetErrorString(result, &text) != CUDA_SUCCESS || text == nullptr) text = "no description";
-    return Cat(name, " (", static_cast<int>(result), ": ", text, ")");
-  }
-};
-
 // The driver's answer to one device, or what failed.
-std::optional<Device> ReadDevice(const Api& api, int ordinal, std::string& why_not) {
+std::optional<Device> ReadDevice(const CudaApi& api, int ordinal, std::string& why_not) {
   const auto failed = [&](const char* call, CUresult result) {
     if (result == CUDA_SUCCESS) return false;
     why_not = Cat(call, " of GPU ", ordinal, ": ", api.Describe(result));
@@ -137,7 +99,7 @@ struct CudaDriver::State {
 
   const std::string library;
   std::once_flag opened;
-  Api api;
+  CudaApi api;
   bool usable = false;
   std::string why_not;
   int version = 0;
@@ -169,5 +131,30 @@ Inventory CudaDriver::Devices() {
   if (!state.usable) return {.devices = {}, .current = std::nullopt, .why_none = state.why_not};
   return {.devices = state.devices, .current = state.Current(), .why_none = ""};
 }
+
+bool CudaDriver::Capturing(void* stream) {
+  const State& state = Ready();
+  CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+  return state.usable && state.api.cuStreamIsCapturing(static_cast<CUstream>(stream), &status) == CUDA_SUCCESS &&
+         status != CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
+void CudaDriver::ExchangeCaptureMode(int& mode) {
+  const State& state = Ready();
+  auto wire = static_cast<CUstreamCaptureMode>(mode);
+  if (state.usable && state.api.cuThreadExchangeStreamCaptureMode(&wire) == CUDA_SUCCESS) mode = wire;
+}
+
+const CudaApi& ProcessCuda() {
+  CudaDriver::State& state = CudaDriver::Process().Ready();
+  if (!state.usable) throw DeviceError(state.why_not);
+  return state.api;
+}
+
+RelaxedCapture::RelaxedCapture() : mode_(CU_STREAM_CAPTURE_MODE_RELAXED) {
+  CudaDriver::Process().ExchangeCaptureMode(mode_);
+}
+
+RelaxedCapture::~RelaxedCapture() { CudaDriver::Process().ExchangeCaptureMode(mode_); }
 
 }  // namespace nacelle::device

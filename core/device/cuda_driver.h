@@ -14,6 +14,8 @@
 
 namespace nacelle::device {
 
+struct CudaApi;
+
 // Every method may be called from any thread at once. The first call's outcome stands for the life of the object:
 // a driver that could not be used then is not tried again.
 class CudaDriver {
@@ -41,11 +43,34 @@ class CudaDriver {
   // are none, `why_none` is why_not(). Never throws DeviceError.
   Inventory Devices();
 
+  // Whether a CUDA graph is being captured on `stream` (a cudaStream_t of the current CUDA context). False where there
+  // is no driver.
+  bool Capturing(void* stream);
+
  private:
+  friend class RelaxedCapture;
+  friend const CudaApi& ProcessCuda();
+
+  // Gives the calling thread the capture mode `mode` (a CUstreamCaptureMode) and leaves the former one in it.
+  void ExchangeCaptureMode(int& mode);
+
   struct State;
   State& Ready();  // opens the library at the first call
 
   std::unique_ptr<State> state_;
+};
+
+// As long as one lives, its thread may ask the driver what a capture of a CUDA graph otherwise forbids: whether other
+// streams have finished, memory that is not part of the graph.
+class RelaxedCapture {
+ public:
+  RelaxedCapture();
+  ~RelaxedCapture();
+  RelaxedCapture(const RelaxedCapture&) = delete;
+  RelaxedCapture& operator=(const RelaxedCapture&) = delete;
+
+ private:
+  int mode_;
 };
 
 }  // namespace nacelle::device

@@ -13,6 +13,12 @@ void BindErrors(pybind11::module_& m);
 // Engines inside programs: find, read, convert, load without setting up.
 void BindPrograms(pybind11::module_& m);
 
+// Settings of engines, and their moves to other devices.
+void BindSettings(pybind11::module_& m);
+
+// What this machine has: TensorRT's libraries, and whether plans may bring code.
+void BindMachine(pybind11::module_& m);
+
 // Plans: embed them, build them for the reference engine, read their headers.
 void BindPlans(pybind11::module_& m);
 

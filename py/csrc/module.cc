@@ -10,4 +10,6 @@ PYBIND11_MODULE(_C, m) {
   nacelle::runtime::Register();
   nacelle::python::BindPrograms(m);
   nacelle::python::BindPlans(m);
+  nacelle::python::BindSettings(m);
+  nacelle::python::BindMachine(m);
 }

@@ -18,7 +18,9 @@ from torch_nacelle._build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._compile import compile
 from torch_nacelle._embed import embed
 from torch_nacelle._input import Input
+from torch_nacelle._libraries import TensorRTLibrary, tensorrt_libraries
 from torch_nacelle._program import EngineInfo, Program, convert, read
+from torch_nacelle._settings import Settings, allow_engine_host_code, configure, to
 from torch_nacelle.errors import (
     AbiError,
     DeviceError,
@@ -43,10 +45,16 @@ __all__ = [
     "LibraryError",
     "PlanError",
     "Program",
+    "Settings",
+    "TensorRTLibrary",
     "__version__",
+    "allow_engine_host_code",
     "build_engine",
     "compile",
+    "configure",
     "convert",
     "embed",
     "read",
+    "tensorrt_libraries",
+    "to",
 ]

@@ -85,6 +85,14 @@ void ExpectNone(CudaDriver& driver, const std::vector<std::string>& reasons) {
   for (const std::string& reason : reasons) ExpectHas(driver.why_not(), reason);
 }
 
+TEST(CudaDriver, KnowsWhichStreamIsBeingCaptured) {
+  CudaDriver driver(kFake);
+  EXPECT_TRUE(driver.Capturing(reinterpret_cast<void*>(0x1000)));
+  EXPECT_FALSE(driver.Capturing(reinterpret_cast<void*>(0x2000)));
+  CudaDriver none("libnacelle_no_such_driver.so");
+  EXPECT_FALSE(none.Capturing(reinterpret_cast<void*>(0x1000)));
+}
+
 TEST(CudaDriver, NoGpu) {
   const Environment fake("NACELLE_FAKE_CUDA", "no_device");
   const Environment visible("CUDA_VISIBLE_DEVICES", "-1");

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <iterator>
 #include <string_view>
+#include <utility>
 
 #define NACELLE_FAKE extern "C" __attribute__((visibility("default")))
 
@@ -80,6 +81,29 @@ NACELLE_FAKE CUresult cuCtxGetDevice(CUdevice* device) {
   const char* current = std::getenv("NACELLE_FAKE_CUDA_CURRENT");
   if (current == nullptr) return CUDA_ERROR_INVALID_CONTEXT;
   *device = std::atoi(current);
+  return CUDA_SUCCESS;
+}
+
+// The rest is there to be found: nothing here has streams.
+NACELLE_FAKE CUresult cuCtxSetCurrent(CUcontext) { return CUDA_ERROR_UNKNOWN; }
+NACELLE_FAKE CUresult cuDevicePrimaryCtxRetain(CUcontext*, CUdevice) { return CUDA_ERROR_UNKNOWN; }
+NACELLE_FAKE CUresult cuEventCreate(CUevent*, unsigned int) { return CUDA_ERROR_UNKNOWN; }
+NACELLE_FAKE CUresult cuEventDestroy(CUevent) { return CUDA_ERROR_UNKNOWN; }
+NACELLE_FAKE CUresult cuEventQuery(CUevent) { return CUDA_ERROR_UNKNOWN; }
+NACELLE_FAKE CUresult cuEventRecord(CUevent, CUstream) { return CUDA_ERROR_UNKNOWN; }
+NACELLE_FAKE CUresult cuStreamQuery(CUstream) { return CUDA_ERROR_UNKNOWN; }
+NACELLE_FAKE CUresult cuStreamWaitEvent(CUstream, CUevent, unsigned int) { return CUDA_ERROR_UNKNOWN; }
+
+// One stream is being captured, the one at address 0x1000.
+NACELLE_FAKE CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus* status) {
+  *status = stream == reinterpret_cast<CUstream>(0x1000) ? CU_STREAM_CAPTURE_STATUS_ACTIVE
+                                                         : CU_STREAM_CAPTURE_STATUS_NONE;
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {
+  static thread_local CUstreamCaptureMode current = CU_STREAM_CAPTURE_MODE_GLOBAL;
+  std::swap(current, *mode);
   return CUDA_SUCCESS;
 }
 

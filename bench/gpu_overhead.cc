@@ -1,0 +1,340 @@
+// What the runtime adds to TensorRT's own enqueueV3, on a GPU: bazel run //bench:gpu_overhead -- --help.
+//
+// The floor is measured in the same run, through the same handles: enqueueV3 alone, with addresses and shapes set once,
+// each thread with a context and a stream of its own.
+#include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/csrc/jit/api/module.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/abi/plan_header.h"
+#include "core/device/cuda_driver.h"
+#include "core/device/cuda_event.h"
+#include "core/error.h"
+#include "core/tensorrt/handles.h"
+#include "core/tensorrt/library_choice.h"
+#include "runtime/context_stream.h"
+#include "runtime/embed.h"
+#include "runtime/engine.h"
+#include "runtime/execute.h"
+#include "runtime/output_memory.h"
+#include "runtime/program.h"
+
+namespace nacelle {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kUsage =
+    "usage: gpu_overhead DYNAMIC_PLAN FIXED_PLAN [SECONDS]\n"
+    "  DYNAMIC_PLAN  for latency, called with its optimum's shape but a batch of 1\n"
+    "  FIXED_PLAN    for throughput by threads, called with its shape\n"
+    "  SECONDS       how long to measure each row; 1 unless given\n"
+    "Both are plans of the TensorRT that NACELLE_TENSORRT_PATH names.\n";
+
+const c10::Device kDevice(at::kCUDA, 0);
+
+c10::Stream NewStream() { return c10::impl::VirtualGuardImpl(at::kCUDA).getStreamFromGlobalPool(kDevice); }
+c10::Stream DefaultStream() { return c10::impl::VirtualGuardImpl(at::kCUDA).getDefaultStream(kDevice); }
+
+std::string ReadFile(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    std::fprintf(stderr, "%s cannot be read\n", path);
+    std::exit(2);
+  }
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+double Microseconds(Clock::duration duration) { return std::chrono::duration<double, std::micro>(duration).count(); }
+
+// Median microseconds a call.
+struct Latency {
+  double host;       // until the call returns, with nothing under way
+  double sustained;  // calls one after the other, until all is done
+};
+
+Latency Measure(const std::function<void()>& call, const std::function<void()>& wait, double seconds) {
+  constexpr int kBlock = 100;
+  for (int i = 0; i < 3 * kBlock; ++i) call();
+  wait();
+  std::vector<double> host;
+  std::vector<double> sustained;
+  for (const auto end = Clock::now() + std::chrono::duration<double>(seconds); Clock::now() < end;) {
+    for (int i = 0; i < 10; ++i) {
+      const auto start = Clock::now();
+      call();
+      host.push_back(Microseconds(Clock::now() - start));
+      wait();
+    }
+    const auto start = Clock::now();
+    for (int i = 0; i < kBlock; ++i) call();
+    wait();
+    sustained.push_back(Microseconds(Clock::now() - start) / kBlock);
+  }
+  const auto median = [](std::vector<double>& values) {
+    std::ranges::nth_element(values, values.begin() + static_cast<ptrdiff_t>(values.size() / 2));
+    return values[values.size() / 2];
+  };
+  return {median(host), median(sustained)};
+}
+
+void Print(const char* name, const Latency& latency, const Latency& floor) {
+  std::printf("%-44s %9.2f %9.2f %9.2f %9.2f\n", name, latency.host, latency.host - floor.host, latency.sustained,
+              latency.sustained - floor.sustained);
+}
+
+// A plan with an execution context, bound to tensors of its own.
+class Raw {
+ public:
+  Raw(const tensorrt::CudaEngine& engine, at::IntArrayRef sizes, int profile, void* stream)
+      : context_(engine.CreateExecutionContext()) {
+    if (context_.OptimizationProfile() != profile) context_.SetOptimizationProfile(profile, stream);
+    for (int i = 0; i < engine.NumIoTensors(); ++i) {
+      const char* name = engine.IoTensorName(i);
+      if (engine.IoMode(name) == tensorrt::TensorIOMode::kINPUT) {
+        context_.SetInputShape(name, tensorrt::Dims(std::span(sizes.data(), sizes.size())));
+        input_ = name;
+        sizes_ = sizes.vec();
+      }
+    }
+    for (int i = 0; i < engine.NumIoTensors(); ++i) {
+      names_.push_back(engine.IoTensorName(i));
+      const auto dims = context_.TensorShape(names_.back());
+      const std::vector<int64_t> shape(dims.extents().begin(), dims.extents().end());
+      tensors_.push_back(at::zeros(shape, at::TensorOptions().device(kDevice)));
+      context_.SetTensorAddress(names_.back(), tensors_.back().data_ptr());
+    }
+  }
+
+  void Enqueue(void* stream) {
+    if (!context_.Enqueue(stream)) throw ExecutionError("enqueueV3 failed");
+  }
+
+  // What a runtime that remembers nothing does before each enqueue.
+  void SetAll() {
+    context_.SetInputShape(input_, tensorrt::Dims(std::span<const int64_t>(sizes_)));
+    for (size_t i = 0; i < names_.size(); ++i) context_.SetTensorAddress(names_[i], tensors_[i].data_ptr());
+  }
+
+ private:
+  tensorrt::ExecutionContext context_;
+  const char* input_ = nullptr;
+  std::vector<int64_t> sizes_;
+  std::vector<const char*> names_;
+  std::vector<at::Tensor> tensors_;
+};
+
+tensorrt::CudaEngine Deserialize(const std::string& plan) {
+  tensorrt::LibraryChoice choice(abi::ParsePlanHeader(plan));
+  const auto library = choice.Next();
+  if (library == nullptr) choice.Throw();
+  return tensorrt::Runtime::Create(library).Deserialize(plan);
+}
+
+std::vector<int64_t> InputSizes(const tensorrt::CudaEngine& engine) {
+  for (int i = 0; i < engine.NumIoTensors(); ++i) {
+    const char* name = engine.IoTensorName(i);
+    if (engine.IoMode(name) != tensorrt::TensorIOMode::kINPUT) continue;
+    const auto dims = engine.ProfileShape(name, 0, tensorrt::OptProfileSelector::kOPT);
+    std::vector<int64_t> sizes(dims.extents().begin(), dims.extents().end());
+    sizes[0] = 1;
+    return sizes;
+  }
+  std::fprintf(stderr, "the plan has no input\n");
+  std::exit(2);
+}
+
+torch::jit::Module Embedded(const std::string& plan) {
+  runtime::EmbedOptions options;
+  options.name = "bench";
+  return runtime::EmbedEngine(plan, options);
+}
+
+void MeasureLatency(const std::string& plan, double seconds) {
+  const tensorrt::CudaEngine raw_engine = Deserialize(plan);
+  const std::vector<int64_t> sizes = InputSizes(raw_engine);
+  const c10::Stream stream = NewStream();
+  torch::jit::Module module = Embedded(plan);
+  const auto engine = runtime::FindEngines(module).at(0).engine();
+  Raw raw(raw_engine, sizes, 0, nullptr);
+  const at::Tensor x = at::randn(sizes, at::TensorOptions().device(kDevice));
+  DefaultStream().synchronize();
+
+  std::printf("%-44s %9s %9s %9s %9s\n", "one thread, µs a call (median)", "host", "over", "sustained", "over");
+  const auto wait = [&] { stream.synchronize(); };
+  const Latency floor = Measure([&] { raw.Enqueue(stream.native_handle()); }, wait, seconds);
+  Print("enqueueV3 alone", floor, floor);
+  Print("enqueueV3, shape and addresses set anew",
+        Measure([&] { raw.SetAll(), raw.Enqueue(stream.native_handle()); }, wait, seconds), floor);
+  {
+    const c10::StreamGuard guard(stream);
+    Print("runtime::Execute, side stream",
+          Measure([&] { runtime::Execute(*engine, {x}); }, wait, seconds), floor);
+    Print("TorchScript, side stream", Measure([&] { module.forward({x}); }, wait, seconds), floor);
+  }
+  const auto wait_default = [&] { DefaultStream().synchronize(); };
+  Print("TorchScript, default stream", Measure([&] { module.forward({x}); }, wait_default, seconds), floor);
+  std::vector<int64_t> twice = sizes;
+  twice[0] = 2;
+  const at::Tensor y = at::randn(twice, at::TensorOptions().device(kDevice));
+  DefaultStream().synchronize();
+  const c10::StreamGuard guard(stream);
+  bool odd = false;
+  Print("TorchScript, side stream, batch 1 and 2 in turn",
+        Measure([&] { module.forward({(odd = !odd) ? x : y}); }, wait, seconds), floor);
+}
+
+// Calls a second of `threads` threads, each with what `make` gives it: a call and the stream it works on.
+using MakeCall = std::function<std::function<void()>(const c10::Stream& stream)>;
+
+double Throughput(int threads, const MakeCall& make, double seconds) {
+  std::atomic<bool> go = false;
+  std::atomic<bool> stop = false;
+  std::atomic<int> ready = 0;
+  std::atomic<int64_t> calls = 0;
+  std::vector<std::thread> workers;
+  for (int t = 0; t < threads; ++t) {
+    workers.emplace_back([&] {
+      const c10::DeviceGuard device(kDevice);
+      const c10::Stream stream = NewStream();
+      const c10::StreamGuard guard(stream);
+      const auto call = make(stream);
+      for (int i = 0; i < 100; ++i) call();
+      stream.synchronize();
+      ++ready;
+      while (!go) std::this_thread::yield();
+      int64_t done = 0;
+      while (!stop) {
+        for (int i = 0; i < 50; ++i) call();
+        done += 50;
+        stream.synchronize();
+      }
+      calls += done;
+    });
+  }
+  while (ready != threads) std::this_thread::yield();
+  const auto start = Clock::now();
+  go = true;
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  stop = true;
+  for (std::thread& worker : workers) worker.join();
+  return static_cast<double>(calls) / std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Adds one part of a call to each enqueueV3, to see what it costs when threads compete.
+struct Part {
+  const char* name;
+  std::function<void(const c10::Stream&)> run;
+};
+
+std::vector<Part> Parts() {
+  static const runtime::EmptyTensors tensors(at::kFloat, kDevice);
+  return {
+      {"device guard, caller's stream", [](const c10::Stream&) { const runtime::CallerStream caller(kDevice); }},
+      {"is a graph being captured",
+       [](const c10::Stream& stream) { device::CudaDriver::Process().Capturing(stream.native_handle()); }},
+      {"two outputs made and freed",
+       [](const c10::Stream&) {
+         const at::Tensor first = tensors.Make({1, 10});
+         const at::Tensor second = tensors.Make({1, 4});
+       }},
+      {"fork and join of another stream",
+       [](const c10::Stream& stream) {
+         thread_local device::CudaEvent before;
+         thread_local device::CudaEvent after;
+         thread_local c10::Stream side = NewStream();
+         before.Record(stream.native_handle());
+         before.Block(side.native_handle());
+         after.Record(side.native_handle());
+         after.Block(stream.native_handle());
+       }},
+  };
+}
+
+void MeasureParts(const std::string& plan, double seconds) {
+  const tensorrt::CudaEngine engine = Deserialize(plan);
+  const std::vector<int64_t> sizes = InputSizes(engine);
+  std::printf("\n%-44s %9s %9s\n", "added to enqueueV3 alone, µs a call", "1 thread", "8 threads");
+  const auto time = [&](int threads, const Part* part) {
+    const MakeCall make = [&](const c10::Stream& stream) {
+      auto raw = std::make_shared<Raw>(engine, sizes, 0, stream.native_handle());
+      return [raw, part, stream] {
+        if (part != nullptr) part->run(stream);
+        raw->Enqueue(stream.native_handle());
+      };
+    };
+    return threads * 1e6 / Throughput(threads, make, seconds);
+  };
+  const double one = time(1, nullptr);
+  const double eight = time(8, nullptr);
+  std::printf("%-44s %9.2f %9.2f\n", "(enqueueV3 alone)", one, eight);
+  for (const Part& part : Parts()) {
+    std::printf("%-44s %9.2f %9.2f\n", part.name, time(1, &part) - one, time(8, &part) - eight);
+  }
+}
+
+void MeasureThroughput(const std::string& plan, double seconds) {
+  const tensorrt::CudaEngine raw_engine = Deserialize(plan);
+  const std::vector<int64_t> sizes = InputSizes(raw_engine);
+  torch::jit::Module module = Embedded(plan);
+  const MakeCall raw = [&](const c10::Stream& stream) {
+    auto own = std::make_shared<Raw>(raw_engine, sizes, 0, stream.native_handle());
+    return [own, handle = stream.native_handle()] { own->Enqueue(handle); };
+  };
+  const auto engine = runtime::FindEngines(module).at(0).engine();
+  const MakeCall direct = [&](const c10::Stream&) {
+    const at::Tensor x = at::randn(sizes, at::TensorOptions().device(kDevice));
+    return [&engine, x] { runtime::Execute(*engine, {x}); };
+  };
+  const MakeCall scripted = [&](const c10::Stream&) {
+    const at::Tensor x = at::randn(sizes, at::TensorOptions().device(kDevice));
+    return [&module, x] { module.forward({x}); };
+  };
+  std::printf("\n%-24s %12s %12s %8s %12s %8s\n", "threads, calls a second", "enqueueV3", "Execute", "share",
+              "TorchScript", "share");
+  for (const int threads : {1, 2, 4, 8}) {
+    const double floor = Throughput(threads, raw, seconds);
+    const double ours = Throughput(threads, scripted, seconds);
+    const double executed = Throughput(threads, direct, seconds);
+    std::printf("%-24d %12.0f %12.0f %8.2f %12.0f %8.2f\n", threads, floor, executed, executed / floor, ours,
+                ours / floor);
+  }
+}
+
+}  // namespace
+}  // namespace nacelle
+
+int main(int argc, char** argv) {
+  if (argc < 3 || std::strcmp(argv[1], "--help") == 0) {
+    std::fputs(nacelle::kUsage, stderr);
+    return 2;
+  }
+  const double seconds = argc > 3 ? std::atof(argv[3]) : 1.0;
+  try {
+    const c10::DeviceGuard device(nacelle::kDevice);
+    nacelle::MeasureLatency(nacelle::ReadFile(argv[1]), seconds);
+    nacelle::MeasureThroughput(nacelle::ReadFile(argv[2]), seconds);
+    nacelle::MeasureParts(nacelle::ReadFile(argv[2]), seconds);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,70 @@
+// The functions of NVIDIA's driver that Nacelle calls. Internal to core/device.
+#ifndef NACELLE_CORE_DEVICE_CUDA_API_H_
+#define NACELLE_CORE_DEVICE_CUDA_API_H_
+
+#include <cuda.h>
+#include <dlfcn.h>
+
+#include <optional>
+#include <string>
+
+#include "core/text.h"
+
+// What is called in the driver. cuda.h renames functions to their current versions by macros (cuDeviceTotalMem is
+// cuDeviceTotalMem_v2 there); NACELLE_TEXT(name) follows them, so that the symbol fits the declaration.
+#define NACELLE_CUDA_FUNCTIONS(FUNCTION) \
+  FUNCTION(cuInit)                       \
+  FUNCTION(cuDriverGetVersion)           \
+  FUNCTION(cuDeviceGetCount)             \
+  FUNCTION(cuDeviceGet)                  \
+  FUNCTION(cuDeviceGetName)              \
+  FUNCTION(cuDeviceGetAttribute)         \
+  FUNCTION(cuCtxGetCurrent)              \
+  FUNCTION(cuCtxGetDevice)               \
+  FUNCTION(cuCtxSetCurrent)              \
+  FUNCTION(cuDevicePrimaryCtxRetain)     \
+  FUNCTION(cuEventCreate)                \
+  FUNCTION(cuEventDestroy)               \
+  FUNCTION(cuEventQuery)                 \
+  FUNCTION(cuEventRecord)                \
+  FUNCTION(cuStreamIsCapturing)          \
+  FUNCTION(cuStreamQuery)                \
+  FUNCTION(cuStreamWaitEvent)            \
+  FUNCTION(cuThreadExchangeStreamCaptureMode) \
+  FUNCTION(cuGetErrorName)               \
+  FUNCTION(cuGetErrorString)
+#define NACELLE_TEXT_OF(name) #name
+#define NACELLE_TEXT(name) NACELLE_TEXT_OF(name)
+
+namespace nacelle::device {
+
+struct CudaApi {
+#define NACELLE_DECLARE(name) decltype(&::name) name = nullptr;
+  NACELLE_CUDA_FUNCTIONS(NACELLE_DECLARE)
+#undef NACELLE_DECLARE
+
+  // Looks every function up. Gives the name of the first that `library` lacks, or nothing.
+  std::optional<std::string> Load(void* library) {
+#define NACELLE_LOAD(name)                                                        \
+  name = reinterpret_cast<decltype(&::name)>(dlsym(library, NACELLE_TEXT(name))); \
+  if (name == nullptr) return NACELLE_TEXT(name);
+    NACELLE_CUDA_FUNCTIONS(NACELLE_LOAD)
+#undef NACELLE_LOAD
+    return std::nullopt;
+  }
+
+  std::string Describe(CUresult result) const {
+    const char* name = nullptr;
+    const char* text = nullptr;
+    if (cuGetErrorName(result, &name) != CUDA_SUCCESS || name == nullptr) name = "an error that it does not name";
+    if (cuGetErrorString(result, &text) != CUDA_SUCCESS || text == nullptr) text = "no description";
+    return Cat(name, " (", static_cast<int>(result), ": ", text, ")");
+  }
+};
+
+// The functions of the process's driver, of CudaDriver::Process(). Throws DeviceError where it is not usable.
+const CudaApi& ProcessCuda();
+
+}  // namespace nacelle::device
+
+#endif  // NACELLE_CORE_DEVICE_CUDA_API_H_

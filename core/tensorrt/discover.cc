@@ -1,0 +1,199 @@
+#include "core/tensorrt/discover.h"
+
+#include <dlfcn.h>
+#include <link.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+#include "core/text.h"
+
+namespace nacelle::tensorrt {
+namespace {
+
+namespace fs = std::filesystem;
+
+// File names of runtime libraries, without ".so" and the major release after it.
+constexpr std::array<std::string_view, 4> kStems = {"libnvinfer", "libnvinfer_lean", "libnvinfer_dispatch",
+                                                    "libtensorrt_rtx"};
+
+// Folders of Python packages that have such files in them: NVIDIA's wheels.
+constexpr std::array<std::string_view, 6> kPackages = {
+    "tensorrt",           "tensorrt_libs",    "tensorrt_lean_libs", "tensorrt_dispatch_libs",
+    "tensorrt_rtx_libs", "tensorrt_rtx"};
+
+// Major releases whose libraries the system is asked for, newest first.
+constexpr std::array<int, 3> kMajors = {11, 10, 8};
+constexpr std::array<int, 1> kRtxMajors = {1};
+
+struct PackageFolders {
+  std::mutex mutex;
+  std::optional<std::vector<std::string>> told;
+};
+
+PackageFolders& Told() {
+  static auto* const folders = new PackageFolders;
+  return *folders;
+}
+
+std::vector<std::string> SplitPath(const char* text) {
+  std::vector<std::string> parts;
+  for (std::string_view rest = text == nullptr ? "" : text; !rest.empty();) {
+    const size_t end = rest.find(':');
+    if (end != 0) parts.emplace_back(rest.substr(0, end));
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+  }
+  return parts;
+}
+
+// "libnvinfer.so.8.5.3" -> "libnvinfer" and 8; "libnvinfer.so" -> "libnvinfer" and 0. Nullopt for other names.
+std::optional<std::pair<std::string_view, int>> ParseName(std::string_view name) {
+  const size_t so = name.find(".so");
+  if (so == std::string_view::npos || std::ranges::find(kStems, name.substr(0, so)) == kStems.end()) return std::nullopt;
+  std::string_view rest = name.substr(so + 3);
+  if (rest.empty()) return std::pair{name.substr(0, so), 0};
+  if (rest.front() != '.') return std::nullopt;
+  int major = 0;
+  for (rest.remove_prefix(1); !rest.empty() && rest.front() != '.'; rest.remove_prefix(1)) {
+    if (rest.front() < '0' || rest.front() > '9' || major > 999) return std::nullopt;
+    major = major * 10 + (rest.front() - '0');
+  }
+  return std::pair{name.substr(0, so), major};
+}
+
+// Collects candidates, each file once.
+class List {
+ public:
+  // A file that the user named, whatever its name is.
+  void AddFile(const fs::path& path, const std::string& source) {
+    std::error_code ignored;
+    const fs::path real = fs::weakly_canonical(path, ignored);
+    if (!seen_.insert(ignored ? path.string() : real.string()).second) return;
+    const std::string name = path.filename().string();
+    const auto parsed = ParseName(name);
+    found_.push_back({path.string(), source, KindOfFile(name), parsed ? parsed->second : 0});
+  }
+
+  // The libraries in a folder, in the order of their names.
+  void AddFolder(const fs::path& folder, const std::string& source) {
+    std::error_code ignored;
+    std::vector<fs::path> files;
+    for (fs::directory_iterator item(folder, ignored), end; !ignored && item != end; item.increment(ignored)) {
+      if (ParseName(item->path().filename().string())) files.push_back(item->path());
+    }
+    std::ranges::sort(files);
+    for (const fs::path& file : files) AddFile(file, source);
+  }
+
+  // A library that the system is asked for by its name.
+  void AddName(std::string_view stem, int major) {
+    const std::string name = Cat(stem, ".so.", major);
+    found_.push_back({name, "the system's library path", KindOfFile(name), major});
+  }
+
+  std::vector<Candidate> Take() { return std::move(found_); }
+
+ private:
+  std::vector<Candidate> found_;
+  std::set<std::string> seen_;
+};
+
+void AddNamed(List& list) {
+  for (const std::string& part : SplitPath(std::getenv(kPathVariable))) {
+    std::error_code ignored;
+    if (fs::is_directory(part, ignored)) {
+      list.AddFolder(part, kPathVariable);
+    } else {
+      list.AddFile(part, kPathVariable);
+    }
+  }
+}
+
+void AddLoaded(List& list) {
+  const auto visit = [](dl_phdr_info* info, size_t, void* data) {
+    const fs::path path = info->dlpi_name == nullptr ? "" : info->dlpi_name;
+    if (ParseName(path.filename().string())) static_cast<List*>(data)->AddFile(path, "loaded in this process");
+    return 0;
+  };
+  dl_iterate_phdr(visit, &list);
+}
+
+// Without Python to ask: what its environment variables say.
+std::vector<std::string> FoldersOfEnvironment() {
+  std::vector<std::string> folders = SplitPath(std::getenv("PYTHONPATH"));
+  const char* const environment = std::getenv("VIRTUAL_ENV");
+  if (environment == nullptr) return folders;
+  std::error_code ignored;
+  for (fs::directory_iterator item(fs::path(environment) / "lib", ignored), end; !ignored && item != end;
+       item.increment(ignored)) {
+    folders.push_back((item->path() / "site-packages").string());
+  }
+  return folders;
+}
+
+void AddPackages(List& list) {
+  std::optional<std::vector<std::string>> told;
+  {
+    const std::lock_guard lock(Told().mutex);
+    told = Told().told;
+  }
+  for (const std::string& folder : told ? *told : FoldersOfEnvironment()) {
+    for (const std::string_view package : kPackages) {
+      list.AddFolder(fs::path(folder) / package, Cat("the Python package ", package));
+    }
+  }
+}
+
+void AddSystem(List& list) {
+  for (const std::string_view stem : kStems) {
+    const bool rtx = KindOfFile(std::string(stem)) == LibraryKind::kRtx;
+    for (const int major : kMajors) {
+      if (!rtx) list.AddName(stem, major);
+    }
+    for (const int major : kRtxMajors) {
+      if (rtx) list.AddName(stem, major);
+    }
+  }
+}
+
+}  // namespace
+
+void SetPackageFolders(std::vector<std::string> folders) {
+  const std::lock_guard lock(Told().mutex);
+  Told().told = std::move(folders);
+}
+
+std::vector<Candidate> Discover() {
+  List list;
+  AddNamed(list);
+  AddLoaded(list);
+  AddPackages(list);
+  AddSystem(list);
+  return list.Take();
+}
+
+std::vector<Opened> OpenAll() {
+  std::vector<Opened> opened;
+  for (Candidate& candidate : Discover()) {
+    Opened result{std::move(candidate), nullptr, ""};
+    try {
+      result.library = Library::Open(result.candidate.path);
+    } catch (const Error& error) {
+      result.problem = error.what();
+    }
+    opened.push_back(std::move(result));
+  }
+  return opened;
+}
+
+}  // namespace nacelle::tensorrt

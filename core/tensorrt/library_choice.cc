@@ -1,0 +1,79 @@
+#include "core/tensorrt/library_choice.h"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+#include "core/error.h"
+#include "core/release.h"
+#include "core/text.h"
+
+namespace nacelle::tensorrt {
+namespace {
+
+// 8.x libraries do not tell their build number, so it decides nothing.
+auto Numbers(const Release& release) { return std::tie(release.major, release.minor, release.patch); }
+
+bool IsRtx(const abi::PlanHeader& header) { return header.kind == abi::PlanKind::kTensorRTRtx; }
+
+// Why a candidate is not worth opening, by its file name; nullopt where it is.
+std::optional<std::string> Excluded(const abi::PlanHeader& header, const Candidate& candidate) {
+  if (IsRtx(header) != (candidate.kind == LibraryKind::kRtx)) {
+    return Cat("is a library of ", IsRtx(header) ? "TensorRT" : "TensorRT-RTX", ", by its name");
+  }
+  if (candidate.major != 0 && candidate.major != header.release.major) {
+    return Cat("is of release ", candidate.major, ".x, by its name");
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+LibraryChoice::LibraryChoice(const abi::PlanHeader& header) : header_(header) {
+  for (const Candidate& candidate : Discover()) {
+    Consider(candidate);
+    if (own_ != nullptr) return;
+  }
+  // A dispatch library runs only plans that bring a runtime with them.
+  std::ranges::stable_sort(newer_, {}, [](const Newer& newer) { return newer.library->kind() == LibraryKind::kDispatch; });
+}
+
+void LibraryChoice::Consider(const Candidate& candidate) {
+  const std::string who = Cat(candidate.path, " (", candidate.source, "): ");
+  if (const auto excluded = Excluded(header_, candidate)) {
+    verdicts_.push_back(who + *excluded);
+    return;
+  }
+  try {
+    auto library = Library::Open(candidate.path);
+    verdicts_.push_back(Cat(who, "is ", library->Describe()));
+    const auto here = Numbers(library->release());
+    const auto wanted = Numbers(header_.release);
+    if (here == wanted && library->kind() != LibraryKind::kDispatch) {
+      own_ = std::move(library);
+    } else if (std::get<0>(here) == std::get<0>(wanted) && here >= wanted) {
+      newer_.push_back({std::move(library), verdicts_.size() - 1});
+    }
+  } catch (const Error& error) {
+    verdicts_.push_back(who + error.what());
+  }
+}
+
+std::shared_ptr<const Library> LibraryChoice::Next() {
+  exact_ = own_ != nullptr;
+  if (exact_) return next_++ == 0 ? own_ : nullptr;
+  return next_ < newer_.size() ? newer_[next_++].library : nullptr;
+}
+
+void LibraryChoice::Refused(const std::string& reason) {
+  if (next_ != 0 && next_ <= newer_.size()) verdicts_[newer_[next_ - 1].verdict] += Cat("; it refused the plan: ", reason);
+}
+
+void LibraryChoice::Throw() const {
+  throw LibraryError(Cat("the plan needs ", header_.Describe(),
+                         ", and no library here runs it; put the file or folder of that release into ", kPathVariable,
+                         ". Looked at:", verdicts_.empty() ? " nothing: no library of TensorRT is here" : "\n  ",
+                         Join(verdicts_, "\n  ")));
+}
+
+}  // namespace nacelle::tensorrt

@@ -1,0 +1,25 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "py/csrc/bindings.h"
+#include "runtime/deserialized_plan.h"
+#include "runtime/tensorrt_libraries.h"
+
+namespace nacelle::python {
+
+namespace py = pybind11;
+using runtime::LibraryReport;
+
+void BindMachine(py::module_& m) {
+  py::class_<LibraryReport>(m, "LibraryReport")
+      .def_readonly("path", &LibraryReport::path)
+      .def_readonly("source", &LibraryReport::source)
+      .def_readonly("kind", &LibraryReport::kind)
+      .def_readonly("release", &LibraryReport::release)
+      .def_readonly("problem", &LibraryReport::problem);
+  m.def("tensorrt_libraries", &runtime::ListTensorRtLibraries, py::call_guard<py::gil_scoped_release>());
+  m.def("set_package_folders", &runtime::SetPackageFolders, py::arg("folders"));
+  m.def("allow_engine_host_code", &runtime::AllowEngineHostCode, py::arg("allowed"));
+}
+
+}  // namespace nacelle::python

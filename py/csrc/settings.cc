@@ -1,0 +1,95 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <torch/csrc/jit/api/module.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "core/device/cuda_driver.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "py/csrc/bindings.h"
+#include "runtime/engine.h"
+#include "runtime/loaded_engine.h"
+#include "runtime/program.h"
+#include "runtime/settings.h"
+
+namespace nacelle::python {
+namespace {
+
+namespace py = pybind11;
+using runtime::Engine;
+using runtime::EngineSite;
+using runtime::Settings;
+
+// The settings with those that `changes` names.
+Settings Changed(Settings settings, const py::dict& changes) {
+  for (const auto& [key, value] : changes) {
+    const auto name = key.cast<std::string>();
+    if (name == "max_contexts") {
+      settings.max_contexts = value.cast<int>();
+    } else if (name == "plan_copies") {
+      settings.plan_copies = value.cast<int>();
+    } else if (name == "profile") {
+      settings.profile = value.cast<std::optional<int>>();
+    } else if (name == "convert_inputs") {
+      settings.convert_inputs = value.cast<bool>();
+    } else if (name == "shared_scratch") {
+      settings.shared_scratch = value.cast<bool>();
+    } else {
+      throw InputError(Cat("there is no setting ", Quote(name),
+                           "; there are max_contexts, plan_copies, profile, convert_inputs and shared_scratch"));
+    }
+  }
+  return settings;
+}
+
+// The sites to change: that of `path`, or all.
+std::vector<EngineSite> Chosen(const torch::jit::Module& module, const std::optional<std::string>& path) {
+  std::vector<EngineSite> sites = runtime::FindEngines(module);
+  if (!path) return sites;
+  std::vector<std::string> known;
+  for (const EngineSite& site : sites) known.push_back(site.path);
+  std::erase_if(sites, [&](const EngineSite& site) { return site.path != *path; });
+  if (sites.empty()) throw InputError(Cat("there is no engine ", Quote(*path), "; there are: ", Join(known, ", ")));
+  return sites;
+}
+
+void Configure(const torch::jit::Module& module, const std::optional<std::string>& path, const py::dict& changes) {
+  for (const EngineSite& site : Chosen(module, path)) {
+    const auto engine = site.engine();
+    const Settings settings = Changed(engine->settings(), changes);
+    const py::gil_scoped_release released;
+    engine->Configure(settings);
+  }
+}
+
+// The engine on another device, its record naming that device. Throws DeviceError where it cannot run there.
+c10::intrusive_ptr<Engine> Moved(const Engine& engine, c10::Device device) {
+  Settings settings = engine.settings();
+  settings.device = device;
+  Engine there(engine.record(), settings);
+  abi::Record record = engine.record();
+  const c10::Device chosen = there.loaded().device();
+  if (chosen.is_cuda()) {
+    const auto here = device::CudaDriver::Process().Devices();
+    record.device = *std::ranges::find(here.devices, int{chosen.index()}, &device::Device::id);
+  }
+  return c10::make_intrusive<Engine>(std::move(record), settings);
+}
+
+void MoveEngines(const torch::jit::Module& module, const std::string& device) {
+  const py::gil_scoped_release released;
+  const c10::Device where(device);
+  runtime::ReplaceEngines(module, [&](const EngineSite& site) { return Moved(*site.engine(), where); });
+}
+
+}  // namespace
+
+void BindSettings(py::module_& m) {
+  m.def("configure_engines", &Configure, py::arg("module"), py::arg("path"), py::arg("changes"));
+  m.def("move_engines", &MoveEngines, py::arg("module"), py::arg("device"));
+}
+
+}  // namespace nacelle::python

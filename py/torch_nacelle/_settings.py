@@ -1,0 +1,86 @@
+"""What a user may set about engines, and where they run."""
+
+import torch
+from typing_extensions import TypedDict, Unpack
+
+from torch_nacelle import _C
+
+
+class Settings(TypedDict, total=False):
+    """Settings of an engine; none is saved with a program.
+
+    Attributes:
+        max_contexts: Execution contexts at most (64). Each lets one more call run at once and has scratch memory of its
+            own on the device; a call that finds all of them in use waits.
+        plan_copies: How often the plan is deserialized (1). TensorRT 8.5 gives an optimization profile of a plan with
+            dynamic shapes to one context only: there a copy lets one more call run at once, at the price of another
+            engine in the device's memory.
+        profile: The optimization profile for every call; None: the one whose optimum is nearest to a call's shapes.
+        convert_inputs: Whether inputs on another device, or of another dtype, are converted for the call (False). They
+            are errors otherwise.
+        shared_scratch: Whether scratch memory is one buffer per stream for all engines that share it, sized for the
+            largest, instead of one per context (False).
+    """
+
+    max_contexts: int
+    plan_copies: int
+    profile: int | None
+    convert_inputs: bool
+    shared_scratch: bool
+
+
+def configure(
+    program: torch.jit.ScriptModule, engine: str | None = None, **settings: Unpack[Settings]
+) -> torch.jit.ScriptModule:
+    """Changes settings of a program's engines; those that are not named stay as they are.
+
+    Engines that were set up are set up again, without reading their plans again. Not while the program is called.
+
+    Args:
+        program: A loaded program.
+        engine: The path of the engine to change, as ``nacelle.read(program).engines`` gives it. Left out: all of them.
+        settings: See ``Settings``.
+
+    Returns:
+        The program.
+
+    Raises:
+        InputError: There is no such engine or setting, or a value that is out of range.
+        Error: What keeps an engine from being set up with these settings. It keeps its former ones then.
+    """
+    _C.configure_engines(program._c, engine, dict(settings))
+    return program
+
+
+def to(program: torch.jit.ScriptModule, device: str | torch.device) -> torch.jit.ScriptModule:
+    """Moves a program to a device: its engines, which are deserialized there, and its parameters and buffers.
+
+    Engines are moved all or none. Records name the new device from then on. Constants in a program's graphs stay where
+    they are. Not while the program is called.
+
+    Args:
+        program: A loaded program.
+        device: ``"cuda:1"``, or ``"cpu"`` for a program whose engines run on the CPU.
+
+    Returns:
+        The program.
+
+    Raises:
+        DeviceError: An engine cannot run there; the message names the device that its plan was built for and the one
+            that was asked for.
+    """
+    _C.move_engines(program._c, str(device))
+    program.to(device)
+    return program
+
+
+def allow_engine_host_code(allowed: bool = True) -> None:
+    """Allows plans to bring code that runs on the host, or forbids it, as at the start.
+
+    Version-compatible plans with a runtime inside are such plans; TensorRT runs what they bring. Holds for engines that
+    are set up later: call it before ``torch.jit.load``.
+
+    Args:
+        allowed: Whether plans may bring code.
+    """
+    _C.allow_engine_host_code(allowed)

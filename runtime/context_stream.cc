@@ -1,0 +1,88 @@
+#include "runtime/context_stream.h"
+
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "core/device/cuda_driver.h"
+
+namespace nacelle::runtime {
+namespace {
+
+// Whether a stream was made by somebody else than torch, who may destroy it: torch's own live as long as the process.
+// Torch gives those the address of the CUDA stream as id, and its own streams odd ids (CUDAStream.cpp, "StreamId").
+bool MayGoAway(const c10::Stream& stream) { return stream.id() != 0 && stream.id() % 2 == 0; }
+
+}  // namespace
+
+CallerStream::CallerStream(c10::Device device) {
+  if (device.is_cpu()) return;
+  guard_.emplace(device);
+  device::UseDevice(device.index());
+  stream_ = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
+  native_ = stream_->native_handle();
+}
+
+bool CallerStream::Capturing() const {
+  return native_ != nullptr && device::CudaDriver::Process().Capturing(native_);
+}
+
+ContextStream::Section::Section(ContextStream& context, const CallerStream& caller, bool capturing)
+    : context_(context), caller_(caller), native_(caller.native()) {
+  if (on_side()) {
+    context.Fork(caller);
+    native_ = context.last_->native_handle();
+    return;
+  }
+  // While a graph is captured nothing may wait for work outside of it; who captures has made sure that there is none.
+  if (context.last_ != caller.stream() && !capturing) context.WaitForLast(caller.stream());
+  context.last_ = caller.stream();
+}
+
+ContextStream::Section::~Section() {
+  try {
+    if (on_side()) {
+      context_.Join(caller_);
+    } else if (MayGoAway(caller_.stream())) {
+      context_.done_.Record(caller_.native());
+    }
+  } catch (const std::exception& error) {
+    // The device is lost; whatever uses it next says so too.
+    std::fprintf(stderr, "torch-nacelle: an event after an engine's work failed: %s\n", error.what());
+  }
+}
+
+c10::Stream ContextStream::NewStream() const {
+  return c10::impl::VirtualGuardImpl(device_.type()).getStreamFromGlobalPool(device_);
+}
+
+void ContextStream::Fork(const CallerStream& caller) {
+  if (!side_) side_ = NewStream();
+  if (last_ != side_) WaitForLast(*side_);
+  before_.Record(caller.native());
+  before_.Block(side_->native_handle());
+  last_ = side_;
+}
+
+void ContextStream::Join(const CallerStream& caller) {
+  after_.Record(side_->native_handle());
+  after_.Block(caller.native());
+}
+
+void ContextStream::WaitForLast(const c10::Stream& next) {
+  if (!last_) return;
+  if (MayGoAway(*last_)) {
+    done_.Block(next.native_handle());
+    return;
+  }
+  change_.Record(last_->native_handle());
+  change_.Block(next.native_handle());
+}
+
+bool ContextStream::Finished() const {
+  if (!last_) return true;
+  return MayGoAway(*last_) ? done_.Done() : device::StreamDone(last_->native_handle());
+}
+
+}  // namespace nacelle::runtime

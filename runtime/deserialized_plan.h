@@ -1,0 +1,47 @@
+// Plans that a library has read: one for all engines of a process that have the same plan on the same device.
+#ifndef NACELLE_RUNTIME_DESERIALIZED_PLAN_H_
+#define NACELLE_RUNTIME_DESERIALIZED_PLAN_H_
+
+#include <c10/core/Device.h>
+
+#include <memory>
+#include <string_view>
+
+#include "core/tensorrt/handles.h"
+#include "core/tensorrt/library.h"
+#include "runtime/export.h"
+
+namespace nacelle::runtime {
+
+// Whether plans may bring code for the host, as version-compatible plans with a runtime inside do. TensorRT then runs
+// that code, so plans have to be trusted as programs are. False at the start; any thread. Holds for engines that are
+// set up later.
+NACELLE_API void AllowEngineHostCode(bool allowed);
+NACELLE_API bool EngineHostCodeAllowed();
+
+// An ICudaEngine and what it lives on. Constant; any thread.
+class DeserializedPlan {
+ public:
+  // Reads `plan` (not needed afterwards) on `device`. Throws PlanError with the library's reason.
+  DeserializedPlan(std::shared_ptr<const tensorrt::Library> library, c10::Device device, std::string_view plan);
+  ~DeserializedPlan();
+  DeserializedPlan(const DeserializedPlan&) = delete;
+  DeserializedPlan& operator=(const DeserializedPlan&) = delete;
+
+  // The same, but one that exists already where library, device and plan are the same. Plans are told apart by their
+  // size and a hash of 64 bits. Any thread; threads that ask for one plan at once wait for the first of them.
+  static std::shared_ptr<const DeserializedPlan> Shared(std::shared_ptr<const tensorrt::Library> library,
+                                                        c10::Device device, std::string_view plan);
+
+  const tensorrt::CudaEngine& engine() const { return *engine_; }
+  const std::shared_ptr<const tensorrt::Library>& library() const { return library_; }
+
+ private:
+  const std::shared_ptr<const tensorrt::Library> library_;
+  const c10::Device device_;
+  std::unique_ptr<tensorrt::CudaEngine> engine_;  // keeps its IRuntime
+};
+
+}  // namespace nacelle::runtime
+
+#endif  // NACELLE_RUNTIME_DESERIALIZED_PLAN_H_

@@ -1,0 +1,251 @@
+// A bounded set of things of which each is used by one call at a time.
+//
+// Made for execution contexts, and knows nothing of them: tests run it under ThreadSanitizer without torch.
+#ifndef NACELLE_RUNTIME_LEASE_POOL_H_
+#define NACELLE_RUNTIME_LEASE_POOL_H_
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace nacelle::runtime {
+
+// What Acquire throws where it would wait for ever: every item is kept by a lease that will not return it.
+struct AllKept {
+  int count;
+};
+
+// Items are made when they are needed and kept for the next call. Each was last used on a lane (a stream; null on the
+// CPU): a call gets the item of its own lane where that is idle, else one that has finished its work, else a new one,
+// and only where no more can be made one that still works on another lane; the caller then orders itself after it.
+//
+// Item has `bool Finished()`: whether nothing it was given is under way. Called by the thread that holds the item.
+//
+// Acquire may be called by any number of threads at once. Where a thread finds the item that it had the last time, that
+// costs one compare-and-swap on a cache line that nobody else writes.
+template <typename Item>
+class LeasePool {
+ public:
+  // Makes the item of place `index`, 0 to capacity - 1. Called by several threads at once, for different places.
+  using Maker = std::function<std::unique_ptr<Item>(int index)>;
+
+ private:
+  enum class State : uint8_t { kEmpty, kIdle, kTaken };
+
+  // On a cache line of its own, so that threads with an item each do not disturb one another.
+  struct alignas(64) Place {
+    std::atomic<State> state = State::kEmpty;
+    std::atomic<const void*> lane = nullptr;
+    std::unique_ptr<Item> item;  // touched by whoever has the place taken
+  };
+
+ public:
+  LeasePool(int capacity, Maker make)
+      : make_(std::move(make)), capacity_(capacity), places_(std::make_unique<Place[]>(capacity)) {}
+
+  // An item for the time of one call. Give it back with Return. A lease that is destroyed without that (the call
+  // failed) destroys its item, so that no later call meets one in an unknown state.
+  class Lease {
+   public:
+    Lease(LeasePool& pool, Place& place) : pool_(&pool), place_(&place) {}
+    Lease(Lease&& other) noexcept : pool_(other.pool_), place_(std::exchange(other.place_, nullptr)) {}
+    Lease& operator=(Lease&&) = delete;
+    ~Lease() {
+      if (place_ != nullptr) pool_->Discard(*place_);
+    }
+
+    Item& operator*() const { return *place_->item; }
+    Item* operator->() const { return place_->item.get(); }
+
+    // `lane`: where the item worked.
+    void Return(const void* lane) {
+      place_->lane.store(lane, std::memory_order_relaxed);
+      pool_->PutBack(*std::exchange(place_, nullptr));
+    }
+
+    // Nobody else gets the item; it lives as long as the pool.
+    void Keep() {
+      pool_->NoteKept();
+      place_ = nullptr;
+    }
+
+   private:
+    LeasePool* pool_;
+    Place* place_;
+  };
+
+  // Throws what the maker throws where there is no item at all; where some exist, waits for one of them instead. Throws
+  // AllKept where none of them will come back.
+  Lease Acquire(const void* lane) {
+    Hint& hint = HintOf(id_);
+    if (hint.pool == id_ && OnLane(places_[hint.place], lane) && TryTake(places_[hint.place])) {
+      return {*this, places_[hint.place]};
+    }
+    Place& place = Search(lane);
+    hint = {id_, static_cast<int>(&place - places_.get())};
+    return {*this, place};
+  }
+
+  // An idle item for which `wanted` is true, else any, else a new one. `wanted` gets an item that this thread holds.
+  template <typename Wanted>
+  Lease AcquireWhere(const Wanted& wanted) {
+    for (;;) {
+      if (Place* place = TakeIdle([&](Place& candidate) { return wanted(*candidate.item); })) return {*this, *place};
+      if (Place* place = TakeIdle([](Place&) { return true; })) return {*this, *place};
+      if (Place* place = Make()) return {*this, *place};
+      Wait();
+    }
+  }
+
+  // Items that exist now.
+  int size() const {
+    const std::lock_guard lock(mutex_);
+    return made_;
+  }
+
+ private:
+  // Where a thread found an item of a pool the last time.
+  struct Hint {
+    uint64_t pool = 0;
+    int place = 0;
+  };
+
+  static Hint& HintOf(uint64_t pool) {
+    static thread_local std::array<Hint, 16> hints;
+    return hints[pool % hints.size()];
+  }
+
+  // Not an address: a new pool may get that of one that is gone.
+  static uint64_t NextId() {
+    static std::atomic<uint64_t> last = 0;
+    return ++last;
+  }
+
+  static bool OnLane(const Place& place, const void* lane) {
+    return place.lane.load(std::memory_order_relaxed) == lane;
+  }
+
+  static bool TryTake(Place& place) {
+    State idle = State::kIdle;
+    return place.state.load(std::memory_order_relaxed) == State::kIdle &&
+           place.state.compare_exchange_strong(idle, State::kTaken, std::memory_order_acquire,
+                                               std::memory_order_relaxed);
+  }
+
+  // Takes each idle place in turn until `wanted` says yes to one.
+  template <typename Wanted>
+  Place* TakeIdle(const Wanted& wanted) {
+    const int used = used_.load(std::memory_order_acquire);
+    for (int i = 0; i < used; ++i) {
+      if (!TryTake(places_[i])) continue;
+      if (wanted(places_[i])) return &places_[i];
+      PutBack(places_[i]);
+    }
+    return nullptr;
+  }
+
+  Place& Search(const void* lane) {
+    for (;;) {
+      const int used = used_.load(std::memory_order_acquire);
+      for (int i = 0; i < used; ++i) {
+        if (OnLane(places_[i], lane) && TryTake(places_[i])) return places_[i];
+      }
+      if (Place* place = TakeIdle([](Place& candidate) { return candidate.item->Finished(); })) return *place;
+      if (Place* place = Make()) return *place;
+      if (Place* place = TakeIdle([](Place&) { return true; })) return *place;
+      Wait();
+    }
+  }
+
+  // Null where no more can be made and others exist that can be waited for.
+  Place* Make() {
+    Place* const place = Reserve();
+    if (place == nullptr) return nullptr;
+    try {
+      place->item = make_(static_cast<int>(place - places_.get()));
+      return place;
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      place->state.store(State::kEmpty, std::memory_order_relaxed);
+      --made_;
+      full_ = made_ > 0;
+      // Others may wait for an item that will not come; one of them has to try and get the error itself.
+      returned_.notify_all();
+      if (made_ == 0) throw;
+      return nullptr;
+    }
+  }
+
+  Place* Reserve() {
+    const std::lock_guard lock(mutex_);
+    if (full_ || made_ == capacity_) return nullptr;
+    int index = 0;
+    while (places_[index].state.load(std::memory_order_relaxed) != State::kEmpty) ++index;
+    places_[index].state.store(State::kTaken, std::memory_order_relaxed);
+    ++made_;
+    if (index >= used_.load(std::memory_order_relaxed)) used_.store(index + 1, std::memory_order_release);
+    return &places_[index];
+  }
+
+  void PutBack(Place& place) {
+    // Sequentially consistent, as in Wait: either this thread sees the waiter or the waiter sees the place.
+    place.state.store(State::kIdle);
+    if (waiting_.load() == 0) return;
+    const std::lock_guard lock(mutex_);
+    returned_.notify_one();
+  }
+
+  void Discard(Place& place) {
+    place.item.reset();
+    const std::lock_guard lock(mutex_);
+    place.state.store(State::kEmpty, std::memory_order_relaxed);
+    --made_;
+    full_ = false;
+    returned_.notify_one();
+  }
+
+  void NoteKept() {
+    const std::lock_guard lock(mutex_);
+    ++kept_;
+    returned_.notify_all();
+  }
+
+  // Until something may have changed.
+  void Wait() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    const auto can_make = [this] { return !full_ && made_ < capacity_; };
+    returned_.wait(lock, [&] { return AnyIdle() || can_make() || kept_ == made_; });
+    --waiting_;
+    if (kept_ == made_ && !can_make()) throw AllKept{kept_};
+  }
+
+  bool AnyIdle() const {
+    const int used = used_.load(std::memory_order_acquire);
+    for (int i = 0; i < used; ++i) {
+      if (places_[i].state.load() == State::kIdle) return true;
+    }
+    return false;
+  }
+
+  const uint64_t id_ = NextId();
+  const Maker make_;
+  const int capacity_;
+  const std::unique_ptr<Place[]> places_;
+  std::atomic<int> used_ = 0;  // places from here on have never been used
+  std::atomic<int> waiting_ = 0;
+  mutable std::mutex mutex_;  // guards what follows, and places that become or cease to be empty
+  std::condition_variable returned_;
+  int made_ = 0;       // items that exist or are being made
+  int kept_ = 0;       // of these, those that no lease returns
+  bool full_ = false;  // the maker failed with others alive: make no more
+};
+
+}  // namespace nacelle::runtime
+
+#endif  // NACELLE_RUNTIME_LEASE_POOL_H_

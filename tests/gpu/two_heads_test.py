@@ -1,0 +1,248 @@
+"""The two_heads network with TensorRT 8.5.3.1, against PyTorch in float64."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy
+import onnx
+import onnx.reference
+import pytest
+import torch
+
+import torch_nacelle as nacelle
+
+DATA = Path("tests/data/two_heads")
+DYNAMIC = DATA / "two_heads.trt8.5.3.1.sm90.plan"
+FIXED = DATA / "two_heads.batch1.trt8.5.3.1.sm90.plan"
+EIGHT_PROFILES = DATA / "two_heads.8profiles.trt8.5.3.1.sm90.plan"
+
+pytestmark = pytest.mark.skipif(
+    "NACELLE_TENSORRT_PATH" not in os.environ, reason="set NACELLE_TENSORRT_PATH to a folder with libnvinfer.so.8 of 8.5.3"
+)
+
+
+class TwoHeads:
+    """The network of two_heads.onnx in float64, on the CPU."""
+
+    def __init__(self) -> None:
+        model = onnx.load(str(DATA / "two_heads.onnx"))
+        for tensor in model.graph.initializer:
+            if tensor.data_type == onnx.TensorProto.FLOAT:
+                values = onnx.numpy_helper.to_array(tensor).astype(numpy.float64)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+        for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
+            value.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+        self._session = onnx.reference.ReferenceEvaluator(model)
+        self._name = model.graph.input[0].name
+
+    def __call__(self, x: torch.Tensor) -> list[torch.Tensor]:
+        outputs = self._session.run(None, {self._name: x.double().cpu().numpy()})
+        return [torch.from_numpy(output) for output in outputs]
+
+
+@pytest.fixture(scope="module")
+def reference() -> TwoHeads:
+    return TwoHeads()
+
+
+def load(plan: Path, folder: Path, **settings: object) -> torch.jit.ScriptModule:
+    path = folder / f"{plan.name}.ts"
+    if not path.exists():
+        nacelle.embed(plan.read_bytes(), name="two_heads").save(str(path))
+    program = torch.jit.load(str(path))
+    return nacelle.configure(program, **settings) if settings else program  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> torch.jit.ScriptModule:
+    return load(DYNAMIC, tmp_path)
+
+
+def assert_close(found: tuple[torch.Tensor, ...], wanted: list[torch.Tensor]) -> None:
+    for left, right in zip(found, wanted, strict=True):
+        assert left.shape == right.shape
+        error = (left.double().cpu() - right).norm() / right.norm()
+        assert float(error) < 1e-5
+
+
+def images(batch: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(batch, 3, 32, 32, generator=torch.Generator().manual_seed(seed)).cuda()
+
+
+def test_the_recorded_values() -> None:
+    recorded = numpy.load(DATA / "two_heads.npz")
+    program = nacelle.embed(DYNAMIC.read_bytes())
+    found = program(torch.from_numpy(recorded["input_0"]).float().cuda())
+    assert_close(found, [torch.from_numpy(recorded[name]).double() for name in ("output_0", "output_1")])
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 16])
+@pytest.mark.parametrize("stream", ["default", "side"])
+def test_streams(program: torch.jit.ScriptModule, reference: TwoHeads, batch: int, stream: str) -> None:
+    x = images(batch)
+    torch.cuda.synchronize()
+    with torch.cuda.stream(None if stream == "default" else torch.cuda.Stream()):
+        found = program(x)
+        torch.cuda.current_stream().synchronize()
+    assert_close(found, reference(x))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 16])
+def test_eager(program: torch.jit.ScriptModule, reference: TwoHeads, batch: int) -> None:
+    x = images(batch)
+    found = torch.ops.tensorrt.execute_engine([x], program.two_heads_trt_engine)
+    assert_close(tuple(found), reference(x))
+
+
+def test_a_fresh_process(program: torch.jit.ScriptModule, reference: TwoHeads, tmp_path: Path) -> None:
+    x = images(7)
+    torch.save(x.cpu(), tmp_path / "x.pt")
+    code = (
+        "import sys, torch, torch_nacelle\n"
+        "program = torch.jit.load(sys.argv[1])\n"
+        "torch.save(program(torch.load(sys.argv[2]).cuda()), sys.argv[3])\n"
+    )
+    files = [tmp_path / f"{DYNAMIC.name}.ts", tmp_path / "x.pt", tmp_path / "y.pt"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True, env=environment)
+    assert_close(torch.load(files[2]), reference(x))
+
+
+@pytest.mark.parametrize("shared_scratch", [False, True])
+def test_a_graph_of_the_users(
+    program: torch.jit.ScriptModule, reference: TwoHeads, shared_scratch: bool
+) -> None:
+    nacelle.configure(program, shared_scratch=shared_scratch, plan_copies=2)
+    x = images(7)
+    with torch.cuda.stream(torch.cuda.Stream()):
+        program(x)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = program(x)
+    for seed in range(3):
+        x.copy_(images(7, seed))
+        graph.replay()
+        other = program(images(3))  # may not use the graph's memory
+        assert_close(found, reference(x))
+        assert_close(other, reference(images(3)))
+
+
+def test_a_graph_that_takes_the_only_context(program: torch.jit.ScriptModule) -> None:
+    x = images(7)
+    with torch.cuda.stream(torch.cuda.Stream()):
+        program(x)
+    with torch.cuda.graph(torch.cuda.CUDAGraph()):
+        program(x)
+    with pytest.raises(nacelle.ExecutionError, match="belong to captured CUDA graphs; raise plan_copies"):
+        program(x)
+
+
+def test_calls_on_changing_streams_do_not_mix(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
+    # One context (TensorRT 8.5, one profile) serves all streams in turn, without waiting on the host.
+    wanted = {seed: reference(images(16, seed)) for seed in range(4)}
+    inputs = {seed: images(16, seed) for seed in range(4)}
+    torch.cuda.synchronize()
+    streams = [torch.cuda.Stream() for _ in range(3)] + [torch.cuda.default_stream()]
+    results = []
+    for i in range(200):
+        with torch.cuda.stream(streams[i % 4]):
+            results.append((i % 4 if i % 3 else 3 - i % 4, program(inputs[i % 4 if i % 3 else 3 - i % 4])))
+    torch.cuda.synchronize()
+    for seed, found in results:
+        assert_close(found, wanted[seed])
+
+
+def test_work_around_the_call_is_ordered_on_the_default_stream(
+    program: torch.jit.ScriptModule, reference: TwoHeads
+) -> None:
+    wanted = reference(images(2))
+    for _ in range(50):
+        x = torch.zeros(2, 3, 32, 32, device="cuda")
+        torch.cuda._sleep(1_000_000)
+        x += images(2)
+        first, second = program(x)
+        found = (first * 2, second * 2)
+        del x, first, second
+        torch.full((2, 3, 32, 32), 9.0, device="cuda")  # would take x's memory
+        assert_close(found, [2 * tensor for tensor in wanted])
+
+
+@pytest.mark.parametrize("plan", [DYNAMIC, FIXED, EIGHT_PROFILES], ids=lambda path: path.name)
+@pytest.mark.parametrize("settings", [{}, {"shared_scratch": True}, {"plan_copies": 2}, {"max_contexts": 2}], ids=str)
+def test_threads_share_an_engine(
+    plan: Path, settings: dict[str, object], reference: TwoHeads, tmp_path: Path
+) -> None:
+    program = load(plan, tmp_path, **settings)
+    batches = [1] if plan is FIXED else [1, 2, 7, 16]
+    inputs = [images(batch, seed) for seed, batch in enumerate(batches)]
+    wanted = [[tensor.cuda() for tensor in reference(x)] for x in inputs]
+    torch.cuda.synchronize()
+    problems: list[str] = []
+
+    def work(index: int) -> None:
+        try:
+            with torch.cuda.stream(torch.cuda.Stream()):
+                for i in range(500):
+                    which = (i * 7 + index) % len(inputs)
+                    for left, right in zip(program(inputs[which]), wanted[which], strict=True):
+                        error = (left.double() - right).norm() / right.norm()
+                        if not float(error) < 1e-5:
+                            problems.append(f"thread {index}, call {i}: {float(error)}")
+        except Exception as error:
+            problems.append(f"thread {index}: {error!r}")
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
+def test_inputs_that_are_converted(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
+    x = images(2)
+    with pytest.raises(nacelle.InputError, match="is on cpu, the engine runs on cuda:0"):
+        program(x.cpu())
+    with pytest.raises(nacelle.InputError, match="has dtype float64, wanted float32"):
+        program(x.double())
+    nacelle.configure(program, convert_inputs=True)
+    assert_close(program(x.cpu()), reference(x))
+    assert_close(program(x.double()), reference(x))
+
+
+def test_slices_and_strides(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
+    flat = torch.randn(1 + 2 * 3 * 32 * 32, device="cuda")
+    misaligned = flat[1:].view(2, 3, 32, 32)
+    assert misaligned.data_ptr() % 256 != 0
+    assert_close(program(misaligned), reference(misaligned))
+    strided = images(2).to(memory_format=torch.channels_last)
+    assert_close(program(strided), reference(strided))
+
+
+def test_a_wrong_shape_names_the_profile(program: torch.jit.ScriptModule) -> None:
+    with pytest.raises(nacelle.InputError, match="dimension 0 is 17, wanted 1 to 16"):
+        program(torch.zeros(17, 3, 32, 32, device="cuda"))
+
+
+def test_the_current_device_is_left_as_it_was(program: torch.jit.ScriptModule) -> None:
+    before = torch.cuda.current_device()
+    program(images(1))
+    assert torch.cuda.current_device() == before
+
+
+def test_equal_plans_share_one_engine(tmp_path: Path) -> None:
+    first = load(FIXED, tmp_path)
+    first(images(1))
+    torch.cuda.synchronize()
+    before = torch.cuda.mem_get_info()[0]
+    more = [load(FIXED, tmp_path) for _ in range(8)]
+    after = torch.cuda.mem_get_info()[0]
+    assert len(more) == 8
+    assert before - after < 8 << 20
+
+
+def test_the_layers_are_told(program: torch.jit.ScriptModule) -> None:
+    assert "Layers" in program.two_heads_trt_engine.layer_information()
