@@ -1,0 +1,183 @@
+#include "core/tensorrt/discover.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "core/abi/plan_header.h"
+#include "core/error.h"
+#include "core/tensorrt/library_choice.h"
+#include "tests/core/tensorrt/fake/fakes.h"
+#include "tests/core/throws.h"
+
+namespace nacelle::tensorrt {
+namespace {
+
+namespace fs = std::filesystem;
+using testing_support::ExpectHas;
+using testing_support::MessageOf;
+
+// A folder of files, and an environment that names nothing else.
+class Discovery : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+    setenv(kPathVariable, "", 1);
+    SetPackageFolders({});
+  }
+
+  fs::path Touch(const fs::path& name) const {
+    fs::create_directories((root_ / name).parent_path());
+    std::ofstream(root_ / name) << "not a library";
+    return root_ / name;
+  }
+
+  // A fake library under a name that NVIDIA uses. A copy: one file is opened once, whatever its name.
+  fs::path Put(const std::string& fake, const fs::path& name) const {
+    fs::create_directories((root_ / name).parent_path());
+    fs::copy_file(FakePath(fake), root_ / name);
+    return root_ / name;
+  }
+
+  // What was found under the test's folder, as names.
+  std::vector<std::string> Found() const {
+    std::vector<std::string> names;
+    for (const Candidate& candidate : Discover()) {
+      if (candidate.path.starts_with(root_.string())) names.push_back(fs::relative(candidate.path, root_).string());
+    }
+    return names;
+  }
+
+  void Name(const std::string& paths) const { setenv(kPathVariable, paths.c_str(), 1); }
+
+  fs::path root_;
+};
+
+using Names = std::vector<std::string>;
+
+TEST_F(Discovery, NamedFoldersAreListedByTheirLibraries) {
+  for (const char* name : {"a/libnvinfer.so.10", "a/libnvinfer_lean.so.10.1.0", "a/libnvinfer_plugin.so.10",
+                           "a/libnvinfer.so.x", "a/libnvinfer.so", "a/readme"}) {
+    Touch(name);
+  }
+  Name((root_ / "a").string() + ":" + (root_ / "none").string());
+  EXPECT_EQ(Found(), (Names{"a/libnvinfer.so", "a/libnvinfer.so.10", "a/libnvinfer_lean.so.10.1.0", "none"}));
+}
+
+TEST_F(Discovery, AFileIsListedOnce) {
+  const fs::path file = Touch("libnvinfer.so.8.5.3");
+  fs::create_symlink(file, root_ / "libnvinfer.so.8");
+  Name(file.string() + "::" + root_.string());
+  EXPECT_EQ(Found(), (Names{"libnvinfer.so.8.5.3"}));
+}
+
+TEST_F(Discovery, KindAndMajorReleaseAreReadOffTheName) {
+  Touch("libnvinfer_dispatch.so.11");
+  Touch("libtensorrt_rtx.so.1");
+  Name(root_.string() + ":" + Touch("engine.so").string());
+  const std::vector<Candidate> found = Discover();
+  ASSERT_GE(found.size(), 3U);
+  EXPECT_EQ(found[0], (Candidate{(root_ / "libnvinfer_dispatch.so.11").string(), kPathVariable, LibraryKind::kDispatch, 11}));
+  EXPECT_EQ(found[1], (Candidate{(root_ / "libtensorrt_rtx.so.1").string(), kPathVariable, LibraryKind::kRtx, 1}));
+  EXPECT_EQ(found[2], (Candidate{(root_ / "engine.so").string(), kPathVariable, LibraryKind::kFull, 0}));
+}
+
+TEST_F(Discovery, PythonsPackagesAreLookedInto) {
+  Touch("site/tensorrt_lean_libs/libnvinfer_lean.so.11");
+  Touch("site/tensorrt_libs/libnvinfer.so.10");
+  Touch("site/other/libnvinfer.so.10");
+  SetPackageFolders({(root_ / "site").string(), (root_ / "none").string()});
+  EXPECT_EQ(Found(), (Names{"site/tensorrt_libs/libnvinfer.so.10", "site/tensorrt_lean_libs/libnvinfer_lean.so.11"}));
+  const std::vector<Candidate> found = Discover();
+  const auto lean = std::ranges::find(found, LibraryKind::kLean, &Candidate::kind);
+  ASSERT_NE(lean, found.end());
+  EXPECT_EQ(lean->source, "the Python package tensorrt_lean_libs");
+}
+
+TEST_F(Discovery, LoadedLibrariesAreSeen) {
+  const auto library = Library::Open(Put("libfake_10_0.so", "loaded/libnvinfer.so.10").string());
+  const std::vector<Candidate> found = Discover();
+  const auto loaded = std::ranges::find(found, "loaded in this process", &Candidate::source);
+  ASSERT_NE(loaded, found.end());
+  EXPECT_EQ(fs::canonical(loaded->path), fs::canonical(library->path()));
+}
+
+TEST_F(Discovery, TheSystemIsAskedLast) {
+  const std::vector<Candidate> found = Discover();
+  ASSERT_FALSE(found.empty());
+  EXPECT_EQ(found.back().source, "the system's library path");
+  EXPECT_NE(std::ranges::find(found, "libnvinfer.so.8", &Candidate::path), found.end());
+  EXPECT_NE(std::ranges::find(found, "libtensorrt_rtx.so.1", &Candidate::path), found.end());
+}
+
+TEST_F(Discovery, WhatCannotBeOpenedHasAReason) {
+  Name(Touch("libnvinfer.so.10").string());
+  Put("libfake_11_1.so", "site/tensorrt_libs/libnvinfer.so.11");
+  SetPackageFolders({(root_ / "site").string()});
+  const std::vector<Opened> opened = OpenAll();
+  ASSERT_GE(opened.size(), 2U);
+  EXPECT_EQ(opened[0].library, nullptr);
+  ExpectHas(opened[0].problem, "cannot be loaded");
+  const auto real = std::ranges::find_if(opened, [](const Opened& item) { return item.library != nullptr; });
+  ASSERT_NE(real, opened.end());
+  EXPECT_EQ(real->problem, "");
+}
+
+abi::PlanHeader TensorRt(const Release& release) { return {abi::PlanKind::kTensorRT, release}; }
+
+TEST_F(Discovery, APlanGetsTheLibraryOfItsRelease) {
+  Put("libfake_8_5.so", "a/libnvinfer.so.8");
+  Put("libfake_11_1.so", "b/libnvinfer.so.11");
+  Name((root_ / "a").string() + ":" + (root_ / "b").string());
+  for (const Release& release : {Release{8, 5, 3, 1}, Release{11, 1, 0, 77}}) {
+    LibraryChoice choice(TensorRt(release));
+    const auto library = choice.Next();
+    ASSERT_NE(library, nullptr) << release.ToString();
+    EXPECT_TRUE(choice.exact());
+    EXPECT_EQ(library->release(), release);
+    EXPECT_EQ(choice.Next(), nullptr);
+  }
+}
+
+TEST_F(Discovery, APlanOfAnOlderMinorReleaseIsTriedWithNewerLibraries) {
+  Put("libfake_11_1.so", "a/libnvinfer_dispatch.so.11");
+  Put("libfake_11_1.so", "a/libnvinfer_lean.so.11");
+  Name((root_ / "a").string());
+  LibraryChoice choice(TensorRt({11, 0, 0, 114}));
+  std::vector<LibraryKind> tried;
+  while (const auto library = choice.Next()) {
+    EXPECT_FALSE(choice.exact());
+    choice.Refused("no version-compatible plan");
+    // What other tests loaded stays loaded, and is tried too.
+    if (library->path().starts_with(root_.string())) tried.push_back(library->kind());
+  }
+  EXPECT_EQ(tried, (std::vector{LibraryKind::kLean, LibraryKind::kDispatch}));
+  const std::string message = MessageOf<LibraryError>([&] { choice.Throw(); });
+  ExpectHas(message, "the plan needs TensorRT 11.0.0.114");
+  ExpectHas(message, "(lean); it refused the plan: no version-compatible plan");
+  ExpectHas(message, "(dispatch); it refused the plan: no version-compatible plan");
+}
+
+TEST_F(Discovery, NoOlderReleaseAndNoOtherMajorIsTried) {
+  Put("libfake_11_1.so", "a/libnvinfer.so.11");
+  Touch("a/libnvinfer.so.10");
+  Touch("a/libtensorrt_rtx.so.1");
+  Name((root_ / "a").string());
+  LibraryChoice choice(TensorRt({11, 9, 0, 1}));
+  EXPECT_EQ(choice.Next(), nullptr);
+  const std::string message = MessageOf<LibraryError>([&] { choice.Throw(); });
+  ExpectHas(message, "put the file or folder of that release into NACELLE_TENSORRT_PATH");
+  ExpectHas(message, "libnvinfer.so.11 (NACELLE_TENSORRT_PATH): is TensorRT 11.1.0.77");
+  ExpectHas(message, "libnvinfer.so.10 (NACELLE_TENSORRT_PATH): is of release 10.x, by its name");
+  ExpectHas(message, "libtensorrt_rtx.so.1 (NACELLE_TENSORRT_PATH): is a library of TensorRT-RTX, by its name");
+}
+
+}  // namespace
+}  // namespace nacelle::tensorrt

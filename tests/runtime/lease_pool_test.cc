@@ -1,0 +1,191 @@
+#include "runtime/lease_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace nacelle::runtime {
+namespace {
+
+// What a lane is does not matter, only which.
+const void* Lane(int number) {
+  static const char lanes[16] = {};
+  return &lanes[number];
+}
+
+struct Item {
+  explicit Item(int index) : index(index) {}
+  bool Finished() const { return finished; }
+
+  const int index;
+  bool finished = true;
+  int uses = 0;  // not atomic: ThreadSanitizer sees two holders
+};
+
+using Pool = LeasePool<Item>;
+
+Pool MakePool(int capacity) {
+  return {capacity, [](int index) { return std::make_unique<Item>(index); }};
+}
+
+int IndexFor(Pool& pool, const void* lane, bool finished = true) {
+  Pool::Lease lease = pool.Acquire(lane);
+  lease->finished = finished;
+  const int index = lease->index;
+  lease.Return(lane);
+  return index;
+}
+
+TEST(LeasePool, OneAfterTheOtherNeedsOneItem) {
+  Pool pool = MakePool(4);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(IndexFor(pool, Lane(0)), 0);
+  EXPECT_EQ(pool.size(), 1);
+}
+
+TEST(LeasePool, AFinishedItemServesAnotherLane) {
+  Pool pool = MakePool(4);
+  EXPECT_EQ(IndexFor(pool, Lane(0)), 0);
+  EXPECT_EQ(IndexFor(pool, Lane(1)), 0);
+}
+
+TEST(LeasePool, AnItemThatStillWorksIsLeftToItsLane) {
+  Pool pool = MakePool(4);
+  EXPECT_EQ(IndexFor(pool, Lane(0), false), 0);
+  EXPECT_EQ(IndexFor(pool, Lane(1), false), 1);
+  EXPECT_EQ(IndexFor(pool, Lane(0), false), 0);
+  EXPECT_EQ(IndexFor(pool, Lane(1), false), 1);
+  EXPECT_EQ(pool.size(), 2);
+}
+
+TEST(LeasePool, WhereNoMoreFitAnItemThatStillWorksIsTaken) {
+  Pool pool = MakePool(1);
+  EXPECT_EQ(IndexFor(pool, Lane(0), false), 0);
+  EXPECT_EQ(IndexFor(pool, Lane(1), false), 0);
+}
+
+TEST(LeasePool, ALeaseThatIsNotReturnedDestroysItsItem) {
+  Pool pool = MakePool(2);
+  { const Pool::Lease lost = pool.Acquire(Lane(0)); }
+  EXPECT_EQ(pool.size(), 0);
+  EXPECT_EQ(IndexFor(pool, Lane(0)), 0);
+}
+
+TEST(LeasePool, TheFirstFailureOfTheMakerIsThrown) {
+  int calls = 0;
+  Pool pool(2, [&](int) -> std::unique_ptr<Item> {
+    ++calls;
+    throw std::runtime_error("no memory");
+  });
+  EXPECT_THROW(pool.Acquire(nullptr), std::runtime_error);
+  EXPECT_THROW(pool.Acquire(nullptr), std::runtime_error);
+  EXPECT_EQ(calls, 2);
+}
+
+TEST(LeasePool, WhereOneIsAllThatCanBeMadeOthersWaitForIt) {
+  std::atomic<int> tries = 0;
+  Pool pool(8, [&](int index) {
+    if (++tries > 1) throw std::runtime_error("a profile belongs to one context");
+    return std::make_unique<Item>(index);
+  });
+  Pool::Lease first = pool.Acquire(Lane(0));
+  std::atomic<bool> done = false;
+  std::thread other([&] {
+    IndexFor(pool, Lane(1));
+    done = true;
+  });
+  while (tries < 2) std::this_thread::yield();
+  EXPECT_FALSE(done);
+  first.Return(Lane(0));
+  other.join();
+  EXPECT_TRUE(done);
+  EXPECT_EQ(tries, 2);  // it was remembered that there can be no second one
+}
+
+TEST(LeasePool, KeptItemsAreNobodyElses) {
+  Pool pool = MakePool(2);
+  pool.Acquire(Lane(0)).Keep();
+  EXPECT_EQ(IndexFor(pool, Lane(0)), 1);
+  pool.Acquire(Lane(0)).Keep();
+  try {
+    pool.Acquire(Lane(0));
+    ADD_FAILURE() << "there was nothing to acquire";
+  } catch (const AllKept& kept) {
+    EXPECT_EQ(kept.count, 2);
+  }
+}
+
+TEST(LeasePool, WhoWaitsIsToldWhenTheLastOneIsKept) {
+  Pool pool = MakePool(1);
+  Pool::Lease only = pool.Acquire(Lane(0));
+  std::atomic<bool> thrown = false;
+  std::thread other([&] {
+    try {
+      pool.Acquire(Lane(1));
+    } catch (const AllKept&) {
+      thrown = true;
+    }
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  only.Keep();
+  other.join();
+  EXPECT_TRUE(thrown);
+}
+
+TEST(LeasePool, AnItemThatIsWantedIsPreferred) {
+  Pool pool = MakePool(3);
+  {
+    Pool::Lease a = pool.Acquire(Lane(0));
+    Pool::Lease b = pool.Acquire(Lane(1));
+    b->uses = 7;
+    a.Return(Lane(0));
+    b.Return(Lane(1));
+  }
+  Pool::Lease wanted = pool.AcquireWhere([](const Item& item) { return item.uses == 7; });
+  EXPECT_EQ(wanted->index, 1);
+  Pool::Lease any = pool.AcquireWhere([](const Item& item) { return item.uses == 7; });
+  EXPECT_EQ(any->index, 0);
+  Pool::Lease made = pool.AcquireWhere([](const Item&) { return true; });
+  EXPECT_EQ(made->index, 2);
+  for (Pool::Lease* lease : {&wanted, &any, &made}) lease->Return(nullptr);
+}
+
+// Some leases fail, so items come and go while others wait.
+void Work(Pool& pool, int thread, int calls, std::atomic<int>& uses) {
+  for (int i = 0; i < calls; ++i) {
+    Pool::Lease lease = pool.Acquire(Lane(thread % 4));
+    lease->finished = i % 3 == 0;
+    ++lease->uses;
+    ++uses;
+    if ((i + thread) % 50 != 0) lease.Return(Lane(thread % 4));
+  }
+}
+
+TEST(LeasePool, ManyThreadsNeverShareAnItem) {
+  for (const int capacity : {1, 3, 8}) {
+    Pool pool = MakePool(capacity);
+    std::atomic<int> uses = 0;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 8; ++t) threads.emplace_back([&, t] { Work(pool, t, 2000, uses); });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(uses, 16000);
+    EXPECT_LE(pool.size(), capacity);
+  }
+}
+
+TEST(LeasePool, AThreadsHintsSurviveThePoolsThatTheyAreOf) {
+  for (int i = 0; i < 100; ++i) {
+    Pool pool = MakePool(2);
+    Pool other = MakePool(2);
+    EXPECT_EQ(IndexFor(pool, Lane(0)), 0);
+    EXPECT_EQ(IndexFor(other, Lane(0)), 0);
+  }
+}
+
+}  // namespace
+}  // namespace nacelle::runtime
