@@ -83,9 +83,13 @@ c10::List<at::Tensor> Context::Run(Inputs inputs, const CallerStream& caller, bo
   Tensors kept;  // copies of inputs, until the work is enqueued
   // All memory is asked for before a side stream waits for the caller's: what torch gives again was then used by
   // nothing that the side stream does not wait for.
+  BeginPhase("inputs");
   const Addresses input_addresses = PrepareInputs(inputs, kept);
+  BeginPhase("shapes");
   SetShapes(inputs);
+  BeginPhase("outputs");
   const Addresses output_addresses = MakeOutputs(inputs, outputs);
+  BeginPhase("stream");
   if (on_cpu_) {
     Bind(input_addresses, output_addresses);
     Enqueue(nullptr, false);
@@ -101,6 +105,16 @@ c10::List<at::Tensor> Context::Run(Inputs inputs, const CallerStream& caller, bo
   }
   if (memory_outputs_) TakeOutputs(caller, outputs);
   messages_ = nullptr;
+  return outputs;
+}
+
+c10::List<at::Tensor> Context::RunRecorded(Inputs inputs, const CallerStream& caller, CallRecorder& recorder) {
+  tensorrt::Profiler profiler(engine_.library().table(), recorder);
+  context_.SetProfiler(&profiler);
+  recorder_ = &recorder;
+  c10::List<at::Tensor> outputs = Run(inputs, caller, false);
+  recorder_ = nullptr;
+  context_.SetProfiler(nullptr);
   return outputs;
 }
 
@@ -200,6 +214,7 @@ Context::Addresses Context::MakeOutputs(Inputs inputs, c10::List<at::Tensor>& ou
 }
 
 void Context::Bind(const Addresses& inputs, const Addresses& outputs) {
+  BeginPhase("addresses");
   for (size_t i = 0; i < inputs.size(); ++i) {
     Input& input = inputs_[i];
     if (inputs[i] == input.address) continue;
@@ -219,12 +234,14 @@ void Context::Bind(const Addresses& inputs, const Addresses& outputs) {
 }
 
 void Context::Enqueue(const ContextStream::Section* section, bool capturing) {
+  BeginPhase("enqueue");
   const bool ran =
       shared_scratch_ ? EnqueueWithScratch(*section, capturing) : context_.Enqueue(on_cpu_ ? nullptr : section->native());
   if (!ran) {
     Fail(capturing ? "it failed while a CUDA graph was captured; call it with these shapes before the capture"
                    : "it failed while it ran");
   }
+  BeginPhase("results");
   if (host_outputs_ && !on_cpu_) section->stream().synchronize();
 }
 

@@ -16,6 +16,7 @@
 #include "core/tensorrt/messages.h"
 #include "runtime/context_stream.h"
 #include "runtime/output_memory.h"
+#include "runtime/profile.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
@@ -39,6 +40,9 @@ class Context {
   // TensorRT's own messages; the context is not to be used again then either. See Execute for when the outputs are
   // ready.
   c10::List<at::Tensor> Run(Inputs inputs, const CallerStream& caller, bool capturing);
+
+  // The same, with `recorder` told what takes how long. TensorRT then waits for the device within the call.
+  c10::List<at::Tensor> RunRecorded(Inputs inputs, const CallerStream& caller, CallRecorder& recorder);
 
   // Whether all its work is done.
   bool Finished() const { return on_cpu_ || stream_.Finished(); }
@@ -67,6 +71,9 @@ class Context {
   };
 
   void ChooseProfile(int profile);
+  void BeginPhase(const char* name) {
+    if (recorder_ != nullptr) [[unlikely]] recorder_->Begin(name);
+  }
   Addresses PrepareInputs(Inputs inputs, Tensors& kept);
   const void* ReadOnHost(Input& input, const at::Tensor& tensor);
   void SetShapes(Inputs inputs);
@@ -85,6 +92,7 @@ class Context {
   tensorrt::ExecutionContext context_;
   ContextStream stream_;
   const tensorrt::MessageScope* messages_ = nullptr;  // of the call that is under way
+  CallRecorder* recorder_ = nullptr;                  // of the same, where it is profiled
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;
   bool shapes_set_ = false;

@@ -5,6 +5,7 @@
 #include "core/device/device.h"
 #include "core/text.h"
 #include "runtime/loaded_engine.h"
+#include "runtime/profile.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
@@ -71,6 +72,27 @@ void Engine::Configure(const Settings& settings) {
   }
   failure_.reset();
   settings_ = settings;
+}
+
+std::shared_ptr<Profile> Engine::StartProfile() {
+  const std::lock_guard lock(profile_mutex_);
+  if (profile_ != nullptr) {
+    throw InputError(Cat("engine ", Quote(record_.name), " is profiled already; end the profile before another one"));
+  }
+  profile_ = std::make_shared<Profile>();
+  profiling_ = true;
+  return profile_;
+}
+
+void Engine::StopProfile() {
+  const std::lock_guard lock(profile_mutex_);
+  profiling_ = false;
+  profile_.reset();
+}
+
+std::shared_ptr<Profile> Engine::CurrentProfile() {
+  const std::lock_guard lock(profile_mutex_);
+  return profile_;
 }
 
 std::string Engine::why_not_ready() {

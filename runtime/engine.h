@@ -25,6 +25,7 @@
 namespace nacelle::runtime {
 
 class LoadedEngine;
+class Profile;
 
 // While one of these lives, Engines made on its thread are not set up; each sets itself up when it is first called.
 // For tools that only look into programs. May be nested.
@@ -70,17 +71,31 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   // engine then has its former settings.
   void Configure(const Settings& settings);
 
+  // Begins to record every call, until StopProfile. Calls then wait for the device. Throws InputError where the engine
+  // is profiled already.
+  std::shared_ptr<Profile> StartProfile();
+  void StopProfile();
+
+  // Null while nothing is recorded; that costs one load.
+  std::shared_ptr<Profile> profile() {
+    return profiling_.load(std::memory_order_relaxed) ? CurrentProfile() : nullptr;
+  }
+
   // Some lines for a person: name, record, plan, device, inputs and outputs. Sets nothing up.
   std::string Describe();
 
  private:
   LoadedEngine& SetUp();
+  std::shared_ptr<Profile> CurrentProfile();
 
   const abi::Record record_;
   Settings settings_;
   std::atomic<LoadedEngine*> ready_{nullptr};
   std::mutex set_up_mutex_;
   std::unique_ptr<LoadedEngine> loaded_;
+  std::atomic<bool> profiling_{false};
+  std::mutex profile_mutex_;
+  std::shared_ptr<Profile> profile_;
   std::optional<Error> failure_;  // why the set-up did not succeed; set once
 };
 

@@ -2,12 +2,15 @@
 
 #include <c10/util/SmallVector.h>
 
+#include <memory>
+
 #include "core/device/cuda_driver.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "runtime/check_inputs.h"
 #include "runtime/context_stream.h"
 #include "runtime/loaded_engine.h"
+#include "runtime/profile.h"
 
 namespace nacelle::runtime {
 namespace {
@@ -25,19 +28,33 @@ c10::List<at::Tensor> RunInCapture(ContextPool& contexts, TensorPointersRef inpu
   return outputs;
 }
 
-c10::List<at::Tensor> RunInContext(ContextPool& contexts, TensorPointersRef inputs, const CallerStream& caller) {
+c10::List<at::Tensor> RunProfiled(ContextPool& contexts, TensorPointersRef inputs, const CallerStream& caller,
+                                  Profile& profile) {
+  CallRecorder recorder;
+  recorder.Begin("context");
+  ContextPool::Lease context = contexts.Acquire(caller.native());
+  c10::List<at::Tensor> outputs = context->RunRecorded(inputs, caller, recorder);
+  context.Return(caller.native());
+  recorder.Begin(nullptr);
+  profile.Add(recorder.Take());
+  return outputs;
+}
+
+c10::List<at::Tensor> RunInContext(ContextPool& contexts, TensorPointersRef inputs, const CallerStream& caller,
+                                   Profile* profile) {
   if (caller.Capturing()) return RunInCapture(contexts, inputs, caller);
+  if (profile != nullptr) [[unlikely]] return RunProfiled(contexts, inputs, caller, *profile);
   ContextPool::Lease context = contexts.Acquire(caller.native());
   c10::List<at::Tensor> outputs = context->Run(inputs, caller, false);
   context.Return(caller.native());
   return outputs;
 }
 
-c10::List<at::Tensor> RunChecked(const LoadedEngine& engine, TensorPointersRef inputs) {
+c10::List<at::Tensor> RunChecked(const LoadedEngine& engine, TensorPointersRef inputs, Profile* profile) {
   ContextPool& contexts = *engine.groups()[CheckInputs(engine, inputs)].contexts;
   const CallerStream caller(engine.device());
   try {
-    return RunInContext(contexts, inputs, caller);
+    return RunInContext(contexts, inputs, caller, profile);
   } catch (const AllKept& kept) {
     throw ExecutionError(Cat("engine ", Quote(engine.name()), ": all ", kept.count,
                              " execution contexts that it can have belong to captured CUDA graphs; raise plan_copies "
@@ -45,15 +62,18 @@ c10::List<at::Tensor> RunChecked(const LoadedEngine& engine, TensorPointersRef i
   }
 }
 
-c10::List<at::Tensor> RunConverted(const LoadedEngine& engine, TensorPointersRef inputs) {
+c10::List<at::Tensor> RunConverted(const LoadedEngine& engine, TensorPointersRef inputs, Profile* profile) {
   const c10::SmallVector<at::Tensor, 8> converted = ConvertInputs(engine, inputs);
   TensorPointers pointers;
   for (const at::Tensor& input : converted) pointers.push_back(&input);
-  return RunChecked(engine, pointers);
+  return RunChecked(engine, pointers, profile);
 }
 
-c10::List<at::Tensor> Run(const LoadedEngine& engine, TensorPointersRef inputs) {
-  return engine.settings().convert_inputs ? RunConverted(engine, inputs) : RunChecked(engine, inputs);
+c10::List<at::Tensor> Run(Engine& engine, TensorPointersRef inputs) {
+  const LoadedEngine& loaded = engine.loaded();
+  const std::shared_ptr<Profile> profile = engine.profile();
+  return loaded.settings().convert_inputs ? RunConverted(loaded, inputs, profile.get())
+                                          : RunChecked(loaded, inputs, profile.get());
 }
 
 }  // namespace
@@ -61,13 +81,13 @@ c10::List<at::Tensor> Run(const LoadedEngine& engine, TensorPointersRef inputs) 
 c10::List<at::Tensor> Execute(Engine& engine, c10::ArrayRef<at::Tensor> inputs) {
   TensorPointers pointers;
   for (const at::Tensor& input : inputs) pointers.push_back(&input);
-  return Run(engine.loaded(), pointers);
+  return Run(engine, pointers);
 }
 
 c10::List<at::Tensor> ExecuteValues(c10::ArrayRef<c10::IValue> inputs, const c10::IValue& engine) {
   TensorPointers pointers;
   for (const c10::IValue& input : inputs) pointers.push_back(&input.toTensor());
-  return Run(engine.toCustomClass<Engine>()->loaded(), pointers);
+  return Run(*engine.toCustomClass<Engine>(), pointers);
 }
 
 }  // namespace nacelle::runtime

@@ -19,6 +19,9 @@ void BindSettings(pybind11::module_& m);
 // What this machine has: TensorRT's libraries, and whether plans may bring code.
 void BindMachine(pybind11::module_& m);
 
+// Where the time of calls goes.
+void BindProfiles(pybind11::module_& m);
+
 // Plans: embed them, build them for the reference engine, read their headers.
 void BindPlans(pybind11::module_& m);
 

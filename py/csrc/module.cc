@@ -12,4 +12,5 @@ PYBIND11_MODULE(_C, m) {
   nacelle::python::BindPlans(m);
   nacelle::python::BindSettings(m);
   nacelle::python::BindMachine(m);
+  nacelle::python::BindProfiles(m);
 }

@@ -19,6 +19,7 @@ from torch_nacelle._compile import compile
 from torch_nacelle._embed import embed
 from torch_nacelle._input import Input
 from torch_nacelle._libraries import TensorRTLibrary, tensorrt_libraries
+from torch_nacelle._profile import LayerTime, PhaseTime, Profile, profile
 from torch_nacelle._program import EngineInfo, Program, convert, read
 from torch_nacelle._settings import Settings, allow_engine_host_code, configure, to
 from torch_nacelle.errors import (
@@ -42,8 +43,11 @@ __all__ = [
     "ExecutionError",
     "Input",
     "InputError",
+    "LayerTime",
     "LibraryError",
+    "PhaseTime",
     "PlanError",
+    "Profile",
     "Program",
     "Settings",
     "TensorRTLibrary",
@@ -54,6 +58,7 @@ __all__ = [
     "configure",
     "convert",
     "embed",
+    "profile",
     "read",
     "tensorrt_libraries",
     "to",

@@ -1,0 +1,73 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <torch/csrc/jit/api/module.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "py/csrc/bindings.h"
+#include "runtime/engine.h"
+#include "runtime/profile.h"
+#include "runtime/program.h"
+
+namespace nacelle::python {
+namespace {
+
+namespace py = pybind11;
+using runtime::CallTimes;
+using runtime::Engine;
+
+// An engine that is profiled.
+struct Profiled {
+  std::string path;
+  c10::intrusive_ptr<Engine> engine;
+  std::shared_ptr<runtime::Profile> profile;
+};
+
+// All engines of the module or, where one is profiled already, none.
+std::vector<Profiled> Start(const torch::jit::Module& module) {
+  std::vector<Profiled> started;
+  try {
+    for (const runtime::EngineSite& site : runtime::FindEngines(module)) {
+      const auto same = [&](const Profiled& other) { return other.engine == site.engine(); };
+      if (std::any_of(started.begin(), started.end(), same)) continue;
+      started.push_back({site.path, site.engine(), site.engine()->StartProfile()});
+    }
+  } catch (...) {
+    for (const Profiled& item : started) item.engine->StopProfile();
+    throw;
+  }
+  return started;
+}
+
+// (thread, [(phase, start ns, end ns)], [(layer, ms)]) of each call.
+using Phase = std::tuple<std::string, int64_t, int64_t>;
+using Layer = std::tuple<std::string, double>;
+using Call = std::tuple<uint64_t, std::vector<Phase>, std::vector<Layer>>;
+
+std::vector<Call> Stop(const Profiled& profiled) {
+  profiled.engine->StopProfile();
+  std::vector<Call> calls;
+  for (const CallTimes& times : profiled.profile->Calls()) {
+    std::vector<Phase> phases;
+    std::vector<Layer> layers;
+    for (const CallTimes::Phase& phase : times.phases) phases.emplace_back(phase.name, phase.start, phase.end);
+    for (const CallTimes::Layer& layer : times.layers) layers.emplace_back(layer.name, layer.milliseconds);
+    calls.emplace_back(times.thread, std::move(phases), std::move(layers));
+  }
+  return calls;
+}
+
+}  // namespace
+
+void BindProfiles(py::module_& m) {
+  py::class_<Profiled>(m, "Profiled").def_readonly("path", &Profiled::path).def("stop", &Stop);
+  m.def("start_profile", &Start, py::arg("module"));
+}
+
+}  // namespace nacelle::python

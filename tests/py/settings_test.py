@@ -1,0 +1,148 @@
+"""Settings of engines, moves to devices, and the libraries that are here."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+import torch_nacelle as nacelle
+from tests.py.networks import TwoHeads, seeded
+from torch_nacelle import Input
+
+IMAGES = Input(min=(1, 3, 8, 8), opt=(2, 3, 8, 8), max=(4, 3, 8, 8))
+
+
+@pytest.fixture
+def program() -> torch.jit.ScriptModule:
+    return nacelle.compile(seeded(TwoHeads), [IMAGES], name="net")
+
+
+def test_inputs_of_another_dtype_are_converted_when_asked(program: torch.jit.ScriptModule) -> None:
+    x = torch.randn(2, 3, 8, 8)
+    wanted = program(x)
+    with pytest.raises(nacelle.InputError, match=r"has dtype float64.*configure\(program, convert_inputs=True\)"):
+        program(x.double())
+    assert nacelle.configure(program, convert_inputs=True) is program
+    for found in (program(x.double()), program(x)):
+        assert all(torch.equal(left, right) for left, right in zip(found, wanted, strict=True))
+    nacelle.configure(program, convert_inputs=False)
+    with pytest.raises(nacelle.InputError):
+        program(x.double())
+
+
+def test_what_cannot_be_converted_is_an_error(program: torch.jit.ScriptModule) -> None:
+    nacelle.configure(program, convert_inputs=True)
+    with pytest.raises(nacelle.InputError, match="dimension 0 is 5, wanted 1 to 4"):
+        program(torch.zeros(5, 3, 8, 8, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("settings", [{"max_contexts": 1}, {"max_contexts": 2, "plan_copies": 2}], ids=str)
+def test_threads_wait_where_contexts_are_few(program: torch.jit.ScriptModule, settings: dict[str, int]) -> None:
+    nacelle.configure(program, **settings)  # type: ignore[arg-type]
+    inputs = [torch.randn(1 + i % 4, 3, 8, 8) for i in range(8)]
+    wanted = [seeded(TwoHeads)(x) for x in inputs]
+    wrong: list[int] = []
+
+    def work(i: int) -> None:
+        for _ in range(50):
+            found = program(inputs[i])
+            if not all(torch.allclose(a, b, atol=1e-6) for a, b in zip(found, wanted[i], strict=True)):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_the_nearest_profile_is_taken_or_the_one_that_is_set() -> None:
+    least, best, most = ([(n, 3, 8, 8) for n in sizes] for sizes in ((4, 1), (8, 2), (16, 4)))
+    batches = Input(min=least, opt=best, max=most)
+    program = nacelle.compile(seeded(TwoHeads), [batches], name="net")
+    for batch in (1, 4, 16):
+        program(torch.zeros(batch, 3, 8, 8))
+    nacelle.configure(program, profile=1)
+    program(torch.zeros(4, 3, 8, 8))
+    with pytest.raises(nacelle.InputError, match=r"dimension 0 is 16, wanted 1 to 4 \(optimization profile 1\)"):
+        program(torch.zeros(16, 3, 8, 8))
+    with pytest.raises(nacelle.InputError, match="optimization profile 2 is set for it, and its plan has 2: set one of"):
+        nacelle.configure(program, profile=2)
+    program(torch.zeros(4, 3, 8, 8))  # the former settings hold
+    nacelle.configure(program, profile=None)
+    program(torch.zeros(16, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_contexts": 0}, "max_contexts is 0; wanted 1 to 1024"),
+        ({"plan_copies": 2000}, "plan_copies is 2000; wanted 1 to 1024"),
+        ({"contexts": 4}, "there is no setting \"contexts\"; there are max_contexts, plan_copies"),
+    ],
+)
+def test_settings_that_no_engine_can_have(
+    program: torch.jit.ScriptModule, settings: dict[str, int], message: str
+) -> None:
+    with pytest.raises(nacelle.InputError, match=message):
+        nacelle.configure(program, **settings)  # type: ignore[arg-type]
+
+
+def test_one_engine_of_several_is_configured() -> None:
+    class Two(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = torch.nn.Linear(3, 3)
+            self.b = torch.nn.Linear(3, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(self.b(self.a(x.double()).double()))
+
+    x = torch.randn(2, 3)
+    program = nacelle.compile(Two(), {"a": [x], "b": [x]})
+    a, b = (engine.path for engine in nacelle.read(program).engines)
+    nacelle.configure(program, engine=a, convert_inputs=True)
+    with pytest.raises(nacelle.InputError, match='engine "b"'):
+        program(x)
+    nacelle.configure(program, engine=b, convert_inputs=True)
+    assert program(x).shape == (2, 3)
+    with pytest.raises(nacelle.InputError, match=f'there is no engine "c"; there are: {a}, {b}'):
+        nacelle.configure(program, engine="c", max_contexts=1)
+
+
+def test_a_reference_engine_stays_on_the_cpu(program: torch.jit.ScriptModule) -> None:
+    assert nacelle.to(program, "cpu") is program
+    program(torch.zeros(1, 3, 8, 8))
+    with pytest.raises(nacelle.DeviceError, match=r"is to run on cuda:1.*reference engine, which runs on the CPU"):
+        nacelle.to(program, "cuda:1")
+    program(torch.zeros(1, 3, 8, 8))
+
+
+def test_a_tensorrt_engine_does_not_go_to_the_cpu() -> None:
+    plan = Path("tests/data/two_heads/two_heads.trt8.5.3.1.sm90.plan").read_bytes()
+    program = nacelle.embed(
+        plan, device="0%9%0%0%NVIDIA H100 80GB HBM3", input_names=["input_0"], output_names=["output_0", "output_1"],
+        abi_version=4,
+    )
+    with pytest.raises(nacelle.DeviceError, match=r"built by TensorRT 8.5.3.1, which runs on GPUs: name a CUDA device"):
+        nacelle.to(program, "cpu")
+
+
+def test_libraries_are_listed_with_what_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "tensorrt_lean_libs"
+    folder.mkdir()
+    (folder / "libnvinfer_lean.so.11").write_text("damaged")
+    code = "import torch_nacelle as n\nfor l in n.tensorrt_libraries(): print(l.path, l.source, l.kind, l.problem, sep='|')"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
+    environment.pop("NACELLE_TENSORRT_PATH", None)
+    run = subprocess.run([sys.executable, "-c", code], env=environment, check=True, text=True, stdout=subprocess.PIPE)
+    rows = [line.split("|") for line in run.stdout.splitlines()]
+    found = next(row for row in rows if row[0].startswith(str(folder)))
+    assert found[1:3] == ["the Python package tensorrt_lean_libs", "lean"]
+    assert "file too short" in found[3] or "invalid ELF header" in found[3]
+    assert ["libnvinfer.so.8", "the system's library path", "full"] in [row[:3] for row in rows]
