@@ -59,7 +59,7 @@ uint8_t At(std::string_view text, size_t index) { return static_cast<uint8_t>(te
 
 [[noreturn]] void ThrowTrailingBits(std::string_view text, size_t at) {
   throw AbiError(Cat("base64 has ", Quote(text.substr(at, 1)), " at position ", at, " of ", text.size(),
-                     ", before padding; its unused low bits are not zero, so no encoder wrote it"));
+                     ", before padding; wanted a character whose unused low bits are zero, as every encoder writes"));
 }
 
 // The last group, which ends in `padding` (1 or 2) '='; writes 3 - padding bytes.

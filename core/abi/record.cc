@@ -1,8 +1,8 @@
 #include "core/abi/record.h"
 
-#include <algorithm>
 #include <charconv>
 #include <system_error>
+#include <unordered_set>
 #include <utility>
 
 #include "core/abi/base64.h"
@@ -68,14 +68,18 @@ void CheckPlan(const std::string& plan) {
 
 // Aliases name bindings; where the record lists bindings, they must be among them.
 void CheckAliasedNames(const Record& record) {
-  const auto check = [](const std::vector<std::string>& names, const std::string& name, std::string_view kind) {
-    if (names.empty() || std::find(names.begin(), names.end(), name) != names.end()) return;
-    throw AbiError(Cat("alias names the ", kind, " ", Quote(name), ", which is not among the ", kind,
+  using Known = std::unordered_set<std::string_view>;  // a damaged record may have very many names and aliases
+  const auto check = [](const Known& known, const std::vector<std::string>& names, const std::string& name,
+                        std::string_view kind) {
+    if (names.empty() || known.contains(name)) return;
+    throw AbiError(Cat("alias names the ", kind, " ", Quote(name), "; wanted one of the ", kind,
                        " names: ", Quote(Join(names, ", "))));
   };
+  const Known outputs(record.output_names.begin(), record.output_names.end());
+  const Known inputs(record.input_names.begin(), record.input_names.end());
   for (const AliasedIo& alias : record.aliased_io) {
-    check(record.output_names, alias.output, "output");
-    check(record.input_names, alias.input, "input");
+    check(outputs, record.output_names, alias.output, "output");
+    check(inputs, record.input_names, alias.input, "input");
   }
 }
 

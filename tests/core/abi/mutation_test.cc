@@ -33,12 +33,23 @@ void CheckConversions(const Record& record) {
   }
 }
 
-void Check(const golden::Fields& fields, Tally& tally) {
+// Whether an error is about what field `i` holds. Aliases are looked up among the names, so damaged names may make them
+// wrong; what is wrong with a version may be that the number of fields is another's.
+bool IsAbout(const std::string& message, size_t i) {
+  const auto has = [&](const std::string& part) { return message.find(part) != std::string::npos; };
+  const Field field = kFields[i].field;
+  if (has("field " + std::to_string(i) + " (" + std::string(kFields[i].name) + "): ")) return true;
+  if (field == Field::kAbiVersion) return has("record of ABI version ");
+  return (field == Field::kInputNames || field == Field::kOutputNames) && has("(aliased_io): alias names the ");
+}
+
+// `fields` are those of a good record with field `damaged` replaced.
+void Check(const golden::Fields& fields, size_t damaged, Tally& tally) {
   Record record;
   try {
     record = Parse(fields);
   } catch (const AbiError& error) {
-    ASSERT_NE(std::string(error.what()), "");
+    ASSERT_PRED2(IsAbout, error.what(), damaged);
     ++tally.refused;
     return;
   }
@@ -92,7 +103,7 @@ TEST_P(MutationTest, EveryField) {
     Mutate(good[i], [&](const std::string& text) {
       golden::Fields fields = good;
       fields[i] = text;
-      Check(fields, tally);
+      Check(fields, i, tally);
     });
     if (HasFatalFailure()) return;
   }
@@ -100,25 +111,21 @@ TEST_P(MutationTest, EveryField) {
   EXPECT_GT(tally.refused, 100u);
 }
 
-TEST_P(MutationTest, NumberAndOrderOfFields) {
+TEST_P(MutationTest, OrderOfFields) {
   const golden::Fields good = golden::Read(GetParam());
-  Tally tally;
-  for (size_t i = 0; i < good.size(); ++i) {
-    golden::Fields fewer = good;
-    fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(i));
-    Check(fewer, tally);
-    golden::Fields more = good;
-    more.insert(more.begin() + static_cast<std::ptrdiff_t>(i), good[i]);
-    Check(more, tally);
-  }
-  EXPECT_EQ(tally.accepted, 0u);
+  size_t refused = 0;
   for (size_t i = 0; i < good.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
       golden::Fields swapped = good;
       std::swap(swapped[i], swapped[j]);
-      Check(swapped, tally);
+      try {
+        ASSERT_EQ(Write(Parse(swapped)), swapped);
+      } catch (const AbiError&) {
+        ++refused;
+      }
     }
   }
+  EXPECT_GT(refused, good.size());
 }
 
 TEST_P(MutationTest, EveryOtherVersionNumber) {
@@ -126,7 +133,7 @@ TEST_P(MutationTest, EveryOtherVersionNumber) {
     golden::Fields fields = golden::Read(GetParam());
     fields[0] = std::to_string(version);
     Tally tally;
-    Check(fields, tally);
+    Check(fields, IndexOf(Field::kAbiVersion), tally);
     EXPECT_EQ(tally.accepted, version == GetParam() ? 1u : 0u);
   }
 }
