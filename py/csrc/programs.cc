@@ -75,9 +75,24 @@ void Save(const torch::jit::Module& module, const std::string& path, const py::d
   module.save(path, files);
 }
 
-std::vector<std::tuple<std::string, std::string, std::string>> Aliases(const abi::Record& record) {
-  std::vector<std::tuple<std::string, std::string, std::string>> aliases;
-  for (const abi::AliasedIo& alias : record.aliased_io) aliases.emplace_back(alias.output, alias.input, alias.kind);
+// A record's text for Python, whose strings hold no bytes that are not UTF-8: these are shown as \xNN.
+py::str Text(const std::string& text) {
+  PyObject* const made = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace");
+  if (made == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::str>(made);
+}
+
+py::list Texts(const std::vector<std::string>& texts) {
+  py::list list;
+  for (const std::string& text : texts) list.append(Text(text));
+  return list;
+}
+
+py::list Aliases(const abi::Record& record) {
+  py::list aliases;
+  for (const abi::AliasedIo& alias : record.aliased_io) {
+    aliases.append(py::make_tuple(Text(alias.output), Text(alias.input), Text(alias.kind)));
+  }
   return aliases;
 }
 
@@ -87,17 +102,17 @@ void BindPrograms(py::module_& m) {
   py::class_<SiteView>(m, "EngineSite")
       .def_readonly("path", &SiteView::path)
       .def_property_readonly("abi_version", [](const SiteView& self) { return self.record().version; })
-      .def_property_readonly("name", [](const SiteView& self) { return self.record().name; })
-      .def_property_readonly("device", [](const SiteView& self) { return self.record().device.ToString(); })
+      .def_property_readonly("name", [](const SiteView& self) { return Text(self.record().name); })
+      .def_property_readonly("device", [](const SiteView& self) { return Text(self.record().device.ToString()); })
       .def_property_readonly("device_description", [](const SiteView& self) { return self.record().device.Describe(); })
       .def_property_readonly("plan", [](const SiteView& self) { return py::bytes(self.record().plan); })
       .def_property_readonly("plan_size", [](const SiteView& self) { return self.record().plan.size(); })
       .def_property_readonly("plan_release", [](const SiteView& self) { return self.engine->plan_header().Describe(); })
-      .def_property_readonly("input_names", [](const SiteView& self) { return self.record().input_names; })
-      .def_property_readonly("output_names", [](const SiteView& self) { return self.record().output_names; })
+      .def_property_readonly("input_names", [](const SiteView& self) { return Texts(self.record().input_names); })
+      .def_property_readonly("output_names", [](const SiteView& self) { return Texts(self.record().output_names); })
       .def_property_readonly("hardware_compatible",
                              [](const SiteView& self) { return self.record().hardware_compatible; })
-      .def_property_readonly("metadata", [](const SiteView& self) { return py::bytes(self.record().metadata); })
+      .def_property_readonly("metadata", [](const SiteView& self) { return Text(self.record().metadata); })
       .def_property_readonly(
           "target_platform",
           [](const SiteView& self) { return std::string(abi::TargetPlatformName(self.record().target_platform)); })

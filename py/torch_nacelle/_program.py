@@ -19,7 +19,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """An engine in a program, as its record tells.
+    r"""An engine in a program, as its record tells. Bytes that are not UTF-8 are shown as ``\xNN`` in its texts.
 
     Attributes:
         path: Where the program holds it, as after ``self.``: ``backbone.backbone_trt_engine``, ``engines[0]``.
@@ -144,7 +144,7 @@ def _info(site: "_C.EngineSite") -> EngineInfo:
             "requires_native_multi_device": site.requires_native_multi_device,
             "aliased_io": site.aliased_io,
         },
-        metadata=site.metadata.decode("utf-8", errors="backslashreplace"),
+        metadata=site.metadata,
         _site=site,
     )
 
