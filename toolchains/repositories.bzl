@@ -1,5 +1,6 @@
 """All external repositories of the workspace."""
 
+load("//toolchains/clang:repository.bzl", "clang_repository")
 load("//toolchains/cuda:repository.bzl", "cuda_headers_repository")
 load("//toolchains/googletest:repository.bzl", "googletest_repository")
 load("//toolchains/libtorch:repository.bzl", "libtorch_repository")
@@ -13,6 +14,7 @@ def nacelle_repositories():
     """Declares every repository. Each is fetched only when a target needs it."""
     stub_repositories()
     workspace_root_repository(name = "workspace_root")
+    clang_repository(name = "clang")
     googletest_repository(name = "googletest")
     python_environment(name = "python")
     libtorch_repository(name = "torch")

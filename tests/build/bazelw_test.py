@@ -23,6 +23,7 @@ class Machine:
             found = shutil.which(name)
             assert found is not None
             (self.bin / name).symlink_to(found)
+        self.add("clang++", "echo /some/where/libclang_rt.fuzzer-x86_64.a")
         self.add("g++")
         self.add("git")
         (self.googletest / "googlemock").mkdir(parents=True)
@@ -69,6 +70,26 @@ def test_what_is_missing_is_installed_and_said(machine: Machine) -> None:
     assert result.stdout == "bazel build //py:wheel\n"
     assert "bazelw: installing from the system's packages: bazel-bootstrap googletest\n" in result.stderr
     assert "apt-get install --yes --no-install-recommends bazel-bootstrap googletest\n" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["test", "//core/..."], ["build", "//..."], ["--batch", "test", "//core:x"]])
+@pytest.mark.parametrize("clang", [None, "echo libclang_rt.fuzzer-x86_64.a"])
+def test_clang_is_installed_for_tests(machine: Machine, arguments: list[str], clang: str | None) -> None:
+    machine.add("bazel", 'echo "bazel $*"')
+    path = machine.bin / "clang++"
+    path.unlink()
+    if clang is not None:  # without its libraries, it gives back the bare name
+        machine.add("clang++", clang)
+    machine.add_package_manager(f"echo 'echo /lib/clang/fuzzer.a' > {path}; chmod +x {path}")
+    result = machine.bazelw(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert "bazelw: installing from the system's packages: clang libclang-rt-dev\n" in result.stderr
+
+
+def test_clang_is_not_installed_for_the_wheel(machine: Machine) -> None:
+    machine.add("bazel", 'echo "bazel $*"')
+    (machine.bin / "clang++").unlink()
+    assert machine.bazelw("build", "//py:wheel").stdout == "bazel build //py:wheel\n"
 
 
 def test_an_installation_that_does_not_help(machine: Machine) -> None:
