@@ -150,7 +150,7 @@ torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
   const Names outputs = choose("output", options.output_names, plan_outputs);
   if (outputs.empty()) throw InputError(Cat("engine ", Quote(options.name), " has no outputs"));
   if (options.abi_version != abi::kDefaultVersion || options.hardware_compatible) {
-    abi::Record named = engine->record();
+    abi::Record named = engine->CompleteRecord();
     named.target_platform = abi::CurrentPlatform();
     named.input_names = inputs;
     named.output_names = outputs;

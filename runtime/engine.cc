@@ -13,6 +13,19 @@ namespace {
 
 thread_local int inspect_only_depth = 0;
 
+std::atomic<bool> keep_plans_in_memory = false;
+
+// Below this a file is not worth its while.
+constexpr size_t kLeastInFile = size_t{1} << 20;
+
+// A copy of all but the plan, which stays in `record`.
+abi::Record WithoutPlan(abi::Record& record) {
+  std::string plan = std::exchange(record.plan, {});
+  abi::Record rest = record;
+  record.plan = std::move(plan);
+  return rest;
+}
+
 void Check(const Settings& settings) {
   static constexpr int kMost = 1024;
   const auto in_range = [](const char* what, int value) {
@@ -29,7 +42,12 @@ InspectOnly::InspectOnly() { ++inspect_only_depth; }
 InspectOnly::~InspectOnly() { --inspect_only_depth; }
 bool InspectOnly::active() { return inspect_only_depth > 0; }
 
-Engine::Engine(abi::Record record, const Settings& settings) : record_(std::move(record)), settings_(settings) {
+void KeepPlansInMemory(bool keep) { keep_plans_in_memory = keep; }
+
+Engine::Engine(abi::Record record, const Settings& settings)
+    : record_(WithoutPlan(record)),
+      settings_(settings),
+      plan_(std::make_shared<const StoredBytes>(std::move(record.plan))) {
   if (InspectOnly::active()) return;
   try {
     SetUp();
@@ -40,23 +58,41 @@ Engine::Engine(abi::Record record, const Settings& settings) : record_(std::move
 
 Engine::~Engine() = default;
 
-c10::intrusive_ptr<Engine> Engine::FromFields(std::vector<std::string> fields) {
-  return c10::make_intrusive<Engine>(abi::Parse(std::move(fields)));
+std::shared_ptr<const StoredBytes> Engine::plan() const {
+  const std::lock_guard lock(plan_mutex_);
+  return plan_;
 }
 
-abi::PlanHeader Engine::plan_header() const { return abi::ParsePlanHeader(record_.plan); }
+abi::Record Engine::CompleteRecord() const {
+  abi::Record record = record_;
+  record.plan = plan()->bytes();
+  return record;
+}
+
+// Puts a large plan into a file; where that cannot be, it stays where it is.
+void Engine::StorePlan() {
+  const std::shared_ptr<const StoredBytes> plan = this->plan();
+  if (keep_plans_in_memory || plan->in_file() || plan->bytes().size() < kLeastInFile) return;
+  std::shared_ptr<const StoredBytes> stored = StoredBytes::InFile(plan->bytes());
+  if (stored == nullptr) return;
+  const std::lock_guard lock(plan_mutex_);
+  plan_ = std::move(stored);
+}
+
+abi::PlanHeader Engine::plan_header() const { return abi::ParsePlanHeader(plan()->bytes()); }
 
 LoadedEngine& Engine::SetUp() {
   const std::lock_guard lock(set_up_mutex_);
   if (failure_) throw *failure_;
   if (loaded_ == nullptr) {
     try {
-      loaded_ = LoadedEngine::FromRecord(record_, settings_);
+      loaded_ = LoadedEngine::FromRecord(record_, plan()->bytes(), settings_);
     } catch (const Error& error) {
       failure_.emplace(error.kind(), Cat("engine ", Quote(record_.name), " cannot run here: ", error.what()));
       throw *failure_;
     }
     ready_.store(loaded_.get(), std::memory_order_release);
+    StorePlan();
   }
   return *loaded_;
 }
@@ -66,7 +102,7 @@ void Engine::Configure(const Settings& settings) {
   const std::lock_guard lock(set_up_mutex_);
   if (loaded_ != nullptr) {
     // The former one stays until there is a new one, so that the plan is not read again.
-    std::unique_ptr<LoadedEngine> loaded = LoadedEngine::FromRecord(record_, settings);
+    std::unique_ptr<LoadedEngine> loaded = LoadedEngine::FromRecord(record_, plan()->bytes(), settings);
     loaded_ = std::move(loaded);
     ready_.store(loaded_.get(), std::memory_order_release);
   }
@@ -112,7 +148,7 @@ std::string Engine::Describe() {
     plan = error.what();
   }
   std::string text = Cat("Engine ", Quote(record_.name), "\n  record: version ", record_.version, "\n  plan: ", plan,
-                         ", ", record_.plan.size(), " bytes\n  built for: ", record_.device.Describe());
+                         ", ", this->plan()->bytes().size(), " bytes\n  built for: ", record_.device.Describe());
   const std::lock_guard lock(set_up_mutex_);
   if (failure_) return Cat(text, "\n  ", failure_->what());
   if (loaded_ == nullptr) return text + "\n  not set up: it was loaded to be looked into";

@@ -14,11 +14,11 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "core/abi/plan_header.h"
 #include "core/abi/record.h"
 #include "core/error.h"
+#include "core/stored_bytes.h"
 #include "runtime/export.h"
 #include "runtime/settings.h"
 
@@ -39,6 +39,10 @@ class NACELLE_API InspectOnly {
   static bool active();
 };
 
+// Whether the plans of engines that are set up from now on stay in memory; false at the start. They are needed again
+// when a program is saved, copied or moved to another device. Plans under a megabyte always stay. Any thread.
+NACELLE_API void KeepPlansInMemory(bool keep);
+
 // Every method but Configure may be called from any number of threads at once.
 class NACELLE_API Engine final : public torch::CustomClassHolder {
  public:
@@ -46,10 +50,15 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   explicit Engine(abi::Record record, const Settings& settings = {});
   ~Engine() override;
 
-  // From the strings of a record, as pickled. Throws AbiError.
-  static c10::intrusive_ptr<Engine> FromFields(std::vector<std::string> fields);
-
+  // The record, without its plan.
   const abi::Record& record() const { return record_; }
+
+  // The plan's bytes. An engine that is set up has read them, so they lie in a temporary file from then on; see
+  // KeepPlansInMemory.
+  std::shared_ptr<const StoredBytes> plan() const;
+
+  // The record with a copy of the plan.
+  abi::Record CompleteRecord() const;
 
   // What the plan's first bytes say; throws PlanError where they say nothing known.
   abi::PlanHeader plan_header() const;
@@ -87,9 +96,12 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
  private:
   LoadedEngine& SetUp();
   std::shared_ptr<Profile> CurrentProfile();
+  void StorePlan();
 
-  const abi::Record record_;
+  const abi::Record record_;  // its plan is empty
   Settings settings_;
+  mutable std::mutex plan_mutex_;
+  std::shared_ptr<const StoredBytes> plan_;
   std::atomic<LoadedEngine*> ready_{nullptr};
   std::mutex set_up_mutex_;
   std::unique_ptr<LoadedEngine> loaded_;

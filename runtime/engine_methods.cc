@@ -2,7 +2,9 @@
 
 #include <torch/custom_class.h>
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -31,6 +33,16 @@ std::vector<Tensor> Tensors(const std::vector<TensorInfo>& infos) {
   return tensors;
 }
 
+// Reads the strings where the unpickler has them: a vector would be one more copy of the plan.
+Self FromList(const c10::List<std::string>& record) {
+  std::vector<std::string_view> fields;
+  for (size_t i = 0; i < record.size(); ++i) {
+    const std::string& field = record[i];
+    fields.emplace_back(field);
+  }
+  return c10::make_intrusive<Engine>(abi::Parse(std::span<const std::string_view>(fields)));
+}
+
 std::vector<std::string> Names(const std::vector<TensorInfo>& infos) {
   std::vector<std::string> names;
   for (const TensorInfo& info : infos) names.push_back(info.name);
@@ -42,12 +54,10 @@ std::vector<std::string> Names(const std::vector<TensorInfo>& infos) {
 void RegisterEngineClass(torch::Library& library) {
   library.class_<Engine>("Engine")
       .def(torch::init([](std::vector<std::string> record) {
-        return WithTorchErrors([&] { return Engine::FromFields(std::move(record)); });
+        return WithTorchErrors([&] { return c10::make_intrusive<Engine>(abi::Parse(std::move(record))); });
       }))
-      .def_pickle([](const Self& self) { return WithTorchErrors([&] { return abi::Write(self->record()); }); },
-                  [](std::vector<std::string> record) {
-                    return WithTorchErrors([&] { return Engine::FromFields(std::move(record)); });
-                  })
+      .def_pickle([](const Self& self) { return WithTorchErrors([&] { return abi::Write(self->CompleteRecord()); }); },
+                  [](const c10::List<std::string>& record) { return WithTorchErrors([&] { return FromList(record); }); })
       .def("__str__", [](const Self& self) { return self->Describe(); })
       .def("__repr__", [](const Self& self) { return self->Describe(); })
       .def("name", [](const Self& self) { return self->record().name; })

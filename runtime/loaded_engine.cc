@@ -92,15 +92,15 @@ void InitializeTorch(at::Device device) {
 }
 
 // Reads the plan with the first library that accepts it.
-std::shared_ptr<const DeserializedPlan> Deserialize(const abi::Record& record, const abi::PlanHeader& header,
+std::shared_ptr<const DeserializedPlan> Deserialize(std::string_view plan, const abi::PlanHeader& header,
                                                     at::Device device) {
   if (header.kind == abi::PlanKind::kReference) {
-    return DeserializedPlan::Shared(OpenReferenceLibrary(), device, record.plan);
+    return DeserializedPlan::Shared(OpenReferenceLibrary(), device, plan);
   }
   tensorrt::LibraryChoice libraries(header);
   while (auto library = libraries.Next()) {
     try {
-      return DeserializedPlan::Shared(library, device, record.plan);
+      return DeserializedPlan::Shared(library, device, plan);
     } catch (const PlanError& error) {
       if (libraries.exact()) throw;
       libraries.Refused(error.what());
@@ -111,20 +111,21 @@ std::shared_ptr<const DeserializedPlan> Deserialize(const abi::Record& record, c
 
 }  // namespace
 
-std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record, const Settings& settings) {
-  const abi::PlanHeader header = abi::ParsePlanHeader(record.plan);
+std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record, std::string_view plan,
+                                                       const Settings& settings) {
+  const abi::PlanHeader header = abi::ParsePlanHeader(plan);
   const at::Device device = ChooseDevice(record, header, settings);
   InitializeTorch(device);
-  auto plan = Deserialize(record, header, device);
-  return std::unique_ptr<LoadedEngine>(new LoadedEngine(record, settings, device, std::move(plan)));
+  std::vector<std::shared_ptr<const DeserializedPlan>> plans = {Deserialize(plan, header, device)};
+  for (int copy = 1; copy < settings.plan_copies; ++copy) {
+    plans.push_back(std::make_shared<const DeserializedPlan>(plans.front()->library(), device, plan));
+  }
+  return std::unique_ptr<LoadedEngine>(new LoadedEngine(record, settings, device, std::move(plans)));
 }
 
 LoadedEngine::LoadedEngine(const abi::Record& record, const Settings& settings, at::Device device,
-                           std::shared_ptr<const DeserializedPlan> plan)
-    : name_(record.name), settings_(settings), device_(device), plans_({std::move(plan)}) {
-  for (int copy = 1; copy < settings.plan_copies; ++copy) {
-    plans_.push_back(std::make_shared<const DeserializedPlan>(plans_.front()->library(), device, record.plan));
-  }
+                           std::vector<std::shared_ptr<const DeserializedPlan>> plans)
+    : name_(record.name), settings_(settings), device_(device), plans_(std::move(plans)) {
   profile_count_ = std::max(engine().NumProfiles(), 1);
   ReadTensors(record);
   ReadAliases();

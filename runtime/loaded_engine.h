@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/abi/record.h"
@@ -34,7 +35,9 @@ class NACELLE_API LoadedEngine {
  public:
   // Finds a library for the plan and a device, and deserializes. Throws PlanError, DeviceError, LibraryError or
   // InputError that says what the plan, or a setting, wants and what is here.
-  static std::unique_ptr<LoadedEngine> FromRecord(const abi::Record& record, const Settings& settings);
+  // `plan` is the record's, and not needed afterwards.
+  static std::unique_ptr<LoadedEngine> FromRecord(const abi::Record& record, std::string_view plan,
+                                                  const Settings& settings);
 
   LoadedEngine(const LoadedEngine&) = delete;
   LoadedEngine& operator=(const LoadedEngine&) = delete;
@@ -64,7 +67,7 @@ class NACELLE_API LoadedEngine {
 
  private:
   LoadedEngine(const abi::Record& record, const Settings& settings, at::Device device,
-               std::shared_ptr<const DeserializedPlan> plan);
+               std::vector<std::shared_ptr<const DeserializedPlan>> plans);
   void ReadTensors(const abi::Record& record);
   void ReadAliases();
   void GroupProfiles();
@@ -74,7 +77,7 @@ class NACELLE_API LoadedEngine {
   const std::string name_;
   const Settings settings_;
   const at::Device device_;
-  std::vector<std::shared_ptr<const DeserializedPlan>> plans_;  // as many as the settings ask for
+  const std::vector<std::shared_ptr<const DeserializedPlan>> plans_;  // as many as the settings ask for
   int profile_count_ = 1;
   std::vector<TensorInfo> inputs_;
   std::vector<TensorInfo> outputs_;

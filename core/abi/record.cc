@@ -34,12 +34,7 @@ std::string FieldNames(int version) {
   return Join(names, ", ");
 }
 
-int ReadVersion(const std::vector<std::string>& fields) {
-  if (fields.empty()) {
-    throw AbiError(
-        Cat("record has no fields; wanted an ABI version (", kOldestVersion, " to ", kNewestVersion, ") as its first"));
-  }
-  const std::string& text = fields.front();
+int ReadVersion(std::string_view text) {
   int version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error != std::errc() || end != text.data() + text.size() || std::to_string(version) != text) {
@@ -93,14 +88,34 @@ void InField(int version, Field field, Action&& action) {
   }
 }
 
-void ReadField(Record& record, Field field, std::string text) {
+// `Text` is std::string, which is moved where that spares a copy of a plan, or std::string_view.
+template <typename Text>
+void ReadField(Record& record, Field field, Text&& text) {
   if (field == Field::kAbiVersion) return;
   if (field == Field::kEngine) {
-    record.plan = record.version < kFirstBase64Version ? std::move(text) : Base64Decode(text);
+    record.plan = record.version < kFirstBase64Version ? std::string(std::forward<Text>(text)) : Base64Decode(text);
     return CheckPlan(record.plan);
   }
-  internal::VisitField(record, field, [&](auto& value) { internal::ReadValue(std::move(text), value); });
+  internal::VisitField(record, field,
+                       [&](auto& value) { internal::ReadValue(std::string(std::forward<Text>(text)), value); });
   if (field == Field::kAliasedIo) CheckAliasedNames(record);
+}
+
+// Of a vector of strings, which it takes, or of a span of views.
+template <typename Fields>
+Record ParseFields(Fields& fields) {
+  if (fields.empty()) {
+    throw AbiError(
+        Cat("record has no fields; wanted an ABI version (", kOldestVersion, " to ", kNewestVersion, ") as its first"));
+  }
+  Record record;
+  record.version = ReadVersion(fields.front());
+  CheckCount(record.version, fields.size());
+  for (size_t i = 0; i < fields.size(); ++i) {
+    const Field field = kFields[i].field;
+    InField(record.version, field, [&] { ReadField(record, field, std::move(fields[i])); });
+  }
+  return record;
 }
 
 // The text of every field but the engine's, which Write fills in.
@@ -142,16 +157,9 @@ Field FieldFromName(std::string_view name) {
   throw InputError(Cat("records have no field ", Quote(name), "; their fields are ", Join(known, ", ")));
 }
 
-Record Parse(std::vector<std::string> fields) {
-  Record record;
-  record.version = ReadVersion(fields);
-  CheckCount(record.version, fields.size());
-  for (size_t i = 0; i < fields.size(); ++i) {
-    const Field field = kFields[i].field;
-    InField(record.version, field, [&] { ReadField(record, field, std::move(fields[i])); });
-  }
-  return record;
-}
+Record Parse(std::vector<std::string> fields) { return ParseFields(fields); }
+
+Record Parse(std::span<const std::string_view> fields) { return ParseFields(fields); }
 
 std::vector<std::string> Write(const Record& record) {
   std::vector<std::string> fields = WriteAllButEngine(record);

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -130,6 +131,9 @@ struct Record {
 // Write(Parse(fields)) gives the same bytes. The plan of a version 3 record is moved, not copied; later versions
 // are decoded straight into the plan's buffer. Throws AbiError naming the field, what it holds and what was wanted.
 Record Parse(std::vector<std::string> fields);
+
+// The same from fields that belong to somebody else: the plan is the one large thing that is copied, or decoded.
+Record Parse(std::span<const std::string_view> fields);
 
 // The record as fields of its own version; what Write accepts, Parse reads back as an equal Record. Throws AbiError
 // for what that version cannot hold: a name with a delimiter in it, or a field that the version lacks and that is

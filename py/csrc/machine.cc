@@ -3,6 +3,7 @@
 
 #include "py/csrc/bindings.h"
 #include "runtime/deserialized_plan.h"
+#include "runtime/engine.h"
 #include "runtime/tensorrt_libraries.h"
 
 namespace nacelle::python {
@@ -19,6 +20,7 @@ void BindMachine(py::module_& m) {
       .def_readonly("problem", &LibraryReport::problem);
   m.def("tensorrt_libraries", &runtime::ListTensorRtLibraries, py::call_guard<py::gil_scoped_release>());
   m.def("set_package_folders", &runtime::SetPackageFolders, py::arg("folders"));
+  m.def("keep_plans_in_memory", &runtime::KeepPlansInMemory, py::arg("keep"));
   m.def("allow_engine_host_code", &runtime::AllowEngineHostCode, py::arg("allowed"));
 }
 

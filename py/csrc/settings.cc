@@ -69,8 +69,8 @@ void Configure(const torch::jit::Module& module, const std::optional<std::string
 c10::intrusive_ptr<Engine> Moved(const Engine& engine, c10::Device device) {
   Settings settings = engine.settings();
   settings.device = device;
-  Engine there(engine.record(), settings);
-  abi::Record record = engine.record();
+  Engine there(engine.CompleteRecord(), settings);
+  abi::Record record = engine.CompleteRecord();
   const c10::Device chosen = there.loaded().device();
   if (chosen.is_cuda()) {
     const auto here = device::CudaDriver::Process().Devices();

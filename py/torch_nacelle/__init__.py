@@ -21,7 +21,7 @@ from torch_nacelle._input import Input
 from torch_nacelle._libraries import TensorRTLibrary, tensorrt_libraries
 from torch_nacelle._profile import LayerTime, PhaseTime, Profile, profile
 from torch_nacelle._program import EngineInfo, Program, convert, read
-from torch_nacelle._settings import Settings, allow_engine_host_code, configure, to
+from torch_nacelle._settings import Settings, allow_engine_host_code, configure, keep_plans_in_memory, to
 from torch_nacelle.errors import (
     AbiError,
     DeviceError,
@@ -58,6 +58,7 @@ __all__ = [
     "configure",
     "convert",
     "embed",
+    "keep_plans_in_memory",
     "profile",
     "read",
     "tensorrt_libraries",

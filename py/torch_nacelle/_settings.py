@@ -84,3 +84,16 @@ def allow_engine_host_code(allowed: bool = True) -> None:
         allowed: Whether plans may bring code.
     """
     _C.allow_engine_host_code(allowed)
+
+
+def keep_plans_in_memory(keep: bool = True) -> None:
+    """Sets where the plans of engines lie once TensorRT has read them: in memory, or in a file, as at the start.
+
+    A plan is needed again when a program is saved, copied or moved to another device. The file is a temporary one
+    without a name, in ``TMPDIR`` or ``/tmp``, that the system removes however the process ends; where it cannot be
+    made, and for plans under a megabyte, the plan stays in memory. Holds for engines that are set up later.
+
+    Args:
+        keep: Whether plans stay in memory.
+    """
+    _C.keep_plans_in_memory(keep)

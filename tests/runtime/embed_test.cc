@@ -71,7 +71,7 @@ TEST(Embed, ARecordOfEveryVersionHoldsThePlan) {
     const torch::jit::Module module = EmbedEngine(plan, options);
     const std::vector<EngineSite> sites = FindEngines(module);
     ASSERT_EQ(sites.size(), 1U);
-    const abi::Record& record = sites[0].engine()->record();
+    const abi::Record record = sites[0].engine()->CompleteRecord();
     EXPECT_EQ(record.version, version);
     EXPECT_EQ(record.plan, plan);
     EXPECT_EQ(record.input_names, version == 3 ? std::vector<std::string>() : std::vector<std::string>{"input_0"});

@@ -76,7 +76,8 @@ TEST(Program, ASavedRecordIsTheSameBytes) {
     options.abi_version = version;
     const torch::jit::Module module = EmbedEngine(AffinePlan(), options);
     const torch::jit::Module loaded = SavedAndLoaded(module);
-    EXPECT_EQ(FindEngines(loaded).at(0).engine()->record(), FindEngines(module).at(0).engine()->record());
+    EXPECT_EQ(FindEngines(loaded).at(0).engine()->CompleteRecord(),
+              FindEngines(module).at(0).engine()->CompleteRecord());
   }
 }
 
@@ -110,7 +111,7 @@ TEST(Program, AReplacementReachesEveryPlaceThatSharesTheObject) {
   int calls = 0;
   ReplaceEngines(module, [&](const EngineSite& site) {
     ++calls;
-    return c10::make_intrusive<Engine>(abi::Convert(site.engine()->record(), 7));
+    return c10::make_intrusive<Engine>(abi::Convert(site.engine()->CompleteRecord(), 7));
   });
   EXPECT_EQ(calls, 1);
   for (const EngineSite& site : FindEngines(module)) EXPECT_EQ(site.engine()->record().version, 7) << site.path;
@@ -122,7 +123,7 @@ TEST(Program, NothingIsReplacedWhereOneFails) {
   EXPECT_THROW(ReplaceEngines(module,
                               [&](const EngineSite& site) {
                                 if (++calls == 3) throw std::runtime_error("no");
-                                return c10::make_intrusive<Engine>(abi::Convert(site.engine()->record(), 7));
+                                return c10::make_intrusive<Engine>(abi::Convert(site.engine()->CompleteRecord(), 7));
                               }),
                std::runtime_error);
   for (const EngineSite& site : FindEngines(module)) EXPECT_EQ(site.engine()->record().version, 3) << site.path;

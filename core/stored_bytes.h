@@ -1,0 +1,43 @@
+// Bytes that are kept for later, in memory or in a file that nobody else sees.
+#ifndef NACELLE_CORE_STORED_BYTES_H_
+#define NACELLE_CORE_STORED_BYTES_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace nacelle {
+
+// Constant: any thread may read it.
+class StoredBytes {
+ public:
+  explicit StoredBytes(std::string bytes) : memory_(std::move(bytes)) {}
+  ~StoredBytes();
+  StoredBytes(const StoredBytes&) = delete;
+  StoredBytes& operator=(const StoredBytes&) = delete;
+
+  // A copy in a temporary file without a name (in TMPDIR, else /tmp), which the system reads when it is looked at and
+  // which goes with this object, however the process ends. Null where no such file can be made: the disk is full, the
+  // folder is read-only.
+  static std::unique_ptr<const StoredBytes> InFile(std::string_view bytes);
+
+  // Valid as long as this object.
+  std::string_view bytes() const {
+    return mapped_ == nullptr ? std::string_view(memory_) : std::string_view(static_cast<const char*>(mapped_), size_);
+  }
+
+  bool in_file() const { return mapped_ != nullptr; }
+
+ private:
+  StoredBytes(void* mapped, size_t size) : mapped_(mapped), size_(size) {}
+
+  std::string memory_;
+  void* mapped_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace nacelle
+
+#endif  // NACELLE_CORE_STORED_BYTES_H_
