@@ -1,5 +1,7 @@
 """The wheel as a user has it: installed into an empty virtual environment, beside torch."""
 
+import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -26,6 +28,28 @@ torch.testing.assert_close(torch.jit.load("net.ts")(x), wanted)
 print([engine.name for engine in nacelle.read("net.ts").engines], nacelle.__version__, nacelle.__file__)
 """
 
+# Regular expressions for the files in the wheel, and how many there are of each; None: one or more.
+KINDS = {
+    r"torch_nacelle/(?!_build_info)\w+\.py": None,
+    r"torch_nacelle/_build_info\.pyi?": 2,
+    r"torch_nacelle/_C\.pyi": 1,
+    r"torch_nacelle/py\.typed": 1,
+    r"torch_nacelle/_C\.cpython-\d+-x86_64-linux-gnu\.so": 1,
+    r"torch_nacelle/lib/lib(torch_nacelle|nacelle_reference)\.so": 2,
+    r"torch_nacelle-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|licenses/LICENSE)": 4,
+}
+
+# Prints how long the import took beside torch's own, and the files that it mapped, as JSON.
+IMPORT = """
+import json, time, torch
+def mapped():
+    return {line.split(maxsplit=5)[5].strip() for line in open("/proc/self/maps") if "/" in line}
+before = mapped()
+start = time.perf_counter()
+import torch_nacelle
+print(json.dumps([time.perf_counter() - start, sorted(mapped() - before)]))
+"""
+
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> VirtualEnvironment:
@@ -41,12 +65,66 @@ def test_embeds_saves_loads_and_runs(environment: VirtualEnvironment, tmp_path: 
     assert str(environment.folder) in text
 
 
-def test_holds_what_it_should() -> None:
+def test_holds_these_files_and_no_others() -> None:
     with zipfile.ZipFile(WHEEL) as wheel:
-        names = set(wheel.namelist())
-        (metadata,) = (wheel.read(name).decode() for name in names if name.endswith("/METADATA"))
-    for name in ("__init__.py", "py.typed", "_C.pyi", "lib/libtorch_nacelle.so", "lib/libnacelle_reference.so"):
-        assert f"torch_nacelle/{name}" in names
-    assert sum(name.startswith("torch_nacelle/_C.") and name.endswith(".so") for name in names) == 1
-    assert "Requires-Dist: torch==" in metadata
-    assert "License" in metadata
+        names = wheel.namelist()
+    for name in names:
+        assert sum(re.fullmatch(kind, name) is not None for kind in KINDS) == 1, name
+    for kind, count in KINDS.items():
+        found = [name for name in names if re.fullmatch(kind, name)]
+        assert len(found) == count or (count is None and found), (kind, found)
+
+
+def test_says_what_it_requires() -> None:
+    with zipfile.ZipFile(WHEEL) as wheel:
+        (metadata,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA"))
+    assert re.findall(r"^Requires-Dist: (\S+?)==", metadata, re.MULTILINE) == ["torch"]
+    assert "License-Expression: Apache-2.0\n" in metadata
+
+
+def test_is_small() -> None:
+    """Three libraries that link with torch, 0.8 MB packed. Debug information alone would be ten times as much."""
+    assert WHEEL.stat().st_size < 1_500_000
+    with zipfile.ZipFile(WHEEL) as wheel:
+        assert sum(item.file_size for item in wheel.infolist()) < 4_000_000
+
+
+@pytest.fixture(scope="module")
+def imports(environment: VirtualEnvironment) -> list[tuple[float, list[str]]]:
+    return [json.loads(environment.run("-c", IMPORT).stdout) for _ in range(5)]
+
+
+def test_importing_is_quick(imports: list[tuple[float, list[str]]]) -> None:
+    """At most 50 ms beside torch's own import; the best of several, since a busy machine is slower at any of them."""
+    times = [seconds for seconds, _ in imports]
+    assert min(times) < 0.050, times
+
+
+def test_importing_maps_its_own_files_and_no_engine(imports: list[tuple[float, list[str]]]) -> None:
+    for _, paths in imports:
+        names = {Path(path).name.split(".")[0] for path in paths if "/torch_nacelle/" in path}
+        assert names == {"_C", "libtorch_nacelle"}
+        assert not drivers({Path(path).name for path in paths})
+
+
+def test_importing_opens_no_driver(environment: VirtualEnvironment, tmp_path: Path) -> None:
+    before = libraries_searched(environment, tmp_path / "torch", "import torch")
+    after = libraries_searched(environment, tmp_path / "nacelle", "import torch, torch_nacelle")
+    assert "libtorch_nacelle.so" in after
+    assert not drivers(after - before)  # a build of torch for CUDA may look for its own
+    control = libraries_searched(environment, tmp_path / "control", "import ctypes; ctypes.CDLL('libcuda.so.1')")
+    assert drivers(control) == {"libcuda.so.1"}
+
+
+def drivers(names: set[str]) -> set[str]:
+    return {name for name in names if re.match(r"lib(cuda|cudart|nvinfer|nvidia|tensorrt)", name)}
+
+
+def libraries_searched(environment: VirtualEnvironment, log: Path, code: str) -> set[str]:
+    """The file names that the dynamic loader was asked for while Python ran `code`, found or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LD_DEBUG", "libs,files")
+        patch.setenv("LD_DEBUG_OUTPUT", str(log))
+        environment.run("-c", f"try:\n  {code}\nexcept OSError: pass")
+    text = "".join(path.read_text(errors="replace") for path in log.parent.glob(log.name + ".*"))
+    return {Path(name).name for name in re.findall(r"(?:find library|file)=(\S+)", text)}
