@@ -11,7 +11,10 @@ load("//toolchains/wheels:repository.bzl", "wheel_files")
 load("//toolchains/workspace:repository.bzl", "workspace_root_repository")
 
 def nacelle_repositories():
-    """Declares every repository. Each is fetched only when a target needs it."""
+    """Declares every repository. Each is fetched only when a target needs it.
+
+    Another project calls this in its WORKSPACE; the labels here name files of this project also then.
+    """
     stub_repositories()
     workspace_root_repository(name = "workspace_root")
     clang_repository(name = "clang")
@@ -25,8 +28,8 @@ def nacelle_repositories():
     tensorrt_repositories()
     wheel_files(
         name = "example_data",
-        build_file = "//toolchains/wheels:example_data.BUILD",
-        lock = "//toolchains/locks:examples.lock",
+        build_file = Label("//toolchains/wheels:example_data.BUILD"),
+        lock = Label("//toolchains/locks:examples.lock"),
         requirements = [
             "facenet-pytorch==2.6.0",
             "scikit-image==0.26.0",

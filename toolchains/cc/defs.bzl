@@ -25,6 +25,8 @@ def _runtime_path():
 def nacelle_cc_library(name, copts = [], **kwargs):
     """A C++ library: one unit, with its headers in hdrs.
 
+    It is linked into what uses it, never as a shared library of its own: most of its symbols are hidden.
+
     Args:
       name: the target's name.
       copts: flags beside the project's.
@@ -33,6 +35,7 @@ def nacelle_cc_library(name, copts = [], **kwargs):
     native.cc_library(
         name = name,
         copts = _COPTS + copts,
+        linkstatic = True,
         **kwargs
     )
 

@@ -13,23 +13,22 @@ stub_repository = repository_rule(
     },
 )
 
+_STUBS = {
+    "rules_cc": {
+        Label("//toolchains/stubs:rules_cc.BUILD"): "cc/BUILD",
+        Label("//toolchains/stubs:rules_cc.bzl"): "cc/defs.bzl",
+    },
+    "rules_java": {
+        Label("//toolchains/stubs:rules_java.BUILD"): "java/BUILD",
+        Label("//toolchains/stubs:rules_java.bzl"): "java/defs.bzl",
+    },
+    "remote_coverage_tools": {
+        Label("//toolchains/stubs:remote_coverage_tools.BUILD"): "BUILD",
+    },
+}
+
 def stub_repositories():
-    """Declares the stand-ins."""
-    stub_repository(
-        name = "rules_cc",
-        files = {
-            "//toolchains/stubs:rules_cc.BUILD": "cc/BUILD",
-            "//toolchains/stubs:rules_cc.bzl": "cc/defs.bzl",
-        },
-    )
-    stub_repository(
-        name = "rules_java",
-        files = {
-            "//toolchains/stubs:rules_java.BUILD": "java/BUILD",
-            "//toolchains/stubs:rules_java.bzl": "java/defs.bzl",
-        },
-    )
-    stub_repository(
-        name = "remote_coverage_tools",
-        files = {"//toolchains/stubs:remote_coverage_tools.BUILD": "BUILD"},
-    )
+    """Declares the stand-ins, but for those that the workspace has declared before: it may use the real ones."""
+    for name, files in _STUBS.items():
+        if name not in native.existing_rules():
+            stub_repository(name = name, files = files)

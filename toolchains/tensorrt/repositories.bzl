@@ -24,8 +24,8 @@ def tensorrt_repositories():
         for release in releases:
             wheel_files(
                 name = prefix + "_" + release.replace(".", "_"),
-                build_file = "//toolchains/tensorrt:libraries.BUILD",
-                lock = "//toolchains/locks:tensorrt.lock",
+                build_file = Label("//toolchains/tensorrt:libraries.BUILD"),
+                lock = Label("//toolchains/locks:tensorrt.lock"),
                 python = python,
                 requirements = [project + "==" + release],
             )
