@@ -40,7 +40,11 @@ _INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 
 @dataclass
 class Target:
-    """A C++ target: its label, the files of ours that it compiles, the headers that it owns, its dependencies."""
+    """A C++ target: its label, the files of ours that it compiles, the headers that it owns, its dependencies.
+
+    Headers that it has in textual_hdrs are its own too; what they include is not looked at, as they may be included
+    where their guard leaves nothing of them.
+    """
 
     label: str
     files: list[str] = field(default_factory=list)
@@ -94,8 +98,9 @@ def _target(call: ast.Call, package: str, folder: Path) -> Target | None:
         return None
     headers = [_file(label, package) for label in _strings(keywords.get("hdrs"), folder)]
     sources = [_file(label, package) for label in _strings(keywords.get("srcs"), folder)]
+    textual = [_file(label, package) for label in _strings(keywords.get("textual_hdrs"), folder)]
     deps = {absolute(label, package) for label in _strings(keywords.get("deps"), folder)}
-    return Target(absolute(names[0], package), sources + headers, set(headers), deps)
+    return Target(absolute(names[0], package), sources + headers, {*headers, *textual}, deps)
 
 
 def targets(root: Path) -> Iterator[Target]:
@@ -136,7 +141,8 @@ def missing_deps(root: Path) -> list[str]:
         deps = direct_deps(target, by_label)
         for name in (name for name in target.files if (root / name).is_file()):
             for header in includes(root / name):
-                if header.split("/")[0] not in OURS or header in target.files or owners.get(header, set()) & deps:
+                own = header in target.files or header in target.headers
+                if own or header.split("/")[0] not in OURS or owners.get(header, set()) & deps:
                     continue
                 wanted = " or ".join(sorted(owners.get(header, set()))) or "a target that has it in hdrs"
                 wrong.append(f"{target.label}: {name} includes {header}; deps should have {wanted}")

@@ -56,6 +56,8 @@ nacelle_cc_library(
 nacelle_cc_test(name = "c", srcs = ["c.cc"], deps = ["//core:b"])
 nacelle_cc_library(name = "facade", deps = [":a", ":b"])
 nacelle_cc_test(name = "d", srcs = ["d.cc"], deps = [":facade", "@pybind11//:pybind11"])
+nacelle_cc_library(name = "e", hdrs = ["e.h"], textual_hdrs = ["replaced.h"])
+nacelle_cc_test(name = "f", srcs = ["f.cc"], deps = [":e"])
 """
 
 
@@ -68,6 +70,9 @@ def test_includes_need_direct_dependencies(tmp_path: Path) -> None:
         "core/bad.cc": '#include "core/nowhere.h"\n',
         "core/c.cc": '#include "core/a.h"\n#include "core/b.h"\n#include "core/generated.h"\n',
         "core/d.cc": '#include <pybind11/pybind11.h>\n#include "core/a.h"\n',
+        "core/e.h": '#include "core/replaced.h"\n',
+        "core/replaced.h": '#include "core/a.h"\n',
+        "core/f.cc": '#include "core/replaced.h"\n',
     }
     assert layers.missing_deps(tree(tmp_path, files)) == [
         "//core:c: core/c.cc includes core/a.h; deps should have //core:a"
