@@ -1,11 +1,19 @@
 """What calling an engine costs on the host: bazel run //bench:overhead.
 
-Times programs of the reference engine against the TorchScript module that is inside the engine, called directly. The
-difference is what the operator, the checks, the context and the interface of TensorRT add to a call.
+Each row times a program with an engine of the reference engine, called from Python through TorchScript, and the same
+without the engine; the difference is what the engine costs beside its work:
+
+- the first rows hold real engines, against the TorchScript module that is inside the engine, called directly;
+- the rows "nothing" hold an engine that returns from a run at once (idle_engine.cc), against a TorchScript module that
+  returns what it is given: the operator's own share. It counts the interpreter's steps for the operator, the checks of
+  the inputs, the context, new tensors for the outputs and the calls of TensorRT's interface.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import typer
@@ -14,6 +22,9 @@ from rich.table import Table
 from torch.utils import benchmark
 
 import torch_nacelle as nacelle
+
+IDLE_ENGINE = Path(__file__).with_name("libidle_engine.so")
+ROUNDS = 20  # short ones, so that some are not disturbed by what else the machine does
 
 
 class OneOutput(torch.nn.Module):
@@ -32,13 +43,73 @@ class TwoOutputs(torch.nn.Module):
         return x + 1.0, x * 2.0
 
 
+class NothingOnce(torch.nn.Module):
+    """No operation."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`x`."""
+        return x
+
+
+class NothingTwice(torch.nn.Module):
+    """No operation, two outputs."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """`x`, twice."""
+        return x, x
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a row compares: a module called directly, and the engine of a module."""
+
+    name: str
+    direct: torch.nn.Module
+    inside: torch.nn.Module
+    idle: bool
+
+
+CASES = (
+    Case("1 output, x + 1", OneOutput(), OneOutput(), idle=False),
+    Case("2 outputs, x + 1 and x * 2", TwoOutputs(), TwoOutputs(), idle=False),
+    Case("1 output, nothing", NothingOnce(), OneOutput(), idle=True),
+    Case("2 outputs, nothing", NothingTwice(), TwoOutputs(), idle=True),
+)
+
+
 @dataclass(frozen=True)
 class Row:
-    """Median microseconds a call."""
+    """Microseconds a call."""
 
     name: str
     direct: float
     engine: float
+
+    @property
+    def added(self) -> float:
+        """What the engine costs beside its work."""
+        return self.engine - self.direct
+
+
+@contextmanager
+def idle_engines() -> Iterator[None]:
+    """While it lasts, engines of the reference engine are set up to do nothing when they run."""
+    before = os.environ.get("NACELLE_REFERENCE_LIBRARY")
+    os.environ["NACELLE_REFERENCE_LIBRARY"] = str(IDLE_ENGINE)
+    try:
+        yield
+    finally:
+        os.environ.pop("NACELLE_REFERENCE_LIBRARY")
+        if before is not None:
+            os.environ["NACELLE_REFERENCE_LIBRARY"] = before
+
+
+def engine_of(case: Case, x: torch.Tensor) -> torch.jit.ScriptModule:
+    """A program whose only work is the case's engine."""
+    if not case.idle:
+        return nacelle.compile(case.inside, [x])
+    with idle_engines():
+        return nacelle.compile(case.inside, [x])
 
 
 def median_us(call: Callable[[torch.Tensor], object], x: torch.Tensor, seconds: float) -> float:
@@ -47,22 +118,42 @@ def median_us(call: Callable[[torch.Tensor], object], x: torch.Tensor, seconds: 
     return float(timer.blocked_autorange(min_run_time=seconds).median * 1e6)
 
 
-def measure(module: torch.nn.Module, x: torch.Tensor, seconds: float) -> Row:
-    """Times `module` as TorchScript and as an engine, turn by turn."""
-    direct = torch.jit.freeze(torch.jit.script(module.eval()))
-    engine = nacelle.compile(module, [x])
+def measure(case: Case, x: torch.Tensor, seconds: float) -> Row:
+    """Times both calls of a case turn by turn, and takes the round that was disturbed least."""
+    direct = torch.jit.freeze(torch.jit.script(case.direct.eval()))
+    engine = engine_of(case, x)
+    part = seconds / ROUNDS
     with torch.inference_mode():
-        rounds = [(median_us(direct, x, seconds / 3), median_us(engine, x, seconds / 3)) for _ in range(3)]
-    return Row(type(module).__name__, min(a for a, _ in rounds), min(b for _, b in rounds))
+        rounds = [(median_us(direct, x, part), median_us(engine, x, part)) for _ in range(ROUNDS)]
+    return Row(case.name, min(a for a, _ in rounds), min(b for _, b in rounds))
 
 
-def main(seconds: float = typer.Option(3.0, help="How long to run each of the calls.")) -> None:
+def cpu_model() -> str:
+    """The processor's name, as Linux tells it."""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return "unknown processor"
+
+
+def conditions() -> str:
+    """What figures mean nothing without."""
+    load = " ".join(Path("/proc/loadavg").read_text(encoding="utf-8").split()[:3])
+    return (
+        f"{cpu_model()}, {os.cpu_count()} CPUs, load {load}, torch {torch.__version__}, nacelle {nacelle.__version__}"
+    )
+
+
+def main(seconds: float = typer.Option(3.0, help="How long to run each of the eight calls.")) -> None:
     """Prints the host time of a call, with and without an engine."""
-    table = Table("module", "inner module, µs", "engine, µs", "added, µs")
-    for module in (OneOutput(), TwoOutputs()):
-        row = measure(module, torch.ones(1, 16), seconds)
-        table.add_row(row.name, f"{row.direct:.2f}", f"{row.engine:.2f}", f"{row.engine - row.direct:.2f}")
-    Console().print(table)
+    started = conditions()
+    table = Table("engine", "without it, µs", "with it, µs", "added, µs", title="Host time per call")
+    for case in CASES:
+        row = measure(case, torch.ones(1, 16), seconds)
+        table.add_row(row.name, f"{row.direct:.2f}", f"{row.engine:.2f}", f"{row.added:.2f}")
+    console = Console()
+    console.print(table)
+    console.print(started, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
