@@ -4,17 +4,23 @@ load("@python//:environment.bzl", "ENVIRONMENT")
 load("@torch//:torch_version.bzl", "TORCH_PUBLIC")
 load("//toolchains:version.bzl", "VERSION")
 
+def _source_path(file):
+    """Returns a file's path in the repository that it comes from."""
+    path = file.short_path
+    return path.split("/", 2)[2] if path.startswith("../") else path
+
 def _module_path(ctx, file):
     """Returns a module's path in the wheel: its path below the folder of the rule."""
     prefix = ctx.label.package + "/"
-    if not file.short_path.startswith(prefix):
-        fail("%s is not below %s; name it in `files` with its place in the wheel." % (file.short_path, prefix))
-    return file.short_path[len(prefix):]
+    path = _source_path(file)
+    if not path.startswith(prefix):
+        fail("%s is not below %s; name it in `files` with its place in the wheel." % (path, prefix))
+    return path[len(prefix):]
 
 def _placed(ctx):
     """Returns [(file, path in the wheel)] of everything in the wheel."""
     placed = [(file, _module_path(ctx, file)) for file in ctx.files.modules]
-    placed += [(file, ctx.attr.include + "/" + file.short_path) for file in ctx.files.headers]
+    placed += [(file, ctx.attr.include + "/" + _source_path(file)) for file in ctx.files.headers]
     for target, place in ctx.attr.files.items():
         place = place.replace("{extension_suffix}", ENVIRONMENT["extension_suffix"])
         files = target.files.to_list()
