@@ -9,6 +9,7 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -21,6 +22,7 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/abi/plan_header.h"
@@ -64,6 +66,11 @@ std::string ReadFile(const char* path) {
 
 double Microseconds(Clock::duration duration) { return std::chrono::duration<double, std::micro>(duration).count(); }
 
+double Median(std::vector<double> values) {
+  std::ranges::nth_element(values, values.begin() + static_cast<ptrdiff_t>(values.size() / 2));
+  return values[values.size() / 2];
+}
+
 // Median microseconds a call.
 struct Latency {
   double host;       // until the call returns, with nothing under way
@@ -88,16 +95,41 @@ Latency Measure(const std::function<void()>& call, const std::function<void()>& 
     wait();
     sustained.push_back(Microseconds(Clock::now() - start) / kBlock);
   }
-  const auto median = [](std::vector<double>& values) {
-    std::ranges::nth_element(values, values.begin() + static_cast<ptrdiff_t>(values.size() / 2));
-    return values[values.size() / 2];
-  };
-  return {median(host), median(sustained)};
+  return {Median(std::move(host)), Median(std::move(sustained))};
 }
 
-void Print(const char* name, const Latency& latency, const Latency& floor) {
-  std::printf("%-44s %9.2f %9.2f %9.2f %9.2f\n", name, latency.host, latency.host - floor.host, latency.sustained,
-              latency.sustained - floor.sustained);
+// A kind of call, and the stream that is current for it.
+struct Row {
+  const char* name;
+  c10::Stream stream;
+  std::function<void()> call;
+  std::vector<Latency> turns;
+};
+
+// Measures the rows turn by turn, since clocks change while this runs, and prints the medians of the turns; "over" is
+// against the first row.
+void PrintMedians(std::vector<Row> rows, double seconds) {
+  constexpr int kTurns = 7;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    for (Row& row : rows) {
+      const c10::StreamGuard guard(row.stream);
+      row.turns.push_back(Measure(row.call, [&] { row.stream.synchronize(); }, seconds / kTurns));
+    }
+  }
+  std::printf("%-48s %9s %9s %9s %9s\n", "one thread, µs a call (median)", "host", "over", "sustained", "over");
+  Latency floor{};
+  for (const Row& row : rows) {
+    std::vector<double> host;
+    std::vector<double> sustained;
+    for (const Latency& turn : row.turns) {
+      host.push_back(turn.host);
+      sustained.push_back(turn.sustained);
+    }
+    const Latency median{Median(host), Median(sustained)};
+    if (&row == &rows.front()) floor = median;
+    std::printf("%-48s %9.2f %9.2f %9.2f %9.2f\n", row.name, median.host, median.host - floor.host, median.sustained,
+                median.sustained - floor.sustained);
+  }
 }
 
 // A plan with an execution context, bound to tensors of its own.
@@ -176,29 +208,21 @@ void MeasureLatency(const std::string& plan, double seconds) {
   Raw raw(raw_engine, sizes, 0, nullptr);
   const at::Tensor x = at::randn(sizes, at::TensorOptions().device(kDevice));
   DefaultStream().synchronize();
-
-  std::printf("%-44s %9s %9s %9s %9s\n", "one thread, µs a call (median)", "host", "over", "sustained", "over");
-  const auto wait = [&] { stream.synchronize(); };
-  const Latency floor = Measure([&] { raw.Enqueue(stream.native_handle()); }, wait, seconds);
-  Print("enqueueV3 alone", floor, floor);
-  Print("enqueueV3, shape and addresses set anew",
-        Measure([&] { raw.SetAll(), raw.Enqueue(stream.native_handle()); }, wait, seconds), floor);
-  {
-    const c10::StreamGuard guard(stream);
-    Print("runtime::Execute, side stream",
-          Measure([&] { runtime::Execute(*engine, {x}); }, wait, seconds), floor);
-    Print("TorchScript, side stream", Measure([&] { module.forward({x}); }, wait, seconds), floor);
-  }
-  const auto wait_default = [&] { DefaultStream().synchronize(); };
-  Print("TorchScript, default stream", Measure([&] { module.forward({x}); }, wait_default, seconds), floor);
   std::vector<int64_t> twice = sizes;
   twice[0] = 2;
   const at::Tensor y = at::randn(twice, at::TensorOptions().device(kDevice));
   DefaultStream().synchronize();
-  const c10::StreamGuard guard(stream);
   bool odd = false;
-  Print("TorchScript, side stream, batch 1 and 2 in turn",
-        Measure([&] { module.forward({(odd = !odd) ? x : y}); }, wait, seconds), floor);
+  const std::vector<Row> rows = {
+      {"enqueueV3 alone", stream, [&] { raw.Enqueue(stream.native_handle()); }, {}},
+      {"enqueueV3, shape and addresses set anew", stream,
+       [&] { raw.SetAll(), raw.Enqueue(stream.native_handle()); }, {}},
+      {"runtime::Execute, side stream", stream, [&] { runtime::Execute(*engine, {x}); }, {}},
+      {"TorchScript, side stream", stream, [&] { module.forward({x}); }, {}},
+      {"TorchScript, default stream", DefaultStream(), [&] { module.forward({x}); }, {}},
+      {"TorchScript, side stream, batch 1 and 2 in turn", stream, [&] { module.forward({(odd = !odd) ? x : y}); }, {}},
+  };
+  PrintMedians(rows, seconds);
 }
 
 // Calls a second of `threads` threads, each with what `make` gives it: a call and the stream it works on.
@@ -238,7 +262,7 @@ double Throughput(int threads, const MakeCall& make, double seconds) {
   return static_cast<double>(calls) / std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Adds one part of a call to each enqueueV3, to see what it costs when threads compete.
+// A part of what the runtime does for a call.
 struct Part {
   const char* name;
   std::function<void(const c10::Stream&)> run;
@@ -268,25 +292,14 @@ std::vector<Part> Parts() {
   };
 }
 
-void MeasureParts(const std::string& plan, double seconds) {
-  const tensorrt::CudaEngine engine = Deserialize(plan);
-  const std::vector<int64_t> sizes = InputSizes(engine);
-  std::printf("\n%-44s %9s %9s\n", "added to enqueueV3 alone, µs a call", "1 thread", "8 threads");
-  const auto time = [&](int threads, const Part* part) {
-    const MakeCall make = [&](const c10::Stream& stream) {
-      auto raw = std::make_shared<Raw>(engine, sizes, 0, stream.native_handle());
-      return [raw, part, stream] {
-        if (part != nullptr) part->run(stream);
-        raw->Enqueue(stream.native_handle());
-      };
-    };
-    return threads * 1e6 / Throughput(threads, make, seconds);
-  };
-  const double one = time(1, nullptr);
-  const double eight = time(8, nullptr);
-  std::printf("%-44s %9.2f %9.2f\n", "(enqueueV3 alone)", one, eight);
+void MeasureParts(double seconds) {
+  std::printf("\n%-44s %9s %9s\n", "parts of a call alone, µs", "1 thread", "8 threads");
   for (const Part& part : Parts()) {
-    std::printf("%-44s %9.2f %9.2f\n", part.name, time(1, &part) - one, time(8, &part) - eight);
+    const MakeCall make = [&](const c10::Stream& stream) {
+      return [&part, stream] { part.run(stream); };
+    };
+    const auto time = [&](int threads) { return threads * 1e6 / Throughput(threads, make, seconds / 4); };
+    std::printf("%-44s %9.2f %9.2f\n", part.name, time(1), time(8));
   }
 }
 
@@ -310,11 +323,16 @@ void MeasureThroughput(const std::string& plan, double seconds) {
   std::printf("\n%-24s %12s %12s %8s %12s %8s\n", "threads, calls a second", "enqueueV3", "Execute", "share",
               "TorchScript", "share");
   for (const int threads : {1, 2, 4, 8}) {
-    const double floor = Throughput(threads, raw, seconds);
-    const double ours = Throughput(threads, scripted, seconds);
-    const double executed = Throughput(threads, direct, seconds);
-    std::printf("%-24d %12.0f %12.0f %8.2f %12.0f %8.2f\n", threads, floor, executed, executed / floor, ours,
-                ours / floor);
+    // Turn by turn, since clocks change while this runs; the median of the turns.
+    std::array<std::vector<double>, 3> rates;
+    const std::array<const MakeCall*, 3> calls = {&raw, &direct, &scripted};
+    for (int turn = 0; turn < 5; ++turn) {
+      for (size_t i = 0; i < calls.size(); ++i) rates[i].push_back(Throughput(threads, *calls[i], seconds / 5));
+    }
+    for (std::vector<double>& turns : rates) std::ranges::sort(turns);
+    const double floor = rates[0][2];
+    std::printf("%-24d %12.0f %12.0f %8.2f %12.0f %8.2f\n", threads, floor, rates[1][2], rates[1][2] / floor,
+                rates[2][2], rates[2][2] / floor);
   }
 }
 
@@ -331,7 +349,7 @@ int main(int argc, char** argv) {
     const c10::DeviceGuard device(nacelle::kDevice);
     nacelle::MeasureLatency(nacelle::ReadFile(argv[1]), seconds);
     nacelle::MeasureThroughput(nacelle::ReadFile(argv[2]), seconds);
-    nacelle::MeasureParts(nacelle::ReadFile(argv[2]), seconds);
+    nacelle::MeasureParts(seconds);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -2,6 +2,7 @@
 
 #include <c10/core/DeviceGuard.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -83,9 +84,18 @@ std::shared_ptr<const DeserializedPlan> DeserializedPlan::Shared(std::shared_ptr
   std::shared_ptr<const DeserializedPlan> shared = entry->plan.lock();
   if (shared == nullptr) {
     shared = std::make_shared<const DeserializedPlan>(std::move(library), device, plan);
-    entry->plan = shared;
+    if (shared->AllowsManyContexts()) entry->plan = shared;
   }
   return shared;
+}
+
+bool DeserializedPlan::AllowsManyContexts() const {
+  if (library_->release().major >= 10) return true;
+  for (int i = 0; i < engine_->NumIoTensors(); ++i) {
+    const tensorrt::Dims shape = engine_->Shape(engine_->IoTensorName(i));
+    if (std::ranges::any_of(shape.extents(), [](int64_t extent) { return extent < 0; })) return false;
+  }
+  return true;
 }
 
 }  // namespace nacelle::runtime

@@ -29,9 +29,14 @@ class DeserializedPlan {
   DeserializedPlan& operator=(const DeserializedPlan&) = delete;
 
   // The same, but one that exists already where library, device and plan are the same. Plans are told apart by their
-  // size and a hash of 64 bits. Any thread; threads that ask for one plan at once wait for the first of them.
+  // size and a hash of 64 bits. Not shared are plans with dynamic shapes before TensorRT 10, where a profile belongs to
+  // one context: engines would take the profiles from each other. Any thread; threads that ask for one plan at once
+  // wait for the first of them.
   static std::shared_ptr<const DeserializedPlan> Shared(std::shared_ptr<const tensorrt::Library> library,
                                                         c10::Device device, std::string_view plan);
+
+  // Whether any number of execution contexts can have any of its profiles.
+  bool AllowsManyContexts() const;
 
   const tensorrt::CudaEngine& engine() const { return *engine_; }
   const std::shared_ptr<const tensorrt::Library>& library() const { return library_; }

@@ -162,9 +162,10 @@ class LeasePool {
     }
   }
 
-  // Null where no more can be made and others exist that can be waited for.
+  // Null where no more can be made and others exist, or existed meanwhile, that can be waited for.
   Place* Make() {
-    Place* const place = Reserve();
+    const Reservation reserved = Reserve();
+    Place* const place = reserved.place;
     if (place == nullptr) return nullptr;
     try {
       place->item = make_(static_cast<int>(place - places_.get()));
@@ -176,20 +177,26 @@ class LeasePool {
       full_ = made_ > 0;
       // Others may wait for an item that will not come; one of them has to try and get the error itself.
       returned_.notify_all();
-      if (made_ == 0) throw;
+      // An item that was there a moment ago may have been the reason.
+      if (reserved.alone && reservations_ == reserved.number) throw;
       return nullptr;
     }
   }
 
-  Place* Reserve() {
+  struct Reservation {
+    Place* place = nullptr;
+    bool alone = false;    // there was no other item
+    uint64_t number = 0;
+  };
+
+  Reservation Reserve() {
     const std::lock_guard lock(mutex_);
-    if (full_ || made_ == capacity_) return nullptr;
+    if (full_ || made_ == capacity_) return {};
     int index = 0;
     while (places_[index].state.load(std::memory_order_relaxed) != State::kEmpty) ++index;
     places_[index].state.store(State::kTaken, std::memory_order_relaxed);
-    ++made_;
     if (index >= used_.load(std::memory_order_relaxed)) used_.store(index + 1, std::memory_order_release);
-    return &places_[index];
+    return {&places_[index], made_++ == 0, ++reservations_};
   }
 
   void PutBack(Place& place) {
@@ -241,6 +248,7 @@ class LeasePool {
   std::atomic<int> waiting_ = 0;
   mutable std::mutex mutex_;  // guards what follows, and places that become or cease to be empty
   std::condition_variable returned_;
+  uint64_t reservations_ = 0;
   int made_ = 0;       // items that exist or are being made
   int kept_ = 0;       // of these, those that no lease returns
   bool full_ = false;  // the maker failed with others alive: make no more

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy
@@ -109,6 +110,93 @@ def test_a_fresh_process(program: torch.jit.ScriptModule, reference: TwoHeads, t
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True, env=environment)
     assert_close(torch.load(files[2]), reference(x))
+
+
+def test_cpp_without_python(program: torch.jit.ScriptModule, reference: TwoHeads, tmp_path: Path) -> None:
+    x = images(7)
+    torch.save(x.cpu(), tmp_path / "x.pt")
+    command = ["examples/cpp/run_program", str(tmp_path / f"{DYNAMIC.name}.ts"), "--device", "cuda"]
+    command += ["--input", str(tmp_path / "x.pt"), "--output", str(tmp_path / "y.pt")]
+    subprocess.run(command, check=True)
+    assert_close(torch.load(tmp_path / "y.pt"), reference(x))
+
+
+def test_the_plan_is_saved_byte_for_byte(program: torch.jit.ScriptModule, tmp_path: Path) -> None:
+    program(images(1))
+    for source, abi_version in ((program, 3), (program, 9)):
+        copy = nacelle.read(source)
+        copy.convert(abi_version)
+        copy.save(tmp_path / "copy.ts")
+        (engine,) = nacelle.read(tmp_path / "copy.ts").engines
+        assert engine.abi_version == abi_version
+        assert engine.plan == DYNAMIC.read_bytes()
+
+
+def test_to_another_device(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
+    nacelle.to(program, "cuda:0")
+    x = images(2)
+    assert_close(program(x), reference(x))
+    (engine,) = nacelle.read(program).engines
+    assert engine.device.endswith("%" + torch.cuda.get_device_name(0))
+    with pytest.raises(nacelle.DeviceError, match="it is to run on cuda:63, and there is no such GPU here"):
+        nacelle.to(program, "cuda:63")
+    with pytest.raises(nacelle.DeviceError, match="which runs on GPUs: name a CUDA device"):
+        nacelle.to(program, "cpu")
+    assert_close(program(x), reference(x))
+
+
+def test_a_profile_has_the_layers_of_the_engine(
+    program: torch.jit.ScriptModule, reference: TwoHeads, tmp_path: Path
+) -> None:
+    x = images(2)
+    for stream in (torch.cuda.default_stream(), torch.cuda.Stream()):
+        torch.cuda.synchronize()
+        with torch.cuda.stream(stream), nacelle.profile(program) as profile:
+            for _ in range(3):
+                found = program(x)
+        assert_close(found, reference(x))
+        assert len(profile.layers) > 2
+        assert all(layer.calls == 3 and layer.mean_ms > 0 for layer in profile.layers)
+        profile.save_trace(tmp_path / "trace.json")
+
+
+def test_the_libraries_here_are_listed() -> None:
+    found = {(library.release, library.kind) for library in nacelle.tensorrt_libraries()}
+    assert ("8.5.3.1", "full") in found
+
+
+@pytest.mark.skipif("NACELLE_UPSTREAM_DATA" not in os.environ, reason="set NACELLE_UPSTREAM_DATA")
+def test_two_releases_in_one_process(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
+    other = torch.jit.load(os.path.join(os.environ["NACELLE_UPSTREAM_DATA"], "abi9_trt11.0.0_rtx5090.ts"))
+    x = images(16)
+    y = torch.randn(1, 3, 224, 224, device="cuda")
+    wanted_x, wanted_y = reference(x), other(y).clone()
+    for _ in range(20):
+        assert_close(program(x), wanted_x)
+        assert torch.allclose(other(y), wanted_y, atol=1e-5)
+    torch.cuda.synchronize()
+    problems: list[str] = []
+
+    def work(call: Callable[[], None]) -> None:
+        try:
+            with torch.cuda.stream(torch.cuda.Stream()):
+                for _ in range(200):
+                    call()
+        except BaseException as error:
+            problems.append(repr(error))
+
+    def call_other() -> None:
+        assert torch.allclose(other(y), wanted_y, atol=1e-5)
+
+    threads = [
+        threading.Thread(target=work, args=(lambda: assert_close(program(x), wanted_x),)),
+        threading.Thread(target=work, args=(call_other,)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
 
 
 @pytest.mark.parametrize("shared_scratch", [False, True])

@@ -107,6 +107,34 @@ TEST(LeasePool, WhereOneIsAllThatCanBeMadeOthersWaitForIt) {
   EXPECT_EQ(tries, 2);  // it was remembered that there can be no second one
 }
 
+// As when a profile belongs to one context: the second cannot be made because of the first, which then goes.
+TEST(LeasePool, AnItemThatGoesWhileAnotherFailsIsNoReasonToFail) {
+  std::atomic<int> alive = 0;
+  struct Counted : Item {
+    Counted(int index, std::atomic<int>& alive) : Item(index), alive(alive) { ++alive; }
+    ~Counted() { --alive; }
+    std::atomic<int>& alive;
+  };
+  LeasePool<Counted> pool(8, [&](int index) {
+    if (alive > 0) {
+      while (alive > 0) std::this_thread::yield();
+      throw std::runtime_error("a profile belongs to one context");
+    }
+    return std::make_unique<Counted>(index, alive);
+  });
+  for (int i = 0; i < 50; ++i) {
+    std::atomic<bool> right = false;
+    auto first = std::make_unique<LeasePool<Counted>::Lease>(pool.Acquire(Lane(0)));
+    std::thread other([&] {
+      const LeasePool<Counted>::Lease lost = pool.Acquire(Lane(1));
+      right = true;
+    });
+    first.reset();
+    other.join();
+    EXPECT_TRUE(right);
+  }
+}
+
 TEST(LeasePool, KeptItemsAreNobodyElses) {
   Pool pool = MakePool(2);
   pool.Acquire(Lane(0)).Keep();

@@ -1,5 +1,5 @@
 // Engines and threads: many threads on one engine, an engine for each thread, and engines that come and go while others
-// run. Every result is checked. (What ThreadSanitizer can see is in context_pool_test and in tests/core.)
+// run. Every result is checked. (What ThreadSanitizer can see is in lease_pool_test and in tests/core.)
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/serialization/import.h>
