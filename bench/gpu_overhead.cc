@@ -236,7 +236,8 @@ double Throughput(int threads, const MakeCall& make, double seconds) {
   std::vector<std::thread> workers;
   for (int t = 0; t < threads; ++t) {
     workers.emplace_back([&] {
-      const c10::DeviceGuard device(kDevice);
+      const c10::DeviceGuard on_device(kDevice);
+      device::UseDevice(kDevice.index());
       const c10::Stream stream = NewStream();
       const c10::StreamGuard guard(stream);
       const auto call = make(stream);
@@ -345,6 +346,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const double seconds = argc > 3 ? std::atof(argv[3]) : 1.0;
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   try {
     const c10::DeviceGuard device(nacelle::kDevice);
     nacelle::MeasureLatency(nacelle::ReadFile(argv[1]), seconds);

@@ -156,7 +156,8 @@ def test_a_profile_has_the_layers_of_the_engine(
                 found = program(x)
         assert_close(found, reference(x))
         assert len(profile.layers) > 2
-        assert all(layer.calls == 3 and layer.mean_ms > 0 for layer in profile.layers)
+        assert all(layer.calls == 3 and layer.mean_ms >= 0 for layer in profile.layers)
+        assert profile.layers[0].mean_ms > 0
         profile.save_trace(tmp_path / "trace.json")
 
 
