@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "runtime/reference/configs.h"
 
 namespace nacelle::reference {
 
@@ -19,8 +20,7 @@ ExecutionContext::ExecutionContext(Object* engine, std::shared_ptr<LoadedPlan> p
       inputs_(plan_->inputs().size()),
       outputs_(plan_->outputs().size()),
       scratch_by_caller_(scratch_by_caller),
-      config_(Reporter(reporter.table(), reporter.logger())) {
-  config_.SetStrategy(strategy);
+      strategy_(strategy) {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const TensorSpec& spec = plan_->inputs()[i];
     inputs_[i] = {spec.shape, !spec.dynamic()};
@@ -300,6 +300,10 @@ bool ExecutionContext::SetDebugListener(void* listener) {
 void* ExecutionContext::GetDebugListener() { return debug_listener_; }
 bool ExecutionContext::GetDebugState(const char* /*name*/) { return false; }
 bool ExecutionContext::GetUnfusedTensorsDebugState() { return false; }
-void* ExecutionContext::GetRuntimeConfig() { return &config_; }
+void* ExecutionContext::GetRuntimeConfig() {
+  auto config = std::make_unique<RuntimeConfig>(reporter());
+  config->SetStrategy(strategy_);
+  return config.release();
+}
 
 }  // namespace nacelle::reference

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "runtime/reference/configs.h"
 #include "runtime/reference/dims.h"
 #include "runtime/reference/loaded_plan.h"
 #include "runtime/reference/object.h"
@@ -87,7 +86,7 @@ class ExecutionContext final : public Object {
   void* GetDebugListener();
   bool GetDebugState(const char* name);
   bool GetUnfusedTensorsDebugState();
-  void* GetRuntimeConfig();
+  void* GetRuntimeConfig();  // a new object, which belongs to the caller
 
   // By index, in 8.x: tensor i of profile p is binding p * (number of tensors) + i.
   bool SetBindingDimensions(int32_t binding, Dims32 dims);
@@ -148,7 +147,7 @@ class ExecutionContext final : public Object {
   bool emits_profile_ = true;
   std::optional<float> unreported_milliseconds_;
 
-  RuntimeConfig config_;
+  const int32_t strategy_;
   std::string name_;
   bool debug_sync_ = false;
   void* input_consumed_ = nullptr;

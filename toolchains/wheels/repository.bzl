@@ -8,7 +8,7 @@ def _wheel_files_impl(ctx):
             ctx.path(ctx.attr._script),
             ctx.path(ctx.attr.lock),
             "files",
-            ctx.attr.python,
+            ctx.attr.python or environment["python"],
         ] + ctx.attr.requirements,
         timeout = 3600,
         quiet = False,
@@ -22,7 +22,7 @@ wheel_files = repository_rule(
     attrs = {
         "build_file": attr.label(mandatory = True, doc = "The BUILD file; the wheels' files are in the folder files/."),
         "lock": attr.label(mandatory = True, doc = "The lock file that has the requirements."),
-        "python": attr.string(default = "3.11", doc = "The Python release whose wheels are taken."),
+        "python": attr.string(default = "3.11", doc = "The Python release whose wheels are taken; empty: the build's own."),
         "requirements": attr.string_list(mandatory = True, doc = "name==version, as the lock writes them."),
         "_environment": attr.label(default = "@python//:environment.json"),
         "_script": attr.label(default = "//toolchains/wheels:unpack.py"),

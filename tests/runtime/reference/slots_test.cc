@@ -150,6 +150,8 @@ TEST_F(SlotsTest, ContextsFromRuntimeConfigs) {
   const Raw context(engine.Call<void*>(Method::kCudaEngine_createExecutionContextWithRuntimeConfig, config.object()));
   ASSERT_TRUE(context);
   EXPECT_FALSE(context.Call<bool>(Method::kExecutionContext_enqueueV3, static_cast<void*>(nullptr)));
+  const Raw told(context.Call<void*>(Method::kExecutionContext_getRuntimeConfig));  // the caller's to delete
+  EXPECT_EQ(told.Call<int32_t>(Method::kRuntimeConfig_getExecutionContextAllocationStrategy), 2);
   config.Call<void>(Method::kRuntimeConfig_setExecutionContextAllocationStrategy, 3);
   EXPECT_EQ(config.Call<int32_t>(Method::kRuntimeConfig_getExecutionContextAllocationStrategy), 2);
   EXPECT_FALSE(Raw(

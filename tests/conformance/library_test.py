@@ -1,0 +1,89 @@
+"""The library under NVIDIA's names, and the runtime object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.conformance import bindings, plans
+from tests.conformance.bindings import MAJOR, trt
+from tests.conformance.clients import Log
+
+
+def test_no_other_library_of_the_kind_is_in_the_process() -> None:
+    found = {file.resolve() for file in bindings.mapped_libraries()}
+    assert {file for file in found if file.name.startswith("libnv")} == set()
+    assert bindings.LIBRARY in found
+
+
+def test_the_bindings_are_of_the_release_that_was_asked_for() -> None:
+    assert trt.__version__ == bindings.RELEASE
+
+
+def test_a_runtime_keeps_its_logger(runtime: Any, log: Log) -> None:
+    assert runtime.logger is log
+
+
+def test_a_runtime_keeps_its_settings(runtime: Any, tmp_path: Path) -> None:
+    assert runtime.max_threads == 1
+    runtime.max_threads = 5
+    runtime.temporary_directory = str(tmp_path)
+    runtime.tempfile_control_flags = 2
+    assert runtime.max_threads == 5
+    assert runtime.temporary_directory == str(tmp_path)
+    assert runtime.tempfile_control_flags == 2
+    for allowed in (False, True, False):
+        runtime.engine_host_code_allowed = allowed
+        assert runtime.engine_host_code_allowed is allowed
+    assert (runtime.num_DLA_cores, runtime.DLA_core) == (0, 0)
+
+
+def test_a_setting_that_cannot_be_is_refused(runtime: Any, log: Log) -> None:
+    runtime.max_threads = 0
+    assert "IRuntime::setMaxThreads: 0; wanted 1 or more" in log.take_error()
+    runtime.DLA_core = 3
+    assert "IRuntime::setDLACore: 3" in log.take_error()
+
+
+def test_a_memory_allocator_is_taken(runtime: Any) -> None:
+    class Allocator(trt.IGpuAllocator):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.IGpuAllocator.__init__(self)
+
+    runtime.gpu_allocator = Allocator()
+    assert runtime.deserialize_cuda_engine(plans.scale()) is not None
+
+
+def test_what_the_reference_engine_lacks_says_so(runtime: Any, log: Log) -> None:
+    assert runtime.get_plugin_registry() is None
+    assert "does not support Runtime::getPluginRegistry" in log.take_error()
+    assert runtime.load_runtime("libnvinfer_lean.so") is None
+    assert "does not support Runtime::loadRuntime" in log.take_error()
+
+
+def test_bytes_that_are_no_plan_are_refused(runtime: Any, log: Log) -> None:
+    plan = plans.scale()
+    for bad, words in ((b"abc", "3 bytes are left"), (plan[:-1], "size"), (b"xxxx" + plan[4:], "magic")):
+        assert runtime.deserialize_cuda_engine(bad) is None
+        assert words in log.take_error()
+
+
+def test_an_engine_comes_from_a_stream(runtime: Any) -> None:
+    if MAJOR != 10:  # what 11 has instead, IStreamReaderV2, wants a CUDA driver in NVIDIA's bindings
+        assert not hasattr(trt, "IStreamReader")
+        return
+
+    class Reader(trt.IStreamReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.IStreamReader.__init__(self)
+            self.rest = plans.scale()
+
+        def read(self, size: int) -> bytes:
+            count = min(size, 700)
+            part, self.rest = self.rest[:count], self.rest[count:]
+            return part
+
+    reader = Reader()
+    engine = runtime.deserialize_cuda_engine(reader)
+    assert reader.rest == b""
+    assert bytes(engine.serialize()) == plans.scale()
