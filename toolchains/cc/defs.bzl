@@ -39,6 +39,30 @@ def nacelle_cc_library(name, copts = [], **kwargs):
         **kwargs
     )
 
+def nacelle_header_check(name, hdrs, **kwargs):
+    """Compiles each header alone. For those that no .cc includes first: //tests/lint:headers_test finds them.
+
+    Args:
+      name: the target's name.
+      hdrs: headers of this package.
+      **kwargs: cc_library's attributes; deps are the target that has the headers, and what they need.
+    """
+    srcs = []
+    for header in hdrs:
+        source = "%s_%s.cc" % (name, header[:-len(".h")])
+        native.genrule(
+            name = source[:-len(".cc")],
+            outs = [source],
+            cmd = "echo '#include \"%s/%s\"' > $@" % (native.package_name(), header),
+        )
+        srcs.append(source)
+    nacelle_cc_library(
+        name = name,
+        srcs = srcs,
+        testonly = True,
+        **kwargs
+    )
+
 def nacelle_cc_test(name, copts = [], deps = [], size = "small", **kwargs):
     """A googletest program; main() comes with it.
 

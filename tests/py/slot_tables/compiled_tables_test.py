@@ -1,0 +1,75 @@
+"""The tables that are compiled in are those of third_party/tensorrt/abi, and those are as they were when made.
+
+The files are read here without the generator's code, so that a mistake of the generator shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+ABI = Path("third_party/tensorrt/abi")
+
+# What the generator leaves out: only the building of engines needs it.
+LEFT_OUT = {
+    *("Builder", "BuilderConfig", "NetworkDefinition", "OptimizationProfile", "Tensor", "TimingCache"),
+    *("Parser", "ParserError", "ProgressMonitor"),
+}
+
+Slots = dict[int, str]
+
+
+@cache
+def compiled() -> dict[str, dict[str, Slots]]:
+    """Release, class: the functions by slot, as the program has them. The key "" has the width of extents."""
+    text = subprocess.run(["tests/py/slot_tables/print_slot_tables"], check=True, capture_output=True, text=True).stdout
+    found: dict[str, dict[str, Slots]] = defaultdict(lambda: defaultdict(dict))
+    for line in text.splitlines():
+        release, width, name, slot, method = line.split()
+        assert method.startswith(name + "::")
+        found[release][name][int(slot)] = method.removeprefix(name + "::")
+        found[release][""][0] = width
+    return found
+
+
+def short(name: str, names: list[str]) -> str:
+    """nvinfer1::apiv::VRuntime is Runtime, nvinfer1::IRuntime IRuntime, and nvinfer1::ILogger, a callback, Logger."""
+    last = name.split("::")[-1]
+    if last.startswith("V") or any(other.endswith("::V" + last[1:]) for other in names):
+        return last.removeprefix("V")
+    return last.removeprefix("I")
+
+
+def same(entry: dict[str, str], method: str) -> bool:
+    """Whether a compiled name is that of a function in a file: overloads have something after an underscore."""
+    if entry["name"] == "~":
+        return method == {"complete": "destroy", "deleting": "delete"}[entry["dtor"]]
+    return method == entry["name"] or method.startswith(entry["name"] + "_")
+
+
+def test_every_slot_of_every_release() -> None:
+    files = sorted(ABI.glob("*.json"))
+    assert {file.stem for file in files} == set(compiled())
+    for file in files:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        classes = compiled()[data["release"]]
+        (width,) = (name[-2:] for name in data["structs"] if name.endswith(("Dims32", "Dims64")))
+        assert classes[""] == {0: width}
+        names = {name: short(name, list(data["classes"])) for name in data["classes"]}
+        kept = {name: ours for name, ours in names.items() if ours.removeprefix("I") not in LEFT_OUT}
+        assert set(kept.values()) == set(classes) - {""}
+        for name, ours in kept.items():
+            slots, entries = classes[ours], data["classes"][name]
+            assert set(slots) == set(range(len(entries)))
+            wrong = [(slot, slots[slot]) for slot, entry in enumerate(entries) if not same(entry, slots[slot])]
+            assert wrong == [], f"{file.name}: {name}"
+
+
+def test_the_files_are_as_they_were_when_they_were_made() -> None:
+    listed = [line.split() for line in (ABI / "SHA256SUMS").read_text(encoding="utf-8").splitlines()]
+    found = [[hashlib.sha256(file.read_bytes()).hexdigest(), file.name] for file in sorted(ABI.glob("*.json"))]
+    assert sorted(found) == sorted(listed)
