@@ -87,8 +87,10 @@ def test_an_output_whose_shape_follows_from_values(runtime: Any, log: Log) -> No
         assert torch.equal(memory.tensor(torch.int32), places)
         assert torch.equal(sums, wanted_sums)
         size = len(positive) * 2 * 4
-        asked = ("reallocate_output_async", "places", size, 64, 48) if MAJOR >= 10 else (
-            "reallocate_output", "places", size, 64
+        asked = (
+            ("reallocate_output_async", "places", size, 64, 48)
+            if MAJOR >= 10
+            else ("reallocate_output", "places", size, 64)
         )
         assert memory.calls == [asked, ("notify_shape", "places")]
 

@@ -25,8 +25,7 @@ namespace {
 // A table that owns what its spans point to.
 class WrongTable {
  public:
-  explicit WrongTable(const SlotTable& right)
-      : table_(right), slots_(right.slots.begin(), right.slots.end()) {
+  explicit WrongTable(const SlotTable& right) : table_(right), slots_(right.slots.begin(), right.slots.end()) {
     for (const auto layout : right.layouts) layouts_.emplace_back(layout.begin(), layout.end());
   }
 
