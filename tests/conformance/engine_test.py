@@ -74,24 +74,9 @@ def snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-# TensorRT's name, torch's, the first release that has it.
-DTYPES = [
-    ("FLOAT", torch.float32, (8, 5)),
-    ("HALF", torch.float16, (8, 5)),
-    ("INT8", torch.int8, (8, 5)),
-    ("INT32", torch.int32, (8, 5)),
-    ("BOOL", torch.bool, (8, 5)),
-    ("UINT8", torch.uint8, (8, 5)),
-    ("FP8", torch.float8_e4m3fn, (8, 6)),
-    ("BF16", torch.bfloat16, (10, 0)),
-    ("INT64", torch.int64, (10, 0)),
-    ("E8M0", torch.float8_e8m0fnu, (10, 12)),
-]
-
-
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [(name, dtype) for name, dtype, since in DTYPES if since <= VERSION],
+    [(name, dtype) for name, dtype, since in plans.DTYPES if since <= VERSION],
     ids=lambda value: str(value),
 )
 def test_dtypes_are_told_and_run(runtime: Any, name: str, dtype: torch.dtype) -> None:
@@ -108,7 +93,7 @@ def test_dtypes_are_told_and_run(runtime: Any, name: str, dtype: torch.dtype) ->
 
 
 def test_dtypes_that_the_release_lacks_are_refused(runtime: Any, log: Log) -> None:
-    for dtype in (dtype for _, dtype, since in DTYPES if since > VERSION):
+    for dtype in (dtype for _, dtype, since in plans.DTYPES if since > VERSION):
         assert runtime.deserialize_cuda_engine(plans.flip(dtype)) is None
         assert str(dtype).removeprefix("torch.") in log.take_error()
 

@@ -44,17 +44,18 @@ class Refuse(torch.nn.Module):
         return x + 1
 
 
+# TensorRT's name, torch's, the first release that has it.
 DTYPES = (
-    torch.float32,
-    torch.float16,
-    torch.int8,
-    torch.int32,
-    torch.bool,
-    torch.uint8,
-    torch.float8_e4m3fn,
-    torch.bfloat16,
-    torch.int64,
-    torch.float8_e8m0fnu,
+    ("FLOAT", torch.float32, (8, 5)),
+    ("HALF", torch.float16, (8, 5)),
+    ("INT8", torch.int8, (8, 5)),
+    ("INT32", torch.int32, (8, 5)),
+    ("BOOL", torch.bool, (8, 5)),
+    ("UINT8", torch.uint8, (8, 5)),
+    ("FP8", torch.float8_e4m3fn, (8, 6)),
+    ("BF16", torch.bfloat16, (10, 0)),
+    ("INT64", torch.int64, (10, 0)),
+    ("E8M0", torch.float8_e8m0fnu, (10, 12)),
 )
 
 
@@ -91,5 +92,5 @@ def build_all() -> None:
     """Builds every plan, so that it is there for forks of the process."""
     for build in (scale, positive, refuse):
         build()
-    for dtype in DTYPES:
+    for _, dtype, _ in DTYPES:
         flip(dtype)
