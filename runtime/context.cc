@@ -22,6 +22,9 @@ using Strategy = tensorrt::ExecutionContextAllocationStrategy;
 // What TensorRT asks of the addresses it is given; torch's own allocations have it, slices of them may not.
 constexpr uintptr_t kAlignment = 256;
 
+// Of how many shapes a context remembers what follows from them.
+constexpr size_t kKnownShapes = 8;
+
 // The address of a tensor without elements: TensorRT takes null for "not set", and reads nothing from it.
 alignas(kAlignment) char no_elements[kAlignment];
 
@@ -51,7 +54,10 @@ Context::Context(const LoadedEngine& engine, const tensorrt::CudaEngine& plan, i
       context_(plan.CreateExecutionContext(shared_scratch_ ? Strategy::kUSER_MANAGED : Strategy::kSTATIC)),
       stream_(engine.device(),
               shared_scratch_ ? std::optional(SharedScratch::SideStream(engine.device())) : std::nullopt) {
-  for (const TensorInfo& info : engine.inputs()) inputs_.push_back({info.name.c_str(), {}, nullptr, {}});
+  for (const TensorInfo& info : engine.inputs()) {
+    inputs_.push_back({info.name.c_str(), {}, nullptr, {}});
+    host_inputs_ |= info.on_host;
+  }
   for (const TensorInfo& info : engine.outputs()) {
     const c10::Device where = info.on_host ? c10::Device(at::kCPU) : engine.device();
     outputs_.push_back({info.name.c_str(), EmptyTensors(info.dtype, where), {}, nullptr, nullptr});
@@ -175,8 +181,31 @@ void Context::SetShapes(Inputs inputs) {
     input.sizes.assign(sizes.begin(), sizes.end());
   }
   if (!changed) return;
-  for (size_t i = 0; i < outputs_.size(); ++i) ReadShape(i);
+  if (!RecallShapes()) ReadShapes();
   shapes_set_ = true;
+}
+
+bool Context::RecallShapes() {
+  const auto same = [&](const KnownShapes& known) {
+    return std::ranges::equal(known.inputs, inputs_, {}, {}, &Input::sizes);
+  };
+  const auto known = std::ranges::find_if(known_shapes_, same);
+  if (known == known_shapes_.end()) return false;
+  for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i].sizes = known->outputs[i];
+  return true;
+}
+
+void Context::ReadShapes() {
+  for (size_t i = 0; i < outputs_.size(); ++i) ReadShape(i);
+  if (host_inputs_ || memory_outputs_) return;  // shapes follow from values too
+  KnownShapes known;
+  for (const Input& input : inputs_) known.inputs.push_back(input.sizes);
+  for (const Output& output : outputs_) known.outputs.push_back(output.sizes);
+  if (known_shapes_.size() < kKnownShapes) {
+    known_shapes_.push_back(std::move(known));
+  } else {
+    known_shapes_[next_known_++ % kKnownShapes] = std::move(known);
+  }
 }
 
 void Context::ReadShape(size_t index) {

@@ -70,6 +70,12 @@ class Context {
     std::unique_ptr<TorchMemory> memory;  // where the shape follows from values
   };
 
+  // Shapes of all inputs and the output shapes that TensorRT computed from them.
+  struct KnownShapes {
+    c10::SmallVector<Sizes, 2> inputs;
+    c10::SmallVector<Sizes, 2> outputs;
+  };
+
   void ChooseProfile(int profile);
   void BeginPhase(const char* name) {
     if (recorder_ != nullptr) [[unlikely]] recorder_->Begin(name);
@@ -77,6 +83,8 @@ class Context {
   Addresses PrepareInputs(Inputs inputs, Tensors& kept);
   const void* ReadOnHost(Input& input, const at::Tensor& tensor);
   void SetShapes(Inputs inputs);
+  void ReadShapes();
+  bool RecallShapes();
   void ReadShape(size_t index);
   Addresses MakeOutputs(Inputs inputs, c10::List<at::Tensor>& outputs);
   void Bind(const Addresses& inputs, const Addresses& outputs);
@@ -96,7 +104,10 @@ class Context {
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;
   bool shapes_set_ = false;
+  std::vector<KnownShapes> known_shapes_;  // the last few, so that shapes that come again are not computed again
+  size_t next_known_ = 0;                  // the one to forget next
   bool memory_outputs_ = false;  // whether any output has memory of TensorRT's choice
+  bool host_inputs_ = false;     // whether any input is read on the host
   bool host_outputs_ = false;    // whether any output is written on the host
   void* scratch_ = nullptr;      // as set last
   at::Tensor graph_scratch_;     // of the graph that the context belongs to
