@@ -215,8 +215,10 @@ void MeasureLatency(const std::string& plan, double seconds) {
   bool odd = false;
   const std::vector<Row> rows = {
       {"enqueueV3 alone", stream, [&] { raw.Enqueue(stream.native_handle()); }, {}},
-      {"enqueueV3, shape and addresses set anew", stream,
-       [&] { raw.SetAll(), raw.Enqueue(stream.native_handle()); }, {}},
+      {"enqueueV3, shape and addresses set anew",
+       stream,
+       [&] { raw.SetAll(), raw.Enqueue(stream.native_handle()); },
+       {}},
       {"runtime::Execute, side stream", stream, [&] { runtime::Execute(*engine, {x}); }, {}},
       {"TorchScript, side stream", stream, [&] { module.forward({x}); }, {}},
       {"TorchScript, default stream", DefaultStream(), [&] { module.forward({x}); }, {}},
@@ -296,9 +298,7 @@ std::vector<Part> Parts() {
 void MeasureParts(double seconds) {
   std::printf("\n%-44s %9s %9s\n", "parts of a call alone, µs", "1 thread", "8 threads");
   for (const Part& part : Parts()) {
-    const MakeCall make = [&](const c10::Stream& stream) {
-      return [&part, stream] { part.run(stream); };
-    };
+    const MakeCall make = [&](const c10::Stream& stream) { return [&part, stream] { part.run(stream); }; };
     const auto time = [&](int threads) { return threads * 1e6 / Throughput(threads, make, seconds / 4); };
     std::printf("%-44s %9.2f %9.2f\n", part.name, time(1), time(8));
   }

@@ -54,7 +54,8 @@ bool OnRightDevice(const LoadedEngine& engine, const TensorInfo& wanted, const a
                          "), or let the engine do it: torch_nacelle.configure(program, convert_inputs=True)"));
   }
   if (wanted.written && !tensor.is_contiguous()) {
-    throw InputError(Cat(which, " shares its memory with an output, so it cannot be copied for the call, and it is not "
+    throw InputError(Cat(which,
+                         " shares its memory with an output, so it cannot be copied for the call, and it is not "
                          "contiguous: give tensor.contiguous()"));
   }
   throw InputError(Cat(which, " has ", tensor.dim(), " dimensions, ", ShapeOf(tensor), ", wanted ", wanted.shape.size(),

@@ -264,8 +264,8 @@ void Context::Bind(const Addresses& inputs, const Addresses& outputs) {
 
 void Context::Enqueue(const ContextStream::Section* section, bool capturing) {
   BeginPhase("enqueue");
-  const bool ran =
-      shared_scratch_ ? EnqueueWithScratch(*section, capturing) : context_.Enqueue(on_cpu_ ? nullptr : section->native());
+  const bool ran = shared_scratch_ ? EnqueueWithScratch(*section, capturing)
+                                   : context_.Enqueue(on_cpu_ ? nullptr : section->native());
   if (!ran) {
     Fail(capturing ? "it failed while a CUDA graph was captured; call it with these shapes before the capture"
                    : "it failed while it ran");
@@ -277,8 +277,8 @@ void Context::Enqueue(const ContextStream::Section* section, bool capturing) {
 bool Context::EnqueueWithScratch(const ContextStream::Section& section, bool capturing) {
   if (capturing) {
     // A graph is replayed at any time, on any stream.
-    graph_scratch_ = at::empty({std::max<int64_t>(scratch_size_, 1)},
-                               at::TensorOptions().dtype(at::kByte).device(engine_.device()));
+    graph_scratch_ =
+        at::empty({std::max<int64_t>(scratch_size_, 1)}, at::TensorOptions().dtype(at::kByte).device(engine_.device()));
     context_.SetDeviceMemory(graph_scratch_.data_ptr(), scratch_size_);
     return context_.Enqueue(section.native());
   }

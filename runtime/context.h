@@ -78,7 +78,8 @@ class Context {
 
   void ChooseProfile(int profile);
   void BeginPhase(const char* name) {
-    if (recorder_ != nullptr) [[unlikely]] recorder_->Begin(name);
+    if (recorder_ != nullptr) [[unlikely]]
+      recorder_->Begin(name);
   }
   Addresses PrepareInputs(Inputs inputs, Tensors& kept);
   const void* ReadOnHost(Input& input, const at::Tensor& tensor);
@@ -106,11 +107,11 @@ class Context {
   bool shapes_set_ = false;
   std::vector<KnownShapes> known_shapes_;  // the last few, so that shapes that come again are not computed again
   size_t next_known_ = 0;                  // the one to forget next
-  bool memory_outputs_ = false;  // whether any output has memory of TensorRT's choice
-  bool host_inputs_ = false;     // whether any input is read on the host
-  bool host_outputs_ = false;    // whether any output is written on the host
-  void* scratch_ = nullptr;      // as set last
-  at::Tensor graph_scratch_;     // of the graph that the context belongs to
+  bool memory_outputs_ = false;            // whether any output has memory of TensorRT's choice
+  bool host_inputs_ = false;               // whether any input is read on the host
+  bool host_outputs_ = false;              // whether any output is written on the host
+  void* scratch_ = nullptr;                // as set last
+  at::Tensor graph_scratch_;               // of the graph that the context belongs to
 };
 
 }  // namespace nacelle::runtime

@@ -24,9 +24,7 @@ CallerStream::CallerStream(c10::Device device) {
   native_ = stream_->native_handle();
 }
 
-bool CallerStream::Capturing() const {
-  return native_ != nullptr && device::CudaDriver::Process().Capturing(native_);
-}
+bool CallerStream::Capturing() const { return native_ != nullptr && device::CudaDriver::Process().Capturing(native_); }
 
 ContextStream::Section::Section(ContextStream& context, const CallerStream& caller, bool capturing)
     : context_(context), caller_(caller), native_(caller.native()) {

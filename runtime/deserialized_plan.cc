@@ -44,8 +44,7 @@ std::shared_ptr<Entry> EntryFor(const Key& key) {
   static auto* const mutex = new std::mutex;
   static auto* const entries = new std::map<Key, std::shared_ptr<Entry>>;
   const std::lock_guard lock(*mutex);
-  std::erase_if(*entries,
-                [](const auto& item) { return item.second.use_count() == 1 && item.second->plan.expired(); });
+  std::erase_if(*entries, [](const auto& item) { return item.second.use_count() == 1 && item.second->plan.expired(); });
   std::shared_ptr<Entry>& entry = (*entries)[key];
   if (entry == nullptr) entry = std::make_shared<Entry>();
   return entry;

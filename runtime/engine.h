@@ -86,9 +86,7 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   void StopProfile();
 
   // Null while nothing is recorded; that costs one load.
-  std::shared_ptr<Profile> profile() {
-    return profiling_.load(std::memory_order_relaxed) ? CurrentProfile() : nullptr;
-  }
+  std::shared_ptr<Profile> profile() { return profiling_.load(std::memory_order_relaxed) ? CurrentProfile() : nullptr; }
 
   // Some lines for a person: name, record, plan, device, inputs and outputs. Sets nothing up.
   std::string Describe();

@@ -56,8 +56,9 @@ void RegisterEngineClass(torch::Library& library) {
       .def(torch::init([](std::vector<std::string> record) {
         return WithTorchErrors([&] { return c10::make_intrusive<Engine>(abi::Parse(std::move(record))); });
       }))
-      .def_pickle([](const Self& self) { return WithTorchErrors([&] { return abi::Write(self->CompleteRecord()); }); },
-                  [](const c10::List<std::string>& record) { return WithTorchErrors([&] { return FromList(record); }); })
+      .def_pickle(
+          [](const Self& self) { return WithTorchErrors([&] { return abi::Write(self->CompleteRecord()); }); },
+          [](const c10::List<std::string>& record) { return WithTorchErrors([&] { return FromList(record); }); })
       .def("__str__", [](const Self& self) { return self->Describe(); })
       .def("__repr__", [](const Self& self) { return self->Describe(); })
       .def("name", [](const Self& self) { return self->record().name; })

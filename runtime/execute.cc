@@ -43,7 +43,8 @@ c10::List<at::Tensor> RunProfiled(ContextPool& contexts, TensorPointersRef input
 c10::List<at::Tensor> RunInContext(ContextPool& contexts, TensorPointersRef inputs, const CallerStream& caller,
                                    Profile* profile) {
   if (caller.Capturing()) return RunInCapture(contexts, inputs, caller);
-  if (profile != nullptr) [[unlikely]] return RunProfiled(contexts, inputs, caller, *profile);
+  if (profile != nullptr) [[unlikely]]
+    return RunProfiled(contexts, inputs, caller, *profile);
   ContextPool::Lease context = contexts.Acquire(caller.native());
   c10::List<at::Tensor> outputs = context->Run(inputs, caller, false);
   context.Return(caller.native());

@@ -185,7 +185,7 @@ class LeasePool {
 
   struct Reservation {
     Place* place = nullptr;
-    bool alone = false;    // there was no other item
+    bool alone = false;  // there was no other item
     uint64_t number = 0;
   };
 

@@ -28,7 +28,8 @@ device::Inventory Choices(const std::optional<c10::Device>& wanted) {
   if (!wanted || here.devices.empty()) return here;
   const int id = wanted->has_index() ? wanted->index() : here.current.value_or(0);
   std::erase_if(here.devices, [&](const device::Device& device) { return device.id != id; });
-  if (here.devices.empty()) throw DeviceError(Cat("it is to run on ", wanted->str(), ", and there is no such GPU here"));
+  if (here.devices.empty())
+    throw DeviceError(Cat("it is to run on ", wanted->str(), ", and there is no such GPU here"));
   return here;
 }
 
@@ -41,12 +42,11 @@ at::Device ChooseDevice(const abi::Record& record, const abi::PlanHeader& header
                           "TensorRT for a GPU"));
   }
   if (settings.device && !settings.device->is_cuda()) {
-    throw DeviceError(Cat("it is to run on ", settings.device->str(), ", and its plan was built by ",
-                          header.Describe(), ", which runs on GPUs: name a CUDA device"));
+    throw DeviceError(Cat("it is to run on ", settings.device->str(), ", and its plan was built by ", header.Describe(),
+                          ", which runs on GPUs: name a CUDA device"));
   }
   try {
-    const device::Device chosen =
-        device::Choose(record.device, record.hardware_compatible, Choices(settings.device));
+    const device::Device chosen = device::Choose(record.device, record.hardware_compatible, Choices(settings.device));
     if (!chosen.IsCpu()) return {at::kCUDA, static_cast<at::DeviceIndex>(chosen.id)};
   } catch (const DeviceError& error) {
     throw DeviceError(
@@ -161,8 +161,8 @@ void LoadedEngine::ReadAliases() {
 }
 
 bool LoadedEngine::SameShapes(int profile, int other) const {
-  return std::ranges::all_of(
-      inputs_, [&](const TensorInfo& input) { return input.profiles[profile] == input.profiles[other]; });
+  return std::ranges::all_of(inputs_,
+                             [&](const TensorInfo& input) { return input.profiles[profile] == input.profiles[other]; });
 }
 
 void LoadedEngine::GroupProfiles() {
@@ -182,8 +182,7 @@ void LoadedEngine::GroupProfiles() {
   }
   for (ProfileGroup& group : groups_) {
     group.contexts = std::make_unique<ContextPool>(
-        settings_.max_contexts,
-        [this, profiles = group.profiles](int index) { return MakeContext(profiles, index); });
+        settings_.max_contexts, [this, profiles = group.profiles](int index) { return MakeContext(profiles, index); });
   }
 }
 

@@ -32,8 +32,7 @@ SharedScratch& SharedScratch::For(const c10::Stream& stream) {
 
 c10::Stream SharedScratch::SideStream(c10::Device device) {
   return Memoized<c10::DeviceIndex, c10::Stream>(device.index(), [&] {
-    return std::make_unique<c10::Stream>(
-        c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device));
+    return std::make_unique<c10::Stream>(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device));
   });
 }
 

@@ -12,26 +12,26 @@
 
 // What is called in the driver. cuda.h renames functions to their current versions by macros (cuDeviceTotalMem is
 // cuDeviceTotalMem_v2 there); NACELLE_TEXT(name) follows them, so that the symbol fits the declaration.
-#define NACELLE_CUDA_FUNCTIONS(FUNCTION) \
-  FUNCTION(cuInit)                       \
-  FUNCTION(cuDriverGetVersion)           \
-  FUNCTION(cuDeviceGetCount)             \
-  FUNCTION(cuDeviceGet)                  \
-  FUNCTION(cuDeviceGetName)              \
-  FUNCTION(cuDeviceGetAttribute)         \
-  FUNCTION(cuCtxGetCurrent)              \
-  FUNCTION(cuCtxGetDevice)               \
-  FUNCTION(cuCtxSetCurrent)              \
-  FUNCTION(cuDevicePrimaryCtxRetain)     \
-  FUNCTION(cuEventCreate)                \
-  FUNCTION(cuEventDestroy)               \
-  FUNCTION(cuEventQuery)                 \
-  FUNCTION(cuEventRecord)                \
-  FUNCTION(cuStreamIsCapturing)          \
-  FUNCTION(cuStreamQuery)                \
-  FUNCTION(cuStreamWaitEvent)            \
+#define NACELLE_CUDA_FUNCTIONS(FUNCTION)      \
+  FUNCTION(cuInit)                            \
+  FUNCTION(cuDriverGetVersion)                \
+  FUNCTION(cuDeviceGetCount)                  \
+  FUNCTION(cuDeviceGet)                       \
+  FUNCTION(cuDeviceGetName)                   \
+  FUNCTION(cuDeviceGetAttribute)              \
+  FUNCTION(cuCtxGetCurrent)                   \
+  FUNCTION(cuCtxGetDevice)                    \
+  FUNCTION(cuCtxSetCurrent)                   \
+  FUNCTION(cuDevicePrimaryCtxRetain)          \
+  FUNCTION(cuEventCreate)                     \
+  FUNCTION(cuEventDestroy)                    \
+  FUNCTION(cuEventQuery)                      \
+  FUNCTION(cuEventRecord)                     \
+  FUNCTION(cuStreamIsCapturing)               \
+  FUNCTION(cuStreamQuery)                     \
+  FUNCTION(cuStreamWaitEvent)                 \
   FUNCTION(cuThreadExchangeStreamCaptureMode) \
-  FUNCTION(cuGetErrorName)               \
+  FUNCTION(cuGetErrorName)                    \
   FUNCTION(cuGetErrorString)
 #define NACELLE_TEXT_OF(name) #name
 #define NACELLE_TEXT(name) NACELLE_TEXT_OF(name)

@@ -29,8 +29,8 @@ class CudaEvent {
 // Whether all work on `stream` is done. Throws DeviceError.
 bool StreamDone(void* stream);
 
-// Makes the CUDA context of GPU `id` that CUDA's runtime uses current in this thread, where none is: CUDA's runtime does
-// so at its own first call that needs one. Costs a look at a thread's own memory after the first time.
+// Makes the CUDA context of GPU `id` that CUDA's runtime uses current in this thread, where none is: CUDA's runtime
+// does so at its own first call that needs one. Costs a look at a thread's own memory after the first time.
 void UseDevice(int id);
 
 }  // namespace nacelle::device

@@ -29,8 +29,7 @@ constexpr std::array<std::string_view, 4> kStems = {"libnvinfer", "libnvinfer_le
 
 // Folders of Python packages that have such files in them: NVIDIA's wheels.
 constexpr std::array<std::string_view, 6> kPackages = {
-    "tensorrt",           "tensorrt_libs",    "tensorrt_lean_libs", "tensorrt_dispatch_libs",
-    "tensorrt_rtx_libs", "tensorrt_rtx"};
+    "tensorrt", "tensorrt_libs", "tensorrt_lean_libs", "tensorrt_dispatch_libs", "tensorrt_rtx_libs", "tensorrt_rtx"};
 
 // Major releases whose libraries the system is asked for, newest first.
 constexpr std::array<int, 3> kMajors = {11, 10, 8};
@@ -59,7 +58,8 @@ std::vector<std::string> SplitPath(const char* text) {
 // "libnvinfer.so.8.5.3" -> "libnvinfer" and 8; "libnvinfer.so" -> "libnvinfer" and 0. Nullopt for other names.
 std::optional<std::pair<std::string_view, int>> ParseName(std::string_view name) {
   const size_t so = name.find(".so");
-  if (so == std::string_view::npos || std::ranges::find(kStems, name.substr(0, so)) == kStems.end()) return std::nullopt;
+  if (so == std::string_view::npos || std::ranges::find(kStems, name.substr(0, so)) == kStems.end())
+    return std::nullopt;
   std::string_view rest = name.substr(so + 3);
   if (rest.empty()) return std::pair{name.substr(0, so), 0};
   if (rest.front() != '.') return std::nullopt;

@@ -35,7 +35,8 @@ LibraryChoice::LibraryChoice(const abi::PlanHeader& header) : header_(header) {
     if (own_ != nullptr) return;
   }
   // A dispatch library runs only plans that bring a runtime with them.
-  std::ranges::stable_sort(newer_, {}, [](const Newer& newer) { return newer.library->kind() == LibraryKind::kDispatch; });
+  std::ranges::stable_sort(newer_, {},
+                           [](const Newer& newer) { return newer.library->kind() == LibraryKind::kDispatch; });
 }
 
 void LibraryChoice::Consider(const Candidate& candidate) {
@@ -66,7 +67,8 @@ std::shared_ptr<const Library> LibraryChoice::Next() {
 }
 
 void LibraryChoice::Refused(const std::string& reason) {
-  if (next_ != 0 && next_ <= newer_.size()) verdicts_[newer_[next_ - 1].verdict] += Cat("; it refused the plan: ", reason);
+  if (next_ != 0 && next_ <= newer_.size())
+    verdicts_[newer_[next_ - 1].verdict] += Cat("; it refused the plan: ", reason);
 }
 
 void LibraryChoice::Throw() const {

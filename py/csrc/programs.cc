@@ -105,7 +105,8 @@ void BindPrograms(py::module_& m) {
       .def_property_readonly("name", [](const SiteView& self) { return Text(self.record().name); })
       .def_property_readonly("device", [](const SiteView& self) { return Text(self.record().device.ToString()); })
       .def_property_readonly("device_description", [](const SiteView& self) { return self.record().device.Describe(); })
-      .def_property_readonly("plan", [](const SiteView& self) { return py::bytes(std::string(self.engine->plan()->bytes())); })
+      .def_property_readonly("plan",
+                             [](const SiteView& self) { return py::bytes(std::string(self.engine->plan()->bytes())); })
       .def_property_readonly("plan_size", [](const SiteView& self) { return self.engine->plan()->bytes().size(); })
       .def_property_readonly("plan_release", [](const SiteView& self) { return self.engine->plan_header().Describe(); })
       .def_property_readonly("input_names", [](const SiteView& self) { return Texts(self.record().input_names); })

@@ -1,3 +1,5 @@
+#include "runtime/settings.h"
+
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 #include <torch/csrc/jit/api/module.h>
@@ -13,7 +15,6 @@
 #include "runtime/engine.h"
 #include "runtime/loaded_engine.h"
 #include "runtime/program.h"
-#include "runtime/settings.h"
 
 namespace nacelle::python {
 namespace {

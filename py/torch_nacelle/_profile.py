@@ -120,8 +120,8 @@ def profile(program: torch.jit.ScriptModule) -> Iterator[Profile]:
         print(profile.layers[:5])
         profile.save_trace("trace.json")
 
-    While it is on, each call of an engine waits for the device; off, it costs nothing. How much TensorRT tells of layers
-    is set when a plan is built. Ranges for Nsight Systems come without it: TensorRT's own, and torch's
+    While it is on, each call of an engine waits for the device; off, it costs nothing. How much TensorRT tells of
+    layers is set when a plan is built. Ranges for Nsight Systems come without it: TensorRT's own, and torch's
     (``torch.autograd.profiler.emit_nvtx``) with the operator ``tensorrt::execute_engine``.
 
     Args:

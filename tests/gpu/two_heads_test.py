@@ -21,7 +21,8 @@ FIXED = DATA / "two_heads.batch1.trt8.5.3.1.sm90.plan"
 EIGHT_PROFILES = DATA / "two_heads.8profiles.trt8.5.3.1.sm90.plan"
 
 pytestmark = pytest.mark.skipif(
-    "NACELLE_TENSORRT_PATH" not in os.environ, reason="set NACELLE_TENSORRT_PATH to a folder with libnvinfer.so.8 of 8.5.3"
+    "NACELLE_TENSORRT_PATH" not in os.environ,
+    reason="set NACELLE_TENSORRT_PATH to a folder with libnvinfer.so.8 of 8.5.3",
 )
 
 
@@ -201,9 +202,7 @@ def test_two_releases_in_one_process(program: torch.jit.ScriptModule, reference:
 
 
 @pytest.mark.parametrize("shared_scratch", [False, True])
-def test_a_graph_of_the_users(
-    program: torch.jit.ScriptModule, reference: TwoHeads, shared_scratch: bool
-) -> None:
+def test_a_graph_of_the_users(program: torch.jit.ScriptModule, reference: TwoHeads, shared_scratch: bool) -> None:
     nacelle.configure(program, shared_scratch=shared_scratch, plan_copies=2)
     x = images(7)
     with torch.cuda.stream(torch.cuda.Stream()):
@@ -261,9 +260,7 @@ def test_work_around_the_call_is_ordered_on_the_default_stream(
 
 @pytest.mark.parametrize("plan", [DYNAMIC, FIXED, EIGHT_PROFILES], ids=lambda path: path.name)
 @pytest.mark.parametrize("settings", [{}, {"shared_scratch": True}, {"plan_copies": 2}, {"max_contexts": 2}], ids=str)
-def test_threads_share_an_engine(
-    plan: Path, settings: dict[str, object], reference: TwoHeads, tmp_path: Path
-) -> None:
+def test_threads_share_an_engine(plan: Path, settings: dict[str, object], reference: TwoHeads, tmp_path: Path) -> None:
     program = load(plan, tmp_path, **settings)
     batches = [1] if plan is FIXED else [1, 2, 7, 16]
     inputs = [images(batch, seed) for seed, batch in enumerate(batches)]

@@ -71,7 +71,9 @@ def test_the_nearest_profile_is_taken_or_the_one_that_is_set() -> None:
     program(torch.zeros(4, 3, 8, 8))
     with pytest.raises(nacelle.InputError, match=r"dimension 0 is 16, wanted 1 to 4 \(optimization profile 1\)"):
         program(torch.zeros(16, 3, 8, 8))
-    with pytest.raises(nacelle.InputError, match="optimization profile 2 is set for it, and its plan has 2: set one of"):
+    with pytest.raises(
+        nacelle.InputError, match="optimization profile 2 is set for it, and its plan has 2: set one of"
+    ):
         nacelle.configure(program, profile=2)
     program(torch.zeros(4, 3, 8, 8))  # the former settings hold
     nacelle.configure(program, profile=None)
@@ -83,7 +85,7 @@ def test_the_nearest_profile_is_taken_or_the_one_that_is_set() -> None:
     [
         ({"max_contexts": 0}, "max_contexts is 0; wanted 1 to 1024"),
         ({"plan_copies": 2000}, "plan_copies is 2000; wanted 1 to 1024"),
-        ({"contexts": 4}, "there is no setting \"contexts\"; there are max_contexts, plan_copies"),
+        ({"contexts": 4}, 'there is no setting "contexts"; there are max_contexts, plan_copies'),
     ],
 )
 def test_settings_that_no_engine_can_have(
@@ -126,7 +128,10 @@ def test_a_reference_engine_stays_on_the_cpu(program: torch.jit.ScriptModule) ->
 def test_a_tensorrt_engine_does_not_go_to_the_cpu() -> None:
     plan = Path("tests/data/two_heads/two_heads.trt8.5.3.1.sm90.plan").read_bytes()
     program = nacelle.embed(
-        plan, device="0%9%0%0%NVIDIA H100 80GB HBM3", input_names=["input_0"], output_names=["output_0", "output_1"],
+        plan,
+        device="0%9%0%0%NVIDIA H100 80GB HBM3",
+        input_names=["input_0"],
+        output_names=["output_0", "output_1"],
         abi_version=4,
     )
     with pytest.raises(nacelle.DeviceError, match=r"built by TensorRT 8.5.3.1, which runs on GPUs: name a CUDA device"):
@@ -137,7 +142,10 @@ def test_libraries_are_listed_with_what_they_are(tmp_path: Path) -> None:
     folder = tmp_path / "tensorrt_lean_libs"
     folder.mkdir()
     (folder / "libnvinfer_lean.so.11").write_text("damaged")
-    code = "import torch_nacelle as n\nfor l in n.tensorrt_libraries(): print(l.path, l.source, l.kind, l.problem, sep='|')"
+    code = (
+        "import torch_nacelle\n"
+        "for l in torch_nacelle.tensorrt_libraries(): print(l.path, l.source, l.kind, l.problem, sep='|')"
+    )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
     environment.pop("NACELLE_TENSORRT_PATH", None)
     run = subprocess.run([sys.executable, "-c", code], env=environment, check=True, text=True, stdout=subprocess.PIPE)

@@ -71,7 +71,9 @@ TEST(LeasePool, WhereNoMoreFitAnItemThatStillWorksIsTaken) {
 
 TEST(LeasePool, ALeaseThatIsNotReturnedDestroysItsItem) {
   Pool pool = MakePool(2);
-  { const Pool::Lease lost = pool.Acquire(Lane(0)); }
+  {
+    const Pool::Lease lost = pool.Acquire(Lane(0));
+  }
   EXPECT_EQ(pool.size(), 0);
   EXPECT_EQ(IndexFor(pool, Lane(0)), 0);
 }

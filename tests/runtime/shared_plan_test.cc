@@ -1,6 +1,4 @@
 // Engines of one plan share what the library made of it, where the release lets them.
-#include "runtime/deserialized_plan.h"
-
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -10,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/deserialized_plan.h"
 #include "runtime/reference_library.h"
 #include "tests/runtime/tiny.h"
 

@@ -96,8 +96,8 @@ NACELLE_FAKE CUresult cuStreamWaitEvent(CUstream, CUevent, unsigned int) { retur
 
 // One stream is being captured, the one at address 0x1000.
 NACELLE_FAKE CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus* status) {
-  *status = stream == reinterpret_cast<CUstream>(0x1000) ? CU_STREAM_CAPTURE_STATUS_ACTIVE
-                                                         : CU_STREAM_CAPTURE_STATUS_NONE;
+  *status =
+      stream == reinterpret_cast<CUstream>(0x1000) ? CU_STREAM_CAPTURE_STATUS_ACTIVE : CU_STREAM_CAPTURE_STATUS_NONE;
   return CUDA_SUCCESS;
 }
 

@@ -84,7 +84,8 @@ TEST_F(Discovery, KindAndMajorReleaseAreReadOffTheName) {
   Name(root_.string() + ":" + Touch("engine.so").string());
   const std::vector<Candidate> found = Discover();
   ASSERT_GE(found.size(), 3U);
-  EXPECT_EQ(found[0], (Candidate{(root_ / "libnvinfer_dispatch.so.11").string(), kPathVariable, LibraryKind::kDispatch, 11}));
+  EXPECT_EQ(found[0],
+            (Candidate{(root_ / "libnvinfer_dispatch.so.11").string(), kPathVariable, LibraryKind::kDispatch, 11}));
   EXPECT_EQ(found[1], (Candidate{(root_ / "libtensorrt_rtx.so.1").string(), kPathVariable, LibraryKind::kRtx, 1}));
   EXPECT_EQ(found[2], (Candidate{(root_ / "engine.so").string(), kPathVariable, LibraryKind::kFull, 0}));
 }
