@@ -37,6 +37,7 @@ class Strings(torch.nn.Module):
     fields: list[str]
 
     def __init__(self, fields: list[str]) -> None:
+        """Holds `fields`, as a record of an engine is held."""
         super().__init__()
         self.fields = fields
 
@@ -64,8 +65,7 @@ def peak_of_load(path: Path) -> float:
 
 def measure(folder: Path, plan: bytes, abi_version: int) -> tuple[float, float]:
     """The rises of the peak for torch's own reading and for the program, in MiB."""
-    names: dict[str, list[str]] = {"input_names": ["x"], "output_names": ["y"]}
-    program = nacelle.embed(plan, name="net", device=DEVICE, abi_version=9, **names)
+    program = nacelle.embed(plan, name="net", device=DEVICE, abi_version=9, input_names=["x"], output_names=["y"])
     copy = nacelle.read(program)
     copy.convert(abi_version, drop=["target_platform"])
     copy.save(folder / "program.ts")
