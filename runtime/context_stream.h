@@ -37,8 +37,8 @@ class CallerStream {
 
 // The stream that an execution context works on: that of its caller; but where this is the legacy default stream, on
 // which TensorRT synchronizes, a side stream of the context's own, which waits for the caller's and is waited for by
-// it. Because it is joined both ways, memory that was allocated on the caller's stream before Begin is not reused
-// before the engine is done with it, so torch's allocator need not be told of the side stream.
+// it. Because it is joined both ways, memory that was allocated on the caller's stream before the section began is not
+// reused before the engine is done with it, so torch's allocator need not be told of the side stream.
 //
 // A context has scratch memory that only one call may use at a time: work on one stream waits for the context's work
 // on another.
@@ -49,7 +49,7 @@ class ContextStream {
   // `side`: the side stream to use; none: one of its own, where it is needed.
   ContextStream(c10::Device device, const std::optional<c10::Stream>& side) : device_(device), side_(side) {}
 
-  // Between Begin and the destructor of what it returns, work may be enqueued on native().
+  // As long as one lives, work may be enqueued on native().
   class Section {
    public:
     Section(ContextStream& context, const CallerStream& caller, bool capturing);

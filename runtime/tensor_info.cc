@@ -50,6 +50,8 @@ TensorInfo ReadTensorInfo(const tensorrt::CudaEngine& engine, const char* name) 
                              ToVector(engine.ProfileShape(name, profile, Selector::kOPT)),
                              ToVector(engine.ProfileShape(name, profile, Selector::kMAX))});
   }
+  // A plan without profiles has fixed shapes.
+  if (info.profiles.empty()) info.profiles.push_back({info.shape, info.shape, info.shape});
   return info;
 }
 

@@ -34,7 +34,8 @@ def configure(
 ) -> torch.jit.ScriptModule:
     """Changes settings of a program's engines; those that are not named stay as they are.
 
-    Engines that were set up are set up again, without reading their plans again. Not while the program is called.
+    Engines that were set up are set up again. Not while the program is called, and CUDA graphs that were captured with
+    it must not be replayed any more.
 
     Args:
         program: A loaded program.
