@@ -76,8 +76,8 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   const Settings& settings() const { return settings_; }
 
   // Sets the engine up again with other settings, at once where it was set up before, else when it is called. Not while
-  // the engine is called, and CUDA graphs that were captured with it must not be replayed any more. Throws InputError for a setting that no engine can have, and what the set-up throws; the
-  // engine then has its former settings.
+  // the engine is called, and CUDA graphs that were captured with it must not be replayed any more. Throws InputError
+  // for a setting that no engine can have, and what the set-up throws; the engine then has its former settings.
   void Configure(const Settings& settings);
 
   // Begins to record every call, until StopProfile. Calls then wait for the device. Throws InputError where the engine
