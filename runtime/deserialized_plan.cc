@@ -37,7 +37,9 @@ struct Entry {
   std::weak_ptr<const DeserializedPlan> plan;
 };
 
-using Key = std::tuple<const tensorrt::Library*, c10::DeviceIndex, size_t, size_t>;
+// Library, device, size and hash of the plan, and whether it was allowed to bring code for the host: what was read
+// while that was allowed is not for engines that are set up when it is forbidden.
+using Key = std::tuple<const tensorrt::Library*, c10::DeviceIndex, size_t, size_t, bool>;
 
 // Entries for plans that are all gone are left out when a new one comes.
 std::shared_ptr<Entry> EntryFor(const Key& key) {
@@ -77,7 +79,8 @@ DeserializedPlan::~DeserializedPlan() {
 
 std::shared_ptr<const DeserializedPlan> DeserializedPlan::Shared(std::shared_ptr<const tensorrt::Library> library,
                                                                  c10::Device device, std::string_view plan) {
-  const Key key{library.get(), device.index(), plan.size(), std::hash<std::string_view>()(plan)};
+  const Key key{library.get(), device.index(), plan.size(), std::hash<std::string_view>()(plan),
+                EngineHostCodeAllowed()};
   const std::shared_ptr<Entry> entry = EntryFor(key);
   const std::lock_guard lock(entry->mutex);
   std::shared_ptr<const DeserializedPlan> shared = entry->plan.lock();

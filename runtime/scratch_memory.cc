@@ -12,7 +12,7 @@
 namespace nacelle::runtime {
 namespace {
 
-// The value that `maps` has for `key`, made at the first call. Never destroyed: threads may still run at the end.
+// The value for `key`, made at the first call with it. Never destroyed: threads may still run at the end.
 template <typename Key, typename Value, typename Make>
 Value& Memoized(const Key& key, const Make& make) {
   static auto* const mutex = new std::mutex;

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -55,20 +55,21 @@ std::vector<std::string> SplitPath(const char* text) {
   return parts;
 }
 
-// "libnvinfer.so.8.5.3" -> "libnvinfer" and 8; "libnvinfer.so" -> "libnvinfer" and 0. Nullopt for other names.
-std::optional<std::pair<std::string_view, int>> ParseName(std::string_view name) {
+// The major release that the name of a runtime library tells: 8 for "libnvinfer.so.8.5.3", 0 for "libnvinfer.so".
+// Nullopt for other names.
+std::optional<int> MajorOf(std::string_view name) {
   const size_t so = name.find(".so");
-  if (so == std::string_view::npos || std::ranges::find(kStems, name.substr(0, so)) == kStems.end())
-    return std::nullopt;
+  if (so == std::string_view::npos) return std::nullopt;
+  if (std::ranges::find(kStems, name.substr(0, so)) == kStems.end()) return std::nullopt;
   std::string_view rest = name.substr(so + 3);
-  if (rest.empty()) return std::pair{name.substr(0, so), 0};
+  if (rest.empty()) return 0;
   if (rest.front() != '.') return std::nullopt;
   int major = 0;
   for (rest.remove_prefix(1); !rest.empty() && rest.front() != '.'; rest.remove_prefix(1)) {
     if (rest.front() < '0' || rest.front() > '9' || major > 999) return std::nullopt;
     major = major * 10 + (rest.front() - '0');
   }
-  return std::pair{name.substr(0, so), major};
+  return major;
 }
 
 // Collects candidates, each file once.
@@ -80,8 +81,7 @@ class List {
     const fs::path real = fs::weakly_canonical(path, ignored);
     if (!seen_.insert(ignored ? path.string() : real.string()).second) return;
     const std::string name = path.filename().string();
-    const auto parsed = ParseName(name);
-    found_.push_back({path.string(), source, KindOfFile(name), parsed ? parsed->second : 0});
+    found_.push_back({path.string(), source, KindOfFile(name), MajorOf(name).value_or(0)});
   }
 
   // The libraries in a folder, in the order of their names.
@@ -89,7 +89,7 @@ class List {
     std::error_code ignored;
     std::vector<fs::path> files;
     for (fs::directory_iterator item(folder, ignored), end; !ignored && item != end; item.increment(ignored)) {
-      if (ParseName(item->path().filename().string())) files.push_back(item->path());
+      if (MajorOf(item->path().filename().string())) files.push_back(item->path());
     }
     std::ranges::sort(files);
     for (const fs::path& file : files) AddFile(file, source);
@@ -122,7 +122,7 @@ void AddNamed(List& list) {
 void AddLoaded(List& list) {
   const auto visit = [](dl_phdr_info* info, size_t, void* data) {
     const fs::path path = info->dlpi_name == nullptr ? "" : info->dlpi_name;
-    if (ParseName(path.filename().string())) static_cast<List*>(data)->AddFile(path, "loaded in this process");
+    if (MajorOf(path.filename().string())) static_cast<List*>(data)->AddFile(path, "loaded in this process");
     return 0;
   };
   dl_iterate_phdr(visit, &list);
@@ -157,11 +157,8 @@ void AddPackages(List& list) {
 void AddSystem(List& list) {
   for (const std::string_view stem : kStems) {
     const bool rtx = KindOfFile(std::string(stem)) == LibraryKind::kRtx;
-    for (const int major : kMajors) {
-      if (!rtx) list.AddName(stem, major);
-    }
-    for (const int major : kRtxMajors) {
-      if (rtx) list.AddName(stem, major);
+    for (const int major : rtx ? std::span<const int>(kRtxMajors) : std::span<const int>(kMajors)) {
+      list.AddName(stem, major);
     }
   }
 }

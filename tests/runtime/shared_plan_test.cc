@@ -42,6 +42,14 @@ TEST(SharedPlan, OfDynamicShapesIsReadOnceWhereProfilesCanBeShared) {
   EXPECT_EQ(one == Get(plan), !OneContextAProfile());
 }
 
+TEST(SharedPlan, OfThoseThatMayBringCodeIsNotForOthers) {
+  const std::string plan = FixedPlan("11");
+  AllowEngineHostCode(true);
+  const SharedPlan allowed = Get(plan);
+  AllowEngineHostCode(false);
+  EXPECT_NE(allowed, Get(plan));
+}
+
 TEST(SharedPlan, GoesWithTheLastOfItsEngines) {
   const std::string plan = FixedPlan("5");
   std::weak_ptr<const DeserializedPlan> gone;
