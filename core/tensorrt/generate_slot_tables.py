@@ -304,10 +304,10 @@ def read_rtx(path: Path, tables: Sequence[Table]) -> Table:
     unknown = moved.keys() - {f.method for functions in base.classes.values() for f in functions}
     if unknown:
         raise TableError(f"{path.name}: {base.name} has no {', '.join(sorted(unknown))}")
-    classes = {
-        name: [Function(f.method, f.signature, moved.get(f.method, f.slot)) for f in functions]
-        for name, functions in base.classes.items()
-    }
+    classes: dict[str, list[Function]] = {}
+    for name, functions in base.classes.items():
+        here = [Function(f.method, f.signature, moved.get(f.method, f.slot)) for f in functions]
+        classes[name] = sorted((f for f in here if f.slot >= 0), key=lambda f: f.slot)
     return Table(data["release"], base.key, classes, base.enums, base.structs, base.flags)
 
 
@@ -375,6 +375,7 @@ def write_source(model: Model, rtx: Table) -> str:
         + "};\n\n}  // namespace\n\n"
         + "std::span<const SlotTable> SlotTables() { return kTables; }\n\n"
         + "const SlotTable& RtxSlotTable() { return kRtxTable; }\n\n"
+        + f"Release RtxRelease() {{ return {{{rtx.name.replace('.', ', ')}}}; }}\n\n"
         + "const char* MethodName(Method method) { return kMethodNames[static_cast<size_t>(method)]; }\n\n"
         + "const char* FlagName(Flag flag) { return kFlagNames[static_cast<size_t>(flag)]; }\n\n"
         + "const char* InterfaceName(Interface interface) {"

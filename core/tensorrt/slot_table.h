@@ -52,6 +52,9 @@ std::span<const SlotTable> SlotTables();
 // with the slots that differ (third_party/tensorrt/rtx). Its `release` is TensorRT's. Its layouts are for callbacks.
 const SlotTable& RtxSlotTable();
 
+// The release of TensorRT-RTX that RtxSlotTable() was made for, as it counts them: 1.7.1.116.
+Release RtxRelease();
+
 // The table to use with a library of `release`: that of the newest known release of the same major one that is not
 // newer. Classes only grow at their end within a major release, so it is right for what it lists. The build number
 // is not looked at (8.x libraries do not tell theirs).
