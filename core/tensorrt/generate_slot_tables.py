@@ -286,6 +286,7 @@ def write_header(model: Model) -> str:
     out.append(f"inline constexpr size_t kMethodCount = {len(model.methods)};\n\n")
     about = "Bits of flags that have another number in another release: kEnum_ENUMERATOR."
     out.append(enum_text(about, "Flag", "uint8_t", (f"k{f}" for f in model.flags)))
+    out.append(f"inline constexpr size_t kFlagCount = {len(model.flags)};\n\n")
     for name in sorted(model.enums):
         values = sorted(model.enums[name].items(), key=lambda item: item[1])
         out.append(enum_text(f"nvinfer1's {name}.", name, "int32_t", (f"{k} = {v}" for k, v in values)))
