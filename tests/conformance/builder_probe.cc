@@ -32,8 +32,9 @@ intptr_t Remember() {
 
 template <int Kind, size_t... Slot>
 const void* const* Table(std::index_sequence<Slot...>) {
-  static const void* const table[] = {reinterpret_cast<const void*>(&Remember<Kind, Slot>)...};
-  return table;
+  // Offset to top and run-time type come first: pybind11 looks at them.
+  static const void* const table[] = {nullptr, nullptr, reinterpret_cast<const void*>(&Remember<Kind, Slot>)...};
+  return table + 2;
 }
 
 template <int Kind>

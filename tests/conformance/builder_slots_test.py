@@ -53,6 +53,21 @@ def expect(kind: int, function: str) -> None:
     assert taken() == [kind * 1000 + slots()[name]], name
 
 
+def test_deletion() -> None:
+    # First of all: the bindings know objects by their addresses, and here every network is the same one.
+    log = trt.Logger()
+    give(BUILDER, NETWORK)
+    builder = trt.Builder(log)
+    network = builder.create_network(0)
+    parser = trt.OnnxParser(network, log)
+    taken()
+    del parser, network
+    gc.collect()
+    # 8.x deletes with the function, which is no destructor's slot; ours calls destroy().
+    if MAJOR >= 10:
+        assert PARSER * 1000 + slots()["Parser::delete"] in taken()
+
+
 @pytest.fixture(scope="module")
 def made() -> Iterator[tuple[Any, Any, Any]]:
     """A builder, a network and a parser of the bindings, over objects that remember."""
@@ -152,20 +167,6 @@ def test_the_build(made: tuple[Any, Any, Any]) -> None:
     give(BUILDER, None)
     assert builder.build_serialized_network(network, config) is None
     expect(BUILDER, "buildSerializedNetwork")
-
-
-def test_deletion() -> None:
-    log = trt.Logger()
-    give(BUILDER, NETWORK)
-    builder = trt.Builder(log)
-    network = builder.create_network(0)
-    parser = trt.OnnxParser(network, log)
-    taken()
-    del parser, network
-    gc.collect()
-    # 8.x deletes with the function, which is no destructor's slot; ours calls destroy().
-    if MAJOR >= 10:
-        assert PARSER * 1000 + slots()["Parser::delete"] in taken()
 
 
 def test_flags_have_the_numbers_of_the_release() -> None:
