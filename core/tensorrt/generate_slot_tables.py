@@ -31,11 +31,11 @@ def words(text: str) -> frozenset[str]:
 # core/tensorrt/builder/onnx_parser.cc has the slots that are used.
 CLASSES_LEFT_OUT = words("Parser ParserError")
 
-# The parser's error codes share their name with the runtime's; features in preview come and go.
-ENUMS_LEFT_OUT = words("nvinfer1::PreviewFeature nvonnxparser::ErrorCode")
+# The parser's error codes share their name with the runtime's.
+ENUMS_LEFT_OUT = words("nvonnxparser::ErrorCode")
 
-# Enums of bits that move between releases. A C++ enum can hold one value only, so they are looked up by table.
-FLAG_ENUMS = words("BuilderFlag NetworkDefinitionCreationFlag TacticSource")
+# Enums that move between releases. A C++ enum can hold one value only, so they are looked up by table.
+FLAG_ENUMS = words("BuilderFlag NetworkDefinitionCreationFlag PreviewFeature TacticSource")
 
 # Classes with many functions that change, of which a few are called. The others get no enumerator, and these classes
 # no layout.

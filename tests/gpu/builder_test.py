@@ -57,7 +57,7 @@ def assert_close(found: Sequence[Tensor], wanted: Sequence[Tensor], relative: fl
 def test_auto_takes_the_builder_that_is_here(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "torch_nacelle")
     plan = nacelle.build_engine(Small(), images(), tactic_sources=[])
-    assert plan.startswith(b"ftrt")
+    assert nacelle.Program(nacelle.embed(plan)).engines[0].plan_release == "TensorRT 8.5.3.1"
     assert "TensorRT 8.5.3.1" in caplog.text
 
 
@@ -245,5 +245,5 @@ def test_what_the_parser_cannot_read_is_named() -> None:
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 16)])
     model.ir_version = 8
-    with pytest.raises(nacelle.InputError, match="Det"):
+    with pytest.raises(nacelle.InputError, match=r"node number 0 \[Det -> \"y\"\]"):
         nacelle.build_engine(model.SerializeToString(), **OWN_KERNELS)  # type: ignore[arg-type]

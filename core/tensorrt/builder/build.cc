@@ -94,6 +94,10 @@ class Session {
         !config_->Call<bool(uint32_t)>(Method::kBuilderConfig_setTacticSources, *options_.tactic_sources)) {
       throw InputError(Cat(speaker_, " does not accept the option tactic_sources.", messages_.Said(speaker_)));
     }
+    if (options_.without_external_tactics) {
+      constexpr Flag kFeature = Flag::kPreviewFeature_DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805;
+      config_->Call<void(int32_t, bool)>(Method::kBuilderConfig_setPreviewFeature, config_->table().bit(kFeature), true);
+    }
     if (options_.hardware_compatibility) {
       config_->Call<void(HardwareCompatibilityLevel)>(Method::kBuilderConfig_setHardwareCompatibilityLevel,
                                                       *options_.hardware_compatibility);

@@ -156,8 +156,14 @@ std::vector<FoundBuilder> FindBuilders(const std::string& place) {
     } catch (const Error& error) {
       one.problem = error.what();
     }
-    // A bare name is a question to the system, and its absence no news.
-    if (one.library == nullptr && candidate.path.find('/') == std::string::npos) continue;
+    if (candidate.path.find('/') == std::string::npos) {
+      // A bare name is a question to the system: its absence is no news, and what it finds may be one of those above.
+      if (one.library == nullptr) continue;
+      const auto same = [&](const FoundBuilder& other) {
+        return other.library != nullptr && other.library->library() == one.library->library();
+      };
+      if (std::ranges::any_of(found, same)) continue;
+    }
     found.push_back(std::move(one));
   }
   return found;

@@ -38,9 +38,9 @@ void OnnxParser::Parse(std::string_view model, const std::string& path) {
                                                                    path.empty() ? nullptr : path.c_str());
   if (parsed) return;
   const std::string speaker = library_->library()->Describe();
-  // The parser logs what it lists, in more words.
+  // The parser logs what it lists, in more words; before 10.0 only the log names the node and its operator.
   std::string errors = Errors();
-  if (errors.empty()) errors = messages.Said(speaker);
+  if (errors.empty() || library_->library()->table().release.major < 10) errors += messages.Said(speaker);
   throw InputError(Cat(speaker, " cannot read the ONNX model of ", model.size(), " bytes.", errors));
 }
 

@@ -159,6 +159,9 @@ void CheckNumbers(const BuildOptions& options, const Checker& check) {
   }
 }
 
+// The kernels of TensorRT's own.
+bool IsInternal(const std::string& source) { return source == "edge_mask_convolutions" || source == "jit_convolutions"; }
+
 uint32_t TacticSources(const std::vector<std::string>& names, const Checker& check, const SlotTable& table) {
   uint32_t sources = 0;
   for (const std::string& name : names) {
@@ -179,6 +182,9 @@ ResolvedOptions Resolve(const BuildOptions& options, const Library& library) {
   CheckNumbers(options, check);
   if (options.tactic_sources) {
     resolved.tactic_sources = TacticSources(*options.tactic_sources, check, library.table());
+    resolved.without_external_tactics =
+        std::ranges::all_of(*options.tactic_sources, IsInternal) &&
+        library.table().bit(Flag::kPreviewFeature_DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805) >= 0;
   }
   if (options.hardware_compatibility) {
     const auto level = OneOf("hardware_compatibility", *options.hardware_compatibility, kCompatibility);

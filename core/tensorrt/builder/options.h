@@ -38,6 +38,8 @@ struct ResolvedOptions {
   std::vector<Flag> set;            // builder flags to set …
   std::vector<Flag> clear;          // … and to clear
   std::optional<uint32_t> tactic_sources;
+  // Whether TensorRT's core, too, is to do without cuBLAS and cuDNN: 8.5 and 8.6 have tactic sources for the rest only.
+  bool without_external_tactics = false;
   std::optional<HardwareCompatibilityLevel> hardware_compatibility;
   std::optional<ProfilingVerbosity> profiling_verbosity;
 };

@@ -17,7 +17,7 @@ ABI = Path("third_party/tensorrt/abi")
 # The classes of which a few functions are known; the last two are not in every file.
 IN_PART = {"NetworkDefinition", "Tensor", "Parser", "ParserError"}
 
-FLAGS = {"BuilderFlag", "NetworkDefinitionCreationFlag", "TacticSource"}
+FLAGS = {"BuilderFlag", "NetworkDefinitionCreationFlag", "PreviewFeature", "TacticSource"}
 
 Slots = dict[int, str]
 

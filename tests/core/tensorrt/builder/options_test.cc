@@ -65,6 +65,9 @@ TEST(BuildOptions, FlagsAreSetAndCleared) {
 TEST(BuildOptions, TacticSourcesAreBits) {
   const auto only = [](std::vector<std::string> names) { return With(&BuildOptions::tactic_sources, names); };
   EXPECT_EQ(ResolveFor(k8_5, only({})).tactic_sources, 0u);
+  EXPECT_TRUE(ResolveFor(k8_5, only({"jit_convolutions"})).without_external_tactics);
+  EXPECT_FALSE(ResolveFor(k8_5, only({"cudnn"})).without_external_tactics);
+  EXPECT_FALSE(ResolveFor(k10, only({})).without_external_tactics) << "later releases do without them anyway";
   EXPECT_EQ(ResolveFor(k8_5, only({"cublas", "jit_convolutions"})).tactic_sources, 0b10001u);
   EXPECT_EQ(ResolveFor(k11, only({"jit_convolutions"})).tactic_sources, 0b10u);
   ExpectHas(Refusal(k11, only({"cublas"})), "The option tactic_sources with cublas is not there in TensorRT 11.1.0.");
