@@ -153,13 +153,14 @@ def run_cancellable(work: Callable[[Callback], _T], shown: Display, what: str) -
         finally:
             ended.set()
 
-    threading.Thread(target=run, name="torch_nacelle build", daemon=True).start()
+    thread = threading.Thread(target=run, name="torch_nacelle build", daemon=True)
     try:
-        _wait(ended)
+        thread.start()
+        _wait(thread, ended)
     except KeyboardInterrupt:
         cancelled.set()
         shown.line(f"cancelling; waiting for {what} to stop (Ctrl-C again leaves at once)")
-        _wait(ended)
+        _wait(thread, ended)
         raise
     (result, error) = outcome[0]
     if error is not None:
@@ -167,6 +168,7 @@ def run_cancellable(work: Callable[[Callback], _T], shown: Display, what: str) -
     return result  # type: ignore[return-value]
 
 
-def _wait(ended: threading.Event) -> None:
+def _wait(thread: threading.Thread, ended: threading.Event) -> None:
     while not ended.wait(0.5):  # a wait without an end could not be interrupted everywhere
-        pass
+        if thread.ident is None:  # Ctrl-C came before it began
+            return
