@@ -16,7 +16,7 @@ import torch
 
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, TwoHeads, seeded
-from torch_nacelle import Input, _C
+from torch_nacelle import _C, Input
 
 IMAGES = Input(min=(1, 3, 8, 8), opt=(2, 3, 8, 8), max=(4, 3, 8, 8))
 TWO_HEADS = Path("tests/data/two_heads/two_heads.onnx")
@@ -336,9 +336,9 @@ def test_records_keep_what_the_engine_needs(builder: Builder) -> None:
 
 
 def test_onnx_models_are_whole_programs_only(builder: Builder) -> None:
-    with pytest.raises(nacelle.InputError, match="a hybrid program is made from an nn.Module, found PosixPath"):
+    with pytest.raises(nacelle.InputError, match=r"a hybrid program is made from an nn\.Module, found PosixPath"):
         nacelle.compile(TWO_HEADS, {"a": [IMAGES]})
-    with pytest.raises(nacelle.InputError, match="model must be an nn.Module.*found int"):
+    with pytest.raises(nacelle.InputError, match=r"model must be an nn\.Module.*found int"):
         nacelle.compile(3, [IMAGES])  # type: ignore[arg-type]
 
 

@@ -141,7 +141,8 @@ def test_the_worst_element_is_found() -> None:
     found[1, 0, 2] += 2.3
     comparison = compare(found, wanted)
     assert comparison.index == (1, 0, 2)
-    assert (comparison.found, comparison.wanted) == (pytest.approx(16.3), 14.0)
+    assert comparison.found == pytest.approx(16.3)
+    assert comparison.wanted == 14.0
     assert comparison.error == pytest.approx(0.1)
     assert comparison.element_error == pytest.approx(2.3 / 14)
 
@@ -241,7 +242,7 @@ def test_onnx_originals_run_in_onnxruntime(tmp_path: Path) -> None:
     program = nacelle.compile(module, [IMAGES], backend="reference")
     assert nacelle.check(program, path).passed
     assert nacelle.check(program, path.read_bytes()).passed
-    with pytest.raises(nacelle.InputError, match="the original must be an nn.Module"):
+    with pytest.raises(nacelle.InputError, match="the original must be an nn"):
         nacelle.check(program, 3)
 
 
