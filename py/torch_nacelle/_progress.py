@@ -57,7 +57,7 @@ class Terminal:
 
         self._console = Console(stderr=True)
         self._progress: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._tasks: dict[tuple[str, str], TaskID] = {}
 
     def line(self, text: str) -> None:
         """Shows a line above the bars."""
@@ -65,13 +65,13 @@ class Terminal:
 
     def start(self, title: str) -> None:
         """Shows the spinner."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TaskProgressColumn(),
             TimeElapsedColumn(),
         )
         self._progress = Progress(*columns, console=self._console, transient=True)
@@ -82,12 +82,13 @@ class Terminal:
         """Shows the phase under its parent, and removes it with its last step."""
         if self._progress is None:
             return
-        if phase not in self._tasks:
+        key = (parent, phase)
+        if key not in self._tasks:
             indent = "    " if parent else "  "
-            self._tasks[phase] = self._progress.add_task(indent + phase, total=steps)
-        self._progress.update(self._tasks[phase], completed=step, total=steps)
+            self._tasks[key] = self._progress.add_task(indent + phase, total=steps)
+        self._progress.update(self._tasks[key], completed=step, total=steps)
         if step >= steps:
-            self._progress.remove_task(self._tasks.pop(phase))
+            self._progress.remove_task(self._tasks.pop(key))
 
     def stop(self) -> None:
         """Removes the bars."""
