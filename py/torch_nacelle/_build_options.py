@@ -23,8 +23,8 @@ class BuildOptions(TypedDict, total=False):
         bf16: The same for bfloat16. TensorRT 10.
         int8: The same for int8, with scales from QuantizeLinear and DequantizeLinear in the model. TensorRT to 10.
         tf32: Whether float32 layers may compute in TF32, on GPUs that have it; TensorRT's own default is True.
-        strongly_typed: Whether every layer computes in the dtypes that the model says. TensorRT 10 and later; from 11 on,
-            and in TensorRT-RTX, always.
+        strongly_typed: Whether every layer computes in the dtypes that the model says. TensorRT 10 and later; from 11
+            on, and in TensorRT-RTX, always.
         workspace: Scratch memory that layers may use, in bytes, at most.
         tactic_sources: Where TensorRT may take its kernels from; an empty list for its own only. cublas, cublas_lt and
             cudnn: TensorRT to 10.

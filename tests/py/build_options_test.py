@@ -181,6 +181,7 @@ def test_auto_takes_tensorrt_first(monkeypatch: pytest.MonkeyPatch, caplog: pyte
     rtx = Builder(path="/opt/libtensorrt_rtx.so", kind="TensorRT-RTX", description="TensorRT-RTX 1.7.1.116")
     full = Builder()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 9))
     for offered, taken in (([broken, lean, rtx, full], full), ([broken, rtx], rtx)):
         offer(monkeypatch, *offered)
         caplog.clear()
@@ -190,6 +191,15 @@ def test_auto_takes_tensorrt_first(monkeypatch: pytest.MonkeyPatch, caplog: pyte
         assert caplog.messages == [
             f"engines are built by {taken.description} ({taken.path}): a CUDA device and this builder are here"
         ]
+
+
+def test_auto_leaves_tensorrt_rtx_alone_on_gpus_that_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    rtx = Builder(path="/opt/libtensorrt_rtx.so", kind="TensorRT-RTX")
+    offer(monkeypatch, rtx)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    build(seeded(TwoHeads), [IMAGES], backend="auto")
+    assert not rtx.calls
 
 
 def test_no_builder_is_told_with_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
