@@ -17,7 +17,7 @@ from torch_nacelle._exported_program import check_inputs, positional_module, sta
 from torch_nacelle._input import Input, dtype_name, with_names
 from torch_nacelle._onnx import first_lines
 from torch_nacelle._onnx_model import OnnxSource, is_onnx_source
-from torch_nacelle._progress import display
+from torch_nacelle._progress import Display, display
 from torch_nacelle._tensorrt_build import build_tensorrt, export_model
 from torch_nacelle.errors import InputError
 
@@ -115,24 +115,33 @@ def build(
     method: str,
     progress: bool | None,
     options: Mapping[str, object],
+    choice: Choice | None = None,
 ) -> Built:
-    """``build_engine``, and what it chose."""
+    """``build_engine``, and what it chose: `choice` where that was made before."""
     check_options(options)
     if method not in METHODS:
         raise InputError(f"there is no method {method!r}; there are: {', '.join(METHODS)}")
     source, bound = _bind(model, inputs)
-    choice = choose_builder(backend, options.get("library"))  # type: ignore[arg-type]
     shown = display(progress)
-    if backend == "auto":
-        shown.line(tell(choice))
+    choice = choice or choose(backend, options, shown)
     if choice.builder is None:
-        check_options_for_reference(options, choice.why)
         plan = _build_reference(source, bound, name, output_names, data_dependent, method, options)
         return Built(plan, choice, bound, _names_of_outputs(source, output_names))
     exported = export_model(source, bound, choice.builder, output_names, method)
     device = _cuda_device(source)
     plan = build_tensorrt(exported, bound, choice.builder, name, options, shown, device)
     return Built(plan, choice, bound, exported.output_names, device)
+
+
+def choose(backend: str, options: Mapping[str, object], shown: Display) -> Choice:
+    """The builder, told where it was not named, and whether it has such options at all."""
+    check_options(options)
+    choice = choose_builder(backend, options.get("library"))  # type: ignore[arg-type]
+    if backend == "auto":
+        shown.line(tell(choice))
+    if choice.builder is None:
+        check_options_for_reference(options, choice.why)
+    return choice
 
 
 def _bind(
@@ -166,7 +175,10 @@ def _cuda_device(source: "torch.nn.Module | torch.export.ExportedProgram | OnnxS
     """The GPU that the model is on; None where it is on none: then the current one is built for."""
     if isinstance(source, OnnxSource):
         return None
-    tensors = source.state_dict.values() if isinstance(source, torch.export.ExportedProgram) else source.parameters()
+    if isinstance(source, torch.nn.Module):
+        tensors = [*source.parameters(), *source.buffers()]
+    else:
+        tensors = list(source.state_dict.values())
     return next((tensor.device for tensor in tensors if tensor.is_cuda), None)
 
 

@@ -319,8 +319,9 @@ def _full_precision() -> Iterator[None]:
     """Without TF32, which torch uses in convolutions by default."""
     # torch has an older and a newer switch for each. The older sets both, so that they agree while the original runs;
     # it can be read only where they agree.
-    older = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    newer = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
+    older: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    cudnn: Any = torch.backends.cudnn
+    newer: tuple[Any, ...] = (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul)
     allowed = [_allows_tf32(one) for one in older]
     precisions = [one.fp32_precision for one in newer]
     try:

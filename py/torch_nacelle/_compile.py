@@ -9,12 +9,13 @@ import torch
 from typing_extensions import Unpack
 
 from torch_nacelle import _C
-from torch_nacelle._build import Built, Inputs, Method, Model, build
+from torch_nacelle._build import Built, Inputs, Method, Model, build, choose
 from torch_nacelle._build_options import BuildOptions
-from torch_nacelle._builders import Backend
+from torch_nacelle._builders import Backend, Choice
 from torch_nacelle._check import check as run_check
 from torch_nacelle._check import precision_of
 from torch_nacelle._embed import embed
+from torch_nacelle._progress import display
 from torch_nacelle.errors import InputError
 
 # The records that keep names, and that keep whether an engine is hardware compatible.
@@ -103,6 +104,7 @@ class _Job:
         name: str,
         output_names: Sequence[str] | None = None,
         data_dependent: Sequence[str] = (),
+        choice: Choice | None = None,
     ) -> tuple[torch.jit.ScriptModule, Built]:
         """A program of one engine, and what was built."""
         built = build(
@@ -115,6 +117,7 @@ class _Job:
             method=self.method,
             progress=self.progress,
             options=self.options,
+            choice=choice,
         )
         hardware_compatible = self.options.get("hardware_compatibility") == "ampere_plus"
         input_names = [str(one.name) for one in built.inputs]
@@ -191,12 +194,13 @@ def _compile_hybrid(
             f"a hybrid program is made from an nn.Module, found {type(module).__name__}: give inputs as a list"
         )
     _check_paths(module, list(inputs))
+    choice = choose(job.backend, job.options, display(job.progress))
+    _check_devices(module, list(inputs), choice)
     engines: dict[str, torch.jit.ScriptModule] = {}
     builts: dict[str, Built] = {}
     for path, of_path in inputs.items():
         part = module.get_submodule(path)
-        engines[path], builts[path] = job.engine(part, of_path, path.replace(".", "_"))
-        _check_device(module, list(inputs), path, builts[path])
+        engines[path], builts[path] = job.engine(part, of_path, path.replace(".", "_"), choice=choice)
     try:
         program: torch.jit.ScriptModule = torch.jit.script(_with_replaced(module, engines))
     except Exception as error:
@@ -225,14 +229,14 @@ def _check_paths(module: torch.nn.Module, paths: Sequence[str]) -> None:
             raise InputError(f"{path!r} is inside {outer[0]!r}: only one of them can become an engine")
 
 
-def _check_device(module: torch.nn.Module, paths: Sequence[str], path: str, built: Built) -> None:
-    """Raises InputError where tensors of the rest are not where the engine at `path` runs: no call could join them."""
-    wanted = "cpu" if built.choice.builder is None else "cuda"
+def _check_devices(module: torch.nn.Module, paths: Sequence[str], choice: Choice) -> None:
+    """Raises InputError where tensors of the rest are not where the engines will run: no call could join them."""
+    wanted = "cpu" if choice.builder is None else "cuda"
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         inside = any(name.startswith(engine + ".") for engine in paths)
         if not inside and tensor.dim() > 0 and tensor.device.type != wanted:
             raise InputError(
-                f"the engine {path!r} of {built.choice.description} runs on {wanted}, and {name!r}, which stays "
+                f"engines of {choice.description} run on {wanted}, and {name!r}, which stays "
                 f"TorchScript, is on {tensor.device}: move the module with .to({wanted!r}) first"
             )
 

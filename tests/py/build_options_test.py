@@ -355,9 +355,10 @@ def test_onnx_models_are_whole_programs_only(builder: Builder) -> None:
 def test_the_rest_of_a_hybrid_program_must_be_where_its_engines_run(builder: Builder) -> None:
     device = "0%9%0%0%NVIDIA H100 80GB HBM3"
     with pytest.raises(
-        nacelle.InputError, match=r"'backbone' of TensorRT 8\.5\.3\.1 runs on cuda, and 'head\.box\.weight'"
+        nacelle.InputError, match=r"engines of TensorRT 8\.5\.3\.1 run on cuda, and 'head\.box\.weight'"
     ):
         nacelle.compile(seeded(Detector), {"backbone": [IMAGES]}, backend="tensorrt", device=device)
+    assert not builder.calls
 
 
 @pytest.mark.parametrize("tells_progress", [True, False])
