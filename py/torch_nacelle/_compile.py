@@ -9,13 +9,14 @@ import torch
 from typing_extensions import Unpack
 
 from torch_nacelle import _C
-from torch_nacelle._build import Built, Inputs, Method, Model, build, choose
+from torch_nacelle._build import Built, Method, build, choose
 from torch_nacelle._build_options import BuildOptions
 from torch_nacelle._builders import Backend, Choice
 from torch_nacelle._check import check as run_check
 from torch_nacelle._check import precision_of
 from torch_nacelle._embed import embed
 from torch_nacelle._progress import display
+from torch_nacelle._sources import Inputs, Model
 from torch_nacelle.errors import InputError
 
 # The records that keep names, and that keep whether an engine is hardware compatible.

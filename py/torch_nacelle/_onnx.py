@@ -10,6 +10,7 @@ and outputs, so the engine takes int32 tensors there, and ONNX needs no change.
 
 import contextlib
 import copy
+import hashlib
 import io
 import logging
 import tempfile
@@ -61,6 +62,17 @@ class OnnxModel:
     output_names: tuple[str, ...]
     external_files: tuple[str, ...] = ()
     folder: "tempfile.TemporaryDirectory[str] | None" = None
+
+    def content(self) -> list[bytes]:
+        """What makes it this model: the protobuf, and for each file beside it a sha256."""
+        found = [self.model]
+        for name in self.external_files:
+            digest = hashlib.sha256()
+            with Path(self.path).parent.joinpath(name).open("rb") as file:
+                while block := file.read(2**20):
+                    digest.update(block)
+            found.append(digest.digest())
+        return found
 
 
 def export(
