@@ -3,10 +3,9 @@
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
-
-from torch_nacelle.errors import InputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -98,23 +97,45 @@ class Terminal:
         self._tasks.clear()
 
 
+class Lines:
+    """Lines on standard error, for a pipe or a file: the beginning, each phase, the time that it took."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+
+    def line(self, text: str) -> None:
+        """Shows a line."""
+        print(text, file=sys.stderr, flush=True)
+
+    def start(self, title: str) -> None:
+        """Shows the title."""
+        self._began = time.monotonic()
+        self.line(title)
+
+    def step(self, phase: str, parent: str, step: int, steps: int) -> None:
+        """Shows a phase when it begins, those inside others excepted."""
+        if step == 0 and not parent:
+            self.line(f"  {phase}")
+
+    def stop(self) -> None:
+        """Shows the time."""
+        self.line(f"  {time.monotonic() - self._began:.1f} s")
+
+
 def display(progress: bool | None) -> Display:
     """Where to show progress.
 
     Args:
         progress: True or False; None: only where standard error is a terminal.
-
-    Raises:
-        InputError: It was asked for and rich is missing.
     """
-    if progress is False or (progress is None and not sys.stderr.isatty()):
+    if progress is False:
         return Silent()
+    if not sys.stderr.isatty():
+        return Lines() if progress else Silent()
     try:
         return Terminal()
-    except ImportError as error:
-        if progress is None:
-            return Silent()
-        raise InputError("progress is shown with the package rich, which is not installed: pip install rich") from error
+    except ImportError:  # rich is missing
+        return Lines()
 
 
 def run_cancellable(work: Callable[[Callback], _T], shown: Display, what: str) -> _T:

@@ -1,8 +1,12 @@
 """What build_engine hands to the builder: options, profiles, names, the choice of builder, progress."""
 
+import contextlib
 import logging
 import os
+import pty
+import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -405,5 +409,43 @@ def test_progress_is_shown_where_it_is_asked_for(builder: Builder, capfd: pytest
     build(seeded(TwoHeads), [IMAGES], name="net")
     assert capfd.readouterr() == ("", "")
     build(seeded(TwoHeads), [IMAGES], name="net", progress=True)
-    out, _ = capfd.readouterr()
+    out, err = capfd.readouterr()
     assert out == ""
+    lines = err.splitlines()
+    assert lines[:2] == ["building engine 'net'", "  Tactics"]
+    assert re.fullmatch(r"  \d+\.\d s", lines[2])
+    assert len(lines) == 3
+
+
+def test_a_terminal_shows_bars(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(progress: Callable[[str, str, int, int], bool]) -> None:
+        for step in range(3):
+            assert progress("Tactics", "", step, 2)
+            assert progress("Timing", "Tactics", 0, 5)
+            time.sleep(0.15)
+            assert progress("Timing", "Tactics", 5, 5)
+
+    builder.work = work
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    ours, theirs = pty.openpty()
+    shown: list[bytes] = []
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # the other side was closed
+            while True:
+                shown.append(os.read(ours, 4096))
+
+    reader = threading.Thread(target=read)
+    with os.fdopen(theirs, "w") as terminal:
+        reader.start()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        build(seeded(TwoHeads), [IMAGES], name="net")
+        build(seeded(TwoHeads), [IMAGES], name="quiet", progress=False)
+        monkeypatch.undo()
+    reader.join(30)
+    os.close(ours)
+    text = b"".join(shown).decode()
+    for words in ("building engine 'net'", "  Tactics", "    Timing"):
+        assert words in text
+    assert "quiet" not in text
