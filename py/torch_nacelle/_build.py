@@ -1,6 +1,5 @@
 """From a model to a plan."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -8,22 +7,16 @@ from typing import Literal, TypeAlias
 import torch
 from typing_extensions import Unpack
 
-from torch_nacelle import _C
-from torch_nacelle._build_info import VERSION
 from torch_nacelle._build_options import BuildOptions, check_options, check_options_for_reference
 from torch_nacelle._builders import Backend, Choice, choose_builder, tell
-from torch_nacelle._caches import DEFAULT_SIZE, EngineCache, cache_folder, key_of
-from torch_nacelle._exported_program import check_inputs, positional_module, static_inputs
-from torch_nacelle._input import Input, dtype_name, with_names
-from torch_nacelle._onnx import first_lines
-from torch_nacelle._onnx_model import OnnxSource, is_onnx_source
-from torch_nacelle._progress import display
+from torch_nacelle._input import Input
+from torch_nacelle._progress import Display, display
+from torch_nacelle._reference_build import build_reference
+from torch_nacelle._sources import Inputs, Model, bind, cuda_device, names_of_outputs
 from torch_nacelle._tensorrt_build import build_tensorrt, export_model
 from torch_nacelle.errors import InputError
 
 Method: TypeAlias = Literal["auto", "script", "trace"]
-Model: TypeAlias = "torch.nn.Module | torch.export.ExportedProgram | bytes | str | os.PathLike[str]"
-Inputs: TypeAlias = Sequence[Input | torch.Tensor]
 
 METHODS: tuple[str, ...] = ("auto", "script", "trace")
 
@@ -115,137 +108,31 @@ def build(
     method: str,
     progress: bool | None,
     options: Mapping[str, object],
+    choice: Choice | None = None,
 ) -> Built:
-    """``build_engine``, and what it chose."""
+    """``build_engine``, and what it chose: `choice` where that was made before."""
     check_options(options)
     if method not in METHODS:
         raise InputError(f"there is no method {method!r}; there are: {', '.join(METHODS)}")
-    source, bound = _bind(model, inputs)
-    choice = choose_builder(backend, options.get("library"))  # type: ignore[arg-type]
+    source, bound = bind(model, inputs)
+    names = names_of_outputs(source, output_names)
     shown = display(progress)
-    if backend == "auto":
-        shown.line(tell(choice))
+    choice = choice or choose(backend, options, shown)
     if choice.builder is None:
-        check_options_for_reference(options, choice.why)
-        plan = _build_reference(source, bound, name, output_names, data_dependent, method, options)
-        return Built(plan, choice, bound, _names_of_outputs(source, output_names))
-    exported = export_model(source, bound, choice.builder, output_names, method)
-    device = _cuda_device(source)
+        plan = build_reference(source, bound, name, names or (), data_dependent, method, options)
+        return Built(plan, choice, bound, names)
+    exported = export_model(source, bound, choice.builder, names, method)
+    device = cuda_device(source)
     plan = build_tensorrt(exported, bound, choice.builder, name, options, shown, device)
     return Built(plan, choice, bound, exported.output_names, device)
 
 
-def _bind(
-    model: Model, inputs: Inputs | None
-) -> "tuple[torch.nn.Module | torch.export.ExportedProgram | OnnxSource, list[Input]]":
-    """What to build from, and its inputs by name, checked against it."""
-    if is_onnx_source(model):
-        source = OnnxSource(model)  # type: ignore[arg-type]
-        return source, source.bind(inputs)
-    if isinstance(model, torch.export.ExportedProgram):
-        bound = with_names([Input.of(value) for value in inputs] if inputs else static_inputs(model))
-        check_inputs(model, bound)
-        return model, bound
-    if not isinstance(model, torch.nn.Module):
-        raise InputError(
-            "model must be an nn.Module, a ScriptModule, an ExportedProgram, or an ONNX model's path or bytes, found "
-            + type(model).__name__
-        )
-    if not inputs:
-        raise InputError("inputs is empty: an engine takes at least one tensor")
-    return model, with_names([Input.of(value) for value in inputs])
-
-
-def _names_of_outputs(source: object, given: Sequence[str] | None) -> tuple[str, ...] | None:
-    if given:
-        return tuple(given)
-    return source.output_names if isinstance(source, OnnxSource) else None
-
-
-def _cuda_device(source: "torch.nn.Module | torch.export.ExportedProgram | OnnxSource") -> torch.device | None:
-    """The GPU that the model is on; None where it is on none: then the current one is built for."""
-    if isinstance(source, OnnxSource):
-        return None
-    tensors = source.state_dict.values() if isinstance(source, torch.export.ExportedProgram) else source.parameters()
-    return next((tensor.device for tensor in tensors if tensor.is_cuda), None)
-
-
-def _build_reference(
-    source: "torch.nn.Module | torch.export.ExportedProgram | OnnxSource",
-    inputs: Sequence[Input],
-    name: str,
-    output_names: Sequence[str] | None,
-    data_dependent: Sequence[str],
-    method: str,
-    options: Mapping[str, object],
-) -> bytes:
-    device = _cuda_device(source)
-    if device is not None:
-        raise InputError(
-            f"the reference engine runs on the CPU, and the model is on {device}: move it with .to('cpu'), or build "
-            f"with backend='tensorrt'"
-        )
-    script = _as_torchscript(source, inputs, method)
-    tuples = [
-        (
-            str(one.name),
-            dtype_name(one.dtype),
-            list(one.shape),
-            [(list(p.min), list(p.opt), list(p.max)) for p in one.profiles] if one.dynamic else [],
-        )
-        for one in inputs
-    ]
-    names = list(_names_of_outputs(source, output_names) or ())
-
-    def make() -> bytes:
-        return _C.build_reference(script._c, name, tuples, names, set(data_dependent))
-
-    folder = cache_folder(options.get("engine_cache", False), "engines")  # type: ignore[arg-type]
-    if folder is None:
-        return make()
-    cache = EngineCache(folder, options.get("engine_cache_size", DEFAULT_SIZE))  # type: ignore[arg-type]
-    key = key_of("reference", VERSION, script.save_to_buffer(), name, tuples, names, sorted(data_dependent))
-    return cache.get_or_build(key, make)[0]
-
-
-def _as_torchscript(
-    source: "torch.nn.Module | torch.export.ExportedProgram | OnnxSource", inputs: Sequence[Input], method: str
-) -> torch.jit.ScriptModule:
-    if isinstance(source, OnnxSource):
-        from torch_nacelle._onnx_to_torchscript import to_torchscript as translate
-
-        return translate(source.loaded())
-    if isinstance(source, torch.export.ExportedProgram):
-        return to_torchscript(positional_module(source), inputs, "trace")
-    return to_torchscript(source, inputs, method)
-
-
-def to_torchscript(module: torch.nn.Module, inputs: Sequence[Input], method: str) -> torch.jit.ScriptModule:
-    """`module` as TorchScript; a ScriptModule as it is."""
-    if isinstance(module, torch.jit.ScriptModule):
-        return module
-    reasons = []
-    if method != "trace":
-        try:
-            return torch.jit.script(module)
-        except Exception as error:  # whatever the compiler raises is a reason
-            reasons.append(f"scripting it failed: {first_lines(error)}")
-    if method != "script":
-        try:
-            return _trace(module, inputs)
-        except Exception as error:
-            reasons.append(f"tracing it failed: {first_lines(error)}")
-    raise InputError(f"{type(module).__name__} cannot be turned into TorchScript; " + "; ".join(reasons))
-
-
-def _trace(module: torch.nn.Module, inputs: Sequence[Input]) -> torch.jit.ScriptModule:
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            traced: torch.jit.ScriptModule = torch.jit.trace(
-                module, tuple(one.example() for one in inputs), check_trace=False
-            )
-            return traced
-    finally:
-        module.train(was_training)
+def choose(backend: str, options: Mapping[str, object], shown: Display) -> Choice:
+    """The builder, told where it was not named, and whether it has such options at all."""
+    check_options(options)
+    choice = choose_builder(backend, options.get("library"))  # type: ignore[arg-type]
+    if backend == "auto":
+        shown.line(tell(choice))
+    if choice.builder is None:
+        check_options_for_reference(options, choice.why)
+    return choice

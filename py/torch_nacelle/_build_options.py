@@ -18,14 +18,16 @@ class BuildOptions(TypedDict, total=False):
     """Options of ``build_engine``; what is left out is as TensorRT has it. Releases are those that have the option.
 
     Attributes:
-        fp16: Whether layers may compute in float16. TensorRT to 10; later ones and TensorRT-RTX build strongly typed
-            engines only: give a module in float16.
-        bf16: The same for bfloat16. TensorRT 9 to 10.
+        fp16: Whether layers may compute in float16. TensorRT to 10: engines of later ones and of TensorRT-RTX have the
+            dtypes of the model, so give a model in float16.
+        bf16: The same for bfloat16. TensorRT 10.
         int8: The same for int8, with scales from QuantizeLinear and DequantizeLinear in the model. TensorRT to 10.
         tf32: Whether float32 layers may compute in TF32, on GPUs that have it; TensorRT's own default is True.
-        strongly_typed: Whether every layer computes in the dtypes that the model says. TensorRT 9 and later.
+        strongly_typed: Whether every layer computes in the dtypes that the model says. TensorRT 10 and later; from 11
+            on, and in TensorRT-RTX, always.
         workspace: Scratch memory that layers may use, in bytes, at most.
-        tactic_sources: Where TensorRT may take its kernels from; an empty list for its own only. TensorRT to 10.
+        tactic_sources: Where TensorRT may take its kernels from; an empty list for its own only. cublas, cublas_lt and
+            cudnn: TensorRT to 10.
         optimization_level: 0 builds fastest, 5 looks for the fastest engine; TensorRT's own default is 3. 8.6 and
             later.
         hardware_compatibility: ``"ampere_plus"``: the engine runs on every GPU of compute capability 8.0 or newer (8.6

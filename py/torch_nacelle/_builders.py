@@ -16,6 +16,9 @@ BACKENDS: tuple[str, ...] = ("auto", "tensorrt", "tensorrt_rtx", "reference")
 # By the kind of a library, the backend that it is.
 _BACKEND_OF_KIND = {"full": "tensorrt", "TensorRT-RTX": "tensorrt_rtx"}
 
+# Compute capabilities that TensorRT-RTX 1.7 builds for nobody to run.
+_UNKNOWN_TO_RTX = {(9, 0)}
+
 _WHERE_FROM = {
     "tensorrt": "install the Python package tensorrt, or name a folder with libnvinfer and libnvonnxparser in library= "
     "or NACELLE_TENSORRT_PATH",
@@ -79,15 +82,21 @@ def _automatic(library: "str | os.PathLike[str] | None") -> Choice:
     if library is None and not torch.cuda.is_available():
         return Choice("reference", None, "no CUDA device is here")
     found = _C.builders("" if library is None else os.fspath(library))
-    usable = [one for one in found if one.kind in _BACKEND_OF_KIND and not _problem(one)]
+    usable = [one for one in found if one.kind in _BACKEND_OF_KIND and not _problem(one) and _knows_gpu(one)]
     if library is not None and not usable:
         reasons = "; ".join(f"{one.path}: {_problem(one)}" for one in found) or "nothing was found"
         raise LibraryError(f"no builder was found in {os.fspath(library)} ({reasons}): {_WHERE_FROM['tensorrt']}")
-    # TensorRT first: TensorRT-RTX does not know every GPU.
     for builder in sorted(usable, key=lambda one: one.kind != "full"):
         return Choice(_BACKEND_OF_KIND[builder.kind], builder, "a CUDA device and this builder are here")
     reasons = "; ".join(f"{one.path}: {_problem(one)}" for one in found)
     return Choice("reference", None, f"no builder was found ({reasons})" if reasons else "no builder was found")
+
+
+def _knows_gpu(builder: "_C.BuilderInfo") -> bool:
+    """Whether its engines run on the current GPU, as far as that is known."""
+    if builder.kind != "TensorRT-RTX" or not torch.cuda.is_available():
+        return True
+    return torch.cuda.get_device_capability() not in _UNKNOWN_TO_RTX
 
 
 def _problem(builder: "_C.BuilderInfo") -> str:

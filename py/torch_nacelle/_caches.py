@@ -26,6 +26,7 @@ DEFAULT_SIZE = 4 * 2**30
 # How long to wait for another process: that writes a file, that builds the same engine.
 _WAIT_FOR_WRITER = 10.0
 _WAIT_FOR_BUILDER = 3600.0
+_TELL_AFTER = 2.0
 
 # Seconds after which a file that is still being written has no writer any more.
 _LEFT_OVER = 86400.0
@@ -229,18 +230,21 @@ def _locked(path: Path, patience: float) -> Iterator[bool]:
     """Alone among processes and threads with `path`; not alone any more after `patience` seconds of waiting."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(path.name + ".lock")
-    deadline = time.monotonic() + patience
+    start = time.monotonic()
+    told = False
     descriptor = _take(lock)
-    if descriptor is None:
-        _logger.info("waiting for another process that works on %s", path)
-    while descriptor is None and time.monotonic() < deadline:
+    while descriptor is None and time.monotonic() < start + patience:
+        if not told and time.monotonic() > start + _TELL_AFTER:
+            _logger.warning("waiting for another process that works on %s", path)
+            told = True
         time.sleep(0.05)
         descriptor = _take(lock)
     try:
         yield True
     finally:
         if descriptor is not None:
-            lock.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the file may stay: it says nothing by itself
+                lock.unlink(missing_ok=True)
             os.close(descriptor)
 
 

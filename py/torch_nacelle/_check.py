@@ -317,15 +317,31 @@ def _original(original: object) -> Iterator[Callable[..., object]]:
 @contextlib.contextmanager
 def _full_precision() -> Iterator[None]:
     """Without TF32, which torch uses in convolutions by default."""
-    settings = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
-    before = [setting.fp32_precision for setting in settings]
+    # torch has an older and a newer switch for each. The older sets both, so that they agree while the original runs;
+    # it can be read only where they agree.
+    older: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    cudnn: Any = torch.backends.cudnn
+    newer: tuple[Any, ...] = (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul)
+    allowed = [_allows_tf32(one) for one in older]
+    precisions = [one.fp32_precision for one in newer]
     try:
-        for setting in settings:
-            setting.fp32_precision = "ieee"
+        for one in older:
+            one.allow_tf32 = False
         yield
     finally:
-        for setting, value in zip(settings, before, strict=True):
-            setting.fp32_precision = value
+        for one, value in zip(older, allowed, strict=True):
+            if value is not None:
+                one.allow_tf32 = value
+        for one, precision in zip(newer, precisions, strict=True):
+            if one.fp32_precision != precision:
+                one.fp32_precision = precision
+
+
+def _allows_tf32(switch: Any) -> bool | None:
+    try:
+        return bool(switch.allow_tf32)
+    except RuntimeError:  # the newer switch was used
+        return None
 
 
 def _onnx_function(source: OnnxSource) -> Callable[..., object]:

@@ -9,12 +9,14 @@ import torch
 from typing_extensions import Unpack
 
 from torch_nacelle import _C
-from torch_nacelle._build import Built, Inputs, Method, Model, build
+from torch_nacelle._build import Built, Method, build, choose
 from torch_nacelle._build_options import BuildOptions
-from torch_nacelle._builders import Backend
+from torch_nacelle._builders import Backend, Choice
 from torch_nacelle._check import check as run_check
 from torch_nacelle._check import precision_of
 from torch_nacelle._embed import embed
+from torch_nacelle._progress import display
+from torch_nacelle._sources import Inputs, Model
 from torch_nacelle.errors import InputError
 
 # The records that keep names, and that keep whether an engine is hardware compatible.
@@ -23,7 +25,7 @@ _KEEPS_HARDWARE_COMPATIBILITY = 5
 
 
 def compile(
-    module: Model,
+    model: Model,
     inputs: Inputs | Mapping[str, Inputs] | None = None,
     *,
     backend: Backend = "auto",
@@ -37,27 +39,27 @@ def compile(
     progress: bool | None = None,
     **options: Unpack[BuildOptions],
 ) -> torch.jit.ScriptModule:
-    """A TorchScript program that computes what `module` computes, with engines inside.
+    """A TorchScript program that computes what `model` computes, with engines inside.
 
-    With a list of inputs all of `module` becomes one engine. With a dict, the submodules that it names become engines
+    With a list of inputs all of `model` becomes one engine. With a dict, the submodules that it names become engines
     and the rest is scripted around them: ``nacelle.compile(detector, {"backbone": [...], "head.box": [...]})``. The
-    rest stays on its device, and nothing is copied between: engines on a GPU need the module on that GPU.
+    rest stays on its device, and nothing is copied between: engines on a GPU need the model on that GPU.
 
     Args:
-        module: The model, as ``build_engine`` takes it; left as it is. A hybrid program is made from an ``nn.Module``,
+        model: The model, as ``build_engine`` takes it; left as it is. A hybrid program is made from an ``nn.Module``,
             and everything in it is in eval mode.
         inputs: What its forward takes (see ``build_engine``), or for each submodule, by its path, what that takes.
         backend: Who builds and runs the engines; see ``build_engine``.
-        name: The engine's name; left out, the module's class or the ONNX file's name. In a hybrid program engines are
+        name: The engine's name; left out, the model's class or the ONNX file's name. In a hybrid program engines are
             named after their paths.
         output_names: See ``build_engine``; not for hybrid programs.
         data_dependent: The same.
-        device: What the engines are for; see ``embed``. Left out: the CPU for the reference engine, else the module's
+        device: What the engines are for; see ``embed``. Left out: the CPU for the reference engine, else the model's
             GPU or the current one.
         abi_version: The version of the records; see ``embed``. Left out: 3, or the oldest that keeps what the engines
             need: 4 where names alone do not tell the order of inputs and outputs, 5 for hardware compatibility.
         method: How what becomes an engine is turned into a graph; see ``build_engine``.
-        check: Whether the program is compared to the module before it is returned; see ``check``. In a hybrid program
+        check: Whether the program is compared to the model before it is returned; see ``check``. In a hybrid program
             True compares each engine to its submodule. Inputs for the whole program compare the whole.
         progress: Whether a terminal shows progress; None: where standard error is one.
         options: See ``BuildOptions``.
@@ -66,23 +68,23 @@ def compile(
         The program: ``.save(path)`` it, call it, or read it with ``nacelle.read``.
 
     Raises:
-        InputError: A path that leads to no submodule, or a module that cannot be turned into what the backend reads.
+        InputError: A path that leads to no submodule, or a model that cannot be turned into what the backend reads.
         CheckError: The program computes something else; the message names the worst case.
         Error: What ``build_engine`` and ``embed`` raise.
     """
     job = _Job(backend, device, abi_version, method, progress, dict(options))
     if not isinstance(inputs, Mapping):
-        name = name or _default_name(module)
-        program, built = job.engine(module, inputs, name, output_names, data_dependent)
+        name = name or _default_name(model)
+        program, built = job.engine(model, inputs, name, output_names, data_dependent)
         if check is not False:
-            job.check(program, module, built, built.inputs if check is True else check)
+            job.check(program, model, built, built.inputs if check is True else check)
         return program
     if name is not None or output_names or data_dependent:
         raise InputError(
             "name, output_names and data_dependent are for a program of one engine; in a hybrid program engines are "
             "named after their paths"
         )
-    return _compile_hybrid(module, inputs, job, check)
+    return _compile_hybrid(model, inputs, job, check)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class _Job:
         name: str,
         output_names: Sequence[str] | None = None,
         data_dependent: Sequence[str] = (),
+        choice: Choice | None = None,
     ) -> tuple[torch.jit.ScriptModule, Built]:
         """A program of one engine, and what was built."""
         built = build(
@@ -115,6 +118,7 @@ class _Job:
             method=self.method,
             progress=self.progress,
             options=self.options,
+            choice=choice,
         )
         hardware_compatible = self.options.get("hardware_compatibility") == "ampere_plus"
         input_names = [str(one.name) for one in built.inputs]
@@ -191,12 +195,13 @@ def _compile_hybrid(
             f"a hybrid program is made from an nn.Module, found {type(module).__name__}: give inputs as a list"
         )
     _check_paths(module, list(inputs))
+    choice = choose(job.backend, job.options, display(job.progress))
+    _check_devices(module, list(inputs), choice)
     engines: dict[str, torch.jit.ScriptModule] = {}
     builts: dict[str, Built] = {}
     for path, of_path in inputs.items():
         part = module.get_submodule(path)
-        engines[path], builts[path] = job.engine(part, of_path, path.replace(".", "_"))
-        _check_device(module, list(inputs), path, builts[path])
+        engines[path], builts[path] = job.engine(part, of_path, path.replace(".", "_"), choice=choice)
     try:
         program: torch.jit.ScriptModule = torch.jit.script(_with_replaced(module, engines))
     except Exception as error:
@@ -225,14 +230,14 @@ def _check_paths(module: torch.nn.Module, paths: Sequence[str]) -> None:
             raise InputError(f"{path!r} is inside {outer[0]!r}: only one of them can become an engine")
 
 
-def _check_device(module: torch.nn.Module, paths: Sequence[str], path: str, built: Built) -> None:
-    """Raises InputError where tensors of the rest are not where the engine at `path` runs: no call could join them."""
-    wanted = "cpu" if built.choice.builder is None else "cuda"
+def _check_devices(module: torch.nn.Module, paths: Sequence[str], choice: Choice) -> None:
+    """Raises InputError where tensors of the rest are not where the engines will run: no call could join them."""
+    wanted = "cpu" if choice.builder is None else "cuda"
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         inside = any(name.startswith(engine + ".") for engine in paths)
         if not inside and tensor.dim() > 0 and tensor.device.type != wanted:
             raise InputError(
-                f"the engine {path!r} of {built.choice.description} runs on {wanted}, and {name!r}, which stays "
+                f"engines of {choice.description} run on {wanted}, and {name!r}, which stays "
                 f"TorchScript, is on {tensor.device}: move the module with .to({wanted!r}) first"
             )
 

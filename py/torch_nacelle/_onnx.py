@@ -10,6 +10,7 @@ and outputs, so the engine takes int32 tensors there, and ONNX needs no change.
 
 import contextlib
 import copy
+import hashlib
 import io
 import logging
 import tempfile
@@ -18,6 +19,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
@@ -61,6 +63,17 @@ class OnnxModel:
     external_files: tuple[str, ...] = ()
     folder: "tempfile.TemporaryDirectory[str] | None" = None
 
+    def content(self) -> list[bytes]:
+        """What makes it this model: the protobuf, and for each file beside it a sha256."""
+        found = [self.model]
+        for name in self.external_files:
+            digest = hashlib.sha256()
+            with Path(self.path).parent.joinpath(name).open("rb") as file:
+                while block := file.read(2**20):
+                    digest.update(block)
+            found.append(digest.digest())
+        return found
+
 
 def export(
     module: torch.nn.Module | torch.export.ExportedProgram,
@@ -87,6 +100,7 @@ def export(
         InputError: The module fails on the inputs, returns what no engine returns, or uses an operator that ONNX or
             the exporter does not have; the message names it.
     """
+    onnx_package("torch exports modules to ONNX")
     name = type(module).__name__
     opset = min(opset, NEWEST_OPSET)
     positional = positional_module(module) if isinstance(module, torch.export.ExportedProgram) else module
@@ -98,6 +112,25 @@ def export(
             raise InputError(f"output_names lists {len(names)} names ({', '.join(names)}), and {name} returns {count}")
         job = _Job(name, examples, tuple(inputs), names, opset)
         return _export_module(positional, method, job)
+
+
+def onnx_package(what_for: str) -> Any:
+    """The package onnx.
+
+    Args:
+        what_for: Who needs it, for the message: a sentence without its end.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        import onnx
+        import onnx.external_data_helper
+    except ImportError as error:
+        raise InputError(
+            f"{what_for} with the package onnx, which is not installed: pip install torch-nacelle[onnx]"
+        ) from error
+    return onnx
 
 
 def device_of(module: torch.nn.Module) -> torch.device:

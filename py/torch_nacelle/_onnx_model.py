@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 
 from torch_nacelle._input import Input, dtype_name
-from torch_nacelle._onnx import OnnxModel, first_lines
+from torch_nacelle._onnx import OnnxModel, first_lines, onnx_package
 from torch_nacelle.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class OnnxSource:
             InputError: It is no ONNX model, or the package onnx is missing.
             FileNotFoundError: There is no such file.
         """
-        onnx = _package()
+        onnx = onnx_package("ONNX models are read")
         self.path = "" if isinstance(source, bytes) else os.fspath(source)
         self.what = self.path or "the ONNX model"
         self.model = source if isinstance(source, bytes) else _read(Path(source))
@@ -123,7 +123,7 @@ class OnnxSource:
 
     def loaded(self) -> Any:
         """The model with its external data."""
-        onnx = _package()
+        onnx = onnx_package("ONNX models are read")
         if self.path:
             onnx.load_external_data_for_model(self.proto, str(Path(self.path).parent))
         return self.proto
@@ -193,17 +193,6 @@ class OnnxSource:
 def is_onnx_source(model: object) -> bool:
     """Whether `model` is the path or the bytes of an ONNX model."""
     return isinstance(model, (bytes, str, os.PathLike))
-
-
-def _package() -> Any:
-    try:
-        import onnx
-        import onnx.external_data_helper
-    except ImportError as error:
-        raise InputError(
-            "ONNX models are read with the package onnx, which is not installed: pip install torch-nacelle[onnx]"
-        ) from error
-    return onnx
 
 
 def _read(path: Path) -> bytes:

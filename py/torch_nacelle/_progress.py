@@ -3,10 +3,9 @@
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
-
-from torch_nacelle.errors import InputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -57,7 +56,7 @@ class Terminal:
 
         self._console = Console(stderr=True)
         self._progress: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._tasks: dict[tuple[str, str], TaskID] = {}
 
     def line(self, text: str) -> None:
         """Shows a line above the bars."""
@@ -65,13 +64,13 @@ class Terminal:
 
     def start(self, title: str) -> None:
         """Shows the spinner."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TaskProgressColumn(),
             TimeElapsedColumn(),
         )
         self._progress = Progress(*columns, console=self._console, transient=True)
@@ -82,12 +81,13 @@ class Terminal:
         """Shows the phase under its parent, and removes it with its last step."""
         if self._progress is None:
             return
-        if phase not in self._tasks:
+        key = (parent, phase)
+        if key not in self._tasks:
             indent = "    " if parent else "  "
-            self._tasks[phase] = self._progress.add_task(indent + phase, total=steps)
-        self._progress.update(self._tasks[phase], completed=step, total=steps)
+            self._tasks[key] = self._progress.add_task(indent + phase, total=steps)
+        self._progress.update(self._tasks[key], completed=step, total=steps)
         if step >= steps:
-            self._progress.remove_task(self._tasks.pop(phase))
+            self._progress.remove_task(self._tasks.pop(key))
 
     def stop(self) -> None:
         """Removes the bars."""
@@ -97,23 +97,45 @@ class Terminal:
         self._tasks.clear()
 
 
+class Lines:
+    """Lines on standard error, for a pipe or a file: the beginning, each phase, the time that it took."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+
+    def line(self, text: str) -> None:
+        """Shows a line."""
+        print(text, file=sys.stderr, flush=True)
+
+    def start(self, title: str) -> None:
+        """Shows the title."""
+        self._began = time.monotonic()
+        self.line(title)
+
+    def step(self, phase: str, parent: str, step: int, steps: int) -> None:
+        """Shows a phase when it begins, those inside others excepted."""
+        if step == 0 and not parent:
+            self.line(f"  {phase}")
+
+    def stop(self) -> None:
+        """Shows the time."""
+        self.line(f"  {time.monotonic() - self._began:.1f} s")
+
+
 def display(progress: bool | None) -> Display:
     """Where to show progress.
 
     Args:
         progress: True or False; None: only where standard error is a terminal.
-
-    Raises:
-        InputError: It was asked for and rich is missing.
     """
-    if progress is False or (progress is None and not sys.stderr.isatty()):
+    if progress is False:
         return Silent()
+    if not sys.stderr.isatty():
+        return Lines() if progress else Silent()
     try:
         return Terminal()
-    except ImportError as error:
-        if progress is None:
-            return Silent()
-        raise InputError("progress is shown with the package rich, which is not installed: pip install rich") from error
+    except ImportError:  # rich is missing
+        return Lines()
 
 
 def run_cancellable(work: Callable[[Callback], _T], shown: Display, what: str) -> _T:
@@ -153,13 +175,14 @@ def run_cancellable(work: Callable[[Callback], _T], shown: Display, what: str) -
         finally:
             ended.set()
 
-    threading.Thread(target=run, name="torch_nacelle build", daemon=True).start()
+    thread = threading.Thread(target=run, name="torch_nacelle build", daemon=True)
     try:
-        _wait(ended)
+        thread.start()
+        _wait(thread, ended)
     except KeyboardInterrupt:
         cancelled.set()
         shown.line(f"cancelling; waiting for {what} to stop (Ctrl-C again leaves at once)")
-        _wait(ended)
+        _wait(thread, ended)
         raise
     (result, error) = outcome[0]
     if error is not None:
@@ -167,6 +190,7 @@ def run_cancellable(work: Callable[[Callback], _T], shown: Display, what: str) -
     return result  # type: ignore[return-value]
 
 
-def _wait(ended: threading.Event) -> None:
+def _wait(thread: threading.Thread, ended: threading.Event) -> None:
     while not ended.wait(0.5):  # a wait without an end could not be interrupted everywhere
-        pass
+        if thread.ident is None:  # Ctrl-C came before it began
+            return

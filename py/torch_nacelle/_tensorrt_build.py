@@ -1,10 +1,8 @@
 """Building with TensorRT: the model as ONNX, the caches, and the builder."""
 
 import contextlib
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import torch
 
@@ -16,7 +14,7 @@ from torch_nacelle._input import Input, dtype_name, profile_shapes
 from torch_nacelle._onnx import OnnxModel, export
 from torch_nacelle._onnx_model import OnnxSource
 from torch_nacelle._progress import Callback, Display, run_cancellable
-from torch_nacelle.errors import InputError
+from torch_nacelle._sources import Source
 
 _logger = logging.getLogger("torch_nacelle")
 
@@ -26,7 +24,7 @@ _HAS_LAYER_NORMALIZATION = (8, 6)
 
 
 def export_model(
-    source: "torch.nn.Module | torch.export.ExportedProgram | OnnxSource",
+    source: Source,
     inputs: Sequence[Input],
     builder: "_C.BuilderInfo",
     output_names: Sequence[str] | None,
@@ -34,11 +32,6 @@ def export_model(
 ) -> OnnxModel:
     """The model as ONNX that this builder's parser reads; one that others made as it is."""
     if isinstance(source, OnnxSource):
-        if output_names and tuple(output_names) != source.output_names:
-            raise InputError(
-                f"{source.what} names its outputs {', '.join(source.output_names)}, and output_names says "
-                f"{', '.join(output_names)}: leave output_names out"
-            )
         return source.as_model()
     return export(source, inputs, opset=opset_for(builder), output_names=output_names, method=method)
 
@@ -111,8 +104,7 @@ class _Job:
             [(str(one.name), dtype_name(one.dtype), list(one.shape)) for one in inputs],
             self._profiles,
             self._options,
-            self._exported.model,
-            *_external_data(self._exported),
+            *self._exported.content(),
         )
 
     def run(self, timing: TimingCache | None, shown: Display) -> bytes:
@@ -156,18 +148,6 @@ def device_text(device: torch.device | None) -> str:
         return "no device"
     properties = torch.cuda.get_device_properties(device if device is not None else torch.cuda.current_device())
     return f"{properties.name} {properties.major}.{properties.minor}"
-
-
-def _external_data(exported: OnnxModel) -> list[bytes]:
-    """The contents of the files beside the model, as hashes."""
-    found = []
-    for name in exported.external_files:
-        with Path(exported.path).parent.joinpath(name).open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(2**20):
-                digest.update(block)
-            found.append(digest.digest())
-    return found
 
 
 def _tell_about_int64(inputs: Sequence[Input], builder: "_C.BuilderInfo") -> None:
