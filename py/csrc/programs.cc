@@ -1,8 +1,11 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,11 +71,48 @@ torch::jit::Module Load(const std::string& path, const std::string& device, py::
   return module;
 }
 
+// A file that torch writes into. It takes what cannot be written, too, and keeps the reason: torch's writer ends the
+// process where its last bytes cannot be written.
+class Sink {
+ public:
+  explicit Sink(const std::string& path) : file_(std::fopen(path.c_str(), "wb")) {
+    if (file_ == nullptr) error_ = errno;
+  }
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+  ~Sink() { Close(); }
+
+  size_t Write(const void* data, size_t size) {
+    if (error_ == 0 && std::fwrite(data, 1, size, file_) != size) error_ = errno;
+    return size;
+  }
+
+  // 0, or why not all is written.
+  int Close() {
+    if (file_ != nullptr && std::fclose(file_) != 0 && error_ == 0) error_ = errno;
+    file_ = nullptr;
+    return error_;
+  }
+
+ private:
+  std::FILE* file_;
+  int error_ = 0;
+};
+
 void Save(const torch::jit::Module& module, const std::string& path, const py::dict& extra_files) {
   torch::jit::ExtraFilesMap files;
   for (const auto& item : extra_files) files[item.first.cast<std::string>()] = item.second.cast<std::string>();
-  const py::gil_scoped_release released;
-  module.save(path, files);
+  int error = 0;
+  {
+    const py::gil_scoped_release released;
+    Sink sink(path);
+    torch::jit::ExportModule(module, [&sink](const void* data, size_t size) { return sink.Write(data, size); }, files);
+    error = sink.Close();
+  }
+  if (error == 0) return;
+  errno = error;
+  PyErr_SetFromErrnoWithFilename(PyExc_OSError, path.c_str());
+  throw py::error_already_set();
 }
 
 // A record's text for Python, whose strings hold no bytes that are not UTF-8: these are shown as \xNN.

@@ -12,7 +12,7 @@ from pathlib import Path
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives a file to write, which takes the place of `path` when the block ends well.
 
-    The file is in a temporary folder beside `path` and has the same name, since torch writes a file's name into it.
+    The file is in a temporary folder beside `path` and has the same name, for writers that put it into the file.
     When the block raises, the folder is removed and `path` is as it was.
     """
     target = Path(path)

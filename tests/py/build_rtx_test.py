@@ -1,0 +1,207 @@
+"""Engines that TensorRT-RTX builds, on a machine with no GPU."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+import torch_nacelle as nacelle
+
+# Bazel puts the files of an external repository beside those of this one.
+LIBRARY = Path(__file__).parents[2].parent / "tensorrt_rtx_1_7_1_116" / "files" / "tensorrt_rtx_libs"
+
+# For whom the plans are said to be; nothing here looks at it.
+DEVICE = "0%12%0%0%NVIDIA GeForce RTX 5090"
+
+
+class TwoHeads(nn.Module):
+    """A convolution with two outputs, the second smaller."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = torch.relu(self.conv(x))
+        return y, self.head(y.mean(dim=(2, 3)))
+
+
+class TransformerBlock(nn.Module):
+    """Attention and a feed-forward part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.TransformerEncoderLayer(32, 4, 64, activation="gelu", batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.block(x)
+        return result
+
+
+def convolutions() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 4, 1))
+
+
+def linear() -> nn.Module:
+    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+
+
+def fixed(*shape: int, dtype: torch.dtype = torch.float32) -> nacelle.Input:
+    return nacelle.Input(shape=shape, dtype=dtype, name="x")
+
+
+def ranged(low: tuple[int, ...], high: tuple[int, ...]) -> nacelle.Input:
+    return nacelle.Input(min=low, opt=high, max=high, name="x")
+
+
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], nacelle.Input, list[str]]] = {
+    "convolutions": (convolutions, fixed(1, 3, 16, 16), ["output_0"]),
+    "transformer": (TransformerBlock, ranged((1, 4, 32), (2, 16, 32)), ["output_0"]),
+    "dynamic batch": (linear, ranged((1, 8), (16, 8)), ["output_0"]),
+    "two outputs": (TwoHeads, fixed(2, 3, 8, 8), ["output_0", "output_1"]),
+    "fp16": (lambda: linear().half(), fixed(4, 8, dtype=torch.float16), ["output_0"]),
+}
+
+
+def build(module: nn.Module, inputs: list[nacelle.Input], **options: object) -> bytes:
+    return nacelle.build_engine(
+        module.eval(), inputs, backend="tensorrt_rtx", library=LIBRARY, **options  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_engines_are_built_saved_and_read_back(tmp_path: Path, name: str) -> None:
+    make, described, outputs = NETWORKS[name]
+    plan = build(make(), [described])
+    program = nacelle.embed(plan, name="net", input_names=["x"], output_names=outputs, device=DEVICE, abi_version=4)
+    path = tmp_path / "net.ts"
+    program.save(str(path))
+    (engine,) = nacelle.read(path).engines
+    assert engine.plan == plan
+    assert engine.plan_release == "TensorRT-RTX 1.7.1.116"
+    assert (engine.input_names, engine.output_names) == (["x"], outputs)
+
+
+def test_a_call_says_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "net.ts"
+    program = nacelle.compile(
+        linear().eval(), [fixed(4, 8)], backend="tensorrt_rtx", library=LIBRARY, device=DEVICE  # type: ignore[arg-type]
+    )
+    program.save(str(path))
+    with pytest.raises(nacelle.DeviceError, match=r"NVIDIA GeForce RTX 5090[\s\S]*libcuda\.so\.1"):
+        torch.jit.load(str(path))(torch.zeros(4, 8))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"fp16": True}, r"Convert the model \(model.half\(\)"),
+        ({"bf16": True}, "TensorRT 10.0.0.6 to 10.16.0.72 have it"),
+        ({"int8": True}, "TensorRT 8.5.1.7 to 10.16.0.72 have it"),
+        ({"strongly_typed": False}, "always have the dtypes of the model"),
+        ({"tactic_sources": ["cudnn"]}, "tactic_sources with cudnn"),
+        ({"exclude_lean_runtime": True}, "give version_compatible=True too"),
+        ({"optimisation_level": 3}, "there is no build option 'optimisation_level'"),
+    ],
+)
+def test_options_that_the_release_lacks(options: dict[str, object], said: str) -> None:
+    with pytest.raises(nacelle.InputError, match=said):
+        build(linear(), [fixed(4, 8)], **options)
+
+
+def test_options_that_it_has() -> None:
+    options: dict[str, object] = {
+        "tf32": False,
+        "workspace": 1 << 30,
+        "optimization_level": 1,
+        "max_aux_streams": 0,
+        "profiling_verbosity": "detailed",
+        "hardware_compatibility": "ampere_plus",
+        "tactic_sources": ["jit_convolutions"],
+        "strongly_typed": True,
+    }
+    assert build(linear(), [fixed(4, 8)], **options).startswith(b"vtrt")
+
+
+def model(operator: str, **attributes: object) -> bytes:
+    """An ONNX model of one operator, from x [-1, 4] to y."""
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node(operator, ["x"], ["y"], name="the_node", domain="", **attributes)],
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 4])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+    )
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    made.ir_version = 8
+    return bytes(made.SerializeToString())
+
+
+def build_onnx(data: bytes | Path, inputs: list[nacelle.Input]) -> bytes:
+    return nacelle.build_engine(data, inputs, backend="tensorrt_rtx", library=LIBRARY)
+
+
+def test_onnx_models_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "relu.onnx"
+    path.write_bytes(model("Relu"))
+    from_file = build_onnx(path, [ranged((1, 4), (8, 4))])
+    assert from_file.startswith(b"vtrt")
+
+
+def test_an_operator_that_is_not_supported_is_named() -> None:
+    with pytest.raises(nacelle.InputError, match=r'Node 0 \("the_node", operator Unique\)'):
+        build_onnx(model("Unique", axis=0), [ranged((1, 4), (8, 4))])
+
+
+def test_a_broken_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(model("Relu")[:-20])
+    with pytest.raises(nacelle.InputError, match="broken.onnx"):
+        build_onnx(path, [ranged((1, 4), (8, 4))])
+
+
+@pytest.mark.parametrize(
+    ("described", "said"),
+    [
+        (ranged((1, 5), (8, 5)), r"\[n, 4\]"),
+        (ranged((1, 4, 1), (8, 4, 1)), "of 2 dimensions, and inputs describes 3"),
+        (nacelle.Input(min=(1, 4), opt=(2, 4), max=(8, 4), name="z"), "no input"),
+        (nacelle.Input(min=(1, 4), opt=(2, 4), max=(8, 4), name="x", dtype=torch.int32), "int32"),
+    ],
+    ids=["extent", "rank", "name", "dtype"],
+)
+def test_a_profile_that_contradicts_the_model(described: nacelle.Input, said: str) -> None:
+    with pytest.raises(nacelle.InputError, match=said):
+        build_onnx(model("Relu"), [described])
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    # No file of the process may grow beyond this: writing more fails, as on a full disk.
+    code = f"""
+        import resource, signal
+        import torch, torch_nacelle as nacelle
+        module = torch.nn.Linear(8, 4).eval()
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        program = nacelle.compile(module, [nacelle.Input(shape=(4, 8))], backend="tensorrt_rtx",
+            library={str(LIBRARY)!r}, device={DEVICE!r}, engine_cache={str(tmp_path / "cache")!r})
+        print("built")
+        nacelle.Program(program).save({str(tmp_path / "net.ts")!r})
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False, env=environment
+    )
+    assert "built" in done.stdout, done.stderr
+    assert done.returncode == 1
+    assert "net.ts" in done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size] == []
