@@ -36,6 +36,9 @@ KINDS = {
     r"torch_nacelle/py\.typed": 1,
     r"torch_nacelle/_C\.cpython-\d+-x86_64-linux-gnu\.so": 1,
     r"torch_nacelle/lib/lib(torch_nacelle|nacelle_reference)\.so": 2,
+    r"torch_nacelle/include/core/(abi/|device/)?\w+\.h": 6,
+    r"torch_nacelle/include/runtime/\w+\.h": 11,
+    r"torch_nacelle/share/cmake/Nacelle/NacelleConfig(Version)?\.cmake": 2,
     r"torch_nacelle-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|licenses/LICENSE)": 4,
 }
 
@@ -73,6 +76,14 @@ def test_holds_these_files_and_no_others() -> None:
     for kind, count in KINDS.items():
         found = [name for name in names if re.fullmatch(kind, name)]
         assert len(found) == count or (count is None and found), (kind, found)
+
+
+def test_headers_need_no_header_that_is_not_there() -> None:
+    with zipfile.ZipFile(WHEEL) as wheel:
+        headers = {name: wheel.read(name).decode() for name in wheel.namelist() if name.endswith(".h")}
+    for name, text in headers.items():
+        for included in re.findall(r'^#include "(.*)"$', text, re.MULTILINE):
+            assert f"torch_nacelle/include/{included}" in headers, f"{name} includes {included}"
 
 
 def test_says_what_it_requires() -> None:
