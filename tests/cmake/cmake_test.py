@@ -48,8 +48,8 @@ def configure(build: Path, prefixes: str, *options: str, status: int = 0) -> str
     return ended.stdout + ended.stderr
 
 
-def build(folder: Path, *targets: str) -> None:
-    run(Path(cmake.CMAKE_BIN_DIR) / "cmake", "--build", folder, *(["--target", *targets] if targets else []))
+def build(folder: Path, target: str = "all") -> None:
+    run(Path(cmake.CMAKE_BIN_DIR) / "cmake", "--build", folder, "--target", target)
 
 
 @pytest.fixture(scope="module")
