@@ -43,7 +43,17 @@ def run(*command: str | Path, status: int = 0) -> subprocess.CompletedProcess[st
 
 def configure(build: Path, prefixes: str, *options: str, status: int = 0) -> str:
     program = Path(cmake.CMAKE_BIN_DIR) / "cmake"
-    command = [program, "-G", "Ninja", "-S", PROJECT, "-B", build, f"-DCMAKE_PREFIX_PATH={prefixes}", *options]
+    command: list[str | Path] = [
+        program,
+        "-G",
+        "Ninja",
+        "-S",
+        PROJECT,
+        "-B",
+        build,
+        f"-DCMAKE_PREFIX_PATH={prefixes}",
+        *options,
+    ]
     ended = run(*command, status=status)
     return ended.stdout + ended.stderr
 
