@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchains.wheel.virtual_environment import VirtualEnvironment
+from toolchains.wheel.virtual_environment import VirtualEnvironment, torch_site
 
 (WHEEL,) = Path("py").glob("torch_nacelle-*.whl")
 
@@ -26,6 +26,14 @@ import torch, torch_nacelle as nacelle
 x, wanted = torch.load("wanted.pt")
 torch.testing.assert_close(torch.jit.load("net.ts")(x), wanted)
 print([engine.name for engine in nacelle.read("net.ts").engines], nacelle.__version__, nacelle.__file__)
+"""
+
+# What a server does that loads programs and knows nothing of Nacelle.
+LOAD_WITHOUT_IMPORT = """
+import sys, torch
+x, wanted = torch.load("wanted.pt")
+torch.testing.assert_close(torch.jit.load("net.ts")(x), wanted)
+print("torch_nacelle" in sys.modules)
 """
 
 # Regular expressions for the files in the wheel, and how many there are of each; None: one or more.
@@ -66,6 +74,16 @@ def test_embeds_saves_loads_and_runs(environment: VirtualEnvironment, tmp_path: 
     text = environment.run("-c", LOAD_AND_RUN, cwd=tmp_path).stdout
     assert text.startswith("['net'] ")
     assert str(environment.folder) in text
+
+
+def test_is_enough_when_it_is_preloaded(
+    environment: VirtualEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.run("-c", BUILD_AND_SAVE, cwd=tmp_path)
+    (library,) = environment.folder.glob("lib/*/site-packages/torch_nacelle/lib/libtorch_nacelle.so")
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(torch_site() / "torch" / "lib"))
+    assert environment.run("-c", LOAD_WITHOUT_IMPORT, cwd=tmp_path).stdout == "False\n"
 
 
 def test_holds_these_files_and_no_others() -> None:
