@@ -11,6 +11,7 @@ import torch
 
 import torch_nacelle as nacelle
 from tests.py.networks import TwoHeads, seeded
+from torch_nacelle._onnx import first_lines
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,12 @@ def test_errors_are_copied_and_sent_between_processes() -> None:
     for copied in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
         assert type(copied) is nacelle.PlanError
         assert str(copied) == str(error) == "what is wrong\nSee docs/troubleshooting.md#planerror"
+
+
+def test_a_message_that_quotes_another_has_its_own_place_alone() -> None:
+    quoted = nacelle.PlanError("a plan")
+    error = nacelle.InputError(f"it fails: {first_lines(quoted)}; give another")
+    assert str(error) == "it fails: a plan; give another\nSee docs/troubleshooting.md#inputerror"
 
 
 def test_errors_of_users_have_the_place_of_ours() -> None:
