@@ -14,9 +14,9 @@
 
 #include "core/tensorrt/handles.h"
 #include "core/tensorrt/messages.h"
+#include "runtime/call_recorder.h"
 #include "runtime/context_stream.h"
 #include "runtime/output_memory.h"
-#include "runtime/profile.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {

@@ -3,7 +3,6 @@
 #include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
-#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -14,11 +13,10 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "runtime/engine_host_code.h"
 
 namespace nacelle::runtime {
 namespace {
-
-std::atomic<bool> host_code_allowed = false;
 
 // Makes the device the current one; nothing for the CPU.
 std::optional<c10::DeviceGuard> GuardFor(c10::Device device) {
@@ -53,9 +51,6 @@ std::shared_ptr<Entry> EntryFor(const Key& key) {
 }
 
 }  // namespace
-
-void AllowEngineHostCode(bool allowed) { host_code_allowed = allowed; }
-bool EngineHostCodeAllowed() { return host_code_allowed; }
 
 DeserializedPlan::DeserializedPlan(std::shared_ptr<const tensorrt::Library> library, c10::Device device,
                                    std::string_view plan)

@@ -9,15 +9,8 @@
 
 #include "core/tensorrt/handles.h"
 #include "core/tensorrt/library.h"
-#include "runtime/export.h"
 
 namespace nacelle::runtime {
-
-// Whether plans may bring code for the host, as version-compatible plans with a runtime inside do. TensorRT then runs
-// that code, so plans have to be trusted as programs are. False at the start; any thread. Holds for engines that are
-// set up later.
-NACELLE_API void AllowEngineHostCode(bool allowed);
-NACELLE_API bool EngineHostCodeAllowed();
 
 // An ICudaEngine and what it lives on. Constant; any thread.
 class DeserializedPlan {

@@ -7,6 +7,7 @@
 #include "core/device/cuda_driver.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "runtime/call_recorder.h"
 #include "runtime/check_inputs.h"
 #include "runtime/context_stream.h"
 #include "runtime/loaded_engine.h"

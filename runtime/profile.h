@@ -9,8 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/tensorrt/callbacks.h"
-
 namespace nacelle::runtime {
 
 // One call of an engine.
@@ -31,23 +29,6 @@ struct CallTimes {
   uint64_t thread = 0;  // which thread called; the same number means the same thread
   std::vector<Phase> phases;
   std::vector<Layer> layers;  // in the order in which TensorRT reports them
-};
-
-// Records one call. For its thread.
-class CallRecorder final : public tensorrt::LayerTimes {
- public:
-  CallRecorder();
-
-  void Report(const char* layer, float milliseconds) override { times_.layers.push_back({layer, milliseconds}); }
-
-  // Ends the phase before, if there is one, and begins another; null begins none.
-  void Begin(const char* phase);
-
-  CallTimes Take() { return std::exchange(times_, {}); }
-
- private:
-  CallTimes times_;
-  bool open_ = false;
 };
 
 // The calls of an engine while it is profiled. Any thread.

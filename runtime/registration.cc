@@ -89,7 +89,7 @@ const bool registered_at_load = [] {
     Register();
     return true;
   } catch (const Error& error) {
-    std::fprintf(stderr, "torch-nacelle: %s\n", error.what());
+    std::fprintf(stderr, "torch-nacelle: %s\n", FullMessage(error).c_str());
     return false;
   }
 }();

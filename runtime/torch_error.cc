@@ -13,9 +13,20 @@ constexpr std::string_view kPackage = "torch_nacelle.";
 
 }  // namespace
 
+std::string Reference(std::string_view class_name) {
+  std::string anchor(class_name);
+  for (char& letter : anchor) {
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  }
+  return Cat("See ", kTroubleshooting, "#", anchor);
+}
+
+std::string FullMessage(const Error& error) { return Cat(error.what(), "\n", Reference(ErrorClassName(error.kind()))); }
+
 void ThrowTorchError(const Error& error) {
   const std::string class_name = Cat(kPackage, ErrorClassName(error.kind()));
-  throw torch::jit::JITException(error.what(), class_name, error.what());
+  const std::string message = FullMessage(error);
+  throw torch::jit::JITException(message, class_name, message);
 }
 
 std::optional<ErrorKind> KindOfPythonClass(const std::string& python_class_name) {

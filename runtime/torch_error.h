@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/error.h"
@@ -15,8 +16,19 @@
 
 namespace nacelle::runtime {
 
+// The page that says of each class of errors what it means and what to do: a path in the source tree, or a URL.
+inline constexpr std::string_view kTroubleshooting = "docs/troubleshooting.md";
+
+// Where that page tells of the class of this name: "See docs/troubleshooting.md#planerror".
+NACELLE_API std::string Reference(std::string_view class_name);
+
+// The message with the reference as its last line. Errors get it where they leave for torch or for Python, and not
+// before, since one message may quote another. For programs that call functions of this library, and print what they
+// throw.
+NACELLE_API std::string FullMessage(const Error& error);
+
 // Throws `error` as a torch::jit::JITException: getPythonClassName() is "torch_nacelle.InputError" and so on, what()
-// and getOriginalMsg() are the message. Where TorchScript carried it, what() also tells the way to the operator.
+// and getOriginalMsg() are the full message. Where TorchScript carried it, what() also tells the way to the operator.
 [[noreturn]] NACELLE_API void ThrowTorchError(const Error& error);
 
 // Runs `body`; an Error of Nacelle that it throws becomes a JITException, anything else passes unchanged.

@@ -12,8 +12,9 @@ namespace {
 
 namespace py = pybind11;
 
-// Sets the Python error: an instance of torch_nacelle.errors.<class_name> with `message`. `trace`, if any, is what
-// TorchScript tells of the way to the operator; it goes into the attribute torchscript_trace.
+// Sets the Python error: an instance of torch_nacelle.errors.<class_name> with `message`; the class itself sees to the
+// last line. `trace`, if any, is what TorchScript tells of the way to the operator; it goes into the attribute
+// torchscript_trace.
 void SetError(const char* class_name, const std::string& message, const std::string& trace) {
   const py::object type = py::module_::import("torch_nacelle.errors").attr(class_name);
   const py::object error = type(message);
@@ -38,6 +39,9 @@ void Translate(std::exception_ptr pointer) {
 
 }  // namespace
 
-void BindErrors(py::module_& /*m*/) { py::register_exception_translator(&Translate); }
+void BindErrors(py::module_& m) {
+  py::register_exception_translator(&Translate);
+  m.def("reference", &runtime::Reference, py::arg("class_name"));
+}
 
 }  // namespace nacelle::python

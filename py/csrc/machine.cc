@@ -2,8 +2,8 @@
 #include <pybind11/stl.h>
 
 #include "py/csrc/bindings.h"
-#include "runtime/deserialized_plan.h"
 #include "runtime/engine.h"
+#include "runtime/engine_host_code.h"
 #include "runtime/tensorrt_libraries.h"
 
 namespace nacelle::python {

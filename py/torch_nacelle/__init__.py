@@ -17,6 +17,7 @@ from torch_nacelle._build import build_engine
 from torch_nacelle._build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._build_options import BuildOptions
 from torch_nacelle._check import CheckReport, OutputCheck, check
+from torch_nacelle._cmake import cmake_prefix_path
 from torch_nacelle._compare import Comparison
 from torch_nacelle._compile import compile
 from torch_nacelle._embed import embed
@@ -64,6 +65,7 @@ __all__ = [
     "allow_engine_host_code",
     "build_engine",
     "check",
+    "cmake_prefix_path",
     "compile",
     "configure",
     "convert",

@@ -26,7 +26,7 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 
 from torch_nacelle._exported_program import positional_module
 from torch_nacelle._input import Input
-from torch_nacelle.errors import InputError
+from torch_nacelle.errors import Error, InputError
 
 NEWEST_OPSET = 20
 """The newest opset that torch's TorchScript exporter writes (torch 2.11 to 2.13)."""
@@ -184,8 +184,9 @@ def _scripted(module: torch.nn.Module, job: _Job) -> torch.jit.ScriptModule:
 
 
 def first_lines(error: BaseException, count: int = 4) -> str:
-    """The first lines of an error's message that are not empty, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """The first lines of an error's message that are not empty, in one line; of an error of ours its reason alone."""
+    message = error.reason if isinstance(error, Error) else str(error)
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     return " ".join(lines[:count]) or type(error).__name__
 
 

@@ -6,18 +6,34 @@ words. ``Error`` is a ``RuntimeError``, so code written for torch's own errors c
 
 from typing import TYPE_CHECKING
 
+from torch_nacelle import _C
+
 if TYPE_CHECKING:
     from torch_nacelle._check import CheckReport
 
 
 class Error(RuntimeError):
-    """Base of all of them. ``str(error)`` is the whole message.
+    """Base of all of them. ``str(error)`` is the whole message; its last line names the place in the documentation.
 
     Attributes:
         torchscript_trace: Where in a TorchScript program it happened, as torch tells it; empty elsewhere.
     """
 
     torchscript_trace: str = ""
+
+    def __str__(self) -> str:
+        """The whole message."""
+        return f"{self.reason}\n{self._reference()}"
+
+    @property
+    def reason(self) -> str:
+        """The message without its last line, for messages that quote it."""
+        return super().__str__().removesuffix(f"\n{self._reference()}")
+
+    @classmethod
+    def _reference(cls) -> str:
+        ours = next(base for base in cls.__mro__ if base.__module__.startswith("torch_nacelle."))
+        return _C.reference(ours.__name__)
 
 
 class AbiError(Error):

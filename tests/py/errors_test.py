@@ -1,12 +1,17 @@
 """Errors of a call: the same class and the same words from eager Python and from TorchScript."""
 
+import copy
+import functools
+import pickle
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
 
 import torch_nacelle as nacelle
 from tests.py.networks import TwoHeads, seeded
+from torch_nacelle._onnx import first_lines
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +54,44 @@ def test_a_wrong_number_of_inputs(program: torch.jit.ScriptModule, inputs: Seque
     error = raised(torch.ops.tensorrt.execute_engine, inputs, program.net_trt_engine)
     assert isinstance(error, nacelle.InputError)
     assert f'engine "net" takes 1 input, found {len(inputs)}; it takes input_0: float32' in str(error)
+
+
+def test_a_message_ends_with_its_place_in_the_documentation(program: torch.jit.ScriptModule, tmp_path: Path) -> None:
+    """Once, whether it comes from Python, from a function in C++, from an operator or through TorchScript."""
+    not_a_program = tmp_path / "text.ts"
+    not_a_program.write_text("text", encoding="utf-8")
+    found = [
+        raised(nacelle.Input, [-2]),
+        raised(nacelle.read, not_a_program),
+        raised(functools.partial(nacelle.embed, name="no identifier"), b"plan"),
+        raised(torch.ops.tensorrt.execute_engine, [], program.net_trt_engine),
+        raised(program, torch.ones(1)),
+    ]
+    for error in found:
+        assert type(error) is nacelle.InputError
+        assert str(error) == f"{error.reason}\nSee docs/troubleshooting.md#inputerror"
+        assert "docs/troubleshooting.md" not in error.reason
+    assert str(raised(nacelle.embed, b"plan")).endswith("\nSee docs/troubleshooting.md#planerror")
+
+
+def test_errors_are_copied_and_sent_between_processes() -> None:
+    error = nacelle.PlanError("what is wrong")
+    for copied in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
+        assert type(copied) is nacelle.PlanError
+        assert str(copied) == str(error) == "what is wrong\nSee docs/troubleshooting.md#planerror"
+
+
+def test_a_message_that_quotes_another_has_its_own_place_alone() -> None:
+    quoted = nacelle.PlanError("a plan")
+    error = nacelle.InputError(f"it fails: {first_lines(quoted)}; give another")
+    assert str(error) == "it fails: a plan; give another\nSee docs/troubleshooting.md#inputerror"
+
+
+def test_errors_of_users_have_the_place_of_ours() -> None:
+    class Mine(nacelle.PlanError):
+        pass
+
+    assert str(Mine("what is wrong")).endswith("#planerror")
 
 
 def test_errors_are_what_users_of_torch_catch(program: torch.jit.ScriptModule) -> None:
@@ -95,5 +138,5 @@ def test_an_engine_of_an_unknown_plan_loads_and_says_why_it_cannot_run() -> None
     assert engine.name() == "odd"
     error = raised(torch.ops.tensorrt.execute_engine, [torch.ones(1)], engine)
     assert isinstance(error, nacelle.PlanError)
-    assert str(error) == engine.why_not_ready()
+    assert error.reason == engine.why_not_ready()
     assert 'engine "odd" cannot run here' in str(error)

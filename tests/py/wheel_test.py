@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchains.wheel.virtual_environment import VirtualEnvironment
+from toolchains.wheel.virtual_environment import VirtualEnvironment, torch_site
 
 (WHEEL,) = Path("py").glob("torch_nacelle-*.whl")
 
@@ -28,6 +28,14 @@ torch.testing.assert_close(torch.jit.load("net.ts")(x), wanted)
 print([engine.name for engine in nacelle.read("net.ts").engines], nacelle.__version__, nacelle.__file__)
 """
 
+# What a server does that loads programs and knows nothing of Nacelle.
+LOAD_WITHOUT_IMPORT = """
+import sys, torch
+x, wanted = torch.load("wanted.pt")
+torch.testing.assert_close(torch.jit.load("net.ts")(x), wanted)
+print("torch_nacelle" in sys.modules)
+"""
+
 # Regular expressions for the files in the wheel, and how many there are of each; None: one or more.
 KINDS = {
     r"torch_nacelle/(?!_build_info)\w+\.py": None,
@@ -36,6 +44,9 @@ KINDS = {
     r"torch_nacelle/py\.typed": 1,
     r"torch_nacelle/_C\.cpython-\d+-x86_64-linux-gnu\.so": 1,
     r"torch_nacelle/lib/lib(torch_nacelle|nacelle_reference)\.so": 2,
+    r"torch_nacelle/include/core/(abi/|device/)?\w+\.h": 6,
+    r"torch_nacelle/include/runtime/\w+\.h": 11,
+    r"torch_nacelle/share/cmake/Nacelle/NacelleConfig(Version)?\.cmake": 2,
     r"torch_nacelle-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|licenses/LICENSE)": 4,
 }
 
@@ -65,6 +76,16 @@ def test_embeds_saves_loads_and_runs(environment: VirtualEnvironment, tmp_path: 
     assert str(environment.folder) in text
 
 
+def test_is_enough_when_it_is_preloaded(
+    environment: VirtualEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.run("-c", BUILD_AND_SAVE, cwd=tmp_path)
+    (library,) = environment.folder.glob("lib/*/site-packages/torch_nacelle/lib/libtorch_nacelle.so")
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(torch_site() / "torch" / "lib"))
+    assert environment.run("-c", LOAD_WITHOUT_IMPORT, cwd=tmp_path).stdout == "False\n"
+
+
 def test_holds_these_files_and_no_others() -> None:
     with zipfile.ZipFile(WHEEL) as wheel:
         names = wheel.namelist()
@@ -73,6 +94,14 @@ def test_holds_these_files_and_no_others() -> None:
     for kind, count in KINDS.items():
         found = [name for name in names if re.fullmatch(kind, name)]
         assert len(found) == count or (count is None and found), (kind, found)
+
+
+def test_headers_need_no_header_that_is_not_there() -> None:
+    with zipfile.ZipFile(WHEEL) as wheel:
+        headers = {name: wheel.read(name).decode() for name in wheel.namelist() if name.endswith(".h")}
+    for name, text in headers.items():
+        for included in re.findall(r'^#include "(.*)"$', text, re.MULTILINE):
+            assert f"torch_nacelle/include/{included}" in headers, f"{name} includes {included}"
 
 
 def test_says_what_it_requires() -> None:

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/deserialized_plan.h"
+#include "runtime/engine_host_code.h"
 #include "runtime/reference_library.h"
 #include "tests/runtime/tiny.h"
 

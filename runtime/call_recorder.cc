@@ -1,5 +1,7 @@
-#include "runtime/profile.h"
+#include "runtime/call_recorder.h"
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <thread>
 
