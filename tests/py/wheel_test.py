@@ -31,12 +31,13 @@ print([engine.name for engine in nacelle.read("net.ts").engines], nacelle.__vers
 # Regular expressions for the files in the wheel, and how many there are of each; None: one or more.
 KINDS = {
     r"torch_nacelle/(?!_build_info)\w+\.py": None,
+    r"torch_nacelle_cli/\w+\.py": None,
     r"torch_nacelle/_build_info\.pyi?": 2,
     r"torch_nacelle/_C\.pyi": 1,
     r"torch_nacelle/py\.typed": 1,
     r"torch_nacelle/_C\.cpython-\d+-x86_64-linux-gnu\.so": 1,
     r"torch_nacelle/lib/lib(torch_nacelle|nacelle_reference)\.so": 2,
-    r"torch_nacelle-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|licenses/LICENSE)": 4,
+    r"torch_nacelle-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)": 5,
 }
 
 # Prints how long the import took beside torch's own, and the files that it mapped, as JSON.
@@ -78,7 +79,7 @@ def test_holds_these_files_and_no_others() -> None:
 def test_says_what_it_requires() -> None:
     with zipfile.ZipFile(WHEEL) as wheel:
         (metadata,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA"))
-    assert re.findall(r"^Requires-Dist: (\S+?)==", metadata, re.MULTILINE) == ["torch"]
+    assert re.findall(r"^Requires-Dist: (\w+)[=>]=", metadata, re.MULTILINE) == ["torch", "rich", "typer"]
     assert "License-Expression: Apache-2.0\n" in metadata
 
 
