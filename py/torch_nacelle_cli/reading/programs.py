@@ -1,0 +1,341 @@
+"""A program as a whole: engines, modules, tensors, signatures, operators, and the files beside it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch_nacelle_cli.reading import archives, pickles, plans, records, texts
+from torch_nacelle_cli.reading.errors import ReadingError
+from torch_nacelle_cli.reading.sources import ENGINE_TYPE, Signature, Source
+
+# More values than this in a program are taken for an attack; torch would need days for them.
+_MOST_VALUES = 5_000_000
+_LONGEST_FIELD = 64 << 20
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine in a program.
+
+    Attributes:
+        path: Where the program holds it, as ``nacelle.EngineInfo.path`` has it.
+        record: Its record; None where it is damaged, and then `problem` says how.
+        plan: What is known of its plan; None where it cannot be found.
+        problem: What is wrong with the record; else empty.
+    """
+
+    path: str
+    record: records.Record | None
+    plan: plans.Plan | None
+    problem: str
+
+
+@dataclass
+class Tensors:
+    """Tensors of one sort: how many, their elements, and the bytes behind them, each counted once."""
+
+    count: int = 0
+    elements: int = 0
+    size: int = 0
+    dtypes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Module:
+    """A module of the program, with those within it."""
+
+    name: str
+    type: str
+    engines: list[str] = field(default_factory=list)
+    parameters: int = 0
+    children: list[Module] = field(default_factory=list)
+
+
+@dataclass
+class Program:
+    """What a program's file tells.
+
+    Attributes:
+        path: The file.
+        size: Its bytes.
+        folder: The folder in the archive, which torch names after the file that it saved.
+        forward: The signature of forward; None where there is none.
+        methods: The other methods of the outermost module.
+        engines: In the order of the program's attributes; one that is held twice is there twice.
+        tensors: ``parameters``, ``buffers``, ``others`` and ``constants``.
+        operators: What forward calls, by count.
+        modules: The outermost module.
+        extra_files: Bytes of each file that was saved beside the program, by name.
+        problems: What could not be read, for a person.
+    """
+
+    path: Path
+    size: int
+    folder: str
+    forward: Signature | None = None
+    methods: list[Signature] = field(default_factory=list)
+    engines: list[Engine] = field(default_factory=list)
+    tensors: dict[str, Tensors] = field(default_factory=dict)
+    operators: Counter[str] = field(default_factory=Counter)
+    modules: Module = field(default_factory=lambda: Module("", ""))
+    extra_files: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+Advance = Callable[[int], None]
+
+
+def is_program(path: Path) -> bool:
+    """Whether a file begins as a program does, which is a zip archive.
+
+    Raises:
+        ReadingError: The file is empty.
+    """
+    with path.open("rb") as file:
+        first = file.read(4)
+    if not first:
+        raise ReadingError(f"{path} is empty; wanted a program that torch.jit.save wrote, or a plan")
+    return first == archives.MAGIC
+
+
+def read(path: Path) -> Program:
+    """Reads a program.
+
+    Raises:
+        ReadingError: It is none, or damaged in a way that leaves nothing to tell.
+        OSError: The file cannot be read.
+    """
+    with archives.Archive(path) as archive:
+        _check_kind(archive)
+        with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(archive.open("data.pkl"))
+            try:
+                root = pickles.load(stream, f"{path}: data.pkl")
+            except archives.DAMAGE as error:
+                raise ReadingError(f"{path}: data.pkl cannot be read: {error}; copy the file again") from error
+        if not isinstance(root, pickles.Instance):
+            raise ReadingError(f"{path}: data.pkl holds {type(root).__name__} and no module; this is no program")
+        reader = _Reader(archive, root)
+        try:
+            return reader.read()
+        except RecursionError as error:
+            raise ReadingError(f"{path}: its values are nested too deeply to be read; this is no common program") from error
+
+
+def _check_kind(archive: archives.Archive) -> None:
+    if "data.pkl" in archive and "constants.pkl" in archive:
+        return
+    if "data.pkl" in archive:
+        what = "what torch.save wrote (tensors or other objects)"
+    elif any(name.startswith("models/") or name.endswith("/model.json") for name in archive.names):
+        what = "an exported program (torch.export.save)"
+    else:
+        what = "some other zip archive"
+    raise ReadingError(f"{archive.path} is {what} and no TorchScript program; give a file that torch.jit.save wrote")
+
+
+class _Reader:
+    def __init__(self, archive: archives.Archive, root: pickles.Instance) -> None:
+        self.archive = archive
+        self.root = root
+        self.program = Program(archive.path, archive.path.stat().st_size, archive.folder)
+        self.source = Source()
+        self.constants: tuple[Any, ...] = ()
+        self.known_plans: dict[int, Engine] = {}
+        self.values = 0
+
+    def read(self) -> Program:
+        program = self.program
+        self._read_source()
+        self._read_constants()
+        finder = _Finder(self.source, self.constants)
+        program.engines = [self._engine(path, instance) for path, instance in finder.find(self.root)]
+        program.modules = _modules(self.root, self.source, finder)
+        program.tensors = _tensors(self.root, self.source, self.constants)
+        program.forward = self.source.signature(self.root.type, "forward")
+        methods = self.source.classes[self.root.type].methods if self.root.type in self.source.classes else {}
+        signatures = (self.source.signature(self.root.type, name) for name in methods if name != "forward")
+        program.methods = [signature for signature in signatures if signature]
+        program.operators = self.source.operators(self.root.type, "forward")
+        program.extra_files = {
+            name.removeprefix("extra/"): self.archive.size(name) for name in self.archive.names if name.startswith("extra/")
+        }
+        program.problems += self.source.problems
+        return program
+
+    def _read_source(self) -> None:
+        for name in self.archive.names:
+            if name.startswith("code/") and name.endswith(".py"):
+                module = name.removeprefix("code/").removesuffix(".py").replace("/", ".")
+                self.source.add(module, self.archive.read(name).decode("utf-8", "backslashreplace"))
+
+    def _read_constants(self) -> None:
+        what = f"{self.archive.path}: constants.pkl"
+        with self.archive.open("constants.pkl") as stream:
+            found = pickles.load(stream, what)
+        self.constants = tuple(found) if isinstance(found, tuple | list) else ()
+
+    def _engine(self, path: str, instance: pickles.Instance) -> Engine:
+        known = self.known_plans.get(id(instance))
+        if known is None:
+            entry = "constants.pkl" if ":constant[" in path else "data.pkl"
+            known = self.known_plans[id(instance)] = self._read_engine(path, entry, instance)
+        return Engine(path, known.record, known.plan, known.problem)
+
+    def _read_engine(self, path: str, entry: str, instance: pickles.Instance) -> Engine:
+        record, plan, problem = None, None, ""
+        try:
+            fields = list(instance.state) if isinstance(instance.state, list | tuple) else []
+            version = records.read_version(fields)
+            stored = self._plan_bytes(entry, fields[records.ENGINE], encoded=version >= 4)
+            record = records.parse([self._text(entry, field) for field in fields])
+            plan = self._read_plan(stored, version)
+        except ReadingError as error:
+            problem = str(error)
+        return Engine(path, record, plan, problem)
+
+    def _read_plan(self, stored: plans.PlanBytes, version: int) -> plans.Plan:
+        where = f"record of ABI version {version}, field {records.ENGINE} (engine): "
+        if stored.stored_size == 0:
+            raise ReadingError(where + "the plan is empty; wanted a serialized engine")
+        try:
+            return plans.read(stored)
+        except ReadingError as error:
+            raise ReadingError(where + str(error)) from error
+
+    def _plan_bytes(self, entry: str, field: object, encoded: bool) -> plans.PlanBytes:
+        if isinstance(field, pickles.LongText):
+            start = field.start
+            return plans.PlanBytes(
+                field.size, lambda offset, size: self.archive.part(entry, start + offset, size), encoded
+            )
+        return plans.of_bytes(texts.to_bytes(field) if isinstance(field, str) else b"", encoded)
+
+    def _text(self, entry: str, field: object) -> str:
+        """A field's text; the plan's, if it is long, is not read."""
+        if isinstance(field, pickles.LongText) and field.size <= _LONGEST_FIELD:
+            return texts.from_bytes(self.archive.part(entry, field.start, field.size))
+        return field if isinstance(field, str) else ""
+
+
+class _Finder:
+    """Finds engines as runtime/program.cc does: values depth first, a container that is reached twice entered once."""
+
+    def __init__(self, source: Source, constants: tuple[Any, ...]) -> None:
+        self.source = source
+        self.constants = constants
+        self.entered: set[int] = set()
+        self.values = 0
+
+    def find(self, root: Any) -> list[tuple[str, pickles.Instance]]:
+        self.entered = set()
+        return list(self._visit(root, ""))
+
+    def _visit(self, value: Any, path: str) -> Iterator[tuple[str, pickles.Instance]]:
+        self.values += 1
+        if self.values > _MOST_VALUES:
+            raise ReadingError(f"the program holds more than {_MOST_VALUES} values; this is no common program")
+        if isinstance(value, pickles.Instance):
+            yield from self._visit_object(value, path)
+        elif isinstance(value, list | dict):
+            if id(value) not in self.entered:
+                self.entered.add(id(value))
+                items = value.items() if isinstance(value, dict) else enumerate(value)
+                for key, item in items:
+                    yield from self._visit(item, f"{path}[{_key_text(key)}]")
+        elif isinstance(value, tuple):
+            for i, item in enumerate(value):
+                yield from self._visit(item, f"{path}[{i}]")
+
+    def _visit_object(self, value: pickles.Instance, path: str) -> Iterator[tuple[str, pickles.Instance]]:
+        if value.type == ENGINE_TYPE:
+            yield path, value
+            return
+        if id(value) in self.entered:
+            return
+        self.entered.add(id(value))
+        prefix = f"{path}." if path else ""
+        if isinstance(value.state, dict):
+            for name, item in value.attributes.items():
+                yield from self._visit(item, prefix + str(name))
+        else:
+            yield from self._visit(value.state, path)
+        yield from self._visit_constants(value.type, prefix)
+
+    def _visit_constants(self, type_name: str, prefix: str) -> Iterator[tuple[str, pickles.Instance]]:
+        numbers: Counter[str] = Counter()
+        for method, index in self.source.constants(type_name):
+            constant = self.constants[index] if index < len(self.constants) else None
+            found = list(self._visit(constant, f"{prefix}{method}:constant[{numbers[method]}]"))
+            numbers[method] += 1 if found else 0
+            yield from found
+
+
+def _key_text(key: object) -> str:
+    return texts.quoted(key) if isinstance(key, str) else str(key)
+
+
+def _modules(root: pickles.Instance, source: Source, finder: _Finder) -> Module:
+    """The tree of modules, each object once; the walk keeps its own stack, so that no depth is too much."""
+    top = Module("", root.type)
+    seen = {id(root)}
+    todo = [(root, top)]
+    while todo:
+        instance, module = todo.pop()
+        known = source.classes.get(instance.type)
+        module.parameters = len(known.parameters) if known else 0
+        if any(True for _ in finder._visit_constants(instance.type, "")):
+            module.engines.append("a constant")
+        for name, value in instance.attributes.items():
+            if not isinstance(value, pickles.Instance):
+                continue
+            if value.type == ENGINE_TYPE:
+                module.engines.append(str(name))
+            elif value.type.startswith("__torch__.") and id(value) not in seen:
+                seen.add(id(value))
+                child = Module(str(name), value.type)
+                module.children.append(child)
+                todo.append((value, child))
+    return top
+
+
+def _tensors(root: pickles.Instance, source: Source, constants: tuple[Any, ...]) -> dict[str, Tensors]:
+    """Tensors by what they are to the modules that hold them."""
+    sums = {sort: Tensors() for sort in ("parameters", "buffers", "others", "constants")}
+    seen: set[object] = set()
+
+    def add(sort: str, value: Any) -> None:
+        if isinstance(value, pickles.Tensor):
+            _add_tensor(sums[sort], value, seen)
+        elif isinstance(value, list | tuple | dict) and id(value) not in seen:
+            seen.add(id(value))
+            for item in value.values() if isinstance(value, dict) else value:
+                add(sort, item)
+        elif isinstance(value, pickles.Instance) and id(value) not in seen:
+            seen.add(id(value))
+            known = source.classes.get(value.type)
+            sorts = dict.fromkeys(known.parameters, "parameters") | dict.fromkeys(known.buffers, "buffers") if known else {}
+            for name, item in value.attributes.items():
+                add(sorts.get(name, "others"), item)
+
+    add("others", root)
+    for constant in constants:
+        add("constants", constant)
+    return sums
+
+
+def _add_tensor(total: Tensors, tensor: pickles.Tensor, seen: set[object]) -> None:
+    elements = 1
+    for extent in tensor.shape:
+        elements *= int(extent)
+    total.count += 1
+    total.elements += elements
+    total.dtypes[tensor.dtype] += 1
+    if tensor.storage not in seen:
+        seen.add(tensor.storage)
+        total.size += tensor.storage.size
