@@ -10,10 +10,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from torch_nacelle_cli import failures, output
+from torch_nacelle_cli import diff, doctor, failures, inspect, output
 
 # Every module has a function register(app), which adds its commands. They are listed in this order by --help.
-MODULES: tuple[Any, ...] = ()
+MODULES: tuple[Any, ...] = (inspect, doctor, diff)
 
 
 class _Commands(TyperGroup):

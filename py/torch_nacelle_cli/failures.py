@@ -15,6 +15,7 @@ from typing import NoReturn
 import typer
 
 from torch_nacelle_cli import output
+from torch_nacelle_cli.reading.errors import ReadingError
 
 FAILED = 1
 INTERRUPTED = 130
@@ -56,7 +57,7 @@ def reported() -> Iterator[None]:
 
 def message_of(error: Exception) -> str | None:
     """What to tell a person of an error; None where it is a mistake in the program, or not ours to report."""
-    if isinstance(error, CommandError | ImportError):
+    if isinstance(error, CommandError | ReadingError | ImportError):
         return str(error)
     if isinstance(error, MemoryError):
         return "there is not enough memory for this"

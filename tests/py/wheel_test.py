@@ -31,7 +31,7 @@ print([engine.name for engine in nacelle.read("net.ts").engines], nacelle.__vers
 # Regular expressions for the files in the wheel, and how many there are of each; None: one or more.
 KINDS = {
     r"torch_nacelle/(?!_build_info)\w+\.py": None,
-    r"torch_nacelle_cli/\w+\.py": None,
+    r"torch_nacelle_cli/(reading/)?\w+\.py": None,
     r"torch_nacelle/_build_info\.pyi?": 2,
     r"torch_nacelle/_C\.pyi": 1,
     r"torch_nacelle/py\.typed": 1,

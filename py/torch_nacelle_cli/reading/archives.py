@@ -53,11 +53,13 @@ class Archive:
         return entries
 
     def __enter__(self) -> Archive:
+        """Gives itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Closes the file."""
         self._zip.close()
         self._file.close()
 
@@ -67,6 +69,7 @@ class Archive:
         return list(self._entries)
 
     def __contains__(self, name: str) -> bool:
+        """Whether there is such an entry."""
         return name in self._entries
 
     def size(self, name: str) -> int:

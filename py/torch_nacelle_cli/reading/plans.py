@@ -59,9 +59,7 @@ class PlanBytes:
             ReadingError: Base64 is malformed; the words are core/abi's.
         """
         if self.encoded and self.stored_size % 4 != 0:
-            raise ReadingError(
-                f"base64 of {self.stored_size} characters; wanted a multiple of four (is it cut off?)"
-            )
+            raise ReadingError(f"base64 of {self.stored_size} characters; wanted a multiple of four (is it cut off?)")
         step = _BLOCK // 3 * 4 if self.encoded else _BLOCK
         for start in range(0, self.stored_size, step):
             size = min(step, self.stored_size - start)
@@ -90,8 +88,8 @@ class PlanBytes:
         if padding and base64.b64encode(decoded[-(3 - padding) :])[: 4 - padding] != text[-4:].rstrip(b"="):
             at = start + len(body) - 1
             raise ReadingError(
-                f"base64 has {texts.quoted(chr(body[-1]))} at position {at} of {self.stored_size}, before padding; wanted a "
-                "character whose unused low bits are zero, as every encoder writes"
+                f"base64 has {texts.quoted(chr(body[-1]))} at position {at} of {self.stored_size}, before padding; "
+                "wanted a character whose unused low bits are zero, as every encoder writes"
             )
         return decoded
 
@@ -100,7 +98,8 @@ class PlanBytes:
         where = f"at position {start + at} of {self.stored_size}"
         if body[at : at + 1] == b"=":
             return ReadingError(
-                f"base64 has padding {where}; wanted at most two '=', and these at the end, after at least two characters"
+                f"base64 has padding {where}; wanted at most two '=', and these at the end, "
+                "after at least two characters"
             )
         return ReadingError(
             f"base64 has {texts.quoted(texts.from_bytes(body[at : at + 1]))} {where}; wanted A-Z, a-z, 0-9, '+' or '/'"
@@ -211,8 +210,13 @@ def _header(head: bytes, size: int) -> tuple[str, str, str]:
         return _reference_header(head, size)
     first = head[:8]
     bytes_found = f"{first.hex(' ')} ({texts.quoted(texts.from_bytes(first))})" if first else "no bytes"
-    return "", "", (
-        f"not a plan that is known: {size} bytes that begin with {bytes_found}; wanted one of the magics {_KNOWN_KINDS}"
+    return (
+        "",
+        "",
+        (
+            f"not a plan that is known: {size} bytes that begin with {bytes_found}; "
+            f"wanted one of the magics {_KNOWN_KINDS}"
+        ),
     )
 
 
@@ -226,9 +230,8 @@ def _reference_header(head: bytes, size: int) -> tuple[str, str, str]:
 
 
 def _cut_off(size: int, magic: bytes, wanted: int) -> str:
-    return (
-        f'plan of {size} bytes begins like one of magic "{magic.decode()}", whose header takes {wanted} bytes: it is cut off'
-    )
+    what = f'plan of {size} bytes begins like one of magic "{magic.decode()}"'
+    return f"{what}, whose header takes {wanted} bytes: it is cut off"
 
 
 def _reference(head: bytes, size: int) -> dict[str, object]:

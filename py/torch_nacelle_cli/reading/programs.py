@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,17 @@ class Tensors:
     elements: int = 0
     size: int = 0
     dtypes: Counter[str] = field(default_factory=Counter)
+    devices: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class HeldTensor:
+    """A tensor of the program: what it is to the module that holds it, and the archive's entry with its bytes."""
+
+    sort: str
+    dtype: str
+    shape: tuple[int, ...]
+    entry: str
 
 
 @dataclass
@@ -67,7 +80,10 @@ class Program:
         forward: The signature of forward; None where there is none.
         methods: The other methods of the outermost module.
         engines: In the order of the program's attributes; one that is held twice is there twice.
-        tensors: ``parameters``, ``buffers``, ``others`` and ``constants``.
+        tensors: ``parameters``, ``buffers``, ``others`` and ``constants``, in sum.
+        held: Each tensor by its path.
+        values: Plain values that modules hold, as text, by path.
+        code: A digest of each class and function, by its name.
         operators: What forward calls, by count.
         modules: The outermost module.
         extra_files: Bytes of each file that was saved beside the program, by name.
@@ -81,6 +97,9 @@ class Program:
     methods: list[Signature] = field(default_factory=list)
     engines: list[Engine] = field(default_factory=list)
     tensors: dict[str, Tensors] = field(default_factory=dict)
+    held: dict[str, HeldTensor] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
     operators: Counter[str] = field(default_factory=Counter)
     modules: Module = field(default_factory=lambda: Module("", ""))
     extra_files: dict[str, int] = field(default_factory=dict)
@@ -124,7 +143,21 @@ def read(path: Path) -> Program:
         try:
             return reader.read()
         except RecursionError as error:
-            raise ReadingError(f"{path}: its values are nested too deeply to be read; this is no common program") from error
+            raise ReadingError(
+                f"{path}: its values are nested too deeply to be read; this is no common program"
+            ) from error
+
+
+def hash_entries(path: Path, entries: Iterable[str]) -> dict[str, str]:
+    """The sha256 of entries of a program's archive, such as those that ``HeldTensor.entry`` names."""
+    digests = {}
+    with archives.Archive(path) as archive:
+        for entry in dict.fromkeys(entries):
+            digest = hashlib.sha256()
+            for block in archive.blocks(entry, 0, archive.size(entry)) if entry in archive else ():
+                digest.update(block)
+            digests[entry] = digest.hexdigest()
+    return digests
 
 
 def _check_kind(archive: archives.Archive) -> None:
@@ -156,14 +189,21 @@ class _Reader:
         finder = _Finder(self.source, self.constants)
         program.engines = [self._engine(path, instance) for path, instance in finder.find(self.root)]
         program.modules = _modules(self.root, self.source, finder)
-        program.tensors = _tensors(self.root, self.source, self.constants)
+        contents = _Contents(self.source)
+        contents.add(self.root, "", "others", "data")
+        for i, constant in enumerate(self.constants):
+            contents.add(constant, f"CONSTANTS.c{i}", "constants", "constants")
+        program.tensors, program.held, program.values = contents.sums, contents.tensors, contents.values
+        program.code = self.source.digests
         program.forward = self.source.signature(self.root.type, "forward")
         methods = self.source.classes[self.root.type].methods if self.root.type in self.source.classes else {}
         signatures = (self.source.signature(self.root.type, name) for name in methods if name != "forward")
         program.methods = [signature for signature in signatures if signature]
         program.operators = self.source.operators(self.root.type, "forward")
         program.extra_files = {
-            name.removeprefix("extra/"): self.archive.size(name) for name in self.archive.names if name.startswith("extra/")
+            name.removeprefix("extra/"): self.archive.size(name)
+            for name in self.archive.names
+            if name.startswith("extra/")
         }
         program.problems += self.source.problems
         return program
@@ -304,38 +344,52 @@ def _modules(root: pickles.Instance, source: Source, finder: _Finder) -> Module:
     return top
 
 
-def _tensors(root: pickles.Instance, source: Source, constants: tuple[Any, ...]) -> dict[str, Tensors]:
-    """Tensors by what they are to the modules that hold them."""
-    sums = {sort: Tensors() for sort in ("parameters", "buffers", "others", "constants")}
-    seen: set[object] = set()
+@dataclass
+class _Contents:
+    """Collects what modules hold beside modules and engines: tensors by what they are to the module, and plain values."""
 
-    def add(sort: str, value: Any) -> None:
+    source: Source
+    sums: dict[str, Tensors] = field(
+        default_factory=lambda: {sort: Tensors() for sort in ("parameters", "buffers", "others", "constants")}
+    )
+    tensors: dict[str, HeldTensor] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    seen: set[object] = field(default_factory=set)
+
+    def add(self, value: Any, path: str, sort: str, entry: str) -> None:
+        """Adds a value and what is in it; a container that is reached twice is entered once."""
         if isinstance(value, pickles.Tensor):
-            _add_tensor(sums[sort], value, seen)
-        elif isinstance(value, list | tuple | dict) and id(value) not in seen:
-            seen.add(id(value))
-            for item in value.values() if isinstance(value, dict) else value:
-                add(sort, item)
-        elif isinstance(value, pickles.Instance) and id(value) not in seen:
-            seen.add(id(value))
-            known = source.classes.get(value.type)
-            sorts = dict.fromkeys(known.parameters, "parameters") | dict.fromkeys(known.buffers, "buffers") if known else {}
-            for name, item in value.attributes.items():
-                add(sorts.get(name, "others"), item)
+            self.tensors[path] = HeldTensor(sort, value.dtype, value.shape, f"{entry}/{value.storage.key}")
+            self._sum(self.sums[sort], value, entry)
+        elif isinstance(value, pickles.Instance | list | dict) and id(value) in self.seen:
+            return
+        elif isinstance(value, pickles.Instance):
+            self.seen.add(id(value))
+            self._add_instance(value, path, entry)
+        elif isinstance(value, list | dict | tuple):
+            self.seen.add(id(value))
+            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+                self.add(item, f"{path}[{_key_text(key)}]", sort, entry)
+        else:
+            self.values[path] = texts.shown(value) if isinstance(value, str) else str(value)
 
-    add("others", root)
-    for constant in constants:
-        add("constants", constant)
-    return sums
+    def _add_instance(self, value: pickles.Instance, path: str, entry: str) -> None:
+        if value.type == ENGINE_TYPE:
+            return
+        known = self.source.classes.get(value.type)
+        sorts = {}
+        if known is not None:
+            sorts = dict.fromkeys(known.parameters, "parameters") | dict.fromkeys(known.buffers, "buffers")
+        if not isinstance(value.state, dict):
+            self.add(value.state, path, "others", entry)
+        for name, item in value.attributes.items():
+            self.add(item, f"{path}.{name}" if path else str(name), sorts.get(name, "others"), entry)
 
-
-def _add_tensor(total: Tensors, tensor: pickles.Tensor, seen: set[object]) -> None:
-    elements = 1
-    for extent in tensor.shape:
-        elements *= int(extent)
-    total.count += 1
-    total.elements += elements
-    total.dtypes[tensor.dtype] += 1
-    if tensor.storage not in seen:
-        seen.add(tensor.storage)
-        total.size += tensor.storage.size
+    def _sum(self, total: Tensors, tensor: pickles.Tensor, entry: str) -> None:
+        total.count += 1
+        total.elements += math.prod(tensor.shape)
+        total.dtypes[tensor.dtype] += 1
+        total.devices[tensor.storage.device] += 1
+        if (entry, tensor.storage) not in self.seen:
+            self.seen.add((entry, tensor.storage))
+            total.size += tensor.storage.size

@@ -108,7 +108,9 @@ def parse(fields: Sequence[str]) -> Record:
         "requires_native_multi_device": reader.flag("requires_native_multi_device"),
         "aliased_io": reader.aliases(inputs, outputs),
     }
-    return Record(version, shown(fields[1]), shown(device), _shown(inputs), _shown(outputs), flags, shown(reader.text("metadata")))
+    return Record(
+        version, shown(fields[1]), shown(device), _shown(inputs), _shown(outputs), flags, shown(reader.text("metadata"))
+    )
 
 
 def _shown(names: list[str]) -> tuple[str, ...]:
@@ -142,7 +144,9 @@ class _Fields:
         if len(parts) != 5:
             found = f"has {len(parts)} parts between '%' instead of 5"
             raise self.bad("device", f"device {quoted(text)} {found}; {form}")
-        for part, what in zip(parts, ("id", "major compute capability", "minor compute capability", "type"), strict=False):
+        for part, what in zip(
+            parts, ("id", "major compute capability", "minor compute capability", "type"), strict=False
+        ):
             if not re.fullmatch(r"0|[1-9][0-9]{0,9}", part) or int(part) >= 1 << 31:
                 found = f"has {quoted(part, 24)} as its {what}, which is not a plain decimal number"
                 raise self.bad("device", f"device {quoted(text)} {found}; {form}")

@@ -8,13 +8,13 @@ branch count, and a loop's body once.
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 ENGINE_TYPE = "__torch__.torch.classes.tensorrt.Engine"
-_FUNCTION = (ast.FunctionDef,)
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Source:
         """Holds none yet."""
         self.classes: dict[str, Class] = {}
         self.problems: list[str] = []
+        self.digests: dict[str, str] = {}
         self._functions: dict[str, ast.FunctionDef] = {}
         self._counts: dict[int, Counter[str]] = {}
 
@@ -77,6 +78,8 @@ class Source:
                 first = part.split("\n", 1)[0][:80]
                 self.problems.append(f"{module}: {first!r} cannot be parsed: {error}")
                 continue
+            if isinstance(statement, ast.ClassDef | ast.FunctionDef):
+                self.digests[_plain(f"{module}.{statement.name}")] = hashlib.sha256(_plain(part).encode()).hexdigest()
             if isinstance(statement, ast.ClassDef):
                 self.classes[f"{module}.{statement.name}"] = _class(f"{module}.{statement.name}", statement)
             elif isinstance(statement, ast.FunctionDef):
@@ -126,7 +129,7 @@ class Source:
 
     def _count_calls(self, function: ast.FunctionDef, type_name: str | None) -> Counter[str]:
         counts: Counter[str] = Counter()
-        types = {function.args.args[0].arg: type_name} if type_name and function.args.args else {}
+        types: dict[str, str | None] = {function.args.args[0].arg: type_name} if function.args.args else {}
         for node in _in_order(function):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 types[node.targets[0].id] = self._type(node.value, types)
@@ -161,6 +164,11 @@ class Source:
             if known is not None:
                 return known.methods.get(function.attr), owner
         return self._functions.get(self._type(function, types) or ""), None
+
+
+def _plain(text: str) -> str:
+    """The text without the numbers that torch gives to classes of equal names: they differ from save to save."""
+    return re.sub(r"\.___torch_mangle_\d+", "", text)
 
 
 def _class(name: str, statement: ast.ClassDef) -> Class:
