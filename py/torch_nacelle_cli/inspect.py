@@ -142,9 +142,9 @@ def _graph(path: Path) -> str:
 
 
 def _write_report(html: Path, found: list[Inspected], profile: Path | None) -> None:
-    from torch_nacelle_cli import report
+    from torch_nacelle_cli.report import write
 
-    report.write(html, [one for one in found if not one.error], profile)
+    write(html, [one for one in found if not one.error], profile)
 
 
 def _report_errors(found: list[Inspected]) -> None:

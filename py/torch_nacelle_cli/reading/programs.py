@@ -346,7 +346,7 @@ def _modules(root: pickles.Instance, source: Source, finder: _Finder) -> Module:
 
 @dataclass
 class _Contents:
-    """Collects what modules hold beside modules and engines: tensors by what they are to the module, and plain values."""
+    """Collects what modules hold: tensors by what they are to the module, and plain values."""
 
     source: Source
     sums: dict[str, Tensors] = field(
