@@ -34,6 +34,7 @@ class Archive:
         self._file = path.open("rb")
         try:
             self._zip = zipfile.ZipFile(self._file)
+            self._check_start()
         except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
             self._file.close()
             raise ReadingError(
@@ -41,6 +42,11 @@ class Archive:
                 "damaged; copy it again, or save the program again"
             ) from error
         self._entries = self._by_name()
+
+    def _check_start(self) -> None:
+        """Refuses the table of an archive within the archive: what is left where a plan that is one was cut."""
+        if min((info.header_offset for info in self._zip.infolist()), default=0) != 0:
+            raise zipfile.BadZipFile("it is that of an archive inside of it")
 
     def _by_name(self) -> dict[str, zipfile.ZipInfo]:
         entries = {}
