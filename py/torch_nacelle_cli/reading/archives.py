@@ -14,8 +14,8 @@ from typing import IO
 from torch_nacelle_cli.reading.errors import ReadingError
 
 MAGIC = b"PK\x03\x04"
-# What Python's zipfile raises while it unpacks a damaged entry.
-DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error)
+# What Python's zipfile raises for a damaged archive. (RecursionError is a RuntimeError, but not raised there.)
+DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, struct.error, NotImplementedError, RuntimeError, ValueError)
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # magic, lengths of name and extra field
 _BLOCK = 1 << 20
 # What an entry that is read as a whole may have: source code, a version. No program comes near it.
@@ -35,7 +35,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(self._file)
             self._check_start()
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+        except DAMAGE as error:
             self._file.close()
             raise ReadingError(
                 f"{path} begins as a zip archive, and its table of contents cannot be read ({error}): it is cut off or "
@@ -93,7 +93,7 @@ class Archive:
         """A stream of an entry from its start; what is read to the end is held against the archive's checksum."""
         try:
             return self._zip.open(self._entries[name])
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        except DAMAGE as error:
             raise self._damaged(name, error) from error
 
     def blocks(self, name: str, start: int, size: int) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import shlex
 import subprocess
@@ -32,8 +33,9 @@ class Outcome:
 
     @property
     def words(self) -> str:
-        """What was printed as words: without frames, and where lines end."""
-        return " ".join((self.out + self.err).replace("│", " ").split())
+        """What was printed as words: without frames, styles, and where lines end."""
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.out + self.err)
+        return " ".join(plain.replace("│", " ").split())
 
 
 def _environment(changes: dict[str, str]) -> dict[str, str]:
