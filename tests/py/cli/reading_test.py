@@ -22,6 +22,7 @@ import torch_nacelle as nacelle
 from tests.data.records import make_golden
 from tests.py.cli import samples
 from tests.py.networks import Detector, TwoHeads, seeded
+from torch_nacelle_cli import loading
 from torch_nacelle_cli.reading import pickles, plans, programs
 from torch_nacelle_cli.reading.errors import ReadingError
 
@@ -73,10 +74,34 @@ def without_engines(path: Path) -> None:
     torch.jit.script(seeded(TwoHeads)).save(str(path))
 
 
-@pytest.mark.parametrize("make", [samples.hybrid, samples.for_gpu, samples.whole, frozen, two_engines, without_engines])
+@pytest.mark.parametrize(
+    "make",
+    [
+        samples.hybrid,
+        samples.for_gpu,
+        samples.held_in_containers,
+        samples.whole,
+        frozen,
+        two_engines,
+        without_engines,
+    ],
+)
 def test_the_same_as_torch_reads(make: Callable[[Path], None], tmp_path: Path) -> None:
     make(tmp_path / "program.ts")
     check_the_same(tmp_path / "program.ts")
+
+
+def test_every_path_leads_to_its_engine(tmp_path: Path) -> None:
+    """Where both readers say that an engine is, it is found; one in a graph can only be set up with its program."""
+    samples.held_in_containers(tmp_path / "held.ts")
+    paths = [engine.path for engine in programs.read(tmp_path / "held.ts").engines]
+    assert paths == ["listed[0]", "listed[1]", 'named["a\\"b.c"]', 'named["x"]', "paired[0]"]
+    loaded = loading.of_program(tmp_path / "held.ts", paths)
+    assert all(loaded[path].ready for path in paths)
+    frozen(tmp_path / "frozen.ts")
+    (path,) = [engine.path for engine in programs.read(tmp_path / "frozen.ts").engines]
+    assert path == "forward:constant[0]"
+    assert "a constant of the program's code" in loading.of_program(tmp_path / "frozen.ts", [path])[path].reason
 
 
 @pytest.mark.parametrize("version", range(3, 11))
