@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
+import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -113,10 +114,15 @@ def is_program(path: Path) -> bool:
     """Whether a file begins as a program does, which is a zip archive.
 
     Raises:
-        ReadingError: The file is empty.
+        ReadingError: The file is empty, or no regular file.
     """
     with path.open("rb") as file:
         first = file.read(4)
+        regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    if not regular:
+        raise ReadingError(
+            f"{path} is no file that can be read twice, but a pipe or a device; copy it into a file first"
+        )
     if not first:
         raise ReadingError(f"{path} is empty; wanted a program that torch.jit.save wrote, or a plan")
     return first == archives.MAGIC
@@ -131,12 +137,7 @@ def read(path: Path) -> Program:
     """
     with archives.Archive(path) as archive:
         _check_kind(archive)
-        with contextlib.ExitStack() as stack:
-            stream = stack.enter_context(archive.open("data.pkl"))
-            try:
-                root = pickles.load(stream, f"{path}: data.pkl")
-            except archives.DAMAGE as error:
-                raise ReadingError(f"{path}: data.pkl cannot be read: {error}; copy the file again") from error
+        root = _load_pickle(archive, "data.pkl")
         if not isinstance(root, pickles.Instance):
             raise ReadingError(f"{path}: data.pkl holds {type(root).__name__} and no module; this is no program")
         reader = _Reader(archive, root)
@@ -146,6 +147,14 @@ def read(path: Path) -> Program:
             raise ReadingError(
                 f"{path}: its values are nested too deeply to be read; this is no common program"
             ) from error
+
+
+def _load_pickle(archive: archives.Archive, name: str) -> Any:
+    with archive.open(name) as stream:
+        try:
+            return pickles.load(stream, f"{archive.path}: {name}")
+        except archives.DAMAGE as error:
+            raise ReadingError(f"{archive.path}: {name} cannot be read: {error}; copy the file again") from error
 
 
 def hash_entries(path: Path, entries: Iterable[str]) -> dict[str, str]:
@@ -215,9 +224,7 @@ class _Reader:
                 self.source.add(module, self.archive.read(name).decode("utf-8", "backslashreplace"))
 
     def _read_constants(self) -> None:
-        what = f"{self.archive.path}: constants.pkl"
-        with self.archive.open("constants.pkl") as stream:
-            found = pickles.load(stream, what)
+        found = _load_pickle(self.archive, "constants.pkl")
         self.constants = tuple(found) if isinstance(found, tuple | list) else ()
 
     def _engine(self, path: str, instance: pickles.Instance) -> Engine:

@@ -342,6 +342,20 @@ def test_damaged_archives_end_in_a_message(good: Path, tmp_path: Path) -> None:
             assert "damaged.ts" in str(error)
 
 
+@pytest.mark.parametrize("name", ["data.pkl", "constants.pkl", "code/__torch__.py"])
+def test_a_wrong_checksum_is_told(good: Path, name: str, tmp_path: Path) -> None:
+    content = bytearray(good.read_bytes())
+    with zipfile.ZipFile(good) as archive:
+        info = archive.getinfo(f"good/{name}")
+    position = content.index(b"PK\x01\x02")
+    while content[position + 46 : position + 46 + len(info.filename)] != info.filename.encode():
+        position = content.index(b"PK\x01\x02", position + 1)
+    content[position + 16] ^= 1  # the checksum in the table of contents
+    (tmp_path / "wrong.ts").write_bytes(content)
+    with pytest.raises(ReadingError, match=rf"wrong\.ts: .*{name}.* cannot be read: Bad CRC-32"):
+        programs.read(tmp_path / "wrong.ts")
+
+
 def test_nesting_without_end_is_refused(good: Path, tmp_path: Path) -> None:
     nested = b"\x80\x02c__torch__\nnet_trt\n)\x81}(X\x01\x00\x00\x00a" + b"]" * 50_000 + b"a" * 49_999 + b"ub."
     with_pickle(good, nested, tmp_path / "deep.ts")
