@@ -89,6 +89,8 @@ def _inspect(
         output.print_json([one.facts() for one in found])
     elif html is None or graph:
         _print(found, graph)
+    else:
+        output.stdout().print(f"wrote {html}")
     _report_errors(found)
 
 

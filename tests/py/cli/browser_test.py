@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fields = [b"5", HOSTILE.encode(), b"0%0%0%0%" + HOSTILE.encode(), b"bnJlZg==", HOSTILE.encode(), b"y", b"0"]
     samples.replace_record(made / "whole.ts", fields, made / "hostile.ts")
     outcome = pipe("nacelle inspect hybrid.ts for_gpu.ts --html report.html --profile trace.json", made)
-    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "wrote report.html\n", "")
     pipe("nacelle inspect hostile.ts --html hostile.html", made)
     return made
 

@@ -59,7 +59,7 @@ class Page(HTMLParser):
 
 def test_holds_what_inspect_tells(folder: Path) -> None:
     outcome = pipe("nacelle inspect hybrid.ts --html report.html --profile trace.json", folder)
-    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "wrote report.html\n", "")
     page = Page((folder / "report.html").read_text(encoding="utf-8"))
     assert page.open == []
     assert all(address.startswith("data:") for address in page.addresses)
