@@ -217,7 +217,6 @@ def test_base64_over_the_ends_of_blocks(size: int) -> None:
     plan = random.Random(size).randbytes(size)
     stored = plans.of_bytes(base64.b64encode(plan), encoded=True)
     assert b"".join(stored.blocks()) == plan
-    assert stored.head(10) == plan[:10]
 
 
 class TestSource:
@@ -373,14 +372,15 @@ print(engine.plan.size, used.ru_maxrss - before, used.ru_utime + used.ru_stime, 
 """
 
 
-def test_a_plan_of_100_mb_is_not_held_in_memory(good: Path, tmp_path: Path) -> None:
-    """Seen: 4 MiB above the interpreter's own, half a second."""
-    samples.large(good, tmp_path / "large.ts", 100_000_000)
+@pytest.mark.parametrize("megabytes", [40, 100])
+def test_a_plan_is_not_held_in_memory(good: Path, tmp_path: Path, megabytes: int) -> None:
+    """Seen with 100 MB: 4 MiB above the interpreter's own, half a second."""
+    samples.large(good, tmp_path / "large.ts", megabytes * 1_000_000)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", MEASURE, str(tmp_path / "large.ts")]
     output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     size, kilobytes, seconds, torch_is_there = output.split()
-    assert int(size) > 99_000_000
+    assert int(size) > megabytes * 999_000
     assert int(kilobytes) < 16_000
     assert float(seconds) < 2
     assert torch_is_there == "False"

@@ -19,7 +19,7 @@ from tests.py.cli import samples
 from tests.py.cli.terminal import pipe
 from torch_nacelle_cli import files, inspect, report, trace
 from torch_nacelle_cli.failures import CommandError
-from torch_nacelle_cli.reading.programs import Module
+from torch_nacelle_cli.reading.walks import Module
 
 
 @pytest.fixture(scope="module")
