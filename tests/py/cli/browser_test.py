@@ -13,6 +13,7 @@ import torch_nacelle as nacelle
 from tests.py.cli import samples
 from tests.py.cli.browser import Browser
 from tests.py.cli.terminal import pipe
+from tests.py.networks import TwoHeads, seeded
 
 HOSTILE = "<script>document.title = 'run'</script>"
 
@@ -36,6 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = pipe("nacelle inspect hybrid.ts for_gpu.ts --html report.html --profile trace.json", made)
     assert (outcome.code, outcome.out, outcome.err) == (0, "wrote report.html\n", "")
     pipe("nacelle inspect hostile.ts --html hostile.html", made)
+    images = nacelle.Input(shape=(1, 3, 8, 8), name="image_" * 50)
+    nacelle.compile(seeded(TwoHeads), [images], name="net_" * 30).save(str(made / "long.ts"))
+    pipe("nacelle inspect long.ts --html long.html", made)
     return made
 
 
@@ -72,6 +76,13 @@ def test_names_are_text_and_nothing_else(browser: Browser, folder: Path) -> None
     assert browser.evaluate("document.querySelectorAll('script').length") == 0
     assert browser.evaluate("document.documentElement.scrollWidth") <= 390
     assert HOSTILE in browser.evaluate("document.body.innerText")
+
+
+def test_long_names_do_not_make_the_page_wide(browser: Browser, folder: Path) -> None:
+    browser.open(folder / "long.html", 320, "light")
+    browser.screenshot(Path(os.environ["TEST_UNDECLARED_OUTPUTS_DIR"]) / "long_320.png")
+    assert "image_" * 50 in browser.evaluate("document.body.textContent")
+    assert browser.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def test_the_browser_would_tell(browser: Browser, tmp_path: Path) -> None:
