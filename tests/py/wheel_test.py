@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -39,6 +40,8 @@ print("torch_nacelle" in sys.modules)
 # Regular expressions for the files in the wheel, and how many there are of each; None: one or more.
 KINDS = {
     r"torch_nacelle/(?!_build_info)\w+\.py": None,
+    r"torch_nacelle_cli/(reading/)?\w+\.py": None,
+    r"torch_nacelle_cli/report\.html\.jinja": 1,
     r"torch_nacelle/_build_info\.pyi?": 2,
     r"torch_nacelle/_C\.pyi": 1,
     r"torch_nacelle/py\.typed": 1,
@@ -47,7 +50,7 @@ KINDS = {
     r"torch_nacelle/include/core/(abi/|device/)?\w+\.h": 6,
     r"torch_nacelle/include/runtime/\w+\.h": 11,
     r"torch_nacelle/share/cmake/Nacelle/NacelleConfig(Version)?\.cmake": 2,
-    r"torch_nacelle-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|licenses/LICENSE)": 4,
+    r"torch_nacelle-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)": 5,
 }
 
 # Prints how long the import took beside torch's own, and the files that it mapped, as JSON.
@@ -104,10 +107,20 @@ def test_headers_need_no_header_that_is_not_there() -> None:
             assert f"torch_nacelle/include/{included}" in headers, f"{name} includes {included}"
 
 
+def test_installs_the_command(environment: VirtualEnvironment, tmp_path: Path) -> None:
+    environment.run("-c", BUILD_AND_SAVE, cwd=tmp_path)
+    command = [str(environment.folder / "bin" / "nacelle"), "inspect", "net.ts", "--html", "report.html", "--json"]
+    outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(outcome.stdout)[0]["engines"][0]["name"] == "net"
+    assert "net_trt_engine" in (tmp_path / "report.html").read_text()
+    shown = environment.run("-m", "torch_nacelle", "--version", cwd=tmp_path).stdout
+    assert shown.startswith("nacelle ")
+
+
 def test_says_what_it_requires() -> None:
     with zipfile.ZipFile(WHEEL) as wheel:
         (metadata,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA"))
-    assert re.findall(r"^Requires-Dist: (\S+?)==", metadata, re.MULTILINE) == ["torch"]
+    assert re.findall(r"^Requires-Dist: (\w+)[=>]=[^;\n]*$", metadata, re.MULTILINE) == ["torch", "jinja2", "rich", "typer"]
     assert "License-Expression: Apache-2.0\n" in metadata
 
 

@@ -36,6 +36,7 @@ def _nacelle_wheel_impl(ctx):
     specification = ctx.actions.declare_file(ctx.label.name + ".json")
     ctx.actions.write(specification, json.encode({
         "distribution": ctx.attr.distribution,
+        "entry_points": ctx.attr.entry_points,
         "files": [[path, file.path] for file, path in placed],
         "license": ctx.file.license.path,
         "readme": ctx.file.readme.path,
@@ -61,6 +62,7 @@ nacelle_wheel = rule(
     doc = "A wheel named DISTRIBUTION-VERSION-cpXY-cpXY-PLATFORM.whl. The same inputs give the same bytes.",
     attrs = {
         "distribution": attr.string(mandatory = True, doc = "The project's name, in the form that file names use."),
+        "entry_points": attr.string_dict(doc = "Commands that pip installs, and their functions: \"module:function\"."),
         "files": attr.label_keyed_string_dict(
             allow_files = True,
             doc = "Files and their places: a folder (with / at its end) or a path, where {extension_suffix} is replaced.",

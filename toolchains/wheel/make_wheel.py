@@ -53,6 +53,12 @@ def wheel_text(specification: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def entry_points_text(specification: dict[str, Any]) -> str:
+    """Returns the text of entry_points.txt: the commands that an installer makes."""
+    lines = [f"{name} = {function}" for name, function in sorted(specification["entry_points"].items())]
+    return "\n".join(["[console_scripts]", *lines]) + "\n"
+
+
 def contents(specification: dict[str, Any]) -> dict[str, bytes]:
     """Returns every entry of the wheel but RECORD, by path."""
     entries: dict[str, bytes] = {}
@@ -63,6 +69,8 @@ def contents(specification: dict[str, Any]) -> dict[str, bytes]:
     information = information_folder(specification)
     entries[f"{information}/METADATA"] = metadata(specification).encode()
     entries[f"{information}/WHEEL"] = wheel_text(specification).encode()
+    if specification["entry_points"]:
+        entries[f"{information}/entry_points.txt"] = entry_points_text(specification).encode()
     entries[f"{information}/licenses/LICENSE"] = Path(specification["license"]).read_bytes()
     return entries
 

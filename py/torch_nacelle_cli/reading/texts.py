@@ -1,0 +1,57 @@
+r"""Texts of files. A pickle's texts are bytes that need not be UTF-8: they are kept as Python's surrogates."""
+
+from __future__ import annotations
+
+import re
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+def from_bytes(raw: bytes) -> str:
+    """A text that keeps every byte: ``to_bytes`` gives them back."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def to_bytes(text: str) -> bytes:
+    """The bytes of a text that ``from_bytes`` made."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def shown(text: str) -> str:
+    r"""The text for a person: bytes that are not UTF-8 as ``\xNN``, as everywhere in Nacelle."""
+    return to_bytes(text).decode("utf-8", "backslashreplace")
+
+
+def printable(text: str) -> str:
+    r"""The same for a terminal: control characters, which it would obey, are ``\xNN`` too."""
+    return _CONTROL.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), shown(text))
+
+
+def quoted(text: str, limit: int = 80) -> str:
+    """The text in quotes for a message, cut after `limit` bytes: what core/text.h's Quote gives."""
+    raw = to_bytes(text)
+    cut = raw[:limit]
+    if len(raw) > limit:
+        # Back to the start of a character that was cut in two.
+        while cut and _is_continuation(raw[len(cut)]) and _starts_before(raw, len(cut)):
+            cut = cut[:-1]
+    inner = re.sub(r'(["\\])', r"\\\1", from_bytes(cut))
+    inner = re.sub("[\ud800-\udfff]", lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", inner)
+    inner = _CONTROL.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), inner)
+    return f'"{inner}"' + (f"… ({len(raw)} bytes)" if len(raw) > limit else "")
+
+
+def _is_continuation(byte: int) -> bool:
+    return byte & 0xC0 == 0x80
+
+
+def _starts_before(raw: bytes, end: int) -> bool:
+    """Whether a well-formed character reaches over `end`."""
+    for start in range(max(0, end - 3), end):
+        for stop in range(end + 1, min(len(raw), start + 4) + 1):
+            try:
+                if len(raw[start:stop].decode("utf-8")) == 1:
+                    return True
+            except UnicodeDecodeError:
+                continue
+    return False
