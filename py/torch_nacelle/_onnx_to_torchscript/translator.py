@@ -114,11 +114,11 @@ class _Translator:
 
     def _node(self, proto: NodeProto, scope: dict[str, Value], indent: str) -> None:
         try:
-            version = self._version(proto)
+            schema = self._schema(proto)
             inputs = [
                 self._lookup(name, scope, f"an input of {_name(proto)}") if name else None for name in proto.input
             ]
-            node = Node(proto, version, self.opsets[_domain(proto.domain)], inputs, self._constant)
+            node = Node(proto, int(schema.since_version), self.opsets[_domain(proto.domain)], inputs, self._constant)
             if proto.op_type == "If":
                 self._if(node, scope, indent)
             elif proto.op_type == "Loop":
@@ -132,8 +132,8 @@ class _Translator:
             self.refused.append(f"{_name(proto)}: {which}: {error}")
             scope.update({name: Value("None") for name in proto.output if name})
 
-    def _version(self, proto: NodeProto) -> int:
-        """The version of a node's operator, which must be one that is translated."""
+    def _schema(self, proto: NodeProto) -> onnx.defs.OpSchema:
+        """What the standard says of a node's operator, whose version must be one that is translated."""
         domain = _domain(proto.domain)
         if domain not in self.opsets:
             raise UnsupportedError("the model imports no opset of this domain")
@@ -143,14 +143,15 @@ class _Translator:
         if known is None:
             raise UnsupportedError("the operator is not translated")
         try:
-            version = int(onnx.defs.get_schema(proto.op_type, self.opsets[domain]).since_version)
+            schema = onnx.defs.get_schema(proto.op_type, self.opsets[domain])
         except onnx.defs.SchemaError as error:
             raise UnsupportedError("this opset has no such operator") from error
-        if not known.first <= version <= known.last:
+        if not known.first <= schema.since_version <= known.last:
             raise UnsupportedError(
-                f"its version {version} is not translated; versions {known.first} to {known.last} are"
+                f"its version {schema.since_version} is not translated; versions {known.first} to {known.last} are"
             )
-        return version
+        _check(proto, schema)
+        return schema
 
     def _call(self, node: Node, scope: dict[str, Value], indent: str) -> None:
         """Writes a node that is an expression, or computes it now where its inputs are constants."""
@@ -269,6 +270,18 @@ class _Constants:
 
 def _domain(name: str) -> str:
     return "" if name in STANDARD_DOMAINS else name
+
+
+def _check(proto: NodeProto, schema: onnx.defs.OpSchema) -> None:
+    """Raises an error where a node has too few or too many inputs, or lacks an attribute."""
+    if not schema.min_input <= len(proto.input) <= schema.max_input:
+        raise UnsupportedError(
+            f"it has {len(proto.input)} inputs; {schema.min_input} to {schema.max_input} are allowed"
+        )
+    given = {attribute.name for attribute in proto.attribute}
+    missing = [name for name, attribute in schema.attributes.items() if attribute.required and name not in given]
+    if missing:
+        raise UnsupportedError(f"its attribute {', '.join(missing)} is missing")
 
 
 def _name(proto: NodeProto) -> str:

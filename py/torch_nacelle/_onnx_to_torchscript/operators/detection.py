@@ -35,14 +35,9 @@ def roi_align(node: Node) -> str:
 
 @operator("GridSample", 16, 22)
 def grid_sample(node: Node) -> str:
-    modes = {
-        "bilinear": "bilinear",
-        "linear": "bilinear",
-        "nearest": "nearest",
-        "bicubic": "bicubic",
-        "cubic": "bicubic",
-    }
-    mode = modes[node.attribute("mode", "linear")]
+    known = ("bilinear", "linear", "nearest", "bicubic", "cubic")
+    mode = node.choice("mode", "linear", known).strip("'")
+    mode = {"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode)
     padding = node.choice("padding_mode", "zeros", ("zeros", "border", "reflection"))
     corners = bool(node.attribute("align_corners", 0))
     inputs = f"{node.input(0)}, {node.input(1)}"
