@@ -1,0 +1,30 @@
+"""From two ONNX files to a program with two engines."""
+
+from pathlib import Path
+
+import torch
+
+import torch_nacelle as nacelle
+from examples.common.backend import Backend
+from examples.common.onnx_model import compile_onnx
+from examples.text.data import DETECTION, RECOGNITION
+from examples.text.reader import LINE_HEIGHT, MAX_LINE, MAX_SIDE, MIN_LINE, STEP, TextReader
+
+
+def images() -> nacelle.Input:
+    """What the detecting engine takes: an image whose sides are multiples of 32."""
+    return nacelle.Input(min=(1, 3, STEP, STEP), opt=(1, 3, 320, 640), max=(1, 3, MAX_SIDE, MAX_SIDE), name="x")
+
+
+def lines() -> nacelle.Input:
+    """What the reading engine takes: a line of any length."""
+    return nacelle.Input(
+        min=(1, 3, LINE_HEIGHT, MIN_LINE), opt=(1, 3, LINE_HEIGHT, 320), max=(1, 3, LINE_HEIGHT, MAX_LINE), name="x"
+    )
+
+
+def compile_reader(models: Path, backend: Backend) -> torch.jit.ScriptModule:
+    """Compiles both models to engines of `backend`, and all that is around them to TorchScript."""
+    detector = compile_onnx(models / DETECTION, [images()], backend)
+    recognizer = compile_onnx(models / RECOGNITION, [lines()], backend)
+    return torch.jit.script(TextReader(detector, recognizer).eval())
