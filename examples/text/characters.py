@@ -10,12 +10,19 @@ def read_characters(model: Path) -> list[str]:
     """The character of each code, from the model's own description; code 0 is the blank.
 
     Raises:
-        ValueError: the model has no such description.
+        OSError: there is no such file.
+        ValueError: it is no ONNX model, or has no such description.
     """
-    metadata = {entry.key: entry.value for entry in onnx.load(model, load_external_data=False).metadata_props}
+    try:
+        read = onnx.load(model, load_external_data=False)
+    except OSError:
+        raise
+    except Exception as error:  # whatever the parser of the format raises
+        raise ValueError(f"{model} cannot be read as an ONNX model: {error}") from error
+    metadata = {entry.key: entry.value for entry in read.metadata_props}
     if "character" not in metadata:
-        found = ", ".join(metadata) or "nothing"
-        raise ValueError(f"{model} describes {found}; its characters were wanted, as `character`")
+        found = ", ".join(metadata) or "none"
+        raise ValueError(f"the descriptions in {model} are {found}; one named character was wanted, its characters")
     return ["", *metadata["character"].split("\n"), " "]
 
 

@@ -53,7 +53,7 @@ def main(
         _run(console, image, user_path(output), backend, models)
     except PictureError as error:
         raise typer.BadParameter(str(error), param_hint="--image") from error
-    except (nacelle.Error, FreshProcessError, OSError) as error:
+    except (nacelle.Error, FreshProcessError, OSError, ValueError) as error:
         Console(stderr=True).print("[red]error:[/red]", end=" ")
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
