@@ -13,7 +13,7 @@ from torch import Tensor
 import torch_nacelle as nacelle
 from examples.common.backend import Backend, device_of
 from examples.common.fresh_process import FreshProcessError, FreshRun, run_in_fresh_process
-from examples.common.onnx_model import OnnxRuntimeModel
+from examples.common.onnxruntime_model import OnnxRuntimeModel
 from examples.common.terminal import engine_table, largest_difference, make_console, step, user_path
 from examples.speech.data import ANNOTATION, MODEL, RECORDING
 from examples.speech.detector import RATE, SpeechDetector

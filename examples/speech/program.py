@@ -6,7 +6,6 @@ import torch
 
 import torch_nacelle as nacelle
 from examples.common.backend import Backend
-from examples.common.onnx_model import compile_onnx
 from examples.speech.detector import CONTEXT, STATE, WINDOW, SpeechDetector
 
 
@@ -21,4 +20,5 @@ def engine_inputs() -> list[nacelle.Input]:
 
 def compile_detector(model: Path, backend: Backend) -> torch.jit.ScriptModule:
     """Compiles the model to an engine of `backend`, and the loop around it to TorchScript."""
-    return torch.jit.script(SpeechDetector(compile_onnx(model, engine_inputs(), backend)).eval())
+    network = nacelle.compile(model, engine_inputs(), backend=backend)
+    return torch.jit.script(SpeechDetector(network).eval())

@@ -48,7 +48,8 @@ def resample(samples: Tensor, rate: int, wanted: int) -> Tensor:
     kept = torch.zeros(count // 2 + 1, dtype=spectrum.dtype)
     shared = min(kept.numel(), spectrum.numel())
     kept[:shared] = spectrum[:shared]
-    return torch.fft.irfft(kept, n=count) * (count / samples.numel())
+    turned: Tensor = torch.fft.irfft(kept, n=count) * (count / samples.numel())
+    return turned
 
 
 def tone(count: int, frequency: float = 440.0) -> Tensor:

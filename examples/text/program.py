@@ -6,7 +6,6 @@ import torch
 
 import torch_nacelle as nacelle
 from examples.common.backend import Backend
-from examples.common.onnx_model import compile_onnx
 from examples.text.data import DETECTION, RECOGNITION
 from examples.text.reader import LINE_HEIGHT, MAX_LINE, MAX_SIDE, MIN_LINE, STEP, TextReader
 
@@ -25,6 +24,6 @@ def lines() -> nacelle.Input:
 
 def compile_reader(models: Path, backend: Backend) -> torch.jit.ScriptModule:
     """Compiles both models to engines of `backend`, and all that is around them to TorchScript."""
-    detector = compile_onnx(models / DETECTION, [images()], backend)
-    recognizer = compile_onnx(models / RECOGNITION, [lines()], backend)
+    detector = nacelle.compile(models / DETECTION, [images()], backend=backend)
+    recognizer = nacelle.compile(models / RECOGNITION, [lines()], backend=backend)
     return torch.jit.script(TextReader(detector, recognizer).eval())

@@ -330,6 +330,12 @@ def test_refused_nodes_are_all_named() -> None:
         (helper.make_node("Concat", ["x", "x"], ["y"]), 17, "attribute axis is missing"),
         (helper.make_node("Relu", ["x"], ["y"], slope=2.0), 17, "has no attribute slope"),
         (helper.make_node("Relu", ["x", "x", "x"], ["y"]), 17, "it has 3 inputs"),
+        (helper.make_node("Flatten", ["x"], ["y"], axis="exit()"), 17, "axis has the type STRING; INT was wanted"),
+        (
+            helper.make_node("Transpose", ["x"], ["y"], perm=["exit()"]),
+            17,
+            "perm has the type STRINGS; INTS was wanted",
+        ),
         (helper.make_node("Add", ["x", "x"], ["y"]), 6, "its version 6 is not translated; versions 7 to 14 are"),
         (helper.make_node("Gelu", ["x"], ["y"]), 17, "this opset has no such operator"),
         (helper.make_node("Resize", ["x", "", "s"], ["y"], mode="lanczos"), 17, "mode is 'lanczos'"),

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import onnx
 import torch
-from onnx import GraphProto, NodeProto, inliner
+from onnx import AttributeProto, GraphProto, NodeProto, inliner
 from torch import Tensor
 
 from torch_nacelle._onnx_to_torchscript import functions as fn
@@ -160,7 +161,7 @@ class _Translator:
         result = translate(node)
         unknown = node.unknown_attributes()
         if unknown:
-            raise UnsupportedError(f"its version {node.version} has no attribute {', '.join(unknown)}")
+            raise UnsupportedError(f"its attribute {', '.join(unknown)} is not translated")
         names = list(node.proto.output)
         if isinstance(result, str):
             if any(names[1:]):
@@ -273,7 +274,10 @@ def _domain(name: str) -> str:
 
 
 def _check(proto: NodeProto, schema: onnx.defs.OpSchema) -> None:
-    """Raises an error where a node has too few or too many inputs, or lacks an attribute."""
+    """Raises an error where a node has too few or too many inputs, lacks an attribute, or has one of another type.
+
+    The types matter beyond good order: numbers are written into the source as they are, and a text must not be.
+    """
     if not schema.min_input <= len(proto.input) <= schema.max_input:
         raise UnsupportedError(
             f"it has {len(proto.input)} inputs; {schema.min_input} to {schema.max_input} are allowed"
@@ -282,6 +286,13 @@ def _check(proto: NodeProto, schema: onnx.defs.OpSchema) -> None:
     missing = [name for name, attribute in schema.attributes.items() if attribute.required and name not in given]
     if missing:
         raise UnsupportedError(f"its attribute {', '.join(missing)} is missing")
+    for attribute in proto.attribute:
+        if attribute.name not in schema.attributes:
+            raise UnsupportedError(f"its version {schema.since_version} has no attribute {attribute.name}")
+        wanted: Any = schema.attributes[attribute.name].type  # an enumeration, which its declaration does not say
+        if attribute.type != wanted.value:
+            found = AttributeProto.AttributeType.Name(attribute.type)
+            raise UnsupportedError(f"its attribute {attribute.name} has the type {found}; {wanted.name} was wanted")
 
 
 def _name(proto: NodeProto) -> str:

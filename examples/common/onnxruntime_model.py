@@ -1,23 +1,10 @@
-"""ONNX models that others made: engines from them, and onnxruntime to compare with."""
+"""ONNX models that others made, run by onnxruntime: what engines made from them are compared to."""
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx
 import torch
 from torch import Tensor, nn
-
-import torch_nacelle as nacelle
-from examples.common.backend import Backend
-from torch_nacelle._onnx_to_torchscript import to_torchscript
-
-
-def compile_onnx(path: Path, inputs: Sequence[nacelle.Input], backend: Backend) -> torch.jit.ScriptModule:
-    """An engine that computes what the model in a file computes."""
-    name = re.sub(r"\W", "_", path.stem)
-    return nacelle.compile(to_torchscript(onnx.load(path)), inputs, backend=backend, name=name)
 
 
 class OnnxRuntimeModel(nn.Module):
