@@ -305,12 +305,16 @@ def test_the_operators_are_known_to_onnx() -> None:
         assert {first, last} <= versions, name
 
 
+EMPTY = helper.make_graph([], "empty", [], [])
+
+
 def test_refused_nodes_are_all_named() -> None:
     nodes = [
         helper.make_node("Relu", ["x"], ["a"], name="fine"),
         helper.make_node("DeformConv", ["a", "a", "a"], ["b"], name="first"),
         helper.make_node("FusedMatMul", ["b", "b"], ["c"], name="second", domain="com.microsoft"),
-        helper.make_node("BatchNormalization", ["c"] * 5, ["d", "e", "f"], training_mode=1),
+        helper.make_node("Neg", ["c"], ["n"], name="fine too"),
+        helper.make_node("BatchNormalization", ["n"] * 5, ["d", "e", "f"], training_mode=1),
     ]
     model = model_of(nodes, {"x": numbers(1)}, {}, ["d"], 19)
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
@@ -342,6 +346,8 @@ def test_refused_nodes_are_all_named() -> None:
         (helper.make_node("Cast", ["x"], ["y"], to=TensorProto.STRING), 17, "STRING"),
         (helper.make_node("LSTM", ["x", "x", "x"], ["y"], activations=["Affine"] * 3), 17, "activation affine"),
         (helper.make_node("Reshape", ["s", "t"], ["y"]), 17, "it fails on its constant inputs"),
+        (helper.make_node("If", ["x"], ["y"], then_branch=EMPTY, else_branch=EMPTY), 17, "outputs of a branch is 0; 1"),
+        (helper.make_node("Loop", ["", "x", "x"], ["y"], body=EMPTY), 17, "inputs of its body is 0; 3 was wanted"),
     ],
 )
 def test_damaged_and_unknown_nodes(node: onnx.NodeProto, opset: int, message: str) -> None:

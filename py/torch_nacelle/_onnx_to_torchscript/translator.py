@@ -22,11 +22,6 @@ STANDARD_DOMAINS = ("", "ai.onnx")
 # A result of more elements than this is computed when the program runs, unless it is no larger than what it comes from.
 LARGEST_FOLDED = 1 << 20
 
-# Their results differ from run to run.
-RANDOM = frozenset(
-    ["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"]
-)
-
 add("If", 1, 25, None)
 add("Loop", 1, 25, None)
 
@@ -69,6 +64,8 @@ class _Translator:
                 parameters.append(scope[value.name].text)
                 self._check_type(value)
         results = self._graph(graph, scope, "    ")
+        if not results:
+            raise InputError("the ONNX model is damaged: its graph has no outputs")
         if self.refused:
             raise InputError(_refusal(self.refused))
         source = "\n".join(
@@ -101,7 +98,7 @@ class _Translator:
                 scope[tensor.name] = self._constant(tensor_of(tensor))
             except UnsupportedError as error:
                 self.refused.append(f"initializer {tensor.name!r}: {error}")
-                scope[tensor.name] = Value("None")
+                scope[tensor.name] = Value(self._new_name("v"))
         for entry in graph.sparse_initializer:
             self.refused.append(f"initializer {entry.values.name!r} is sparse")
         for node in graph.node:
@@ -131,7 +128,7 @@ class _Translator:
             opset = self.opsets.get(_domain(proto.domain))
             which = f"{proto.op_type} (domain {domain}, opset {opset or 'not imported'})"
             self.refused.append(f"{_name(proto)}: {which}: {error}")
-            scope.update({name: Value("None") for name in proto.output if name})
+            scope.update({name: Value(self._new_name("v")) for name in proto.output if name})
 
     def _schema(self, proto: NodeProto) -> onnx.defs.OpSchema:
         """What the standard says of a node's operator, whose version must be one that is translated."""
@@ -166,8 +163,7 @@ class _Translator:
         if isinstance(result, str):
             if any(names[1:]):
                 raise UnsupportedError("only its first output is translated")
-            folded = self._try_fold(result) if node.proto.op_type not in RANDOM else None
-            scope[names[0]] = folded or self._assign(result, indent)
+            scope[names[0]] = self._try_fold(result) or self._assign(result, indent)
             return
         if len(names) > result.count:
             raise UnsupportedError(f"only its first {result.count} outputs are translated")
@@ -185,6 +181,7 @@ class _Translator:
         return Value(name)
 
     def _try_fold(self, text: str) -> Value | None:
+        """The value of an expression that uses constants only, computed now; None for others and for large results."""
         used = re.findall(r"\bself\.(c\d+)\b", text)
         if len(used) == 1 and text == f"self.{used[0]}":
             return Value(text, self.constants[used[0]])
@@ -194,15 +191,17 @@ class _Translator:
         try:
             # The expression is Python too: it was written by the translations, from names and literals of their own.
             result = eval(text, {"fn": fn, "torch": torch, "self": values})
-        except (RuntimeError, IndexError) as error:
-            raise UnsupportedError(f"it fails on its constant inputs: {str(error).splitlines()[0]}") from error
+        except Exception as error:  # whatever torch raises where inputs do not go together
+            raise UnsupportedError(f"it fails on its constant inputs: {_first_line(error)}") from error
         largest = max([LARGEST_FOLDED, *(self.constants[name].numel() for name in used)])
         if not isinstance(result, Tensor) or result.numel() > largest:
             return None
         return self._constant(result.contiguous())
 
     def _if(self, node: Node, scope: dict[str, Value], indent: str) -> None:
-        branches = [node.attribute("then_branch"), node.attribute("else_branch")]
+        branches: list[GraphProto] = [node.attribute("then_branch"), node.attribute("else_branch")]
+        for branch in branches:
+            _check_count("outputs of a branch", len(branch.output), len(node.proto.output))
         condition = node.constant(0)
         if condition is not None:  # only one of the two ever runs
             taken = branches[0] if bool(condition) else branches[1]
@@ -225,6 +224,8 @@ class _Translator:
         body: GraphProto = node.attribute("body")
         carried_count = len(node.inputs) - 2
         scan_count = len(node.proto.output) - carried_count
+        _check_count("inputs of its body", len(body.input), 2 + carried_count)
+        _check_count("outputs of its body", len(body.output), 1 + max(len(node.proto.output), carried_count))
         count, running = self._new_name("i"), self._new_name("b")
         limit, step = self._new_name("i"), self._new_name("v")
         carried = [self._new_name("v") for _ in range(carried_count)]
@@ -295,6 +296,15 @@ def _check(proto: NodeProto, schema: onnx.defs.OpSchema) -> None:
             raise UnsupportedError(f"its attribute {attribute.name} has the type {found}; {wanted.name} was wanted")
 
 
+def _check_count(what: str, found: int, wanted: int) -> None:
+    if found != wanted:
+        raise UnsupportedError(f"the number of {what} is {found}; {wanted} was wanted")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def _name(proto: NodeProto) -> str:
     if proto.name:
         return f"node {proto.name!r}"
@@ -324,4 +334,7 @@ def _define(source: str, constants: dict[str, Tensor]) -> torch.jit.ScriptModule
                 self.register_buffer(name, constants[name])
             self.define(source + "\n")
 
-    return Program().eval()
+    try:
+        return Program().eval()
+    except RuntimeError as error:
+        raise InputError(f"the ONNX model cannot be compiled as TorchScript: {error}") from error
