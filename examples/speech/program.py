@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 import torch_nacelle as nacelle
-from examples.common.backend import Backend
+from examples.common.backend import Backend, build_options
 from examples.speech.detector import CONTEXT, STATE, WINDOW, SpeechDetector
 
 
@@ -20,5 +20,5 @@ def engine_inputs() -> list[nacelle.Input]:
 
 def compile_detector(model: Path, backend: Backend) -> torch.jit.ScriptModule:
     """Compiles the model to an engine of `backend`, and the loop around it to TorchScript."""
-    network = nacelle.compile(model, engine_inputs(), backend=backend)
+    network = nacelle.compile(model, engine_inputs(), backend=backend, **build_options(backend))
     return torch.jit.script(SpeechDetector(network).eval())

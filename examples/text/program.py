@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 import torch_nacelle as nacelle
-from examples.common.backend import Backend
+from examples.common.backend import Backend, build_options
 from examples.text.data import DETECTION, RECOGNITION
 from examples.text.reader import LINE_HEIGHT, MAX_LINE, MAX_SIDE, MIN_LINE, STEP, TextReader
 
@@ -24,6 +24,6 @@ def lines() -> nacelle.Input:
 
 def compile_reader(models: Path, backend: Backend) -> torch.jit.ScriptModule:
     """Compiles both models to engines of `backend`, and all that is around them to TorchScript."""
-    detector = nacelle.compile(models / DETECTION, [images()], backend=backend)
-    recognizer = nacelle.compile(models / RECOGNITION, [lines()], backend=backend)
+    detector = nacelle.compile(models / DETECTION, [images()], backend=backend, **build_options(backend))
+    recognizer = nacelle.compile(models / RECOGNITION, [lines()], backend=backend, **build_options(backend))
     return torch.jit.script(TextReader(detector, recognizer).eval())
