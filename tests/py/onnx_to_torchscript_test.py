@@ -296,6 +296,48 @@ def test_slices(extent: int, start: int, end: int, step: int) -> None:
     compare(model_of([node], {"x": values}, constants, ["y"], 13), {"x": values})
 
 
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), rank=st.integers(1, 3), mode=st.sampled_from(["constant", "edge", "reflect"]))
+def test_pads(data: st.DataObject, rank: int, mode: str) -> None:
+    """Of any number of dimensions, cut on one side and filled on the other."""
+    shape = data.draw(st.lists(st.integers(3, 5), min_size=rank, max_size=rank))
+    pads = data.draw(st.lists(st.integers(-1 if mode == "constant" else 0, 2), min_size=2 * rank, max_size=2 * rank))
+    node = helper.make_node("Pad", ["x", "p"], ["y"], mode=mode)
+    values = numbers(*shape)
+    compare(model_of([node], {"x": values}, {"p": ints(*pads)}, ["y"], 17), {"x": values})
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    data=st.data(), keep=st.booleans(), operator=st.sampled_from(["ReduceSum", "ReduceMax", "ReduceProd", "ReduceL2"])
+)
+def test_reductions(data: st.DataObject, keep: bool, operator: str) -> None:
+    """Over any axes, counted from either end."""
+    axes = data.draw(st.lists(st.integers(-3, 2), max_size=3, unique_by=lambda axis: axis % 3))
+    node = helper.make_node(operator, ["x", "a"] if axes else ["x"], ["y"], keepdims=int(keep))
+    values = numbers(2, 3, 4)
+    constants = {"a": ints(*axes)} if axes else {}
+    compare(model_of([node], {"x": values}, constants, ["y"], 18), {"x": values}, 1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_reshapes(data: st.DataObject) -> None:
+    """A tensor of 24 elements to any shape, one extent left to be found and others kept, given only when it runs."""
+    shape = data.draw(st.sampled_from([(24,), (4, 6), (2, 3, 4), (1, 2, 3, 4)]))
+    wanted = list(data.draw(st.sampled_from([(24,), (6, 4), (3, 8), (2, 3, 4), (2, 1, 12), (1, 4, 6, 1)])))
+    kept = [index for index in range(min(len(shape), len(wanted))) if shape[index] == wanted[index]]
+    for index in data.draw(st.sets(st.sampled_from(kept))) if kept else ():
+        wanted[index] = 0
+    free = [index for index in range(len(wanted)) if wanted[index] != 0]
+    find_one: bool = data.draw(st.booleans())
+    if free and find_one:
+        wanted[data.draw(st.sampled_from(free))] = -1
+    node = helper.make_node("Reshape", ["x", "s"], ["y"])
+    given_inputs = {"x": numbers(*shape), "s": ints(*wanted)}
+    compare(model_of([node], given_inputs, {}, ["y"], 17), given_inputs)
+
+
 def test_the_operators_are_known_to_onnx() -> None:
     """Each version that is said to be translated is one that the standard has."""
     for name, (first, last) in supported_operators().items():

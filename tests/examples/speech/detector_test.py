@@ -37,7 +37,6 @@ def test_other_sounds_are_refused(sounds: Tensor) -> None:
 
 @pytest.fixture(scope="module")
 def program() -> Any:
-    torch.set_num_threads(1)
     return compile_detector(MODEL, "reference")
 
 
