@@ -90,7 +90,7 @@ def test_a_sound_without_speech(tmp_path: Path) -> None:
         (["--sound", "none.wav"], 2, "none.wav is not there; a WAV file was wanted"),
         (["--sound", "notes.txt"], 2, "notes.txt cannot be read as a WAV file"),
         (["--backend", "abacus"], 2, "abacus"),
-        (["--model", "none.onnx"], 2, "--model"),
+        (["--model", "none.onnx"], 1, "none.onnx"),
         (["--model", "notes.txt"], 1, "notes.txt"),
         (["--output", "notes.txt"], 1, "notes.txt"),
     ],
