@@ -32,6 +32,9 @@ def nacelle_repositories():
         lock = Label("//toolchains/locks:examples.lock"),
         requirements = [
             "facenet-pytorch==2.6.0",
+            "pyannote-audio==4.0.7",
+            "rapidocr==3.10.0",
             "scikit-image==0.26.0",
+            "silero-vad==6.2.3",
         ],
     )

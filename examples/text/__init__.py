@@ -1,0 +1,1 @@
+"""Text in pictures, found and read by two ONNX models that others made."""

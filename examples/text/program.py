@@ -1,0 +1,29 @@
+"""From two ONNX files to a program with two engines."""
+
+from pathlib import Path
+
+import torch
+
+import torch_nacelle as nacelle
+from examples.common.backend import Backend, build_options
+from examples.text.data import DETECTION, RECOGNITION
+from examples.text.reader import LINE_HEIGHT, MAX_LINE, MAX_SIDE, MIN_LINE, STEP, TextReader
+
+
+def images() -> nacelle.Input:
+    """What the detecting engine takes: an image whose sides are multiples of 32."""
+    return nacelle.Input(min=(1, 3, STEP, STEP), opt=(1, 3, 320, 640), max=(1, 3, MAX_SIDE, MAX_SIDE), name="x")
+
+
+def lines() -> nacelle.Input:
+    """What the reading engine takes: a line of any length."""
+    return nacelle.Input(
+        min=(1, 3, LINE_HEIGHT, MIN_LINE), opt=(1, 3, LINE_HEIGHT, 320), max=(1, 3, LINE_HEIGHT, MAX_LINE), name="x"
+    )
+
+
+def compile_reader(models: Path, backend: Backend) -> torch.jit.ScriptModule:
+    """Compiles both models to engines of `backend`, and all that is around them to TorchScript."""
+    detector = nacelle.compile(models / DETECTION, [images()], backend=backend, **build_options(backend))
+    recognizer = nacelle.compile(models / RECOGNITION, [lines()], backend=backend, **build_options(backend))
+    return torch.jit.script(TextReader(detector, recognizer).eval())

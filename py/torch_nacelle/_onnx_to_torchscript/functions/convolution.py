@@ -1,0 +1,133 @@
+"""Convolutions of any number of spatial dimensions."""
+
+import torch
+from torch import Tensor
+
+
+def or_ones(values: list[int], count: int) -> list[int]:
+    """`values`, or ones where there are none."""
+    return values if len(values) > 0 else [1] * count
+
+
+def pads(
+    auto_pad: str, given: list[int], size: list[int], kernel: list[int], stride: list[int], dilation: list[int]
+) -> list[int]:
+    """What is put around each spatial dimension: all begins, then all ends."""
+    rank = len(size)
+    begins: list[int] = []
+    ends: list[int] = []
+    for i in range(rank):
+        before, after = 0, 0
+        if auto_pad == "NOTSET" and len(given) > 0:
+            before, after = given[i], given[rank + i]
+        if auto_pad == "SAME_UPPER" or auto_pad == "SAME_LOWER":
+            outputs = (size[i] + stride[i] - 1) // stride[i]
+            total = max((outputs - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 - size[i], 0)
+            before = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
+            after = total - before
+        begins.append(before)
+        ends.append(after)
+    return begins + ends
+
+
+def pad_spatial(x: Tensor, around: list[int], value: float) -> Tensor:
+    """The input with `around` (all begins, then all ends) put around its last dimensions; negative numbers cut."""
+    rank = len(around) // 2
+    order: list[int] = []
+    nothing = True
+    for back in range(rank):
+        i = rank - 1 - back
+        order.append(around[i])
+        order.append(around[rank + i])
+        nothing = nothing and around[i] == 0 and around[rank + i] == 0
+    return x if nothing else torch.constant_pad_nd(x, order, value)
+
+
+def conv(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    auto_pad: str,
+    given: list[int],
+    strides: list[int],
+    dilations: list[int],
+    groups: int,
+) -> Tensor:
+    """Convolution."""
+    rank = x.dim() - 2
+    stride = or_ones(strides, rank)
+    dilation = or_ones(dilations, rank)
+    around = pads(auto_pad, given, list(x.shape[2:]), list(weight.shape[2:]), stride, dilation)
+    padding = around[:rank]
+    if around[rank:] != padding:
+        x = pad_spatial(x, around, 0.0)
+        padding = [0] * rank
+    return torch.convolution(x, weight, bias, stride, padding, dilation, False, [0] * rank, groups)
+
+
+def conv_transpose(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    auto_pad: str,
+    given: list[int],
+    strides: list[int],
+    dilations: list[int],
+    groups: int,
+    output_paddings: list[int],
+    output_shape: list[int],
+) -> Tensor:
+    """Transposed convolution: all of it, then cut to what the paddings leave."""
+    rank = x.dim() - 2
+    stride = or_ones(strides, rank)
+    dilation = or_ones(dilations, rank)
+    extra = output_paddings if len(output_paddings) > 0 else [0] * rank
+    kernel = list(weight.shape[2:])
+    begins: list[int] = []
+    ends: list[int] = []
+    for i in range(rank):
+        full = (x.size(2 + i) - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 + extra[i]
+        before, after = 0, 0
+        if len(output_shape) > 0 or auto_pad == "SAME_UPPER" or auto_pad == "SAME_LOWER":
+            wanted = x.size(2 + i) * stride[i]
+            if len(output_shape) > 0:
+                wanted = output_shape[len(output_shape) - rank + i]
+            total = full - wanted
+            before = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
+            after = total - before
+        elif auto_pad == "NOTSET" and len(given) > 0:
+            before, after = given[i], given[rank + i]
+        begins.append(before)
+        ends.append(after)
+    if begins == ends and min(begins) >= 0 and extra == [0] * rank:
+        return torch.convolution(x, weight, bias, stride, begins, dilation, True, extra, groups)
+    whole = torch.convolution(x, weight, bias, stride, [0] * rank, dilation, True, [0] * rank, groups)
+    around = [-begins[i] for i in range(rank)] + [extra[i] - ends[i] for i in range(rank)]
+    if bias is None or max(around) <= 0:
+        return pad_spatial(whole, around, 0.0)
+    # What lies beyond the last input has the bias only.
+    shape = [1, -1] + [1] * rank
+    return pad_spatial(whole - bias.reshape(shape), around, 0.0) + bias.reshape(shape)
+
+
+def integer_conv(
+    x: Tensor,
+    weight: Tensor,
+    x_zero: Tensor | None,
+    weight_zero: Tensor | None,
+    auto_pad: str,
+    given: list[int],
+    strides: list[int],
+    dilations: list[int],
+    groups: int,
+) -> Tensor:
+    """Convolution of integers less their zero points, exact as long as sums fit the 53 bits of a double."""
+    wide_x = x.to(torch.float64)
+    if x_zero is not None:
+        wide_x = wide_x - x_zero.to(torch.float64)
+    wide_weight = weight.to(torch.float64)
+    if weight_zero is not None:
+        shape = [-1] + [1] * (weight.dim() - 1)
+        wide_weight = wide_weight - weight_zero.to(torch.float64).reshape(shape)
+    result = conv(wide_x, wide_weight, None, auto_pad, given, strides, dilations, groups)
+    return torch.round(result).to(torch.int32)
