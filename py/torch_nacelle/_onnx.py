@@ -31,6 +31,20 @@ from torch_nacelle.errors import Error, InputError
 NEWEST_OPSET = 20
 """The newest opset that torch's TorchScript exporter writes (torch 2.11 to 2.13)."""
 
+# By the number that ONNX gives a tensor's element type.
+DTYPES = {
+    1: torch.float32,
+    2: torch.uint8,
+    3: torch.int8,
+    5: torch.int16,
+    6: torch.int32,
+    7: torch.int64,
+    9: torch.bool,
+    10: torch.float16,
+    11: torch.float64,
+    16: torch.bfloat16,
+}
+
 # A protobuf message holds less than 2 GiB; what is not weights gets the rest.
 WEIGHTS_IN_ONE_FILE = 2**31 - 2**26
 
@@ -244,12 +258,30 @@ def _run_exporter(module: torch.nn.Module, job: _Job) -> tuple[OnnxModel, list[s
     if weights <= WEIGHTS_IN_ONE_FILE:
         buffer = io.BytesIO()
         losses = _call_exporter(module, buffer, job)
-        return OnnxModel(buffer.getvalue(), "", job.output_names), losses
+        return OnnxModel(_with_all_inputs(buffer.getvalue(), job), "", job.output_names), losses
     folder = tempfile.TemporaryDirectory(prefix="torch_nacelle.")
     path = Path(folder.name, "model.onnx")
     losses = _call_exporter(module, str(path), job)
     beside = tuple(sorted(one.name for one in path.parent.iterdir() if one != path))
-    return OnnxModel(path.read_bytes(), str(path), job.output_names, beside, folder), losses
+    model = _with_all_inputs(path.read_bytes(), job)
+    path.write_bytes(model)
+    return OnnxModel(model, str(path), job.output_names, beside, folder), losses
+
+
+def _with_all_inputs(model: bytes, job: _Job) -> bytes:
+    """The model with the inputs that the exporter left out since nothing uses them: callers pass them all the same."""
+    onnx = onnx_package("torch exports modules to ONNX")
+    proto = onnx.load_model_from_string(model)
+    there = {one.name: one for one in proto.graph.input}
+    if len(there) == len(job.inputs):
+        return model
+    numbers = {dtype: number for number, dtype in DTYPES.items()}
+    del proto.graph.input[:]
+    for one in job.inputs:
+        shape = [f"{one.name}_dim_{dim}" if extent == -1 else extent for dim, extent in enumerate(one.shape)]
+        added = onnx.helper.make_tensor_value_info(one.name, numbers[one.dtype], shape)
+        proto.graph.input.append(there.get(str(one.name), added))
+    return bytes(proto.SerializeToString())
 
 
 def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _Job) -> list[str]:

@@ -9,27 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 
 from torch_nacelle._input import Input, dtype_name
-from torch_nacelle._onnx import OnnxModel, first_lines, onnx_package
+from torch_nacelle._onnx import DTYPES, OnnxModel, first_lines, onnx_package
 from torch_nacelle.errors import InputError
 
 if TYPE_CHECKING:
     import onnx
 
 Source: TypeAlias = "bytes | str | os.PathLike[str]"
-
-# By the number that ONNX gives a tensor's element type.
-_DTYPES = {
-    1: torch.float32,
-    2: torch.uint8,
-    3: torch.int8,
-    5: torch.int16,
-    6: torch.int32,
-    7: torch.int64,
-    9: torch.bool,
-    10: torch.float16,
-    11: torch.float64,
-    16: torch.bfloat16,
-}
 
 
 @dataclass(frozen=True)
@@ -210,4 +196,4 @@ def _described(value: "onnx.ValueInfoProto") -> OnnxInput:
         shape = tuple(
             int(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param or "?" for dim in tensor.shape.dim
         )
-    return OnnxInput(value.name, _DTYPES.get(tensor.elem_type), shape)
+    return OnnxInput(value.name, DTYPES.get(tensor.elem_type), shape)

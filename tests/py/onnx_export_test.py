@@ -187,6 +187,21 @@ def test_exporting_is_quiet(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
+def test_inputs_that_nothing_uses_stay_inputs() -> None:
+    class Ignores(torch.nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+            return y * 2.0
+
+    lengths = Input(min=(1,), opt=(2,), max=(4,), dtype=torch.int64, name="length")
+    model = exported(Ignores(), [lengths, Input(shape=(3,)), Input(shape=(2, 2), dtype=torch.float16)])
+    proto = onnx.load_model_from_string(model.model)
+    onnx.checker.check_model(proto, full_check=True)
+    assert [one.name for one in proto.graph.input] == ["length", "input_1", "input_2"]
+    (length,) = proto.graph.input[0].type.tensor_type.shape.dim
+    assert length.dim_param == "length_dim_0"
+    assert_same(model, Ignores(), torch.ones(3, dtype=torch.int64), torch.ones(3), torch.ones(2, 2).half())
+
+
 @pytest.mark.parametrize("script", [False, True])
 def test_an_operator_that_onnx_lacks_is_named(script: bool) -> None:
     class Bessel(torch.nn.Module):
