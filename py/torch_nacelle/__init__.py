@@ -16,6 +16,7 @@ from torch_nacelle import _load as _load  # first: it registers, or says why it 
 from torch_nacelle._build import build_engine
 from torch_nacelle._build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._compile import compile
+from torch_nacelle._edit import RemovedMetadata, Replaced, extract, replace, strip
 from torch_nacelle._embed import embed
 from torch_nacelle._input import Input
 from torch_nacelle._libraries import TensorRTLibrary, tensorrt_libraries
@@ -49,6 +50,8 @@ __all__ = [
     "PlanError",
     "Profile",
     "Program",
+    "RemovedMetadata",
+    "Replaced",
     "Settings",
     "TensorRTLibrary",
     "__version__",
@@ -58,9 +61,12 @@ __all__ = [
     "configure",
     "convert",
     "embed",
+    "extract",
     "keep_plans_in_memory",
     "profile",
     "read",
+    "replace",
+    "strip",
     "tensorrt_libraries",
     "to",
 ]
