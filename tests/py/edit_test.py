@@ -118,14 +118,26 @@ def test_only_the_named_engine_is_replaced(two_engines: Path, tmp_path: Path) ->
     torch.testing.assert_close(torch.jit.load(str(out))(X), wanted(X))
 
 
+class HeldTwice(torch.nn.Module):
+    """One engine in two attributes."""
+
+    def __init__(self, engine: torch.ScriptObject) -> None:
+        super().__init__()
+        self.first = engine
+        self.second = engine
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return torch.ops.tensorrt.execute_engine([x], self.second)
+
+
 def test_an_engine_that_is_held_twice_is_replaced_in_both_places(tmp_path: Path) -> None:
-    engine = nacelle.embed(plan_of(seeded(TwoHeads)))
-    path = tmp_path / "twins.ts"
-    torch.jit.script(Twins(engine, engine)).save(str(path))
-    places = [engine.path for engine in nacelle.read(path).engines]
-    assert places == ["left.engine_trt_engine", "right.engine_trt_engine"]
-    nacelle.replace(path, places[1], plan_of(seeded(OtherHeads)), path)
-    assert {engine.plan for engine in nacelle.read(path).engines} == {plan_of(seeded(OtherHeads))}
+    engine = nacelle.embed(plan_of(seeded(TwoHeads))).engine_trt_engine
+    path = tmp_path / "twice.ts"
+    torch.jit.script(HeldTwice(engine)).save(str(path))
+    assert [engine.path for engine in nacelle.read(path).engines] == ["first", "second"]
+    nacelle.replace(path, "second", plan_of(seeded(OtherHeads)), path)
+    assert [engine.plan for engine in nacelle.read(path).engines] == [plan_of(seeded(OtherHeads))] * 2
+    torch.testing.assert_close(torch.jit.load(str(path))(X), list(seeded(OtherHeads)(X)))
 
 
 class OneHead(torch.nn.Module):
@@ -140,7 +152,6 @@ class OneHead(torch.nn.Module):
             plan_of(OneHead()),
             ["other outputs than engine net_trt_engine", "found output_0: float32 [1, 3]", "wanted output_0: float32"],
         ),
-        (plan_of(OneHead(), X.double().to(torch.int32).float()), ["other outputs"]),
         (
             nacelle.build_engine(seeded(TwoHeads), [nacelle.Input(shape=(1, 3, 8, 8), name="image")]),
             ["other inputs", "found image: float32 [1, 3, 8, 8]; wanted input_0: float32 [1, 3, 8, 8]"],
@@ -220,8 +231,10 @@ def test_stripping_changes_nothing_else(saved: Path, tmp_path: Path) -> None:
     before, after = members(source), members(tmp_path / "out.ts")
     assert before.keys() == after.keys()
     differ = {name for name in before if before[name] != after[name]}
-    assert differ <= {"data.pkl", ".data/serialization_id"}
-    assert after["data.pkl"].replace(b"", b"") != before["data.pkl"]
+    # torch writes the way from code to its sources, and a number made of all contents, anew
+    assert differ <= {"data.pkl", "code/__torch__.py.debug_pkl", ".data/serialization_id"}
+    assert base64.b64encode(PICKLE) in before["data.pkl"]
+    assert base64.b64encode(PICKLE) not in after["data.pkl"]
     assert nacelle.strip(tmp_path / "out.ts", tmp_path / "again.ts") == []
 
 
