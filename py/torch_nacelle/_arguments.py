@@ -1,4 +1,4 @@
-"""What the forward of a program takes, as far as its engines tell, and where they want it."""
+"""What the forward of a program takes, as far as its engines tell."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,14 +6,11 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
-from torch_nacelle import _C
 from torch_nacelle._input import Input
 from torch_nacelle.errors import InputError
 
 At: TypeAlias = Literal["min", "opt", "max"]
 Fill: TypeAlias = Literal["random", "zeros", "ones"]
-
-_CPU = "0%0%0%0%cpu"  # the device that records of the reference engine name
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,7 @@ def arguments(program: torch.jit.ScriptModule) -> list[Argument]:
         The arguments in the order of a call.
     """
     fed = dict(_fed(program))
-    schema = program.forward.schema
-    required = [argument.name for argument in schema.arguments[1:] if not argument.has_default_value()]
+    required = [argument.name for argument in forward_schema(program).arguments[1:] if not argument.has_default_value()]
     return [_argument(program, name, fed.get(place)) for place, name in enumerate(required)]
 
 
@@ -77,7 +73,11 @@ def example_inputs(
         if argument.input is None:
             raise InputError(
                 f"what argument {argument.name} of forward takes cannot be told: "
-                + (f"engine {argument.engine} cannot be set up here" if argument.engine else "it goes to no engine directly")
+                + (
+                    f"engine {argument.engine} cannot be set up here"
+                    if argument.engine
+                    else "it goes to no engine directly"
+                )
                 + "; give a tensor for it"
             )
         shape = argument.input.shape
@@ -99,15 +99,9 @@ def filled(
     return torch.randint(0, 2 if dtype == torch.bool else 10, shape, generator=generator).to(dtype)
 
 
-def device_of(program: torch.jit.ScriptModule) -> torch.device:
-    """Where a program wants its inputs: where its tensors are; the current GPU where only its engines are on one."""
-    devices = {tensor.device for tensor in [*program.parameters(), *program.buffers()]}
-    for device in devices:
-        if device.type == "cuda":
-            return device
-    if torch.cuda.is_available() and any(site.device != _CPU for site in _C.find_engines(program._c)):
-        return torch.device("cuda", torch.cuda.current_device())
-    return torch.device("cpu")
+def forward_schema(program: torch.jit.ScriptModule) -> Any:
+    """The schema of a program's forward; its first argument is the program."""
+    return program._c._get_method("forward").schema
 
 
 def _argument(program: torch.jit.ScriptModule, name: str, fed: tuple[str, int] | None) -> Argument:
@@ -129,7 +123,7 @@ def _argument(program: torch.jit.ScriptModule, name: str, fed: tuple[str, int] |
 
 def _fed(program: torch.jit.ScriptModule) -> Iterator[tuple[int, tuple[str, int]]]:
     """For arguments that go to an engine as they are: their place, the engine's path, and the place in its inputs."""
-    graph = program.inlined_graph
+    graph: Any = program.inlined_graph
     names = [value.debugName() for value in graph.inputs()]
     module = names[0]
     for node in [*graph.findAllNodes("tensorrt::execute_engine"), *graph.findAllNodes("trt::execute_engine")][::-1]:

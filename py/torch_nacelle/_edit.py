@@ -11,7 +11,7 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle._files import replacing
-from torch_nacelle._program import EngineInfo, PathLike, Program, load_as_saved, read
+from torch_nacelle._program import EngineInfo, PathLike, load_as_saved, read
 from torch_nacelle.errors import InputError, PlanError
 
 _Tensor: TypeAlias = tuple[str, str, list[int], list[list[list[int]]]]  # name, dtype, shape, profiles

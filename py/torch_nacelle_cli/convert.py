@@ -11,7 +11,9 @@ from torch_nacelle_cli import output
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A program that torch.jit.save wrote.")]
 Destination = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; it may be IN.")]
-StripDestination = Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write; may be FILE.")]
+StripDestination = Annotated[
+    Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write; may be FILE.")
+]
 
 
 def convert(

@@ -86,14 +86,18 @@ def embed(
     name: Annotated[str, typer.Option(help="The engine's name, an identifier.")] = "engine",
     inputs: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Binding names in the order in which forward takes them. Default: the plan's."),
+        typer.Option(
+            metavar="A,B", help="Binding names in the order in which forward takes them. Default: the plan's."
+        ),
     ] = None,
     outputs: Annotated[
         str | None, typer.Option(metavar="A,B", help="Binding names in the order in which forward returns them.")
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(help='What it was built for: "cuda", "cuda:1", or a record\'s text "0%9%0%0%NVIDIA H100 80GB HBM3".'),
+        typer.Option(
+            help='What it was built for: "cuda", "cuda:1", or a record\'s text "0%9%0%0%NVIDIA H100 80GB HBM3".'
+        ),
     ] = None,
     abi_version: Annotated[int, typer.Option("--abi", metavar="N", help="The version of the record, 3 to 10.")] = 3,
     hardware_compatible: Annotated[

@@ -8,7 +8,8 @@ import torch
 
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, Head, TwoHeads, seeded
-from torch_nacelle._arguments import arguments, device_of, example_inputs, filled
+from torch_nacelle._arguments import arguments, example_inputs, filled
+from torch_nacelle._running import device_of
 
 RANGE = nacelle.Input(min=(1, 3, 8, 8), opt=(4, 3, 8, 8), max=(8, 3, 8, 8))
 UPSTREAM = os.environ.get("NACELLE_UPSTREAM_DATA")
@@ -31,7 +32,7 @@ def test_what_goes_to_no_engine() -> None:
     program = nacelle.compile(seeded(Detector), {"head": [torch.rand(1, 8)]})
     (argument,) = arguments(program)
     assert (argument.name, argument.input, argument.engine) == ("x", None, None)
-    with pytest.raises(nacelle.InputError, match="argument x of forward .* goes to no engine directly; give a tensor"):
+    with pytest.raises(nacelle.InputError, match=r"argument x of forward .* goes to no engine directly; give a tensor"):
         example_inputs(program)
 
 
@@ -61,7 +62,7 @@ def test_arguments_in_another_order() -> None:
     assert list(found) == ["tokens", "image"]
     assert found["tokens"] == tokens
     shapes = {
-        (profile, at): example_inputs(program, profile=profile, at=at)["tokens"].shape[1]  # type: ignore[arg-type]
+        (profile, at): example_inputs(program, profile=profile, at=at)["tokens"].shape[1]
         for profile in (0, 1)
         for at in ("min", "opt", "max")
     }
@@ -82,7 +83,9 @@ def test_a_program_of_the_reference_engine_is_on_the_cpu() -> None:
     assert device_of(nacelle.compile(seeded(Head), [torch.rand(1, 8)])) == torch.device("cpu")
 
 
-@pytest.mark.skipif(not UPSTREAM, reason="programs that Torch-TensorRT saved: set NACELLE_UPSTREAM_DATA to their folder")
+@pytest.mark.skipif(
+    not UPSTREAM, reason="programs that Torch-TensorRT saved: set NACELLE_UPSTREAM_DATA to their folder"
+)
 def test_an_engine_that_cannot_be_set_up() -> None:
     program = torch.jit.load(str(Path(UPSTREAM or "", "abi9_trt11.0.0_rtx5090.ts")), map_location="cpu")
     if not program._run_on_acc_0.engine.why_not_ready():
