@@ -13,11 +13,13 @@ Errors are subclasses of ``nacelle.Error``; each says what was found, what was w
 """
 
 from torch_nacelle import _load as _load  # first: it registers, or says why it cannot
+from torch_nacelle._bench import bench
 from torch_nacelle._build import build_engine
 from torch_nacelle._build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._compile import compile
 from torch_nacelle._edit import RemovedMetadata, Replaced, extract, replace, strip
 from torch_nacelle._embed import embed
+from torch_nacelle._figures import Benchmark
 from torch_nacelle._input import Input
 from torch_nacelle._libraries import TensorRTLibrary, tensorrt_libraries
 from torch_nacelle._profile import LayerTime, PhaseTime, Profile, profile
@@ -38,6 +40,7 @@ __version__ = VERSION
 __all__ = [
     "TORCH_RELEASE",
     "AbiError",
+    "Benchmark",
     "DeviceError",
     "EngineInfo",
     "Error",
@@ -56,6 +59,7 @@ __all__ = [
     "TensorRTLibrary",
     "__version__",
     "allow_engine_host_code",
+    "bench",
     "build_engine",
     "compile",
     "configure",

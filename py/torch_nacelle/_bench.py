@@ -16,7 +16,7 @@ from torch_nacelle._conditions import conditions
 from torch_nacelle._figures import Benchmark, Memory, Parts, Throughput, Times
 from torch_nacelle._profile import Profile, profile
 from torch_nacelle._program import PathLike
-from torch_nacelle._running import device_of, load_program, named_inputs
+from torch_nacelle._running import Inputs, device_of, load_program, named_inputs
 from torch_nacelle._settings import to
 from torch_nacelle.errors import InputError
 
@@ -29,7 +29,7 @@ _ENGINE = "enqueue"  # the phase that is the engine's own; see PhaseTime
 
 def bench(
     program: torch.jit.ScriptModule | PathLike,
-    inputs: Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | None = None,
+    inputs: Inputs | Callable[[torch.jit.ScriptModule], Inputs] | None = None,
     *,
     device: str | torch.device | None = None,
     seconds: float = 10.0,
@@ -42,8 +42,8 @@ def bench(
 
     Args:
         program: A loaded program, or a file that ``torch.jit.save`` wrote, which is loaded.
-        inputs: What to call it with, by name or in the order of forward's arguments; left out, made up, of the shapes
-            that its engines are fastest at.
+        inputs: What to call it with, by name or in the order of forward's arguments, or a function of the program that
+            returns it; left out, made up, of the shapes that its engines are fastest at.
         device: Where to run it; left out, where its tensors are, or the current GPU where its engines want one.
         seconds: How long to measure, about; at least three calls of each kind are made.
         threads: Numbers of threads to measure throughput with.
@@ -65,7 +65,7 @@ def bench(
     if device is not None:
         to(loaded, device)
     where = device_of(loaded) if device is None else torch.device(device)
-    named = named_inputs(loaded, inputs)
+    named = named_inputs(loaded, inputs(loaded) if callable(inputs) else inputs)
     runner = _Runner(loaded, [tensor.to(where) for tensor in named.values()], where, progress or (lambda _: None))
     runner.warm_up(seconds / 10)
     part = seconds * 0.9 / len(_PARTS)

@@ -55,6 +55,7 @@ def _draw_latency(panel: Any, shown: dict[str, "Times"]) -> None:
     for percent in (50, 90, 99):
         panel.axhline(percent, color="0.85", linewidth=0.8, zorder=0)
     panel.set(title="Latency", xlabel="ms", ylabel="% of calls", xscale="log", ylim=(0, 101), yticks=(0, 50, 90, 99))
+    panel.xaxis.set_major_formatter("{x:g}")
     panel.legend(loc="lower right", fontsize=9)
 
 

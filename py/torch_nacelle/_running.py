@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 
@@ -9,6 +10,8 @@ from torch_nacelle import _C
 from torch_nacelle._arguments import example_inputs, forward_schema
 from torch_nacelle._program import PathLike
 from torch_nacelle.errors import InputError
+
+Inputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor]
 
 _CPU = "0%0%0%0%cpu"  # the device that records of the reference engine name
 
@@ -38,9 +41,7 @@ def device_of(program: torch.jit.ScriptModule) -> torch.device:
     return torch.device("cpu")
 
 
-def named_inputs(
-    program: torch.jit.ScriptModule, inputs: Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | None
-) -> dict[str, torch.Tensor]:
+def named_inputs(program: torch.jit.ScriptModule, inputs: Inputs | None) -> dict[str, torch.Tensor]:
     """The inputs by name, in the order of a call."""
     if inputs is None:
         return example_inputs(program, generator=torch.Generator().manual_seed(0))
