@@ -23,7 +23,6 @@ from torch_nacelle.errors import InputError
 Progress = Callable[[float], None]
 
 _LEAST_CALLS = 3
-_PARTS = ("alone", "end to end", "parts", "threads")  # each runs as long as the others
 _ENGINE = "enqueue"  # the phase that is the engine's own; see PhaseTime
 
 
@@ -68,10 +67,12 @@ def bench(
     named = named_inputs(loaded, inputs(loaded) if callable(inputs) else inputs)
     runner = _Runner(loaded, [tensor.to(where) for tensor in named.values()], where, progress or (lambda _: None))
     runner.warm_up(seconds / 10)
-    part = seconds * 0.9 / len(_PARTS)
+    copies = where.type != "cpu"
+    has_engines = bool(_C.find_engines(loaded._c))
+    part = seconds * 0.9 / (2 + copies + has_engines)  # each measurement runs as long as the others
     host, on_device = runner.alone(part)
-    end_to_end = host if where.type == "cpu" else runner.end_to_end(part, [tensor.cpu() for tensor in named.values()])
-    parts = runner.parts(part) if _C.find_engines(loaded._c) else None
+    end_to_end = runner.end_to_end(part, [tensor.cpu() for tensor in named.values()]) if copies else host
+    parts = runner.parts(part) if has_engines else None
     throughput = tuple(runner.throughput(count, part / len(threads)) for count in threads)
     return Benchmark(
         device=torch.cuda.get_device_name(where) if where.type == "cuda" else str(where),

@@ -33,11 +33,13 @@ def convert(
 
     Example: [bold]nacelle convert model.ts for_torch_tensorrt_2_12.ts --abi 9[/bold]
     """
-    import torch_nacelle as nacelle
+    from torch_nacelle._program import load_as_saved
 
-    before = [engine.abi_version for engine in nacelle.read(source).engines]
-    nacelle.convert(source, destination, abi_version=abi_version, drop=drop or ())
-    after = nacelle.read(destination).engines
+    program = load_as_saved(source)
+    before = [engine.abi_version for engine in program.engines]
+    program.convert(abi_version, drop or ())
+    program.save(destination)
+    after = program.engines
     if json:
         engines = [
             {"path": engine.path, "abi_version": engine.abi_version, "former_abi_version": former}

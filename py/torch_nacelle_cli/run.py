@@ -21,8 +21,8 @@ Inputs = Annotated[
         "--input",
         "-i",
         metavar="[NAME=]VALUE",
-        help="FILE.npy, FILE.npz:KEY, or random, zeros, ones with :DTYPE\\[SHAPE]. Repeatable. Left out: random, of the "
-        "dtype and shape that the engines want.",
+        help="FILE.npy, FILE.npz:KEY, or random, zeros, ones with :DTYPE\\[SHAPE]. Repeatable. Left out: random, of "
+        "the dtype and shape that the engines want.",
     ),
 ]
 Device = Annotated[

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
-from tests.py.damaged_program_test import with_record
 from tests.py.networks import Detector, TwoHeads, seeded
+from tests.py.record_files import with_record
 
 X = torch.rand(1, 3, 8, 8)
 UPSTREAM = os.environ.get("NACELLE_UPSTREAM_DATA")
