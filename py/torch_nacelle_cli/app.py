@@ -10,10 +10,21 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from torch_nacelle_cli import diff, doctor, failures, inspect, output
+from torch_nacelle_cli import (
+    bench,
+    compile_model,
+    convert,
+    diff,
+    doctor,
+    failures,
+    inspect,
+    output,
+    plans,
+    run,
+)
 
 # Every module has a function register(app), which adds its commands. They are listed in this order by --help.
-MODULES: tuple[Any, ...] = (inspect, doctor, diff)
+MODULES: tuple[Any, ...] = (inspect, doctor, diff, convert, plans, compile_model, run, bench)
 
 
 class _Commands(TyperGroup):
