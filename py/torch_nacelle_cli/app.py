@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -77,7 +78,13 @@ def make_app() -> typer.Typer:
     return app
 
 
+def _end(number: int, _: object) -> NoReturn:
+    """Ends the process as the signal would, after what is half written was removed."""
+    sys.exit(128 + number)
+
+
 def main() -> NoReturn:
     """Runs the program with the process's arguments, and ends the process."""
+    signal.signal(signal.SIGTERM, _end)
     make_app()(prog_name="nacelle")
     sys.exit(0)

@@ -10,7 +10,7 @@ import typer
 from torch_nacelle_cli import output
 from torch_nacelle_cli.failures import wrong_usage
 from torch_nacelle_cli.run import Device, Inputs, Seed
-from torch_nacelle_cli.tensors import parse_given, tensors_of
+from torch_nacelle_cli.tensors import parse_given, tensors_of, torch_device
 
 if TYPE_CHECKING:
     from torch_nacelle import Benchmark
@@ -49,7 +49,7 @@ def bench(
         result = nacelle.bench(
             file,
             lambda program: tensors_of(sources, program, seed),
-            device=device,
+            device=None if device is None else torch_device(device),
             seconds=seconds,
             threads=counts,
             progress=lambda more: advance(round(more * 1000)),

@@ -10,7 +10,7 @@ import typer
 
 from torch_nacelle_cli import output
 from torch_nacelle_cli.failures import CommandError, wrong_usage
-from torch_nacelle_cli.tensors import parse_given, tensors_of
+from torch_nacelle_cli.tensors import parse_given, tensors_of, torch_device
 
 if TYPE_CHECKING:
     import torch
@@ -60,10 +60,11 @@ def run(
     import torch_nacelle as nacelle
     from torch_nacelle._running import device_of, load_program
 
+    where = torch_device(device) if device is not None else None
     program = load_program(file)
-    if device is not None:
-        nacelle.to(program, device)
-    where = torch.device(device) if device is not None else device_of(program)
+    if where is not None:
+        nacelle.to(program, where)
+    where = where or device_of(program)
     inputs = tensors_of(sources, program, seed)
     with torch.inference_mode():
         try:

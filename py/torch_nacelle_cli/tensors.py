@@ -133,6 +133,19 @@ def torch_dtype(name: str) -> torch.dtype:
     return found
 
 
+def torch_device(text: str) -> torch.device:
+    """The device that ``--device`` names; wrong usage where there is none of that name."""
+    import torch
+
+    try:
+        found = torch.device(text)
+    except RuntimeError:
+        return wrong_usage(f"there is no device {text!r}; give cpu, cuda or cuda:1")
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise CommandError(f"there is no device {text} here: torch finds {torch.cuda.device_count()} GPUs")
+    return found
+
+
 def _placed(given: Sequence[Given], names: Sequence[str]) -> dict[str, Given]:
     """What is given for each argument: by its name, or in order where it has none."""
     result = {one.name: one for one in given if one.name is not None}
