@@ -9,7 +9,7 @@ import typer
 
 from torch_nacelle_cli import output
 from torch_nacelle_cli.failures import wrong_usage
-from torch_nacelle_cli.run import Device, Inputs, Seed
+from torch_nacelle_cli.run import Device, Inputs, Seed, calling
 from torch_nacelle_cli.tensors import parse_given, tensors_of, torch_device
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def bench(
     if plot is not None:
         check_plot(plot)
     # One step is a millisecond.
-    with output.progress("Measuring", total=round(seconds * 1000)) as advance:
+    with output.progress("Measuring", total=round(seconds * 1000)) as advance, calling(file):
         result = nacelle.bench(
             file,
             lambda program: tensors_of(sources, program, seed),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,17 +67,27 @@ def run(
         nacelle.to(program, where)
     where = where or device_of(program)
     inputs = tensors_of(sources, program, seed)
-    with torch.inference_mode():
-        try:
-            result = program(**{name: tensor.to(where) for name, tensor in inputs.items()})
-        except nacelle.Error:
-            raise
-        except RuntimeError as error:  # what the program's own operations, or its asserts, raise
-            raise CommandError(f"{file} failed: {str(error).strip()}") from error
+    with torch.inference_mode(), calling(file):
+        result = program(**{name: tensor.to(where) for name, tensor in inputs.items()})
     outputs = dict(flattened(result))
     if destination is not None:
         _write(outputs, destination)
     _print(inputs, outputs, destination, str(where), as_json=json)
+
+
+@contextmanager
+def calling(file: Path) -> Iterator[None]:
+    """Turns what a program's own operations, or its asserts, raise into a message."""
+    import torch
+
+    import torch_nacelle as nacelle
+
+    try:
+        yield
+    except nacelle.Error:
+        raise
+    except (RuntimeError, torch.jit.Error) as error:
+        raise CommandError(f"{file} failed: {str(error).strip()}") from error
 
 
 def flattened(value: Any, name: str = "output") -> list[tuple[str, Any]]:
