@@ -16,6 +16,9 @@ from torch_nacelle import _load as _load  # first: it registers, or says why it 
 from torch_nacelle._bench import bench
 from torch_nacelle._build import build_engine
 from torch_nacelle._build_info import TORCH_RELEASE, VERSION
+from torch_nacelle._build_options import BuildOptions
+from torch_nacelle._check import CheckReport, OutputCheck, check
+from torch_nacelle._compare import Comparison
 from torch_nacelle._compile import compile
 from torch_nacelle._edit import RemovedMetadata, Replaced, extract, replace, strip
 from torch_nacelle._embed import embed
@@ -27,6 +30,7 @@ from torch_nacelle._program import EngineInfo, Program, convert, read
 from torch_nacelle._settings import Settings, allow_engine_host_code, configure, keep_plans_in_memory, to
 from torch_nacelle.errors import (
     AbiError,
+    CheckError,
     DeviceError,
     Error,
     ExecutionError,
@@ -41,6 +45,10 @@ __all__ = [
     "TORCH_RELEASE",
     "AbiError",
     "Benchmark",
+    "BuildOptions",
+    "CheckError",
+    "CheckReport",
+    "Comparison",
     "DeviceError",
     "EngineInfo",
     "Error",
@@ -49,6 +57,7 @@ __all__ = [
     "InputError",
     "LayerTime",
     "LibraryError",
+    "OutputCheck",
     "PhaseTime",
     "PlanError",
     "Profile",
@@ -61,6 +70,7 @@ __all__ = [
     "allow_engine_host_code",
     "bench",
     "build_engine",
+    "check",
     "compile",
     "configure",
     "convert",
