@@ -22,11 +22,13 @@ class Argument:
         input: The engine's input that it goes to as it is, with dtype and shapes; None where it goes to no engine
             directly, or the engine cannot be set up here.
         engine: The path of that engine; None where it goes to none.
+        why_unknown: Why `input` is not known; empty where it is.
     """
 
     name: str
     input: Input | None
     engine: str | None
+    why_unknown: str = ""
 
 
 def arguments(program: torch.jit.ScriptModule) -> list[Argument]:
@@ -72,13 +74,7 @@ def example_inputs(
     for argument in arguments(program):
         if argument.input is None:
             raise InputError(
-                f"what argument {argument.name} of forward takes cannot be told: "
-                + (
-                    f"engine {argument.engine} cannot be set up here"
-                    if argument.engine
-                    else "it goes to no engine directly"
-                )
-                + "; give a tensor for it"
+                f"what argument {argument.name} of forward takes cannot be told: {argument.why_unknown}; give a tensor"
             )
         shape = argument.input.shape
         if argument.input.dynamic:
@@ -106,13 +102,13 @@ def forward_schema(program: torch.jit.ScriptModule) -> Any:
 
 def _argument(program: torch.jit.ScriptModule, name: str, fed: tuple[str, int] | None) -> Argument:
     if fed is None:
-        return Argument(name, None, None)
+        return Argument(name, None, None, "it goes to no engine directly")
     path, place = fed
     engine: Any = program
     for part in path.split("."):
         engine = getattr(engine, part)
     if engine.why_not_ready():
-        return Argument(name, None, path)
+        return Argument(name, None, path, engine.why_not_ready())
     binding, dtype, shape, profiles = engine.inputs()[place]
     kind = getattr(torch, dtype)
     if -1 not in shape:

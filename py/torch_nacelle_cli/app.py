@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from torch_nacelle_cli import (
     bench,
+    check,
     compile_model,
     convert,
     diff,
@@ -25,7 +26,7 @@ from torch_nacelle_cli import (
 )
 
 # Every module has a function register(app), which adds its commands. They are listed in this order by --help.
-MODULES: tuple[Any, ...] = (inspect, doctor, diff, convert, plans, compile_model, run, bench)
+MODULES: tuple[Any, ...] = (inspect, doctor, diff, convert, plans, compile_model, run, check, bench)
 
 
 class _Commands(TyperGroup):

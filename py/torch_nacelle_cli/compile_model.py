@@ -49,7 +49,9 @@ def compile(
         bool, typer.Option("--check", help="Compare the program with the model before it is written.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="The engine's name. Default: the file's.")] = None,
-    abi_version: Annotated[int, typer.Option("--abi", metavar="N", help="The version of the record, 3 to 10.")] = 3,
+    abi_version: Annotated[
+        int | None, typer.Option("--abi", metavar="N", help="The version of the record. Default: 3, or what is needed.")
+    ] = None,
     fp16: Annotated[bool | None, _flag("Layers may compute in float16.", "--fp16")] = None,
     bf16: Annotated[bool | None, _flag("Layers may compute in bfloat16.", "--bf16")] = None,
     int8: Annotated[bool | None, _flag("Layers may compute in int8, with the model's scales.", "--int8")] = None,
@@ -93,7 +95,7 @@ def compile(
 
     Example: [bold]nacelle compile resnet.onnx -o resnet.ts --input 'images=float32\[1..16:8,3,224,224]' --fp16[/bold]
     """
-    options = {
+    given = {
         "fp16": fp16,
         "bf16": bf16,
         "int8": int8,
@@ -118,14 +120,17 @@ def compile(
     import torch_nacelle as nacelle
     from torch_nacelle._program import Program
 
+    options: Any = {option: value for option, value in given.items() if value is not None}
+    choice: Any = backend  # nacelle.compile knows the backends
+    loaded = load_model(model)
     program = nacelle.compile(
-        load_model(model),
-        [one.to_input() for one in described],
-        backend=backend,
+        loaded,
+        [one.to_input() for one in described] or None,
+        backend=choice,
         check=check,
-        name=name or _identifier(model.stem),
+        name=name or (None if isinstance(loaded, Path) else _identifier(model.stem)),
         abi_version=abi_version,
-        **{option: value for option, value in options.items() if value is not None},
+        **options,
     )
     Program(program).save(destination)
     (engine,) = nacelle.read(program).engines

@@ -172,10 +172,11 @@ def _tensor(given: Given | None, argument: Any, generator: torch.Generator) -> t
         kind = torch_dtype(described.dtype or "float32")
         return filled(fill, described.shape or (), kind, generator)
     if argument.input is None:
-        why = f"engine {argument.engine} cannot be set up here" if argument.engine else "it goes to no engine directly"
+        if argument.engine:
+            raise CommandError(argument.why_unknown)
         raise CommandError(
-            f"the dtype and shape of argument {argument.name} are not known: {why}; give them, for instance "
-            f"--input '{argument.name}=random:float32[1,3,224,224]' or --input {argument.name}=FILE.npy"
+            f"the dtype and shape of argument {argument.name} are not known: {argument.why_unknown}; give them, for "
+            f"instance --input '{argument.name}=random:float32[1,3,224,224]' or --input {argument.name}=FILE.npy"
         )
     shape = argument.input.profiles[0].opt if argument.input.dynamic else argument.input.shape
     return filled(fill, shape, argument.input.dtype, generator)
