@@ -10,8 +10,8 @@ A mistake ends the command as wrong usage, with a mark under the place.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
@@ -106,7 +106,10 @@ def parse_given(text: str) -> Given:
 
 
 def tensors_of(given: Sequence[Given], program: Any, seed: int) -> dict[str, torch.Tensor]:
-    """The tensors for a call of `program`, by argument; what was not given is made up where its engines tell how."""
+    """The tensors for a call of `program`, by argument; what was not given is made up where its engines tell how.
+
+    A name is that of an argument of forward, or of the engine's input that the argument goes to.
+    """
     import torch
 
     from torch_nacelle._arguments import Argument, arguments, forward_schema
@@ -114,7 +117,8 @@ def tensors_of(given: Sequence[Given], program: Any, seed: int) -> dict[str, tor
     generator = torch.Generator().manual_seed(seed)
     known = {argument.name: argument for argument in arguments(program)}
     names = [argument.name for argument in forward_schema(program).arguments[1:]]
-    by_name = _placed(given, names)
+    bindings = {argument.input.name: name for name, argument in known.items() if argument.input is not None}
+    by_name = _placed([_renamed(one, names, bindings) for one in given], names)
     required = [name for name in names if name in known or name in by_name]
     return {
         name: _tensor(by_name.get(name), known.get(name, Argument(name, None, None)), generator) for name in required
@@ -144,6 +148,13 @@ def torch_device(text: str) -> torch.device:
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise CommandError(f"there is no device {text} here: torch finds {torch.cuda.device_count()} GPUs")
     return found
+
+
+def _renamed(given: Given, names: Sequence[str], bindings: Mapping[str | None, str]) -> Given:
+    """What is given by the name of an engine's input, by the name of the argument that goes there."""
+    if given.name is None or given.name in names or given.name not in bindings:
+        return given
+    return replace(given, name=bindings[given.name])
 
 
 def _placed(given: Sequence[Given], names: Sequence[str]) -> dict[str, Given]:

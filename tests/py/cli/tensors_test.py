@@ -9,6 +9,7 @@ import typer
 
 import torch_nacelle as nacelle
 from tests.py.networks import TwoHeads, seeded
+from torch_nacelle._arguments import arguments
 from torch_nacelle_cli.tensors import parse_described, parse_given, tensors_of
 
 
@@ -105,6 +106,21 @@ def test_files(program: torch.jit.ScriptModule, tmp_path: Path) -> None:
         assert tensor_of(f"{tmp_path}/{text}", program).tolist() == array.tolist()
     scalar = tensor_of(f"input_0={tmp_path}/two.npz:b", program)
     assert (scalar.item(), scalar.dtype, scalar.ndim) == (2.5, torch.float64, 0)
+
+
+def test_an_engines_name_of_an_input_stands_for_the_argument() -> None:
+    image, other = (nacelle.Input(shape=(1, 3, 8, 8), name=name) for name in ("image", "other"))
+    program = nacelle.compile(Both(), [image, other], backend="reference")
+    assert [argument.name for argument in arguments(program)] == ["input_0", "input_1"]
+    found = tensors_of([parse_given("other=zeros"), parse_given("image=ones")], program, 0)
+    assert [(name, float(tensor.mean())) for name, tensor in found.items()] == [("input_0", 1), ("input_1", 0)]
+    with pytest.raises(typer.BadParameter, match="an argument is given twice"):
+        tensors_of([parse_given("other=zeros"), parse_given("input_1=ones")], program, 0)
+
+
+class Both(torch.nn.Module):
+    def forward(self, image: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return image - other
 
 
 class Unpickled:
