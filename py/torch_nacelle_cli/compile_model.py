@@ -117,12 +117,21 @@ def compile(
         "library": library,
     }
     described = [parse_described(text) for text in inputs or ()]
+    import torch
+
     import torch_nacelle as nacelle
+    from torch_nacelle._arguments import forward_schema
     from torch_nacelle._program import Program
 
     options: Any = {option: value for option, value in given.items() if value is not None}
     choice: Any = backend  # nacelle.compile knows the backends
     loaded = load_model(model)
+    if not described and isinstance(loaded, torch.jit.ScriptModule):
+        names = [argument.name for argument in forward_schema(loaded).arguments[1:]]
+        wrong_usage(
+            f"a TorchScript model does not tell what it takes: give --input for each of {', '.join(names)}, for "
+            f"instance --input '{names[0] if names else 'x'}=float32[1..16:8,3,224,224]'"
+        )
     program = nacelle.compile(
         loaded,
         [one.to_input() for one in described] or None,

@@ -131,7 +131,7 @@ def test_onnx_without_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (["-i", "float32[1,3,8,8]", "--workspace", "4X"], 2, "--workspace takes a number of bytes, such as 512M or 4G"),
         (["-i", "float32[1,3,8,8]", "--abi", "2"], 1, "2"),
         (["-i", "float32[1,3,8,8]", "--name", "a b"], 1, "must be an identifier"),
-        ([], 1, "inputs"),
+        ([], 2, "a TorchScript model does not tell what it takes: give --input for each of x"),
     ],
 )
 def test_what_cannot_be_compiled(script: Path, arguments: list[str], code: int, words: str, tmp_path: Path) -> None:
