@@ -66,7 +66,7 @@ def _doctor(
     diagnosis = None
     if file is not None:
         with output.progress(f"Setting up the engines of {file.name}"):
-            diagnosis = _examine(file, machine)
+            diagnosis = examine(file, machine)
     if json:
         output.print_json(_facts(machine, diagnosis))
     else:
@@ -75,7 +75,12 @@ def _doctor(
         raise failures.Answer
 
 
-def _examine(path: Path, machine: Machine) -> Diagnosis:
+def examine(path: Path, machine: Machine) -> Diagnosis:
+    """Sets up every engine of a file, and says what stands in its way.
+
+    Raises:
+        CommandError: The file cannot be read.
+    """
     found = inspect.inspect_file(path)
     if found.error:
         raise failures.CommandError(found.error)
@@ -144,7 +149,7 @@ def _print(machine: Machine, diagnosis: Diagnosis | None) -> None:
     page.row("python", machine.python)
     page.row("variables", "\n".join(f"{name}={value}" for name, value in machine.variables.items()))
     if machine.peer:
-        page.row("peer", f"torch_tensorrt {machine.peer} is installed; a process imports one of the two", "yellow")
+        page.row("note", f"torch_tensorrt {machine.peer} is installed; a process imports one of the two", "yellow")
     _print_driver(page, machine)
     _print_libraries(page, machine.libraries)
     if diagnosis is not None:

@@ -80,6 +80,7 @@ def render(inspected: Sequence[Inspected], times: dict[str, trace.EngineTimes]) 
     )
     environment.filters |= {
         "size": output.size_text,
+        "size_and_bytes": show.size_and_bytes,
         "shape": show.shape_text,
         "printable": printable,
         "flags": show.flag_texts,

@@ -102,8 +102,9 @@ def engine_lines(page: Page, engine: Engine, loaded: Loaded | None) -> None:
         page.row("metadata", f"{output.size_text(len(record.metadata))}, not read" if record.metadata else "", indent=4)
     if engine.plan is not None:
         plan_lines(page, engine.plan, indent=4)
-    names = (record.input_names, record.output_names) if record else ((), ())
-    binding_lines(page, engine.plan, loaded, names, indent=4)
+    if record is not None:
+        names = (record.input_names, record.output_names)
+        binding_lines(page, engine.plan, loaded, names, indent=4)
     if loaded is not None:
         loaded_lines(page, loaded, indent=4)
 

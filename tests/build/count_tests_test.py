@@ -50,5 +50,17 @@ def test_a_test_without_a_report_is_one_failure(tmp_path: Path, capsys: pytest.C
     assert printed.endswith("0 passed, 2 failed, 0 skipped\n")
 
 
+def test_several_runs_are_added_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "test.xml"
+    report.write_text(REPORT.replace('<failure message="no"/>', ""), encoding="utf-8")
+    path = str(events(tmp_path, result("//a:b", "PASSED", report)))
+    assert count_tests.main([path, "0", path, "0"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "4 passed, 0 failed, 2 skipped"
+    assert count_tests.main([path, "0", path, "3"]) == 3
+    (tmp_path / "none").mkdir()
+    assert count_tests.main([path, "0", str(events(tmp_path / "none")), "0"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "2 passed, 0 failed, 1 skipped"
+
+
 def test_no_test_is_a_failure(tmp_path: Path) -> None:
     assert count_tests.main([str(events(tmp_path)), "0"]) == 1

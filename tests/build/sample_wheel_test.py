@@ -38,6 +38,7 @@ def specification(folder: Path, files: list[list[str]]) -> dict[str, object]:
     text = str(folder / "text")
     return {
         "distribution": "twice",
+        "entry_points": {"twice": "twice.a:main"},
         "files": files,
         "license": text,
         "readme": text,
@@ -56,6 +57,8 @@ def test_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
     make_wheel.write_wheel(specification(tmp_path, files), tmp_path / "one.whl")
     make_wheel.write_wheel(specification(tmp_path, files[::-1]), tmp_path / "two.whl")
     assert (tmp_path / "one.whl").read_bytes() == (tmp_path / "two.whl").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.whl") as archive:
+        assert archive.read("twice-1.0.dist-info/entry_points.txt") == b"[console_scripts]\ntwice = twice.a:main\n"
 
 
 def test_two_files_for_one_place(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -32,6 +33,7 @@ print([engine.name for engine in nacelle.read("net.ts").engines], nacelle.__vers
 KINDS = {
     r"torch_nacelle/(?!_build_info)\w+\.py": None,
     r"torch_nacelle_cli/(reading/)?\w+\.py": None,
+    r"torch_nacelle_cli/report\.html\.jinja": 1,
     r"torch_nacelle/_build_info\.pyi?": 2,
     r"torch_nacelle/_C\.pyi": 1,
     r"torch_nacelle/py\.typed": 1,
@@ -76,10 +78,20 @@ def test_holds_these_files_and_no_others() -> None:
         assert len(found) == count or (count is None and found), (kind, found)
 
 
+def test_installs_the_command(environment: VirtualEnvironment, tmp_path: Path) -> None:
+    environment.run("-c", BUILD_AND_SAVE, cwd=tmp_path)
+    command = [environment.folder / "bin" / "nacelle", "inspect", "net.ts", "--html", "report.html", "--json"]
+    outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(outcome.stdout)[0]["engines"][0]["name"] == "net"
+    assert "net_trt_engine" in (tmp_path / "report.html").read_text()
+    shown = environment.run("-m", "torch_nacelle", "--version", cwd=tmp_path).stdout
+    assert shown.startswith("nacelle ")
+
+
 def test_says_what_it_requires() -> None:
     with zipfile.ZipFile(WHEEL) as wheel:
         (metadata,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA"))
-    assert re.findall(r"^Requires-Dist: (\w+)[=>]=", metadata, re.MULTILINE) == ["torch", "rich", "typer"]
+    assert re.findall(r"^Requires-Dist: (\w+)[=>]=", metadata, re.MULTILINE) == ["torch", "jinja2", "rich", "typer"]
     assert "License-Expression: Apache-2.0\n" in metadata
 
 

@@ -1,9 +1,10 @@
-"""Counts the test cases of a Bazel run.
+"""Counts the test cases of Bazel runs.
 
-    count_tests.py EVENTS STATUS     EVENTS: the file of --build_event_json_file; STATUS: Bazel's exit status
+    count_tests.py EVENTS STATUS [EVENTS STATUS ...]
 
-Prints what failed or was skipped, and at last one line: N passed, N failed, N skipped. Ends with Bazel's status, or
-with 1 where that is 0 and yet a test failed or none ran.
+For each run EVENTS is the file of --build_event_json_file and STATUS Bazel's exit status. Prints what failed or was
+skipped, and at last one line over all runs: N passed, N failed, N skipped. Ends with the first status that is not 0, or
+with 1 where all are 0 and yet a test failed, or a run has none.
 """
 
 from __future__ import annotations
@@ -62,10 +63,12 @@ def count(events: Path) -> Counter[str]:
 
 def main(arguments: list[str]) -> int:
     """Runs the program."""
-    outcomes = count(Path(arguments[0]))
+    runs = [count(Path(events)) for events in arguments[::2]]
+    outcomes = sum(runs, Counter[str]())
     passed, failed, skipped = (outcomes[name] for name in ("passed", "failed", "skipped"))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return int(arguments[1]) or int(failed > 0 or passed == 0)
+    statuses = [int(status) for status in arguments[1::2]]
+    return next(filter(None, statuses), int(failed > 0 or not all(run["passed"] for run in runs)))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from typing import IO
 from torch_nacelle_cli.reading.errors import ReadingError
 
 MAGIC = b"PK\x03\x04"
-# What Python's zipfile raises while it unpacks a damaged entry.
-DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error)
+# What Python's zipfile raises for a damaged archive. (RecursionError is a RuntimeError, but not raised there.)
+DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, struct.error, NotImplementedError, RuntimeError, ValueError)
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # magic, lengths of name and extra field
 _BLOCK = 1 << 20
 # What an entry that is read as a whole may have: source code, a version. No program comes near it.
@@ -34,13 +34,19 @@ class Archive:
         self._file = path.open("rb")
         try:
             self._zip = zipfile.ZipFile(self._file)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+            self._check_start()
+        except DAMAGE as error:
             self._file.close()
             raise ReadingError(
                 f"{path} begins as a zip archive, and its table of contents cannot be read ({error}): it is cut off or "
                 "damaged; copy it again, or save the program again"
             ) from error
         self._entries = self._by_name()
+
+    def _check_start(self) -> None:
+        """Refuses the table of an archive within the archive: what is left where a plan that is one was cut."""
+        if min((info.header_offset for info in self._zip.infolist()), default=0) != 0:
+            raise zipfile.BadZipFile("it is that of an archive inside of it")
 
     def _by_name(self) -> dict[str, zipfile.ZipInfo]:
         entries = {}
@@ -87,7 +93,7 @@ class Archive:
         """A stream of an entry from its start; what is read to the end is held against the archive's checksum."""
         try:
             return self._zip.open(self._entries[name])
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        except DAMAGE as error:
             raise self._damaged(name, error) from error
 
     def blocks(self, name: str, start: int, size: int) -> Iterator[bytes]:

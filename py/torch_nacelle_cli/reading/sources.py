@@ -58,7 +58,7 @@ class Source:
         """Holds none yet."""
         self.classes: dict[str, Class] = {}
         self.problems: list[str] = []
-        self.digests: dict[str, str] = {}
+        self._texts: dict[str, set[str]] = {}
         self._functions: dict[str, ast.FunctionDef] = {}
         self._counts: dict[int, Counter[str]] = {}
 
@@ -79,11 +79,18 @@ class Source:
                 self.problems.append(f"{module}: {first!r} cannot be parsed: {error}")
                 continue
             if isinstance(statement, ast.ClassDef | ast.FunctionDef):
-                self.digests[_plain(f"{module}.{statement.name}")] = hashlib.sha256(_plain(part).encode()).hexdigest()
+                self._texts.setdefault(_plain(f"{module}.{statement.name}"), set()).add(_plain(part))
             if isinstance(statement, ast.ClassDef):
                 self.classes[f"{module}.{statement.name}"] = _class(f"{module}.{statement.name}", statement)
             elif isinstance(statement, ast.FunctionDef):
                 self._functions[f"{module}.{statement.name}"] = statement
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The sha256 of the text of each class and function; those of one name, beside torch's numbers, have one."""
+        return {
+            name: hashlib.sha256("".join(sorted(found)).encode()).hexdigest() for name, found in self._texts.items()
+        }
 
     def signature(self, type_name: str, method: str) -> Signature | None:
         """The signature of a class's method; None where there is none."""
@@ -167,8 +174,10 @@ class Source:
 
 
 def _plain(text: str) -> str:
-    """The text without the numbers that torch gives to classes of equal names: they differ from save to save."""
-    return re.sub(r"\.___torch_mangle_\d+", "", text)
+    """The text without the numbers that torch gives: to classes of equal names, and to a file's temporary values."""
+    order: dict[str, str] = {}
+    text = re.sub(r"\.___torch_mangle_\d+", "", text)
+    return re.sub(r"\b_\d+\b", lambda found: order.setdefault(found[0], f"_t{len(order)}"), text)
 
 
 def _class(name: str, statement: ast.ClassDef) -> Class:

@@ -1,0 +1,116 @@
+"""``nacelle doctor`` on the machine at hand, whatever it has."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+import torch_nacelle as nacelle
+from tests.py.cli import samples
+from tests.py.cli.terminal import pipe, terminal
+from torch_nacelle_cli import doctor, machine
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made: Path = tmp_path_factory.mktemp("samples")
+    samples.hybrid(made / "hybrid.ts")
+    samples.for_gpu(made / "for_gpu.ts")
+    return made
+
+
+def test_json_tells_what_the_package_tells(folder: Path) -> None:
+    outcome = pipe("nacelle doctor --json", folder)
+    assert (outcome.code, outcome.err) == (0, "")
+    found = outcome.json["machine"]
+    assert (found["nacelle"], found["torch"]) == (nacelle.__version__, torch.__version__)
+    wanted = [(one.path, one.kind, one.release) for one in nacelle.tensorrt_libraries()]
+    assert [(one["path"], one["kind"], one["release"]) for one in found["libraries"]] == wanted
+    assert bool(found["driver"]["problem"]) != bool(found["driver"]["cuda"])
+
+
+def test_an_engine_that_will_run(folder: Path) -> None:
+    outcome = pipe("nacelle doctor hybrid.ts --json", folder)
+    assert outcome.code == 0
+    (engine,) = outcome.json["engines"]
+    assert engine["path"] == "backbone.backbone_trt_engine"
+    assert engine["will_run"] is True
+    assert engine["runs_on"].startswith("cpu with the reference engine")
+
+
+def test_an_engine_that_will_not_run_says_why_in_the_runtimes_words(folder: Path) -> None:
+    outcome = terminal("nacelle doctor for_gpu.ts", folder, NO_COLOR="1")
+    assert outcome.code == 1
+    reason = nacelle.read(folder / "for_gpu.ts").module.net_trt_engine.why_not_ready()
+    assert "No such GPU" in reason
+    assert reason in outcome.words
+    assert "will not run here" in outcome.words
+
+
+def test_a_file_that_cannot_be_read(folder: Path) -> None:
+    (folder / "text.ts").write_text("not a program")
+    assert pipe("nacelle doctor missing.ts", folder).err == "nacelle: missing.ts: No such file or directory\n"
+    outcome = pipe("nacelle doctor text.ts", folder)
+    assert outcome.code == 1
+    assert "not a plan that is known" in outcome.out
+
+
+def test_tensors_on_a_device_that_is_not_here(folder: Path) -> None:
+    """Torch reads them where that device is, or with map_location: a note says so; engines are asked all the same."""
+    with zipfile.ZipFile(folder / "hybrid.ts") as archive, zipfile.ZipFile(folder / "moved.ts", "w") as out:
+        for item in archive.infolist():
+            content = archive.read(item)
+            if item.filename == "hybrid/data.pkl":
+                before, text, after = content.rpartition(b"X\x03\x00\x00\x00cpu")  # the plan has one too
+                assert text
+                content = before + b"X\x06\x00\x00\x00cuda:1" + after
+            out.writestr(item.filename, content)
+    plain = machine.Machine(torch="2.13.0+cpu")
+    diagnosis = doctor.examine(folder / "moved.ts", plain)
+    assert diagnosis.will_run
+    assert diagnosis.notes == [
+        "tensors are saved on cuda:1, and torch 2.13.0+cpu has no CUDA: load it with "
+        'torch.jit.load(path, map_location="cpu"), or with a torch for CUDA'
+    ]
+    assert doctor.examine(folder / "moved.ts", machine.Machine(torch="2.13.0+cu130", torch_cuda="13.0")).notes == []
+
+
+def test_the_driver_is_asked_through_its_own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fake:
+        """A driver with one GPU, whose functions write where a pointer leads."""
+
+        def cuInit(self, flags: int) -> int:  # noqa: N802
+            return 0
+
+        def cuDriverGetVersion(self, number: object) -> int:  # noqa: N802
+            number._obj.value = 13020  # type: ignore[attr-defined]
+            return 0
+
+        def cuDeviceGetCount(self, count: object) -> int:  # noqa: N802
+            count._obj.value = 1  # type: ignore[attr-defined]
+            return 0
+
+        def cuDeviceGet(self, device: object, number: int) -> int:  # noqa: N802
+            device._obj.value = number  # type: ignore[attr-defined]
+            return 0
+
+        def cuDeviceGetName(self, name: object, size: int, device: object) -> int:  # noqa: N802
+            name.value = b"NVIDIA A10"  # type: ignore[attr-defined]
+            return 0
+
+        def cuDeviceTotalMem_v2(self, memory: object, device: object) -> int:  # noqa: N802
+            memory._obj.value = 24 << 30  # type: ignore[attr-defined]
+            return 0
+
+        def cuDeviceGetAttribute(self, value: object, attribute: int, device: object) -> int:  # noqa: N802
+            value._obj.value = {75: 8, 76: 6}[attribute]  # type: ignore[attr-defined]
+            return 0
+
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda name: Fake())
+    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul 27 2025")
+    monkeypatch.setattr(machine, "_KERNEL_MODULE", tmp_path / "version")
+    wanted = machine.Driver("580.65.06", "13.2", [machine.Gpu(0, "NVIDIA A10", "8.6", 24 << 30)], "")
+    assert machine._driver() == wanted

@@ -1,0 +1,66 @@
+"""Programs and plans that the commands are tried on."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+import torch_nacelle as nacelle
+from tests.py.networks import Detector, TwoHeads, seeded
+
+TWO_HEADS_PLAN = Path("tests/data/two_heads/two_heads.trt8.5.3.1.sm90.plan")
+X = torch.rand(1, 3, 8, 8)
+# No machine has it.
+NO_GPU = "3%99%9%0%No such GPU"
+
+
+def hybrid(path: Path) -> None:
+    """A program whose backbone is a reference engine."""
+    program = nacelle.compile(seeded(Detector), {"backbone": [nacelle.Input(min=(1, 3, 8, 8), max=(4, 3, 8, 8))]})
+    torch.jit.save(program, str(path), _extra_files={"notes.txt": "kept"})
+
+
+def for_gpu(path: Path) -> None:
+    """A program with a TensorRT plan for a GPU that is nowhere, all fields of its record set."""
+    module = nacelle.embed(
+        TWO_HEADS_PLAN.read_bytes(),
+        name="net",
+        device=NO_GPU,
+        abi_version=10,
+        input_names=["input_0"],
+        output_names=["boxes", "scores"],
+        hardware_compatible=True,
+    )
+    module.save(str(path))
+
+
+def whole(path: Path, name: str = "net") -> None:
+    """A program that is one reference engine, with dynamic shapes."""
+    images = nacelle.Input(min=(1, 3, 8, 8), opt=(2, 3, 8, 8), max=(4, 3, 16, 16))
+    nacelle.compile(seeded(TwoHeads), [images], name=name).save(str(path))
+
+
+def replace_record(program: Path, fields: Sequence[bytes], path: Path) -> None:
+    """Copies a program that has one engine, with other fields in its record."""
+    with zipfile.ZipFile(program) as archive, zipfile.ZipFile(path, "w") as out:
+        for item in archive.infolist():
+            content = archive.read(item)
+            if item.filename.endswith("/data.pkl"):
+                start = content.index(b"(", content.index(b"restore_type_tag\n"))
+                end = content.index(b"eX\x09\x00\x00\x00List[str]")
+                strings = b"".join(b"X" + struct.pack("<I", len(field)) + field for field in fields)
+                content = content[:start] + b"(" + strings + content[end:]
+            out.writestr(item.filename, content)
+
+
+def large(small: Path, path: Path, plan_size: int) -> None:
+    """Copies a program that has one engine, with a plan of many bytes."""
+    plan = b"ftrt" + bytes(20) + bytes([11, 0, 0, 114])
+    plan += bytes(range(256)) * ((plan_size - len(plan)) // 256)
+    fields = [b"9", b"net", b"0%9%0%0%NVIDIA H100 80GB HBM3", base64.b64encode(plan), b"x", b"y", b"0", b""]
+    replace_record(small, [*fields, b"linux_x86_64", b"0", b"0", b"0"], path)
