@@ -119,4 +119,4 @@ def _memory(result: Benchmark) -> str:
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command()(bench)
+    app.command("bench")(bench)

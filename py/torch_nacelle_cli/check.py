@@ -122,4 +122,4 @@ def _facts(report: CheckReport) -> dict[str, Any]:
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command()(check)
+    app.command("check")(check)

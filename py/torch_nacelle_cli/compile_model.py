@@ -183,4 +183,4 @@ def _identifier(stem: str) -> str:
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command()(compile)
+    app.command("compile")(compile)

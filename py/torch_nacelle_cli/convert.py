@@ -80,5 +80,5 @@ def strip(
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command()(convert)
-    app.command()(strip)
+    app.command("convert")(convert)
+    app.command("strip")(strip)

@@ -155,6 +155,6 @@ def _facts(engine: EngineInfo) -> dict[str, object]:
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command()(extract)
-    app.command()(replace)
-    app.command()(embed)
+    app.command("extract")(extract)
+    app.command("replace")(replace)
+    app.command("embed")(embed)

@@ -208,4 +208,4 @@ def _dtype(tensor: torch.Tensor) -> str:
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command()(run)
+    app.command("run")(run)

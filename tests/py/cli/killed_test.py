@@ -1,5 +1,6 @@
 """A command that is killed while it writes leaves the old file or none, and never a half one."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import torch_nacelle as nacelle
-from tests.py.cli.commands import ENVIRONMENT
 
 # The header of a TensorRT plan with nothing behind it: large enough that writing it takes a while.
 PLAN = b"ftrt" + bytes(20) + bytes([11, 0, 0, 114]) + bytes(150 << 20)
@@ -28,7 +28,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def killed_while_writing(arguments: list[str], folder: Path, how: signal.Signals) -> int:
     """Starts a command, sends the signal as soon as it has begun to write into `folder`, and returns how it ended."""
     command = [sys.executable, "-m", "torch_nacelle", *arguments]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 120
         while not any(path.stat().st_size for path in folder.glob(".out.*/out.*")):

@@ -1,10 +1,6 @@
 """The commands that change, run and measure programs, one after the other in a shell, as a person would call them."""
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +8,7 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
-from tests.py.cli.commands import ENVIRONMENT, shell
+from tests.py.cli.terminal import pipe, terminal
 from tests.py.networks import TwoHeads, seeded
 
 X = torch.rand(2, 3, 8, 8)
@@ -53,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def printed(folder: Path) -> str:
-    outcome = shell(ALL, folder)
+    outcome = pipe(ALL, folder)
     assert outcome.code == 0, outcome.out + outcome.err
     return outcome.out
 
@@ -86,9 +82,9 @@ def test_what_they_told_and_wrote(folder: Path, printed: str) -> None:
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
-def test_exit_codes(folder: Path, printed: str) -> None:
+def test_exit_codes_and_no_progress_in_a_pipe(folder: Path, printed: str) -> None:
     before = {path.name for path in folder.iterdir()}
-    outcome = shell(BAD, folder)
+    outcome = pipe(BAD, folder)
     assert outcome.out.split() == ["1", "2", "2", "1"]
     assert "FAILED" in (folder / "out").read_text()
     assert (folder / "err").read_text() == ""
@@ -96,22 +92,7 @@ def test_exit_codes(folder: Path, printed: str) -> None:
 
 
 def test_progress_is_shown_on_a_terminal_only(folder: Path, printed: str) -> None:
-    controller, terminal = pty.openpty()
-    command = [sys.executable, "-m", "torch_nacelle", "bench", "net.ts", "--seconds", "1", "--threads", "1", "--json"]
-    with subprocess.Popen(
-        command, cwd=folder, env=ENVIRONMENT | {"TERM": "xterm"}, stdout=subprocess.PIPE, stderr=terminal
-    ) as process:
-        assert process.stdout is not None
-        out = process.stdout.read()
-    os.close(terminal)
-    shown = b""
-    try:
-        while chunk := os.read(controller, 65536):
-            shown += chunk
-    except OSError:  # the terminal's other end is closed
-        pass
-    os.close(controller)
-    assert process.returncode == 0
-    assert json.loads(out)["device"] == "cpu"
-    assert b"Measuring" in shown
-    assert b"\x1b[" in shown
+    shown = terminal("nacelle bench net.ts --seconds 1 --threads 1 --json > measured.json", folder)
+    assert shown.code == 0
+    assert "Measuring" in shown.out
+    assert json.loads((folder / "measured.json").read_text())["device"] == "cpu"
