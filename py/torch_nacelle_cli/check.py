@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from torch_nacelle_cli import output
-from torch_nacelle_cli.failures import Answer, CommandError
+from torch_nacelle_cli.failures import Answer
 from torch_nacelle_cli.models import load_model
+from torch_nacelle_cli.packages import need
 from torch_nacelle_cli.run import Seed
 from torch_nacelle_cli.tensors import parse_given, tensors_of
 
@@ -55,7 +56,8 @@ def check(
     sources = [parse_given(text) for text in given or ()]
     original = load_model(against)
     if isinstance(original, Path):
-        _need_onnxruntime(original)
+        otherwise = ", or check against what torch.export.save or torch.jit.save wrote"
+        need("onnxruntime", f"{original} is run with", otherwise)
     import torch_nacelle as nacelle
     from torch_nacelle._running import load_program
 
@@ -68,16 +70,6 @@ def check(
         _print(error.report, as_json=json)
         raise Answer from None
     _print(report, as_json=json)
-
-
-def _need_onnxruntime(original: Path) -> None:
-    try:
-        import onnxruntime  # noqa: F401 - whether it is there
-    except ImportError as error:
-        raise CommandError(
-            f"{original} is run with the package onnxruntime, which is not installed: install it, or check against "
-            "what torch.export.save or torch.jit.save wrote"
-        ) from error
 
 
 def _described(program: torch.jit.ScriptModule) -> list[Input]:

@@ -11,6 +11,7 @@ import typer
 
 from torch_nacelle_cli import output
 from torch_nacelle_cli.failures import CommandError, wrong_usage
+from torch_nacelle_cli.packages import need
 from torch_nacelle_cli.tensors import parse_given, tensors_of, torch_device
 
 if TYPE_CHECKING:
@@ -109,9 +110,9 @@ def _check_destination(destination: Path | None) -> None:
 
 def _write(outputs: Mapping[str, Any], destination: Path) -> None:
     """Writes the tensors; every file is whole at any time."""
-    import numpy as np
-
     from torch_nacelle._files import replacing
+
+    np = need("numpy", f"{destination} is written with")
 
     arrays = {name: _array(value) for name, value in outputs.items()}
     arrays = {name: array for name, array in arrays.items() if array is not None}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
 from torch_nacelle_cli.failures import CommandError, wrong_usage
+from torch_nacelle_cli.packages import need
 
 if TYPE_CHECKING:
     import torch
@@ -195,17 +196,18 @@ def _tensor(given: Given | None, argument: Any, generator: torch.Generator) -> t
 
 def _read(path: Path, key: str | None) -> torch.Tensor:
     """The array of a file; one that holds pickled objects is refused."""
-    import numpy as np
     import torch
 
     if not path.is_file():
         raise CommandError(f"there is no file {path}")
+    np = need("numpy", f"{path} is read with")
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.lib.npyio.NpzFile):
             with loaded:
                 loaded = loaded[_key(path, key, loaded.files)]
-        return torch.from_numpy(np.ascontiguousarray(loaded).reshape(loaded.shape))
+        tensor: torch.Tensor = torch.from_numpy(np.ascontiguousarray(loaded).reshape(loaded.shape))
+        return tensor
     except (ValueError, TypeError, OSError, EOFError) as error:
         raise CommandError(f"{path} cannot be read as an array of numbers: {error}") from error
 

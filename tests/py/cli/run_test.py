@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,14 @@ def test_bad_input(program: Path, arguments: list[str], code: int, words: str, t
     assert (outcome.code, outcome.out) == (code, "")
     assert words in outcome.words
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_numpy(program: Path, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    words = "the package numpy, which is not installed: pip install numpy"
+    assert words in nacelle("run", program, "-o", tmp_path / "out.npz").words
+    assert words in nacelle("run", program, "-i", data).words
+    assert not (tmp_path / "out.npz").exists()
 
 
 def test_files_that_are_no_programs(tmp_path: Path) -> None:
