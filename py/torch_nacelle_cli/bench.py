@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from torch_nacelle_cli import output
+from torch_nacelle_cli.destinations import check_folder
 from torch_nacelle_cli.failures import wrong_usage
 from torch_nacelle_cli.run import Device, Inputs, Seed, calling
 from torch_nacelle_cli.tensors import parse_given, tensors_of, torch_device
@@ -39,6 +40,7 @@ def bench(
     """
     sources = [parse_given(text) for text in given or ()]
     counts = _counts(threads)
+    check_folder(plot)
     import torch_nacelle as nacelle
     from torch_nacelle._plot import check_plot
 

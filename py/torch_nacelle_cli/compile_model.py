@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from torch_nacelle_cli import output
+from torch_nacelle_cli.destinations import check_folder
 from torch_nacelle_cli.failures import wrong_usage
 from torch_nacelle_cli.models import load_model
 from torch_nacelle_cli.tensors import parse_described
@@ -117,6 +118,7 @@ def compile(
         "library": library,
     }
     described = [parse_described(text) for text in inputs or ()]
+    check_folder(destination)
     import torch
 
     import torch_nacelle as nacelle

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from torch_nacelle_cli import output
+from torch_nacelle_cli.destinations import check_folder
 from torch_nacelle_cli.failures import CommandError, wrong_usage
 from torch_nacelle_cli.packages import need
 from torch_nacelle_cli.tensors import parse_given, tensors_of, torch_device
@@ -106,6 +107,7 @@ def flattened(value: Any, name: str = "output") -> list[tuple[str, Any]]:
 def _check_destination(destination: Path | None) -> None:
     if destination is not None and destination.suffix not in (".npz", ".npy", ""):
         wrong_usage(f"outputs are written as .npz, .npy or into a folder, found {destination}")
+    check_folder(destination)
 
 
 def _write(outputs: Mapping[str, Any], destination: Path) -> None:

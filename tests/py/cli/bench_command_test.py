@@ -48,6 +48,7 @@ def test_json_and_a_plot(program: Path, tmp_path: Path) -> None:
         (["--threads", "two"], 2, "found 'two'"),
         (["--seconds", "0"], 1, "seconds is 0.0; wanted more than 0"),
         (["--plot", "plot.bmp"], 1, "a plot is written as .png or .svg, found plot.bmp"),
+        (["--plot", "no/plot.png"], 1, "cannot write no/plot.png: there is no folder no"),
         (["--input", "x=random"], 2, "forward has no argument x"),
         (["--input", "random:[9,3,8,8]"], 1, "input_0"),
         (["--device", "cuda:99"], 1, "there is no device cuda:99 here"),

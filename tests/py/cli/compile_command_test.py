@@ -145,6 +145,14 @@ def test_what_cannot_be_compiled(script: Path, arguments: list[str], code: int, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_it_cannot_be_written_nothing_is_built(script: Path, tmp_path: Path) -> None:
+    for out, words in ((tmp_path / "no" / "out.ts", "there is no folder"), (tmp_path / "folder.ts", "it is a folder")):
+        (tmp_path / "folder.ts").mkdir(exist_ok=True)
+        outcome = nacelle("compile", script, "-o", out, "--backend", "tensorrt_9", "-i", "[1,3,8,8]")
+        assert (outcome.code, outcome.out) == (1, "")
+        assert f"cannot write {out}: {words}" in outcome.words
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
