@@ -11,8 +11,9 @@ import typer
 
 from torch_nacelle_cli import facts, failures, inspect, output, show
 from torch_nacelle_cli.reading import programs
-from torch_nacelle_cli.reading.programs import Engine, HeldTensor, Program
+from torch_nacelle_cli.reading.programs import Engine, Program
 from torch_nacelle_cli.reading.texts import printable
+from torch_nacelle_cli.reading.walks import HeldTensor
 
 _HELP = """Say what changed between two programs, or two plans.
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from torch_nacelle_cli.loading import Loaded
 from torch_nacelle_cli.reading.plans import Plan, TensorSpec
-from torch_nacelle_cli.reading.programs import Engine, Module, Program
+from torch_nacelle_cli.reading.programs import Engine, Program
 from torch_nacelle_cli.reading.sources import Signature
 from torch_nacelle_cli.reading.texts import shown
+from torch_nacelle_cli.reading.walks import Module
 
 Facts = dict[str, object]
 

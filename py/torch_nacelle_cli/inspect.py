@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,9 @@ Needs no GPU and no TensorRT, and holds no plan in memory.
   nacelle inspect model.ts --html report.html --profile trace.json
   nacelle inspect *.ts --json | jq -r '.[].engines[].plan.release'
 """
+
+# Files of so many bytes take a second or more.
+_SLOW = 200 << 20
 
 
 @dataclass
@@ -85,6 +89,8 @@ def _inspect(
         output.print_json([one.facts() for one in found])
     elif html is None or graph:
         _print(found, graph)
+    else:
+        output.stdout().print(f"wrote {html}")
     _report_errors(found)
 
 
@@ -92,10 +98,7 @@ def inspect_file(path: Path, load: bool = False) -> Inspected:
     """Reads a file; what keeps it from being read is in the result."""
     inspected = Inspected(path)
     try:
-        if programs.is_program(path):
-            inspected.program = programs.read(path)
-        else:
-            inspected.plan = plans.read(plans.of_file(path))
+        _read(inspected)
     except (ReadingError, OSError) as error:
         inspected.error = failures.message_of(error) or str(error)
         return inspected
@@ -103,6 +106,17 @@ def inspect_file(path: Path, load: bool = False) -> Inspected:
         with output.progress(f"Setting up {path.name}"):
             inspected.loaded = _load(inspected)
     return inspected
+
+
+def _read(inspected: Inspected) -> None:
+    path = inspected.path
+    is_program = programs.is_program(path)
+    slow = path.stat().st_size >= _SLOW
+    with output.progress(f"Reading {path.name}") if slow else contextlib.nullcontext():
+        if is_program:
+            inspected.program = programs.read(path)
+        else:
+            inspected.plan = plans.read(plans.of_file(path))
 
 
 def _load(inspected: Inspected) -> dict[str, Loaded]:

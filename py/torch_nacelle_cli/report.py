@@ -16,8 +16,8 @@ import jinja2
 
 from torch_nacelle_cli import files, output, show, trace
 from torch_nacelle_cli.failures import CommandError
-from torch_nacelle_cli.reading.programs import Module
 from torch_nacelle_cli.reading.texts import printable
+from torch_nacelle_cli.reading.walks import Module
 
 if TYPE_CHECKING:
     from torch_nacelle_cli.inspect import Inspected

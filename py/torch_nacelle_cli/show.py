@@ -10,8 +10,9 @@ from rich.text import Text
 from torch_nacelle_cli import output
 from torch_nacelle_cli.loading import Loaded
 from torch_nacelle_cli.reading.plans import Plan, TensorSpec
-from torch_nacelle_cli.reading.programs import Engine, Program, Tensors
+from torch_nacelle_cli.reading.programs import Engine, Program
 from torch_nacelle_cli.reading.texts import printable
+from torch_nacelle_cli.reading.walks import Tensors
 
 LABEL_WIDTH = 13
 _MOST_OPERATORS = 12

@@ -80,7 +80,7 @@ def test_holds_these_files_and_no_others() -> None:
 
 def test_installs_the_command(environment: VirtualEnvironment, tmp_path: Path) -> None:
     environment.run("-c", BUILD_AND_SAVE, cwd=tmp_path)
-    command = [environment.folder / "bin" / "nacelle", "inspect", "net.ts", "--html", "report.html", "--json"]
+    command = [str(environment.folder / "bin" / "nacelle"), "inspect", "net.ts", "--html", "report.html", "--json"]
     outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert json.loads(outcome.stdout)[0]["engines"][0]["name"] == "net"
     assert "net_trt_engine" in (tmp_path / "report.html").read_text()

@@ -31,8 +31,9 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class LongText:
-    """A text that was not kept: where its bytes lie in the pickle."""
+    """A text that was not kept: where its bytes lie in the archive's entry."""
 
+    entry: str
     start: int
     size: int
 
@@ -91,12 +92,13 @@ class _Mark:
 _MARK = _Mark()
 
 
-def load(stream: IO[bytes], what: str) -> Any:
+def load(stream: IO[bytes], entry: str, path: str = "") -> Any:
     """Reads a pickle to its end.
 
     Args:
         stream: The bytes from its start.
-        what: The pickle's name, for messages.
+        entry: The pickle's name in the archive.
+        path: The archive, for messages.
 
     Returns:
         None, bool, int, float, str (see ``texts``), list, tuple, dict, or one of this module's classes.
@@ -104,7 +106,7 @@ def load(stream: IO[bytes], what: str) -> Any:
     Raises:
         ReadingError: It is cut off, or holds what TorchScript's own reader would not read either.
     """
-    machine = _Machine(stream, what)
+    machine = _Machine(stream, entry, path)
     try:
         return machine.run()
     except (IndexError, KeyError, TypeError, ValueError, struct.error) as error:
@@ -114,7 +116,8 @@ def load(stream: IO[bytes], what: str) -> Any:
 @dataclass
 class _Machine:
     source: IO[bytes]
-    what: str
+    entry: str
+    path: str
     position: int = 0
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
@@ -123,7 +126,8 @@ class _Machine:
         self.stream = io.BufferedReader(self.source, _BLOCK)  # type: ignore[type-var]
 
     def damaged(self, why: str) -> ReadingError:
-        return ReadingError(f"{self.what}, byte {self.position}: {why}; this is no pickle that TorchScript wrote whole")
+        where = f"{self.path}: {self.entry}, byte {self.position}"
+        return ReadingError(f"{where}: {why}; this is no pickle that TorchScript wrote whole")
 
     def run(self) -> Any:
         while True:
@@ -161,7 +165,7 @@ class _Machine:
         start = self.position
         while size > 0:
             size -= len(self.take(min(size, _BLOCK)))
-        return LongText(start, self.position - start)
+        return LongText(self.entry, start, self.position - start)
 
     def to_mark(self) -> list[Any]:
         at = len(self.stack) - 1

@@ -66,15 +66,6 @@ class PlanBytes:
             stored = self.part(start, size)
             yield self._decoded(stored, start) if self.encoded else stored
 
-    def head(self, size: int) -> bytes:
-        """The first bytes, fewer where there are not as many."""
-        found = b""
-        for block in self.blocks():
-            found += block
-            if len(found) >= size:
-                break
-        return found[:size]
-
     def _decoded(self, text: bytes, start: int) -> bytes:
         last = start + len(text) == self.stored_size
         padding = (len(text) - len(text.rstrip(b"="))) if last else 0
@@ -154,11 +145,8 @@ class Plan:
         """What made it: ``"TensorRT 8.6.1.6"``, ``"reference engine, plan format 1"``."""
         if self.problem:
             return self.problem
-        return f"{self.kind}, plan format {self.release}" if self.kind == "reference engine" else self._with_release
-
-    @property
-    def _with_release(self) -> str:
-        return f"{self.kind} {self.release}"
+        between = ", plan format" if self.kind == "reference engine" else ""
+        return f"{self.kind}{between} {self.release}"
 
 
 def of_file(path: Path) -> PlanBytes:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import math
+import os
+import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch_nacelle_cli.reading import archives, pickles, plans, records, texts
+from torch_nacelle_cli.reading import archives, pickles, plans, records, texts, walks
 from torch_nacelle_cli.reading.errors import ReadingError
-from torch_nacelle_cli.reading.sources import ENGINE_TYPE, Signature, Source
+from torch_nacelle_cli.reading.sources import Signature, Source
 
-# More values than this in a program are taken for an attack; torch would need days for them.
-_MOST_VALUES = 5_000_000
+# What a record's field beside the plan may have.
 _LONGEST_FIELD = 64 << 20
 
 
@@ -35,38 +34,6 @@ class Engine:
     record: records.Record | None
     plan: plans.Plan | None
     problem: str
-
-
-@dataclass
-class Tensors:
-    """Tensors of one sort: how many, their elements, and the bytes behind them, each counted once."""
-
-    count: int = 0
-    elements: int = 0
-    size: int = 0
-    dtypes: Counter[str] = field(default_factory=Counter)
-    devices: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(frozen=True)
-class HeldTensor:
-    """A tensor of the program: what it is to the module that holds it, and the archive's entry with its bytes."""
-
-    sort: str
-    dtype: str
-    shape: tuple[int, ...]
-    entry: str
-
-
-@dataclass
-class Module:
-    """A module of the program, with those within it."""
-
-    name: str
-    type: str
-    engines: list[str] = field(default_factory=list)
-    parameters: int = 0
-    children: list[Module] = field(default_factory=list)
 
 
 @dataclass
@@ -96,27 +63,29 @@ class Program:
     forward: Signature | None = None
     methods: list[Signature] = field(default_factory=list)
     engines: list[Engine] = field(default_factory=list)
-    tensors: dict[str, Tensors] = field(default_factory=dict)
-    held: dict[str, HeldTensor] = field(default_factory=dict)
+    tensors: dict[str, walks.Tensors] = field(default_factory=dict)
+    held: dict[str, walks.HeldTensor] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
     operators: Counter[str] = field(default_factory=Counter)
-    modules: Module = field(default_factory=lambda: Module("", ""))
+    modules: walks.Module = field(default_factory=lambda: walks.Module("", ""))
     extra_files: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-
-
-Advance = Callable[[int], None]
 
 
 def is_program(path: Path) -> bool:
     """Whether a file begins as a program does, which is a zip archive.
 
     Raises:
-        ReadingError: The file is empty.
+        ReadingError: The file is empty, or no regular file.
     """
     with path.open("rb") as file:
         first = file.read(4)
+        regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    if not regular:
+        raise ReadingError(
+            f"{path} is no file that can be read twice, but a pipe or a device; copy it into a file first"
+        )
     if not first:
         raise ReadingError(f"{path} is empty; wanted a program that torch.jit.save wrote, or a plan")
     return first == archives.MAGIC
@@ -131,12 +100,7 @@ def read(path: Path) -> Program:
     """
     with archives.Archive(path) as archive:
         _check_kind(archive)
-        with contextlib.ExitStack() as stack:
-            stream = stack.enter_context(archive.open("data.pkl"))
-            try:
-                root = pickles.load(stream, f"{path}: data.pkl")
-            except archives.DAMAGE as error:
-                raise ReadingError(f"{path}: data.pkl cannot be read: {error}; copy the file again") from error
+        root = _load_pickle(archive, "data.pkl")
         if not isinstance(root, pickles.Instance):
             raise ReadingError(f"{path}: data.pkl holds {type(root).__name__} and no module; this is no program")
         reader = _Reader(archive, root)
@@ -146,6 +110,14 @@ def read(path: Path) -> Program:
             raise ReadingError(
                 f"{path}: its values are nested too deeply to be read; this is no common program"
             ) from error
+
+
+def _load_pickle(archive: archives.Archive, name: str) -> Any:
+    with archive.open(name) as stream:
+        try:
+            return pickles.load(stream, name, str(archive.path))
+        except archives.DAMAGE as error:
+            raise ReadingError(f"{archive.path}: {name} cannot be read: {error}; copy the file again") from error
 
 
 def hash_entries(path: Path, entries: Iterable[str]) -> dict[str, str]:
@@ -179,34 +151,42 @@ class _Reader:
         self.program = Program(archive.path, archive.path.stat().st_size, archive.folder)
         self.source = Source()
         self.constants: tuple[Any, ...] = ()
-        self.known_plans: dict[int, Engine] = {}
-        self.values = 0
+        self.known: dict[int, Engine] = {}  # by the engine's identity: a plan is read once
 
     def read(self) -> Program:
-        program = self.program
         self._read_source()
         self._read_constants()
-        finder = _Finder(self.source, self.constants)
-        program.engines = [self._engine(path, instance) for path, instance in finder.find(self.root)]
-        program.modules = _modules(self.root, self.source, finder)
-        contents = _Contents(self.source)
-        contents.add(self.root, "", "others", "data")
-        for i, constant in enumerate(self.constants):
-            contents.add(constant, f"CONSTANTS.c{i}", "constants", "constants")
-        program.tensors, program.held, program.values = contents.sums, contents.tensors, contents.values
+        self._read_values()
+        self._read_signatures()
+        program = self.program
         program.code = self.source.digests
-        program.forward = self.source.signature(self.root.type, "forward")
-        methods = self.source.classes[self.root.type].methods if self.root.type in self.source.classes else {}
-        signatures = (self.source.signature(self.root.type, name) for name in methods if name != "forward")
-        program.methods = [signature for signature in signatures if signature]
         program.operators = self.source.operators(self.root.type, "forward")
+        program.problems += self.source.problems
         program.extra_files = {
             name.removeprefix("extra/"): self.archive.size(name)
             for name in self.archive.names
             if name.startswith("extra/")
         }
-        program.problems += self.source.problems
         return program
+
+    def _read_values(self) -> None:
+        program = self.program
+        finder = walks.Finder(self.source, self.constants)
+        program.engines = [self._engine(path, instance) for path, instance in finder.find(self.root)]
+        program.modules = walks.modules(self.root, self.source, finder)
+        contents = walks.Contents(self.source)
+        contents.add(self.root, "", "others", "data")
+        for i, constant in enumerate(self.constants):
+            contents.add(constant, f"CONSTANTS.c{i}", "constants", "constants")
+        program.tensors, program.held, program.values = contents.sums, contents.tensors, contents.values
+
+    def _read_signatures(self) -> None:
+        root = self.root.type
+        known = self.source.classes.get(root)
+        names = list(known.methods) if known else []
+        signatures = {name: self.source.signature(root, name) for name in names}
+        self.program.forward = signatures.pop("forward", None)
+        self.program.methods = [signature for signature in signatures.values() if signature]
 
     def _read_source(self) -> None:
         for name in self.archive.names:
@@ -215,25 +195,23 @@ class _Reader:
                 self.source.add(module, self.archive.read(name).decode("utf-8", "backslashreplace"))
 
     def _read_constants(self) -> None:
-        what = f"{self.archive.path}: constants.pkl"
-        with self.archive.open("constants.pkl") as stream:
-            found = pickles.load(stream, what)
+        found = _load_pickle(self.archive, "constants.pkl")
         self.constants = tuple(found) if isinstance(found, tuple | list) else ()
 
     def _engine(self, path: str, instance: pickles.Instance) -> Engine:
-        known = self.known_plans.get(id(instance))
+        known = self.known.get(id(instance))
         if known is None:
-            entry = "constants.pkl" if ":constant[" in path else "data.pkl"
-            known = self.known_plans[id(instance)] = self._read_engine(path, entry, instance)
+            known = self.known[id(instance)] = self._read_engine(path, instance)
         return Engine(path, known.record, known.plan, known.problem)
 
-    def _read_engine(self, path: str, entry: str, instance: pickles.Instance) -> Engine:
+    def _read_engine(self, path: str, instance: pickles.Instance) -> Engine:
         record, plan, problem = None, None, ""
         try:
             fields = list(instance.state) if isinstance(instance.state, list | tuple) else []
             version = records.read_version(fields)
-            stored = self._plan_bytes(entry, fields[records.ENGINE], encoded=version >= 4)
-            record = records.parse([self._text(entry, field) for field in fields])
+            stored = self._plan_bytes(fields[records.ENGINE], encoded=version >= 4)
+            shorter = ["" if i == records.ENGINE else self._text(field) for i, field in enumerate(fields)]
+            record = records.parse(shorter)
             plan = self._read_plan(stored, version)
         except ReadingError as error:
             problem = str(error)
@@ -248,148 +226,17 @@ class _Reader:
         except ReadingError as error:
             raise ReadingError(where + str(error)) from error
 
-    def _plan_bytes(self, entry: str, field: object, encoded: bool) -> plans.PlanBytes:
+    def _plan_bytes(self, field: object, encoded: bool) -> plans.PlanBytes:
         if isinstance(field, pickles.LongText):
-            start = field.start
+            long = field
             return plans.PlanBytes(
-                field.size, lambda offset, size: self.archive.part(entry, start + offset, size), encoded
+                long.size, lambda offset, size: self.archive.part(long.entry, long.start + offset, size), encoded
             )
         return plans.of_bytes(texts.to_bytes(field) if isinstance(field, str) else b"", encoded)
 
-    def _text(self, entry: str, field: object) -> str:
-        """A field's text; the plan's, if it is long, is not read."""
-        if isinstance(field, pickles.LongText) and field.size <= _LONGEST_FIELD:
-            return texts.from_bytes(self.archive.part(entry, field.start, field.size))
+    def _text(self, field: object) -> str:
+        if isinstance(field, pickles.LongText):
+            if field.size > _LONGEST_FIELD:
+                raise ReadingError(f"a field beside the plan has {field.size} bytes; wanted at most {_LONGEST_FIELD}")
+            return texts.from_bytes(self.archive.part(field.entry, field.start, field.size))
         return field if isinstance(field, str) else ""
-
-
-class _Finder:
-    """Finds engines as runtime/program.cc does: values depth first, a container that is reached twice entered once."""
-
-    def __init__(self, source: Source, constants: tuple[Any, ...]) -> None:
-        self.source = source
-        self.constants = constants
-        self.entered: set[int] = set()
-        self.values = 0
-
-    def find(self, root: Any) -> list[tuple[str, pickles.Instance]]:
-        self.entered = set()
-        return list(self._visit(root, ""))
-
-    def _visit(self, value: Any, path: str) -> Iterator[tuple[str, pickles.Instance]]:
-        self.values += 1
-        if self.values > _MOST_VALUES:
-            raise ReadingError(f"the program holds more than {_MOST_VALUES} values; this is no common program")
-        if isinstance(value, pickles.Instance):
-            yield from self._visit_object(value, path)
-        elif isinstance(value, list | dict):
-            if id(value) not in self.entered:
-                self.entered.add(id(value))
-                items = value.items() if isinstance(value, dict) else enumerate(value)
-                for key, item in items:
-                    yield from self._visit(item, f"{path}[{_key_text(key)}]")
-        elif isinstance(value, tuple):
-            for i, item in enumerate(value):
-                yield from self._visit(item, f"{path}[{i}]")
-
-    def _visit_object(self, value: pickles.Instance, path: str) -> Iterator[tuple[str, pickles.Instance]]:
-        if value.type == ENGINE_TYPE:
-            yield path, value
-            return
-        if id(value) in self.entered:
-            return
-        self.entered.add(id(value))
-        prefix = f"{path}." if path else ""
-        if isinstance(value.state, dict):
-            for name, item in value.attributes.items():
-                yield from self._visit(item, prefix + str(name))
-        else:
-            yield from self._visit(value.state, path)
-        yield from self._visit_constants(value.type, prefix)
-
-    def _visit_constants(self, type_name: str, prefix: str) -> Iterator[tuple[str, pickles.Instance]]:
-        numbers: Counter[str] = Counter()
-        for method, index in self.source.constants(type_name):
-            constant = self.constants[index] if index < len(self.constants) else None
-            found = list(self._visit(constant, f"{prefix}{method}:constant[{numbers[method]}]"))
-            numbers[method] += 1 if found else 0
-            yield from found
-
-
-def _key_text(key: object) -> str:
-    return texts.quoted(key) if isinstance(key, str) else str(key)
-
-
-def _modules(root: pickles.Instance, source: Source, finder: _Finder) -> Module:
-    """The tree of modules, each object once; the walk keeps its own stack, so that no depth is too much."""
-    top = Module("", root.type)
-    seen = {id(root)}
-    todo = [(root, top)]
-    while todo:
-        instance, module = todo.pop()
-        known = source.classes.get(instance.type)
-        module.parameters = len(known.parameters) if known else 0
-        if any(True for _ in finder._visit_constants(instance.type, "")):
-            module.engines.append("a constant")
-        for name, value in instance.attributes.items():
-            if not isinstance(value, pickles.Instance):
-                continue
-            if value.type == ENGINE_TYPE:
-                module.engines.append(str(name))
-            elif value.type.startswith("__torch__.") and id(value) not in seen:
-                seen.add(id(value))
-                child = Module(str(name), value.type)
-                module.children.append(child)
-                todo.append((value, child))
-    return top
-
-
-@dataclass
-class _Contents:
-    """Collects what modules hold: tensors by what they are to the module, and plain values."""
-
-    source: Source
-    sums: dict[str, Tensors] = field(
-        default_factory=lambda: {sort: Tensors() for sort in ("parameters", "buffers", "others", "constants")}
-    )
-    tensors: dict[str, HeldTensor] = field(default_factory=dict)
-    values: dict[str, str] = field(default_factory=dict)
-    seen: set[object] = field(default_factory=set)
-
-    def add(self, value: Any, path: str, sort: str, entry: str) -> None:
-        """Adds a value and what is in it; a container that is reached twice is entered once."""
-        if isinstance(value, pickles.Tensor):
-            self.tensors[path] = HeldTensor(sort, value.dtype, value.shape, f"{entry}/{value.storage.key}")
-            self._sum(self.sums[sort], value, entry)
-        elif isinstance(value, pickles.Instance | list | dict) and id(value) in self.seen:
-            return
-        elif isinstance(value, pickles.Instance):
-            self.seen.add(id(value))
-            self._add_instance(value, path, entry)
-        elif isinstance(value, list | dict | tuple):
-            self.seen.add(id(value))
-            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-                self.add(item, f"{path}[{_key_text(key)}]", sort, entry)
-        else:
-            self.values[path] = texts.shown(value) if isinstance(value, str) else str(value)
-
-    def _add_instance(self, value: pickles.Instance, path: str, entry: str) -> None:
-        if value.type == ENGINE_TYPE:
-            return
-        known = self.source.classes.get(value.type)
-        sorts = {}
-        if known is not None:
-            sorts = dict.fromkeys(known.parameters, "parameters") | dict.fromkeys(known.buffers, "buffers")
-        if not isinstance(value.state, dict):
-            self.add(value.state, path, "others", entry)
-        for name, item in value.attributes.items():
-            self.add(item, f"{path}.{name}" if path else str(name), sorts.get(name, "others"), entry)
-
-    def _sum(self, total: Tensors, tensor: pickles.Tensor, entry: str) -> None:
-        total.count += 1
-        total.elements += math.prod(tensor.shape)
-        total.dtypes[tensor.dtype] += 1
-        total.devices[tensor.storage.device] += 1
-        if (entry, tensor.storage) not in self.seen:
-            self.seen.add((entry, tensor.storage))
-            total.size += tensor.storage.size

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,10 +16,9 @@ from torch_nacelle_cli import app, output
 def test_help_names_every_command(tmp_path: Path) -> None:
     outcome = pipe("nacelle --help && nacelle -h > /dev/null", tmp_path)
     assert outcome.code == 0
-    for module in app.MODULES:
-        name = module.__name__.rpartition(".")[2]
-        if name in ("inspect", "doctor", "diff"):
-            assert f" {name} " in outcome.out
+    names = {command.name for command in app.make_app().registered_commands}
+    assert {"inspect", "doctor", "diff"} <= names
+    assert names <= set(outcome.out.split())
 
 
 def test_every_command_has_help_with_an_example(tmp_path: Path) -> None:
@@ -65,6 +67,24 @@ def test_a_message_is_in_colour_on_a_terminal_only(tmp_path: Path) -> None:
     plain = terminal("nacelle inspect missing.ts", tmp_path, NO_COLOR="1").out
     assert "\x1b[1;31m" not in plain
     assert "missing.ts: No such file or directory" in plain
+
+
+def test_an_interrupted_command_says_so(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "endless.ts")
+    command = [sys.executable, "-c", "from torch_nacelle_cli.app import main; main()", "inspect", "endless.ts"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+    end = os.open(tmp_path / "endless.ts", os.O_WRONLY)  # returns when the command reads
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    os.close(end)
+    assert (process.returncode, message) == (130, b"nacelle: interrupted\n")
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    outcome = pipe("nacelle inspect <(echo text)", tmp_path)
+    assert outcome.code == 1
+    assert "but a pipe or a device; copy it into a file first" in outcome.err
 
 
 def test_sizes() -> None:

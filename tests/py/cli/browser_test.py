@@ -27,13 +27,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with nacelle.profile(program) as profile:
         program(samples.X)
     # The reference engine has one layer: here are more, as an engine of TensorRT has them.
+    profile.layer_calls = [(engine, call, layer, 0.1) for engine, call, layer, _ in profile.layer_calls]
     engine, call, _, _ = profile.layer_calls[0]
     profile.layer_calls += [(engine, call, f"conv_{i} + relu_{i} {HOSTILE}", 0.3 / (i + 1)) for i in range(30)]
     profile.save_trace(made / "trace.json")
     fields = [b"5", HOSTILE.encode(), b"0%0%0%0%" + HOSTILE.encode(), b"bnJlZg==", HOSTILE.encode(), b"y", b"0"]
     samples.replace_record(made / "whole.ts", fields, made / "hostile.ts")
     outcome = pipe("nacelle inspect hybrid.ts for_gpu.ts --html report.html --profile trace.json", made)
-    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "wrote report.html\n", "")
     pipe("nacelle inspect hostile.ts --html hostile.html", made)
     return made
 

@@ -109,7 +109,7 @@ def test_the_driver_is_asked_through_its_own_library(tmp_path: Path, monkeypatch
             value._obj.value = {75: 8, 76: 6}[attribute]  # type: ignore[attr-defined]
             return 0
 
-    monkeypatch.setattr(machine.ctypes, "CDLL", lambda name: Fake())
+    monkeypatch.setattr("torch_nacelle_cli.machine.ctypes.CDLL", lambda name: Fake())
     (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul 27 2025")
     monkeypatch.setattr(machine, "_KERNEL_MODULE", tmp_path / "version")
     wanted = machine.Driver("580.65.06", "13.2", [machine.Gpu(0, "NVIDIA A10", "8.6", 24 << 30)], "")

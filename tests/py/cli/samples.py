@@ -39,6 +39,26 @@ def for_gpu(path: Path) -> None:
     module.save(str(path))
 
 
+def held_in_containers(path: Path) -> None:
+    """A program that holds one engine in a list, a dict and a tuple."""
+    engine_type = torch.classes.tensorrt.Engine
+    program = nacelle.embed(nacelle.build_engine(seeded(TwoHeads), [X]))
+
+    class Holder(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            engine = program.engine_trt_engine
+            self.listed: list[engine_type] = torch.jit.annotate(list[engine_type], [engine, engine])  # type: ignore[valid-type]
+            self.named: dict[str, engine_type] = {'a"b.c': engine, "x": engine}  # type: ignore[valid-type]
+            self.paired: tuple[engine_type, int] = (engine, 3)  # type: ignore[valid-type]
+
+        def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+            outputs: list[torch.Tensor] = torch.ops.tensorrt.execute_engine([x], self.listed[0])
+            return outputs
+
+    torch.jit.script(Holder()).save(str(path))
+
+
 def whole(path: Path, name: str = "net") -> None:
     """A program that is one reference engine, with dynamic shapes."""
     images = nacelle.Input(min=(1, 3, 8, 8), opt=(2, 3, 8, 8), max=(4, 3, 16, 16))
