@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,8 +57,7 @@ def check(
     sources = [parse_given(text) for text in given or ()]
     original = load_model(against)
     if isinstance(original, Path):
-        otherwise = ", or check against what torch.export.save or torch.jit.save wrote"
-        need("onnxruntime", f"{original} is run with", otherwise)
+        _tell_without_onnxruntime(original)
     import torch_nacelle as nacelle
     from torch_nacelle._running import load_program
 
@@ -70,6 +70,12 @@ def check(
         _print(error.report, as_json=json)
         raise Answer from None
     _print(report, as_json=json)
+
+
+def _tell_without_onnxruntime(original: Path) -> None:
+    if find_spec("onnxruntime") is None:
+        need("onnx", f"{original} is run with the package onnxruntime, or read with")
+        output.note(f"onnxruntime is not installed: {original} is run as TorchScript that is made of it")
 
 
 def _described(program: torch.jit.ScriptModule) -> list[Input]:

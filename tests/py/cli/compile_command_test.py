@@ -114,13 +114,16 @@ def test_checked_with_given_inputs(script: Path, tmp_path: Path) -> None:
 
 
 def test_onnx_without_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out.ts"
+    assert nacelle("compile", TWO_HEADS, "-o", out, *REFERENCE, "-i", "[2,3,32,32]").code == 0
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    outcome = nacelle("check", tmp_path / "out.ts", "--against", TWO_HEADS)
+    outcome = nacelle("check", out, "--against", TWO_HEADS)
+    told = f"onnxruntime is not installed: {TWO_HEADS} is run as TorchScript that is made of it\n"
+    assert (outcome.code, outcome.err) == (0, told)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    outcome = nacelle("check", out, "--against", TWO_HEADS)
     assert (outcome.code, outcome.out) == (1, "")
-    assert (
-        "two_heads.onnx is run with the package onnxruntime, which is not installed: pip install onnxruntime, or"
-        in outcome.words
-    )
+    assert "is run with the package onnxruntime, or read with the package onnx, which is not installed" in outcome.words
 
 
 @pytest.mark.parametrize(
