@@ -189,6 +189,31 @@ def test_plans_that_cannot_be_opened_here(saved: Path, tmp_path: Path) -> None:
     assert [getattr(after, field) for field in FIELDS] == [getattr(engine, field) for field in FIELDS]
 
 
+def damaged(program: Path, names: list[bytes], folder: Path) -> Path:
+    """A program whose plan begins as one of the reference engine and is cut off."""
+    fields = [b"4", b"net", b"0%0%0%0%cpu", base64.b64encode(plan_of(seeded(TwoHeads))[:100]), *names]
+    return with_record(program, fields, folder)
+
+
+def test_a_plan_that_is_damaged_is_replaced_and_the_names_in_the_record_count(saved: Path, tmp_path: Path) -> None:
+    source = damaged(saved, [b"input_0", b"output_0%output_1"], tmp_path)
+    replaced = nacelle.replace(source, "net", plan_of(seeded(OtherHeads)), tmp_path / "out.ts")
+    assert replaced.checked == ("names",)
+    assert replaced.why_unchecked.startswith("the former plan cannot be set up here: ")
+    torch.testing.assert_close(torch.jit.load(str(tmp_path / "out.ts"))(X), seeded(OtherHeads)(X))
+    other = damaged(saved, [b"input_0", b"scores%output_1"], tmp_path)
+    with pytest.raises(
+        nacelle.InputError, match=r"than the record of engine net_trt_engine names: .*; wanted scores, o"
+    ):
+        nacelle.replace(other, "net", plan_of(seeded(OtherHeads)), tmp_path / "out.ts")
+
+
+def test_without_names_and_without_the_former_plan_nothing_is_compared(saved: Path, tmp_path: Path) -> None:
+    source = damaged(saved, [b"", b""], tmp_path)
+    replaced = nacelle.replace(source, "net", plan_of(seeded(OtherHeads)), tmp_path / "out.ts")
+    assert (replaced.checked, "its record has no names" in replaced.why_unchecked) == ((), True)
+
+
 def with_metadata(program: Path, metadata: bytes, folder: Path) -> Path:
     plan = nacelle.read(program).engines[0].plan
     names = [b"input_0", b"output_0%output_1"]
