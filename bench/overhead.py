@@ -22,6 +22,7 @@ from rich.table import Table
 from torch.utils import benchmark
 
 import torch_nacelle as nacelle
+from torch_nacelle._conditions import conditions
 
 IDLE_ENGINE = Path(__file__).with_name("libidle_engine.so")
 ROUNDS = 20  # short ones, so that some are not disturbed by what else the machine does
@@ -126,22 +127,6 @@ def measure(case: Case, x: torch.Tensor, seconds: float) -> Row:
     with torch.inference_mode():
         rounds = [(median_us(direct, x, part), median_us(engine, x, part)) for _ in range(ROUNDS)]
     return Row(case.name, min(a for a, _ in rounds), min(b for _, b in rounds))
-
-
-def cpu_model() -> str:
-    """The processor's name, as Linux tells it."""
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return "unknown processor"
-
-
-def conditions() -> str:
-    """What figures mean nothing without."""
-    load = " ".join(Path("/proc/loadavg").read_text(encoding="utf-8").split()[:3])
-    return (
-        f"{cpu_model()}, {os.cpu_count()} CPUs, load {load}, torch {torch.__version__}, nacelle {nacelle.__version__}"
-    )
 
 
 def main(seconds: float = typer.Option(3.0, help="How long to run each of the eight calls.")) -> None:

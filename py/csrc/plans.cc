@@ -27,10 +27,18 @@ using Shape = std::vector<int64_t>;
 // name, dtype, shape with -1 for dynamic dimensions, [min, opt, max] for each profile
 using InputTuple = std::tuple<std::string, std::string, Shape, std::vector<std::array<Shape, 3>>>;
 
+c10::Device TorchDevice(const std::string& text) {
+  try {
+    return c10::Device(text);
+  } catch (const c10::Error&) {
+    throw InputError(Cat("there is no device ", Quote(text), "; give cpu, cuda, cuda:1, or the text of a record"));
+  }
+}
+
 // "cpu", "cuda", "cuda:1", or a record's own text, `0%9%0%0%NVIDIA H100`.
 device::Device ParseDevice(const std::string& text) {
   if (text.find('%') != std::string::npos) return device::Device::Parse(text);
-  const c10::Device wanted(text);
+  const c10::Device wanted = TorchDevice(text);
   if (wanted.is_cpu()) return device::Device::Cpu();
   if (!wanted.is_cuda()) throw InputError(Cat("an engine runs on the CPU or on CUDA devices, found ", Quote(text)));
   const device::Inventory here = device::CudaDriver::Process().Devices();

@@ -4,12 +4,14 @@
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/abi/plan_header.h"
 #include "core/abi/record.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -42,6 +44,38 @@ abi::FieldSet Fields(const std::vector<std::string>& names) {
   abi::FieldSet fields;
   for (const std::string& name : names) fields.insert(abi::FieldFromName(name));
   return fields;
+}
+
+// Gives the engine at `path` another plan; its record stays as it is otherwise. It is not set up.
+void ReplacePlan(const torch::jit::Module& module, const std::string& path, std::string plan) {
+  const py::gil_scoped_release released;
+  const runtime::InspectOnly inspect;
+  abi::ParsePlanHeader(plan);
+  const std::vector<EngineSite> sites = runtime::FindEngines(module);
+  const auto wanted = std::ranges::find(sites, path, &EngineSite::path);
+  if (wanted == sites.end()) throw InputError(Cat("the program has no engine at ", Quote(path)));
+  const void* const object = wanted->object.internalToPointer();
+  runtime::ReplaceEngines(module, [&](const EngineSite& site) {
+    if (site.object.internalToPointer() != object) return site.engine();
+    abi::Record record = site.engine()->record();
+    record.plan = std::move(plan);  // once: an object that several sites share is replaced once
+    return c10::make_intrusive<Engine>(std::move(record));
+  });
+}
+
+// Empties the metadata of every record. Returns what was there: paths and bytes.
+std::vector<std::pair<std::string, py::bytes>> RemoveMetadata(const torch::jit::Module& module) {
+  std::vector<std::pair<std::string, py::bytes>> removed;
+  const runtime::InspectOnly inspect;
+  runtime::ReplaceEngines(module, [&](const EngineSite& site) {
+    const std::string& metadata = site.engine()->record().metadata;
+    if (metadata.empty()) return site.engine();
+    removed.emplace_back(site.path, metadata);
+    abi::Record record = site.engine()->CompleteRecord();
+    record.metadata.clear();
+    return c10::make_intrusive<Engine>(std::move(record));
+  });
+  return removed;
 }
 
 void Convert(const torch::jit::Module& module, int version, const std::vector<std::string>& drop) {
@@ -167,6 +201,8 @@ void BindPrograms(py::module_& m) {
       .def_property_readonly("aliased_io", [](const SiteView& self) { return Aliases(self.record()); });
   m.def("find_engines", &Find, py::arg("module"));
   m.def("convert_engines", &Convert, py::arg("module"), py::arg("abi_version"), py::arg("drop"));
+  m.def("replace_plan", &ReplacePlan, py::arg("module"), py::arg("path"), py::arg("plan"));
+  m.def("remove_metadata", &RemoveMetadata, py::arg("module"));
   m.def("load", &Load, py::arg("path"), py::arg("device"), py::arg("extra_files"));
   m.def("save", &Save, py::arg("module"), py::arg("path"), py::arg("extra_files"));
   m.attr("DEFAULT_ABI_VERSION") = abi::kDefaultVersion;

@@ -13,6 +13,7 @@ Errors are subclasses of ``nacelle.Error``; each says what was found, what was w
 """
 
 from torch_nacelle import _load as _load  # first: it registers, or says why it cannot
+from torch_nacelle._bench import bench
 from torch_nacelle._build import build_engine
 from torch_nacelle._build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._build_options import BuildOptions
@@ -20,7 +21,9 @@ from torch_nacelle._check import CheckReport, OutputCheck, check
 from torch_nacelle._cmake import cmake_prefix_path
 from torch_nacelle._compare import Comparison
 from torch_nacelle._compile import compile
+from torch_nacelle._edit import RemovedMetadata, Replaced, extract, replace, strip
 from torch_nacelle._embed import embed
+from torch_nacelle._figures import Benchmark
 from torch_nacelle._input import Input
 from torch_nacelle._libraries import TensorRTLibrary, tensorrt_libraries
 from torch_nacelle._profile import LayerTime, PhaseTime, Profile, profile
@@ -42,6 +45,7 @@ __version__ = VERSION
 __all__ = [
     "TORCH_RELEASE",
     "AbiError",
+    "Benchmark",
     "BuildOptions",
     "CheckError",
     "CheckReport",
@@ -59,10 +63,13 @@ __all__ = [
     "PlanError",
     "Profile",
     "Program",
+    "RemovedMetadata",
+    "Replaced",
     "Settings",
     "TensorRTLibrary",
     "__version__",
     "allow_engine_host_code",
+    "bench",
     "build_engine",
     "check",
     "cmake_prefix_path",
@@ -70,9 +77,12 @@ __all__ = [
     "configure",
     "convert",
     "embed",
+    "extract",
     "keep_plans_in_memory",
     "profile",
     "read",
+    "replace",
+    "strip",
     "tensorrt_libraries",
     "to",
 ]

@@ -76,6 +76,22 @@ class Program:
         """Every engine, in the order of the program's attributes; one that is held twice is listed twice."""
         return [_info(site) for site in _C.find_engines(self.module._c)]
 
+    def engine(self, which: str) -> EngineInfo:
+        """The engine at the path `which`, or of the name `which` where only one engine has it.
+
+        Raises:
+            InputError: There is none, or there are several; the message lists the program's engines.
+        """
+        engines = self.engines
+        by_path = [engine for engine in engines if engine.path == which]
+        found = by_path or [engine for engine in engines if engine.name == which]
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(f"{engine.path} (name {engine.name!r})" for engine in engines) or "none"
+        if not found:
+            raise InputError(f"the program has no engine {which!r}; it has: {known}")
+        raise InputError(f"{len(found)} engines of the program are named {which!r}: give a path; it has: {known}")
+
     def convert(self, abi_version: int, drop: Sequence[str] = ()) -> None:
         """Rewrites every engine's record in place; all of them, or none where one cannot be. See ``convert``."""
         _C.convert_engines(self.module._c, abi_version, list(drop))
@@ -121,9 +137,14 @@ def convert(source: PathLike, destination: PathLike, *, abi_version: int, drop: 
         InputError: `source` is no TorchScript program, or holds tensors of a device that is not here.
         FileNotFoundError: There is no such file.
     """
-    program = _load(Path(source), device="")
+    program = load_as_saved(source)
     program.convert(abi_version, drop)
     program.save(destination)
+
+
+def load_as_saved(source: PathLike) -> Program:
+    """As ``read``, with tensors on the devices that they were saved on: for programs that are written again."""
+    return _load(Path(source), device="")
 
 
 def _info(site: "_C.EngineSite") -> EngineInfo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -10,10 +11,22 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from torch_nacelle_cli import diff, doctor, failures, inspect, output
+from torch_nacelle_cli import (
+    bench,
+    check,
+    compile_model,
+    convert,
+    diff,
+    doctor,
+    failures,
+    inspect,
+    output,
+    plans,
+    run,
+)
 
 # Every module has a function register(app), which adds its commands. They are listed in this order by --help.
-MODULES: tuple[Any, ...] = (inspect, doctor, diff)
+MODULES: tuple[Any, ...] = (inspect, doctor, diff, convert, plans, compile_model, run, check, bench)
 
 
 class _Commands(TyperGroup):
@@ -66,7 +79,13 @@ def make_app() -> typer.Typer:
     return app
 
 
+def _end(number: int, _: object) -> NoReturn:
+    """Ends the process as the signal would, after what is half written was removed."""
+    sys.exit(128 + number)
+
+
 def main() -> NoReturn:
     """Runs the program with the process's arguments, and ends the process."""
+    signal.signal(signal.SIGTERM, _end)
     make_app()(prog_name="nacelle")
     sys.exit(0)

@@ -1,0 +1,88 @@
+"""The commands on a GPU: two_heads with TensorRT 8.5.3.1, and a program of Torch-TensorRT with 11.0.0.114.
+
+The second needs a folder with libnvinfer_lean.so.11 beside the first in NACELLE_TENSORRT_PATH.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+
+DATA = Path("tests/data/two_heads").absolute()
+UPSTREAM = Path(os.environ.get("NACELLE_UPSTREAM_DATA", ""))
+ABI_9 = UPSTREAM / "abi9_trt11.0.0_rtx5090.ts"
+
+pytestmark = pytest.mark.skipif(
+    "NACELLE_TENSORRT_PATH" not in os.environ,
+    reason="set NACELLE_TENSORRT_PATH to a folder with libnvinfer.so.8 of 8.5.3",
+)
+
+
+def nacelle(*arguments: str | Path, code: int = 0) -> str:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "torch_nacelle", *map(str, arguments)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("programs") / "two_heads.ts"
+    nacelle("embed", DATA / "two_heads.trt8.5.3.1.sm90.plan", "-o", path, "--name", "two_heads", "--abi", "9")
+    return path
+
+
+def test_run(program: Path, tmp_path: Path) -> None:
+    given = f"input_0={DATA / 'two_heads.npz'}:input_0"
+    facts = json.loads(nacelle("run", program, "--input", given, "-o", tmp_path / "out.npz", "--json"))
+    assert facts["device"].startswith("cuda")
+    with numpy.load(tmp_path / "out.npz") as found, numpy.load(DATA / "two_heads.npz") as wanted:
+        for name in ("output_0", "output_1"):
+            numpy.testing.assert_allclose(found[name], wanted[name], rtol=1e-3, atol=1e-4)
+
+
+def test_check(program: Path) -> None:
+    report = json.loads(nacelle("check", program, "--against", DATA / "two_heads.onnx", "--json"))
+    assert report["passed"] is True
+    assert {one["case"] for one in report["outputs"]} == {f"profile 0, {at}" for at in ("min", "opt", "max")}
+
+
+def test_replace_compares_plans_that_can_be_set_up(program: Path, tmp_path: Path) -> None:
+    plan = DATA / "two_heads.8profiles.trt8.5.3.1.sm90.plan"
+    facts = json.loads(nacelle("replace", program, "two_heads", plan, "-o", tmp_path / "out.ts", "--json"))
+    assert (facts["checked"], facts["why_unchecked"]) == (["names", "dtypes", "ranks"], "")
+    nacelle("check", tmp_path / "out.ts", "--against", DATA / "two_heads.onnx")
+
+
+def test_bench(program: Path, tmp_path: Path) -> None:
+    arguments: list[str | Path] = ["--seconds", "4", "--threads", "1,2", "--plot", tmp_path / "plot.png", "--json"]
+    facts = json.loads(nacelle("bench", program, *arguments))
+    assert facts["device"] == torch.cuda.get_device_name()
+    latency = facts["latency_ms"]
+    assert all(0 < latency[what]["p50"] <= latency[what]["p99"] for what in ("host", "device", "end_to_end"))
+    # Copies from and to the host come on top of what the device does.
+    assert latency["end_to_end"]["p50"] > latency["host"]["p50"]
+    assert facts["parts_ms"]["engine"] > facts["parts_ms"]["runtime"] > 0
+    assert [one["threads"] for one in facts["throughput"]] == [1, 2]
+    assert facts["memory_bytes"]["device_rise"] > 0
+    assert facts["memory_bytes"]["device_peak"] > 0
+    assert (tmp_path / "plot.png").stat().st_size > 10_000
+
+
+@pytest.mark.skipif(not ABI_9.is_file(), reason="set NACELLE_UPSTREAM_DATA to the folder of Torch-TensorRT's programs")
+def test_a_program_of_torch_tensorrt(tmp_path: Path) -> None:
+    x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(7))
+    numpy.save(tmp_path / "x.npy", x.numpy())
+    nacelle("run", ABI_9, "--input", f"x={tmp_path / 'x.npy'}", "-o", tmp_path / "out.npy")
+    recorded = numpy.load(UPSTREAM / "abi9_conv_relu.npz")
+    found = numpy.load(tmp_path / "out.npy")
+    numpy.testing.assert_allclose(found[:, :, ::37, ::37], recorded["output0_sample"], rtol=1e-5, atol=1e-5)
+    facts = json.loads(nacelle("bench", ABI_9, "--seconds", "2", "--threads", "1", "--json"))
+    assert facts["inputs"] == [{"name": "x", "dtype": "float32", "shape": [1, 3, 224, 224]}]
+    assert facts["latency_ms"]["device"]["p50"] > 0

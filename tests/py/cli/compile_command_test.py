@@ -1,0 +1,261 @@
+"""``nacelle compile`` and ``nacelle check``, with the reference engine."""
+
+import io
+import os
+import re
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.export.pt2_archive.constants
+
+import torch_nacelle as nacelle_package
+from tests.py.cli.commands import nacelle
+from tests.py.networks import Head, TwoHeads, seeded
+from torch_nacelle_cli.failures import CommandError
+from torch_nacelle_cli.models import load_model
+
+TWO_HEADS = Path(__file__).parents[2] / "data" / "two_heads" / "two_heads.onnx"
+REFERENCE = ["--backend", "reference"]
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("models") / "2 heads.ts"
+    torch.jit.script(seeded(TwoHeads)).save(str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("models") / "exported.pt2"
+    torch.export.save(torch.export.export(seeded(TwoHeads), (torch.rand(1, 3, 8, 8),)), str(path))
+    return path
+
+
+def test_from_torchscript_and_checked(script: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.ts"
+    outcome = nacelle(
+        "compile", script, "-o", out, "-i", "x=float32[1..8:4,3,8,8]+[1..2,3,16,16]", *REFERENCE, "--abi", "9"
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith(f"wrote {out}: _2_heads_trt_engine, reference engine, plan format 1, ")
+    (engine,) = nacelle_package.read(out).engines
+    assert (engine.abi_version, engine.input_names) == (9, ["x"])
+    program = torch.jit.load(str(out))
+    for shape in ((1, 3, 8, 8), (8, 3, 8, 8), (2, 3, 16, 16)):
+        x = torch.rand(shape)
+        torch.testing.assert_close(program(x), seeded(TwoHeads)(x))
+    checked = nacelle("check", out, "--against", script)
+    assert (checked.code, checked.err) == (0, "")
+    assert "profile 1, max" in checked.out
+    facts = nacelle("check", out, "--against", script, "--json").json
+    assert facts["passed"] is True
+    assert len(facts["outputs"]) == 2 * 3 * 2
+    assert {one["passed"] for one in facts["outputs"]} == {True}
+
+
+def test_from_an_exported_program(exported: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.ts"
+    outcome = nacelle("compile", exported, "-o", out, *REFERENCE, "--check", "--name", "net", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert (outcome.json["checked"], outcome.json["engine"]["path"]) == (True, "net_trt_engine")
+    x = torch.rand(1, 3, 8, 8)
+    torch.testing.assert_close(torch.jit.load(str(out))(x), seeded(TwoHeads)(x))
+    assert nacelle("check", out, "--against", exported).code == 0
+
+
+def test_from_onnx(tmp_path: Path) -> None:
+    out = tmp_path / "out.ts"
+    outcome = nacelle("compile", TWO_HEADS, "-o", out, *REFERENCE, "-i", "[1..8:4,3,32,32]", "--check")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.endswith(", computes what the model computes\n")
+    assert nacelle_package.read(out).engines[0].name == "two_heads"
+    assert nacelle("check", out, "--against", TWO_HEADS).code == 0
+
+
+def test_checked_against_onnx(script: Path, tmp_path: Path) -> None:
+    out, model = tmp_path / "out.ts", tmp_path / "model.onnx"
+    x = torch.rand(2, 3, 8, 8)
+    torch.onnx.export(seeded(TwoHeads), (x,), str(model), dynamo=False)
+    nacelle_package.compile(seeded(TwoHeads), [x], backend="reference").save(str(out))
+    outcome = nacelle("check", out, "--against", model)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "relative error allowed: 0.001 (fp32); worst: relative error" in outcome.out
+
+
+def test_another_model_is_no_original(script: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.ts"
+    with torch.random.fork_rng():
+        torch.manual_seed(11)
+        nacelle_package.compile(TwoHeads().eval(), [torch.rand(1, 3, 8, 8)], backend="reference").save(str(out))
+    outcome = nacelle("check", out, "--against", script)
+    assert (outcome.code, outcome.err) == (1, "")
+    assert "FAILED" in outcome.out
+    facts = nacelle("check", out, "--against", script, "--json")
+    assert (facts.code, facts.json["passed"]) == (1, False)
+    assert nacelle("check", out, "--against", script, "--threshold", "1000").code == 0
+
+
+def test_checked_with_given_inputs(script: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.ts"
+    x = torch.rand(2, 3, 8, 8)
+    nacelle_package.compile(seeded(TwoHeads), [x], backend="reference").save(str(out))
+    np.save(tmp_path / "x.npy", x.numpy())
+    facts = nacelle("check", out, "--against", script, "--input", tmp_path / "x.npy", "--json").json
+    assert {tuple(one["input_shapes"][0]) for one in facts["outputs"]} == {(2, 3, 8, 8)}
+    refused = nacelle("check", out, "--against", script, "--input", "zeros:[3,3,8,8]")
+    assert refused.code == 1
+    assert "input_0" in refused.words
+
+
+def test_onnx_without_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out.ts"
+    assert nacelle("compile", TWO_HEADS, "-o", out, *REFERENCE, "-i", "[2,3,32,32]").code == 0
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    outcome = nacelle("check", out, "--against", TWO_HEADS)
+    told = f"onnxruntime is not installed: {TWO_HEADS} is run as TorchScript that is made of it\n"
+    assert (outcome.code, outcome.err) == (0, told)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    outcome = nacelle("check", out, "--against", TWO_HEADS)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "is run with the package onnxruntime, or read with the package onnx, which is not installed" in outcome.words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["-i", "x=float32[1..16:20,3,8,8]"], 2, "1, 20 and 16 must ascend"),
+        (["-i", "float32[1,3,8,8]", "-i", "float32[1]"], 1, "2"),
+        (["-i", "float32[1,4,8,8]"], 1, "to have 3 channels, but got 4 channels instead"),
+        (["-i", "float32[1,3,8,8]", "--backend", "tensorrt_9"], 1, "there is no backend 'tensorrt_9'"),
+        (["-i", "float32[1,3,8,8]", "--fp16"], 1, "fp16: the reference engine has no such build option"),
+        (["-i", "float32[1,3,8,8]", "--workspace", "4X"], 2, "--workspace takes a number of bytes, such as 512M or 4G"),
+        (["-i", "float32[1,3,8,8]", "--abi", "2"], 1, "2"),
+        (["-i", "float32[1,3,8,8]", "--name", "a b"], 1, "must be an identifier"),
+        ([], 2, "a TorchScript model does not tell what it takes: give --input for each of x"),
+    ],
+)
+def test_what_cannot_be_compiled(script: Path, arguments: list[str], code: int, words: str, tmp_path: Path) -> None:
+    backend = [] if "--backend" in arguments else REFERENCE
+    outcome = nacelle("compile", script, "-o", tmp_path / "out.ts", *backend, *arguments)
+    assert (outcome.code, outcome.out) == (code, "")
+    assert words in outcome.words
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_it_cannot_be_written_nothing_is_built(script: Path, tmp_path: Path) -> None:
+    for out, words in ((tmp_path / "no" / "out.ts", "there is no folder"), (tmp_path / "folder.ts", "it is a folder")):
+        (tmp_path / "folder.ts").mkdir(exist_ok=True)
+        outcome = nacelle("compile", script, "-o", out, "--backend", "tensorrt_9", "-i", "[1,3,8,8]")
+        assert (outcome.code, outcome.out) == (1, "")
+        assert f"cannot write {out}: {words}" in outcome.words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("broken.onnx", "broken.onnx"),
+        ("broken.pt2", "broken.pt2 cannot be read as what torch.export.save writes"),
+        ("broken.ts", "broken.ts is no model that can be read here: give ONNX (.onnx)"),
+    ],
+)
+def test_models_that_cannot_be_read(name: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"not a model")
+    outcome = nacelle("compile", path, "-o", tmp_path / "out.ts", *REFERENCE)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert words in outcome.words
+    assert list(tmp_path.iterdir()) == [path]
+    missing = nacelle("compile", tmp_path / f"no_{name}", "-o", tmp_path / "out.ts")
+    assert (missing.code, f"there is no file {tmp_path}/no_{name}" in missing.words) == (1, True)
+
+
+class Unpickled:
+    """Says so."""
+
+    seen = False
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        Unpickled.seen = True
+
+
+def changed(exported: Path, path: Path, change: Callable[[str, bytes], bytes], added: str | None = None) -> Path:
+    """A copy of an exported program with other contents."""
+    with zipfile.ZipFile(exported) as archive, zipfile.ZipFile(path, "w") as out:
+        for item in archive.infolist():
+            out.writestr(item.filename, change(item.filename, archive.read(item)))
+        if added is not None:
+            out.writestr(archive.namelist()[0].split("/")[0] + added, b"")
+    return path
+
+
+def with_pickled_weight(exported: Path, path: Path) -> Path:
+    """A copy of an exported program one of whose weights is a pickle of an object."""
+    held = Unpickled()
+    held.__dict__["a"] = 1
+    pickled = io.BytesIO()
+    torch.save(held, pickled)
+
+    def change(name: str, content: bytes) -> bytes:
+        if name.endswith("/model_weights_config.json"):
+            return content.replace(b'"use_pickle": false', b'"use_pickle": true', 1)
+        return pickled.getvalue() if name.endswith("/weight_0") else content
+
+    return changed(exported, path, change)
+
+
+def test_an_exported_program_that_brings_objects_is_not_unpickled(exported: Path, tmp_path: Path) -> None:
+    path = with_pickled_weight(exported, tmp_path / "exported.pt2")
+    outcome = nacelle("compile", path, "-o", tmp_path / "out.ts", *REFERENCE)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "exported.pt2 cannot be read as what torch.export.save writes: " in outcome.words
+    assert not Unpickled.seen
+    assert os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD") is None
+    with pytest.raises(Exception):  # noqa: B017 - it is no tensor; that torch would unpickle it is what counts
+        torch.export.load(str(path))
+    assert Unpickled.seen
+
+
+@pytest.fixture(scope="module")
+def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("models") / "dynamic.pt2"
+    batch = torch.export.Dim("batch", min=2, max=8)
+    program = torch.export.export(seeded(TwoHeads), (torch.rand(4, 3, 8, 8),), dynamic_shapes=({0: batch},))
+    torch.export.save(program, str(path))
+    return path
+
+
+def test_an_exported_program_whose_sizes_are_code_is_refused(dynamic: Path, tmp_path: Path) -> None:
+    loaded = load_model(dynamic)
+    assert isinstance(loaded, torch.export.ExportedProgram)
+
+    def change(name: str, content: bytes) -> bytes:
+        return re.sub(rb'"expr_str": "[^"]+"', b'"expr_str": "exec(chr(49))"', content)
+
+    hostile = changed(dynamic, tmp_path / "hostile.pt2", change)
+    assert hostile.read_bytes() != dynamic.read_bytes()
+    with pytest.raises(
+        CommandError, match=r"hostile\.pt2 has a size that is no arithmetic, 'exec\(chr\(49\)\)' in .*model"
+    ):
+        load_model(hostile)
+
+
+def test_an_exported_program_with_an_opaque_object_is_refused(exported: Path, tmp_path: Path) -> None:
+    prefix = torch.export.pt2_archive.constants.OPAQUE_OBJ_FILENAME_PREFIX
+    hostile = changed(exported, tmp_path / "hostile.pt2", lambda _, content: content, f"/data/constants/{prefix}0")
+    with pytest.raises(CommandError, match=r"hostile\.pt2 brings a pickled object, .*0, which is not unpickled here"):
+        load_model(hostile)
+
+
+def test_what_is_checked_has_to_be_known(tmp_path: Path) -> None:
+    torch.jit.script(seeded(Head)).save(str(tmp_path / "head.ts"))
+    outcome = nacelle("check", tmp_path / "head.ts", "--against", tmp_path / "head.ts")
+    assert outcome.code == 1
+    assert "the dtype and shape of argument x are not known" in outcome.words
+    given = ["--input", "random:float32[2,8]"]
+    assert nacelle("check", tmp_path / "head.ts", "--against", tmp_path / "head.ts", *given).code == 0
