@@ -74,6 +74,7 @@ def run_mkdocs(folder: Path) -> Path:
     # Only what mkdocs needs of the environment, so that nothing else gets into the pages.
     environment = {
         "HOME": str(folder),
+        "NO_MKDOCS_2_WARNING": "1",
         "PATH": os.environ.get("PATH", ""),
         "PYTHONPATH": os.pathsep.join(sys.path),
         "SOURCE_DATE_EPOCH": "315532800",
@@ -84,7 +85,6 @@ def run_mkdocs(folder: Path) -> Path:
         "mkdocs",
         "build",
         "--strict",
-        "--quiet",
         "--config-file",
         str(folder / "mkdocs.yml"),
     ]

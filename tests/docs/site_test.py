@@ -54,6 +54,10 @@ def test_every_page_of_the_folder_is_on_the_site() -> None:
     assert {"index.html", "reference/python.html", "reference/cpp.html"} <= PAGES.keys()
 
 
+def test_every_page_is_in_the_navigation() -> None:
+    assert PAGES.keys() - {"404.html"} <= {link.partition("#")[0] for link in LINKS["index.html"].links}
+
+
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_a_page_loads_files_of_the_site_alone(name: str) -> None:
     assert LINKS[name].loads
