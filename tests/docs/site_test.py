@@ -13,6 +13,7 @@ import pytest
 import torch_nacelle as nacelle
 
 HEADERS = sorted([*Path("runtime").glob("*.h"), *Path("core").rglob("*.h")])
+assert HEADERS
 
 
 def read_site() -> dict[str, bytes]:
