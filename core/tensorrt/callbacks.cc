@@ -110,6 +110,25 @@ void ReportLayerTime(Head* head, const char* layer, float milliseconds) noexcept
   GuardVoid("The report of a layer's time", [&] { Target<LayerTimes>(head).Report(layer, milliseconds); });
 }
 
+// --- IProgressMonitor
+// -------------------------------------------------------------------------------------------------
+
+InterfaceInfo ProgressMonitorInfo(const Head*) noexcept { return {"IProgressMonitor", 1, 0}; }
+
+void PhaseStart(Head* head, const char* phase, const char* parent, int32_t steps) noexcept {
+  GuardVoid("The report of a build's progress",
+            [&] { Target<BuildProgress>(head).PhaseStarted(phase, parent, steps); });
+}
+
+bool StepComplete(Head* head, const char* phase, int32_t step) noexcept {
+  return Guard("The report of a build's progress", false,
+               [&] { return Target<BuildProgress>(head).StepDone(phase, step); });
+}
+
+void PhaseFinish(Head* head, const char* phase) noexcept {
+  GuardVoid("The report of a build's progress", [&] { Target<BuildProgress>(head).PhaseDone(phase); });
+}
+
 }  // namespace
 
 // --- IErrorRecorder
@@ -200,6 +219,19 @@ Profiler::Profiler(const SlotTable& table, LayerTimes& target)
                    {Method::kProfiler_destroy, Erase(Destroy)},
                    {Method::kProfiler_delete, Erase(Destroy)},
                    {Method::kProfiler_reportLayerTime, Erase(ReportLayerTime)},
+               },
+               &target) {}
+
+ProgressMonitor::ProgressMonitor(const SlotTable& table, BuildProgress& target)
+    : Callback(table, Interface::kProgressMonitor,
+               {
+                   {Method::kProgressMonitor_getAPILanguage, Erase(Language)},
+                   {Method::kProgressMonitor_getInterfaceInfo, Erase(ProgressMonitorInfo)},
+                   {Method::kProgressMonitor_destroy, Erase(Destroy)},
+                   {Method::kProgressMonitor_delete, Erase(Destroy)},
+                   {Method::kProgressMonitor_phaseStart, Erase(PhaseStart)},
+                   {Method::kProgressMonitor_stepComplete, Erase(StepComplete)},
+                   {Method::kProgressMonitor_phaseFinish, Erase(PhaseFinish)},
                },
                &target) {}
 

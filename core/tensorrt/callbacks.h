@@ -1,4 +1,4 @@
-// Objects that TensorRT calls: logger, output allocator, error recorder, profiler.
+// Objects that TensorRT calls: logger, output allocator, error recorder, profiler, progress monitor.
 //
 // TensorRT wants objects of its own C++ classes. Each class here is such an object, with a virtual table filled by
 // hand in the order of the release at hand, which forwards to a plain C++ interface that users of core/ implement.
@@ -112,6 +112,25 @@ class LayerTimes {
 class Profiler final : public Callback {
  public:
   Profiler(const SlotTable& table, LayerTimes& target);
+};
+
+// Hears about the phases of a build, which nest: "Building Engine" has parts of its own. Called by the thread that
+// builds and by threads of TensorRT's own, several at once. Strings are valid during the call.
+class BuildProgress {
+ public:
+  virtual ~BuildProgress() = default;
+
+  // `parent` is null for the outermost phase.
+  virtual void PhaseStarted(const char* phase, const char* parent, int32_t steps) = 0;
+  // Step `step` (from 0) is done. False: the build is to be given up.
+  virtual bool StepDone(const char* phase, int32_t step) = 0;
+  virtual void PhaseDone(const char* phase) = 0;
+};
+
+// nvinfer1::IProgressMonitor (10.0 and later). What its target throws gives the build up.
+class ProgressMonitor final : public Callback {
+ public:
+  ProgressMonitor(const SlotTable& table, BuildProgress& target);
 };
 
 // A list of errors. All methods may be called by several threads at once.

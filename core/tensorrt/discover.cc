@@ -108,15 +108,17 @@ class List {
   std::set<std::string> seen_;
 };
 
-void AddNamed(List& list) {
-  for (const std::string& part : SplitPath(std::getenv(kPathVariable))) {
-    std::error_code ignored;
-    if (fs::is_directory(part, ignored)) {
-      list.AddFolder(part, kPathVariable);
-    } else {
-      list.AddFile(part, kPathVariable);
-    }
+void AddPlace(List& list, const std::string& place, const std::string& source) {
+  std::error_code ignored;
+  if (fs::is_directory(place, ignored)) {
+    list.AddFolder(place, source);
+  } else {
+    list.AddFile(place, source);
   }
+}
+
+void AddNamed(List& list) {
+  for (const std::string& part : SplitPath(std::getenv(kPathVariable))) AddPlace(list, part, kPathVariable);
 }
 
 void AddLoaded(List& list) {
@@ -176,6 +178,12 @@ std::vector<Candidate> Discover() {
   AddLoaded(list);
   AddPackages(list);
   AddSystem(list);
+  return list.Take();
+}
+
+std::vector<Candidate> DiscoverIn(const std::string& place) {
+  List list;
+  AddPlace(list, place, "given by path");
   return list.Take();
 }
 

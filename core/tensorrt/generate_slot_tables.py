@@ -1,6 +1,6 @@
 """Writes slot_tables.h and slot_tables.cc from the slot tables in third_party/tensorrt/abi.
 
-    generate_slot_tables.py --header slot_tables.h --source slot_tables.cc TABLE.json...
+    generate_slot_tables.py --header slot_tables.h --source slot_tables.cc --rtx RTX.json TABLE.json...
 
 The tables say what NVIDIA's headers of each release declare. Before anything is written they are compared with each
 other: what the binding takes for granted (an enumerator keeps its value, a class of one major release only grows at
@@ -27,24 +27,30 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Classes that only the building of engines needs. The runtime's code and the reference engine's do not.
-BUILDER_SIDE = words(
-    """Builder IBuilder BuilderConfig IBuilderConfig NetworkDefinition INetworkDefinition OptimizationProfile
-    IOptimizationProfile Tensor TimingCache Parser ParserError ProgressMonitor"""
-)
+# The ONNX parser's classes: their headers are known up to 10.1 only, and they move within a major release.
+# core/tensorrt/builder/onnx_parser.cc has the slots that are used.
+CLASSES_LEFT_OUT = words("Parser ParserError")
 
-# Enums whose values legitimately move between releases (a C++ enum can hold one value only), and the ONNX parser's
-# error codes, which share their name with the runtime's.
-ENUMS_LEFT_OUT = words(
-    """nvinfer1::BuilderFlag nvinfer1::NetworkDefinitionCreationFlag nvinfer1::PreviewFeature nvinfer1::TacticSource
-    nvonnxparser::ErrorCode"""
-)
+# The parser's error codes share their name with the runtime's.
+ENUMS_LEFT_OUT = words("nvonnxparser::ErrorCode")
+
+# Enums that move between releases. A C++ enum can hold one value only, so they are looked up by table.
+FLAG_ENUMS = words("BuilderFlag NetworkDefinitionCreationFlag PreviewFeature TacticSource")
+
+# Classes with many functions that change, of which a few are called. The others get no enumerator, and these classes
+# no layout.
+CALLED = {
+    "NetworkDefinition": words("getNbInputs getInput getNbOutputs getOutput setName"),
+    "Tensor": words("getName getDimensions getType isShapeTensor"),
+}
 
 # Methods whose parameters or result changed between releases, with the reason that the code above them copes.
 # A change that is not listed here stops the generation: look at the callers before adding it.
 SIGNATURE_CHANGES = {
     "Runtime_deserializeCudaEngine": "8.x takes a third, unused pointer; handles.cc passes null there",
     "CudaEngine_createExecutionContext": "10.0 added the allocation strategy; handles.cc passes it from there on",
+    "BuilderConfig_setMaxAuxStreams": "11.0 returns whether it was accepted; nobody looks at it before",
+    "OptimizationProfile_setDimensions": "8.x takes Dims by value; builder/objects.cc does so there",
 }
 
 DESTRUCTORS = {"complete": "destroy", "deleting": "delete"}
@@ -62,6 +68,7 @@ class Function:
 
     method: str  # the enumerator without its k: "CudaEngine_getName"
     signature: str  # result, parameters and constness without what differs by release on purpose
+    slot: int
 
 
 @dataclass
@@ -73,6 +80,7 @@ class Table:
     classes: dict[str, list[Function]]
     enums: dict[str, dict[str, int]]
     structs: dict[str, dict[str, Any]]
+    flags: dict[str, int]  # "BuilderFlag_TF32": its value
 
 
 @dataclass
@@ -82,6 +90,7 @@ class Model:
     tables: list[Table]
     interfaces: list[str] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
     enums: dict[str, dict[str, int]] = field(default_factory=dict)
     structs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -144,7 +153,8 @@ def read_class(where: str, name: str, entries: Sequence[dict[str, Any]]) -> list
         if method in seen:
             raise TableError(f"{where}: {name} has two functions that would both be called {method}")
         seen.add(method)
-        functions.append(Function(method, signature_of(entry)))
+        if name not in CALLED or base in CALLED[name]:
+            functions.append(Function(method, signature_of(entry), slot))
     return functions
 
 
@@ -164,14 +174,16 @@ def read_table(path: Path) -> Table:
     classes: dict[str, list[Function]] = {}
     for qualified, entries in data["classes"].items():
         name = normalise_class(qualified, implementations)
-        if name in BUILDER_SIDE:
+        if name in CLASSES_LEFT_OUT:
             continue
         if name in classes:
             raise TableError(f"{path.name}: two classes are both called {name}; the second is {qualified}")
         classes[name] = read_class(path.name, name, entries)
-    enums = {last_component(n): dict(e["values"]) for n, e in data["enums"].items() if n not in ENUMS_LEFT_OUT}
+    values = {last_component(n): dict(e["values"]) for n, e in data["enums"].items() if n not in ENUMS_LEFT_OUT}
+    enums = {name: of_enum for name, of_enum in values.items() if name not in FLAG_ENUMS}
+    flags = {f"{e}_{n.removeprefix('k')}": v for e in sorted(FLAG_ENUMS) for n, v in values.get(e, {}).items()}
     structs = {last_component(n): s for n, s in data["structs"].items()}
-    return Table(release, release_key(release), classes, enums, structs)
+    return Table(release, release_key(release), classes, enums, structs, flags)
 
 
 def merge_enums(model: Model) -> None:
@@ -215,6 +227,7 @@ def merge_methods(model: Model) -> None:
                     )
     model.interfaces = sorted(by_interface)
     model.methods = [m for i in model.interfaces for m in by_interface[i]]
+    model.flags = sorted({flag for table in model.tables for flag in table.flags})
 
 
 def check_growth(tables: Sequence[Table]) -> None:
@@ -226,8 +239,8 @@ def check_growth(tables: Sequence[Table]) -> None:
         if old.key[0] != new.key[0]:
             continue
         for interface, functions in old.classes.items():
-            later = new.classes.get(interface, [])[: len(functions)]
-            if later and [f.method for f in later] != [f.method for f in functions]:
+            later = {f.method: f.slot for f in new.classes.get(interface, [])}
+            if later and any(later.get(f.method) != f.slot for f in functions):
                 raise TableError(f"{interface} of {new.name} does not begin as in {old.name}, same major release")
 
 
@@ -271,12 +284,32 @@ def write_header(model: Model) -> str:
     about = "Virtual functions of any release. _destroy and _delete are the complete and the deleting destructor."
     out.append(enum_text(about, "Method", "uint16_t", (f"k{m}" for m in model.methods)))
     out.append(f"inline constexpr size_t kMethodCount = {len(model.methods)};\n\n")
+    about = "Bits of flags that have another number in another release: kEnum_ENUMERATOR."
+    out.append(enum_text(about, "Flag", "uint8_t", (f"k{f}" for f in model.flags)))
+    out.append(f"inline constexpr size_t kFlagCount = {len(model.flags)};\n\n")
     for name in sorted(model.enums):
         values = sorted(model.enums[name].items(), key=lambda item: item[1])
         out.append(enum_text(f"nvinfer1's {name}.", name, "int32_t", (f"{k} = {v}" for k, v in values)))
     out.append("namespace layout {\n" + struct_facts(model.structs) + "\n}  // namespace layout\n\n")
     out.append(f"}}  // namespace nacelle::tensorrt\n\n#endif  // {guard}\n")
     return "".join(out)
+
+
+def read_rtx(path: Path, tables: Sequence[Table]) -> Table:
+    """TensorRT-RTX's table: that of a TensorRT release, but for the slots that its file tells."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    base = next((table for table in tables if table.name == data["base"]), None)
+    if base is None:
+        raise TableError(f"{path.name}: there is no table of {data['base']}, which it builds on")
+    moved = {f"{c}_{name}": slot for c, slots in data["slots"].items() for name, slot in slots.items()}
+    unknown = moved.keys() - {f.method for functions in base.classes.values() for f in functions}
+    if unknown:
+        raise TableError(f"{path.name}: {base.name} has no {', '.join(sorted(unknown))}")
+    classes: dict[str, list[Function]] = {}
+    for name, functions in base.classes.items():
+        here = [Function(f.method, f.signature, moved.get(f.method, f.slot)) for f in functions]
+        classes[name] = sorted((f for f in here if f.slot >= 0), key=lambda f: f.slot)
+    return Table(data["release"], base.key, classes, base.enums, base.structs, base.flags)
 
 
 class ArrayPool:
@@ -303,22 +336,26 @@ class ArrayPool:
         return "".join(out)
 
 
-def write_source(model: Model) -> str:
+def write_source(model: Model, rtx: Table) -> str:
     """The text of slot_tables.cc."""
     layouts = ArrayPool("kLayout", "Method")
     layout_lists = ArrayPool("kLayouts", "std::span<const Method>")
     slots = ArrayPool("kSlots", "int16_t")
+    flags = ArrayPool("kFlags", "int8_t")
     rows = []
-    for table in model.tables:
-        slot_of = {f.method: i for functions in table.classes.values() for i, f in enumerate(functions)}
+    for table in [*model.tables, rtx]:
+        slot_of = {f.method: f.slot for functions in table.classes.values() for f in functions}
         slot_row = slots.name([str(slot_of.get(m, -1)) for m in model.methods])
+        flag_row = flags.name([str(table.flags.get(f, -1)) for f in model.flags])
         per_interface = [
-            layouts.name([f"Method::k{f.method}" for f in table.classes.get(i, [])]) for i in model.interfaces
+            layouts.name([f"Method::k{f.method}" for f in table.classes.get(i, []) if i not in CALLED])
+            for i in model.interfaces
         ]
         wide = "true" if "Dims64" in table.structs else "false"
         numbers = ", ".join(str(n) for n in table.key)
-        rows.append(f"    {{{{{numbers}}}, {wide}, {slot_row}, {layout_lists.name(per_interface)}}},\n")
+        rows.append(f"{{{{{numbers}}}, {wide}, {slot_row}, {layout_lists.name(per_interface)}, {flag_row}}}")
     names = "".join(f'    "{m.replace("_", "::", 1)}",\n' for m in model.methods)
+    flag_names = "".join(f'    "{f.replace("_", "::k", 1)}",\n' for f in model.flags)
     interface_names = "".join(f'    "{i}",\n' for i in model.interfaces)
     return (
         BANNER
@@ -326,15 +363,22 @@ def write_source(model: Model) -> str:
         + layouts.text()
         + layout_lists.text()
         + slots.text()
+        + flags.text()
         + "constexpr SlotTable kTables[] = {\n"
-        + "".join(rows)
-        + "};\nconstexpr const char* kMethodNames[] = {\n"
+        + "".join(f"    {row},\n" for row in rows[:-1])
+        + f"}};\nconstexpr SlotTable kRtxTable = {rows[-1]};\n"
+        + "constexpr const char* kMethodNames[] = {\n"
         + names
         + "};\nconstexpr const char* kInterfaceNames[] = {\n"
         + interface_names
+        + "};\nconstexpr const char* kFlagNames[] = {\n"
+        + flag_names
         + "};\n\n}  // namespace\n\n"
         + "std::span<const SlotTable> SlotTables() { return kTables; }\n\n"
+        + "const SlotTable& RtxSlotTable() { return kRtxTable; }\n\n"
+        + f"Release RtxRelease() {{ return {{{rtx.name.replace('.', ', ')}}}; }}\n\n"
         + "const char* MethodName(Method method) { return kMethodNames[static_cast<size_t>(method)]; }\n\n"
+        + "const char* FlagName(Flag flag) { return kFlagNames[static_cast<size_t>(flag)]; }\n\n"
         + "const char* InterfaceName(Interface interface) {"
         + " return kInterfaceNames[static_cast<size_t>(interface)]; }\n\n"
         + "}  // namespace nacelle::tensorrt\n"
@@ -346,15 +390,17 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--header", type=Path, required=True)
     parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--rtx", type=Path, required=True)
     parser.add_argument("tables", type=Path, nargs="+")
     args = parser.parse_args(argv)
     try:
         model = build_model(read_table(path) for path in args.tables)
+        rtx = read_rtx(args.rtx, model.tables)
     except TableError as error:
         print(f"generate_slot_tables: {error}", file=sys.stderr)
         return 1
     args.header.write_text(write_header(model), encoding="utf-8")
-    args.source.write_text(write_source(model), encoding="utf-8")
+    args.source.write_text(write_source(model, rtx), encoding="utf-8")
     return 0
 
 

@@ -54,12 +54,11 @@ class Handle {
 // nvinfer1::IHostMemory: bytes that TensorRT allocated.
 class HostMemory final : public Handle {
  public:
+  // `object` is an IHostMemory.
+  explicit HostMemory(std::shared_ptr<const Object> object) : Handle(std::move(object)) {}
+
   // Valid as long as this handle.
   std::string_view bytes() const;
-
- private:
-  friend class CudaEngine;
-  using Handle::Handle;
 };
 
 class ExecutionContext;

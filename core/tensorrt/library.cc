@@ -14,9 +14,6 @@
 namespace nacelle::tensorrt {
 namespace {
 
-// Releases whose interface TensorRT-RTX has: 1.7.1 was seen to follow 11.1.
-constexpr Release kRtxInterface = {11, 1, 0, 106};
-
 constexpr const char* kCreateRuntime = "createInferRuntime_INTERNAL";
 constexpr const char* kGetVersion = "getInferLibVersion";
 constexpr const char* kGetBuild = "getInferLibBuildVersion";
@@ -51,7 +48,7 @@ void RequireEntryPoints(const std::string& path, void* file) {
 
 const SlotTable& TableOf(const std::string& path, LibraryKind kind, const Release& release) {
   try {
-    return TableFor(kind == LibraryKind::kRtx ? kRtxInterface : release);
+    return kind == LibraryKind::kRtx ? RtxSlotTable() : TableFor(release);
   } catch (const LibraryError& error) {
     throw LibraryError(Cat(path, " cannot be used: ", error.what()));
   }

@@ -23,6 +23,7 @@ struct SlotTable {
   bool dims64 = false;                               // extents of Dims are 64-bit (10.0 and later), 32-bit before
   std::span<const int16_t> slots;                    // by Method: its slot, or -1 where this release lacks it
   std::span<const std::span<const Method>> layouts;  // by Interface: its methods in slot order; empty: not there
+  std::span<const int8_t> flags;                     // by Flag: the number of its bit, or -1 where this release lacks it
 
   // The slot of `method` in its class's virtual table, or -1 where this release lacks it.
   int slot(Method method) const {
@@ -30,6 +31,12 @@ struct SlotTable {
     return index < slots.size() ? slots[index] : -1;
   }
   bool has(Method method) const { return slot(method) >= 0; }
+
+  // The number of the bit that `flag` is, or -1 where this release lacks it.
+  int bit(Flag flag) const {
+    const auto index = static_cast<size_t>(flag);
+    return index < flags.size() ? flags[index] : -1;
+  }
 
   // The methods of `interface` in slot order; empty where this release lacks it.
   std::span<const Method> layout(Interface interface) const {
@@ -41,6 +48,13 @@ struct SlotTable {
 // Every table, ascending by release.
 std::span<const SlotTable> SlotTables();
 
+// That of TensorRT-RTX, whose releases count for themselves: the table of the TensorRT release whose interface it has,
+// with the slots that differ (third_party/tensorrt/rtx). Its `release` is TensorRT's. Its layouts are for callbacks.
+const SlotTable& RtxSlotTable();
+
+// The release of TensorRT-RTX that RtxSlotTable() was made for, as it counts them: 1.7.1.116.
+Release RtxRelease();
+
 // The table to use with a library of `release`: that of the newest known release of the same major one that is not
 // newer. Classes only grow at their end within a major release, so it is right for what it lists. The build number
 // is not looked at (8.x libraries do not tell theirs).
@@ -48,8 +62,10 @@ std::span<const SlotTable> SlotTables();
 // one, since a table would then name methods that the library lacks. The message lists what is known.
 const SlotTable& TableFor(const Release& release);
 
-// "CudaEngine::getName", "Runtime::deserializeCudaEngine_streamReader"; "CudaEngine". Static strings.
+// "CudaEngine::getName", "Runtime::deserializeCudaEngine_streamReader"; "BuilderFlag::kTF32"; "CudaEngine". Static
+// strings.
 const char* MethodName(Method method);
+const char* FlagName(Flag flag);
 const char* InterfaceName(Interface interface);
 
 }  // namespace nacelle::tensorrt

@@ -2,9 +2,16 @@
 
 from typing import Literal, TypeAlias
 
-Backend: TypeAlias = Literal["reference"]
+import torch_nacelle as nacelle
+
+Backend: TypeAlias = Literal["reference", "tensorrt", "tensorrt_rtx"]
 
 
 def device_of(backend: Backend) -> str:
     """The device on which engines of a backend run."""
     return "cpu" if backend == "reference" else "cuda"
+
+
+def build_options(backend: Backend) -> nacelle.BuildOptions:
+    """Exact float32, and of TensorRT's kernels its own ones, so that its releases need neither cuBLAS nor cuDNN."""
+    return {} if backend == "reference" else {"tf32": False, "tactic_sources": []}

@@ -3,7 +3,7 @@
 import torch
 
 import torch_nacelle as nacelle
-from examples.common.backend import Backend
+from examples.common.backend import Backend, build_options, device_of
 from examples.faces.detector import MAX_CROPS, MAX_SIDE, ONET_SIDE, RNET_SIDE, WINDOW, FaceDetector
 
 
@@ -22,4 +22,4 @@ def _crops(side: int) -> nacelle.Input:
 
 def compile_detector(detector: FaceDetector, backend: Backend) -> torch.jit.ScriptModule:
     """Compiles the three networks to engines of `backend`, and all that is around them to TorchScript."""
-    return nacelle.compile(detector, engine_inputs(), backend=backend)
+    return nacelle.compile(detector.to(device_of(backend)), engine_inputs(), backend=backend, **build_options(backend))

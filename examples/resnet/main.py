@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 import torch_nacelle as nacelle
-from examples.common.backend import Backend, device_of
+from examples.common.backend import Backend, build_options, device_of
 from examples.common.fresh_process import FreshProcessError, run_in_fresh_process
 from examples.common.terminal import engine_table, largest_difference, make_console, step, user_path
 from examples.resnet.network import seeded_resnet18
@@ -48,7 +48,7 @@ def _run(console: Console, output: Path, backend: Backend, batch: int, side: int
     output.mkdir(parents=True, exist_ok=True)
     program = output / "resnet.ts"
     with step(console, f"Build an engine ({backend})"):
-        plan = nacelle.build_engine(network, [images_input], backend=backend)
+        plan = nacelle.build_engine(network, [images_input], backend=backend, **build_options(backend))
     with step(console, f"Embed it, save {program.name}"):
         nacelle.embed(plan, name="ResNet").save(str(program))
     device = device_of(backend)

@@ -22,6 +22,9 @@ void BindMachine(pybind11::module_& m);
 // Where the time of calls goes.
 void BindProfiles(pybind11::module_& m);
 
+// TensorRT's builders, and plans from ONNX models.
+void BindBuilders(pybind11::module_& m);
+
 // Plans: embed them, build them for the reference engine, read their headers.
 void BindPlans(pybind11::module_& m);
 

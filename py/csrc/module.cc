@@ -10,6 +10,7 @@ PYBIND11_MODULE(_C, m) {
   nacelle::runtime::Register();
   nacelle::python::BindPrograms(m);
   nacelle::python::BindPlans(m);
+  nacelle::python::BindBuilders(m);
   nacelle::python::BindSettings(m);
   nacelle::python::BindMachine(m);
   nacelle::python::BindProfiles(m);

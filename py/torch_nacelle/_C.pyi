@@ -1,5 +1,7 @@
 """What the extension module offers to the package. Not public."""
 
+from collections.abc import Callable
+
 import torch
 
 DEFAULT_ABI_VERSION: int
@@ -77,6 +79,35 @@ def embed(
     abi_version: int,
     hardware_compatible: bool,
 ) -> torch._C.ScriptModule: ...
+
+class BuilderInfo:
+    @property
+    def path(self) -> str: ...
+    @property
+    def parser(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def release(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def onnx_opset(self) -> int: ...
+    @property
+    def problem(self) -> str: ...
+
+def builders(path: str) -> list[BuilderInfo]: ...
+def build_tensorrt(
+    library: str,
+    parser: str,
+    onnx: bytes,
+    onnx_path: str,
+    name: str,
+    profiles: list[dict[str, tuple[list[int], list[int], list[int]]]],
+    options: dict[str, object],
+    timing_cache: bytes | None,
+    progress: Callable[[str, str, int, int], bool] | None,
+) -> tuple[bytes, bytes | None]: ...
 def build_reference(
     module: torch._C.ScriptModule,
     name: str,

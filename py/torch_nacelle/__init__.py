@@ -15,6 +15,9 @@ Errors are subclasses of ``nacelle.Error``; each says what was found, what was w
 from torch_nacelle import _load as _load  # first: it registers, or says why it cannot
 from torch_nacelle._build import build_engine
 from torch_nacelle._build_info import TORCH_RELEASE, VERSION
+from torch_nacelle._build_options import BuildOptions
+from torch_nacelle._check import CheckReport, OutputCheck, check
+from torch_nacelle._compare import Comparison
 from torch_nacelle._compile import compile
 from torch_nacelle._embed import embed
 from torch_nacelle._input import Input
@@ -24,6 +27,7 @@ from torch_nacelle._program import EngineInfo, Program, convert, read
 from torch_nacelle._settings import Settings, allow_engine_host_code, configure, keep_plans_in_memory, to
 from torch_nacelle.errors import (
     AbiError,
+    CheckError,
     DeviceError,
     Error,
     ExecutionError,
@@ -37,6 +41,10 @@ __version__ = VERSION
 __all__ = [
     "TORCH_RELEASE",
     "AbiError",
+    "BuildOptions",
+    "CheckError",
+    "CheckReport",
+    "Comparison",
     "DeviceError",
     "EngineInfo",
     "Error",
@@ -45,6 +53,7 @@ __all__ = [
     "InputError",
     "LayerTime",
     "LibraryError",
+    "OutputCheck",
     "PhaseTime",
     "PlanError",
     "Profile",
@@ -54,6 +63,7 @@ __all__ = [
     "__version__",
     "allow_engine_host_code",
     "build_engine",
+    "check",
     "compile",
     "configure",
     "convert",

@@ -1,105 +1,138 @@
-"""From a module to a plan."""
+"""From a model to a plan."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
+from typing_extensions import Unpack
 
-from torch_nacelle import _C
-from torch_nacelle._input import Input, dtype_name
+from torch_nacelle._build_options import BuildOptions, check_options, check_options_for_reference
+from torch_nacelle._builders import Backend, Choice, choose_builder, tell
+from torch_nacelle._input import Input
+from torch_nacelle._progress import Display, display
+from torch_nacelle._reference_build import build_reference
+from torch_nacelle._sources import Inputs, Model, bind, cuda_device, names_of_outputs
+from torch_nacelle._tensorrt_build import build_tensorrt, export_model
 from torch_nacelle.errors import InputError
 
-Backend: TypeAlias = Literal["reference"]
 Method: TypeAlias = Literal["auto", "script", "trace"]
 
-BACKENDS: tuple[str, ...] = ("reference",)
+METHODS: tuple[str, ...] = ("auto", "script", "trace")
 
 
 def build_engine(
-    module: torch.nn.Module,
-    inputs: Sequence[Input | torch.Tensor],
+    model: Model,
+    inputs: Inputs | None = None,
     *,
-    backend: Backend = "reference",
+    backend: Backend = "auto",
     name: str = "engine",
     output_names: Sequence[str] | None = None,
     data_dependent: Sequence[str] = (),
     method: Method = "auto",
+    progress: bool | None = None,
+    **options: Unpack[BuildOptions],
 ) -> bytes:
-    """Builds an engine that computes what `module` computes, and returns its plan.
+    """Builds an engine that computes what `model` computes, and returns its plan.
 
-    The plan holds a copy of the module in eval mode, weights included; `module` is left as it is.
+    The plan holds a copy of the model in eval mode, weights included; `model` is left as it is.
 
     Args:
-        module: An ``nn.Module`` or ``ScriptModule`` on the CPU whose forward takes the inputs as tensors, by position,
-            and returns a tensor, or a tuple or list of tensors.
-        inputs: What forward takes: tensors (their dtype and exact shape) or ``Input``.
-        backend: ``"reference"``: the reference engine, which runs on the CPU.
+        model: An ``nn.Module`` or ``ScriptModule`` whose forward takes the inputs as tensors, by position, and returns
+            a tensor, or a tuple or list of tensors; an ``ExportedProgram`` of torch.export of the same kind; or an ONNX
+            model, as a path or as bytes. For the reference engine it is on the CPU, for the others on any one device.
+        inputs: What the model takes: tensors (their dtype and exact shape) or ``Input``. For ONNX models they are given
+            by name or by position. Left out: what the model itself says, where that is an ONNX model or an
+            ``ExportedProgram`` with fixed shapes.
+        backend: ``"tensorrt"``; ``"tensorrt_rtx"``; ``"reference"``, the reference engine, which runs on the CPU; or
+            ``"auto"``: TensorRT where a CUDA device and a builder are found, else the reference engine. The logger
+            ``torch_nacelle`` says which it took, at level INFO, and so does the terminal.
         name: The engine's name.
-        output_names: The outputs' names; left out, ``output_0``, ``output_1`` …
-        data_dependent: Names of outputs whose shape follows from the inputs' values. Those that show themselves when
-            the module is tried need not be named.
-        method: How an ``nn.Module`` becomes TorchScript. ``"script"`` keeps control flow; ``"trace"`` follows one run
-            with made-up inputs; ``"auto"`` tries script, then trace.
+        output_names: The outputs' names; left out, ``output_0``, ``output_1`` …, or those of the ONNX model.
+        data_dependent: Names of outputs whose shape follows from the inputs' values, for the reference engine. Those
+            that show themselves when the module is tried need not be named. TensorRT finds them.
+        method: How an ``nn.Module`` becomes a graph. ``"script"`` keeps control flow; ``"trace"`` follows one run with
+            made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the others.
+        progress: Whether a terminal shows progress; None: where standard error is one.
+        options: See ``BuildOptions``.
 
     Returns:
-        The plan. The same module, weights and arguments give the same bytes.
+        The plan. The reference engine's is the same bytes for the same model, weights and arguments.
 
     Raises:
-        InputError: The module cannot be turned into TorchScript, fails on the inputs, or an argument is wrong.
+        InputError: The model cannot be turned into what the backend reads, fails on the inputs, or an argument is
+            wrong: for ONNX models found before anything is built.
+        LibraryError: No builder is found for the backend, or its release lacks an option.
+        KeyboardInterrupt: Ctrl-C was pressed; the build was cancelled and nothing is half written.
     """
-    if backend not in BACKENDS:
-        raise InputError(f"there is no backend {backend!r}; there are: {', '.join(BACKENDS)}")
-    described = [Input.of(value) for value in inputs]
-    if not described:
-        raise InputError("inputs is empty: an engine takes at least one tensor")
-    script = to_torchscript(module, described, method)
-    tuples = [
-        (
-            one.name or f"input_{index}",
-            dtype_name(one.dtype),
-            list(one.shape),
-            [(list(p.min), list(p.opt), list(p.max)) for p in one.profiles] if one.dynamic else [],
-        )
-        for index, one in enumerate(described)
-    ]
-    return _C.build_reference(script._c, name, tuples, list(output_names or ()), set(data_dependent))
+    return build(
+        model,
+        inputs,
+        backend=backend,
+        name=name,
+        output_names=output_names,
+        data_dependent=data_dependent,
+        method=method,
+        progress=progress,
+        options=options,
+    ).plan
 
 
-def to_torchscript(module: torch.nn.Module, inputs: Sequence[Input], method: Method) -> torch.jit.ScriptModule:
-    """`module` as TorchScript; a ScriptModule as it is."""
-    if isinstance(module, torch.jit.ScriptModule):
-        return module
-    if not isinstance(module, torch.nn.Module):
-        raise InputError(f"module must be an nn.Module or a ScriptModule, found {type(module).__name__}")
-    if method not in ("auto", "script", "trace"):
-        raise InputError(f"there is no method {method!r}; there are: auto, script, trace")
-    reasons = []
-    if method != "trace":
-        try:
-            return torch.jit.script(module)
-        except Exception as error:  # whatever the compiler raises is a reason
-            reasons.append(f"scripting it failed: {_first_lines(error)}")
-    if method != "script":
-        try:
-            return _trace(module, inputs)
-        except Exception as error:
-            reasons.append(f"tracing it failed: {_first_lines(error)}")
-    raise InputError(f"{type(module).__name__} cannot be turned into TorchScript; " + "; ".join(reasons))
+@dataclass(frozen=True)
+class Built:
+    """A plan and what is known of it.
+
+    Attributes:
+        plan: The plan.
+        choice: What built it.
+        inputs: Its inputs, named, in order.
+        output_names: Its outputs' names; None where the plan tells them.
+        device: The GPU that the model is on, where it is on one.
+    """
+
+    plan: bytes
+    choice: Choice
+    inputs: list[Input]
+    output_names: tuple[str, ...] | None
+    device: torch.device | None = None
 
 
-def _trace(module: torch.nn.Module, inputs: Sequence[Input]) -> torch.jit.ScriptModule:
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            traced: torch.jit.ScriptModule = torch.jit.trace(
-                module, tuple(one.example() for one in inputs), check_trace=False
-            )
-            return traced
-    finally:
-        module.train(was_training)
+def build(
+    model: Model,
+    inputs: Inputs | None,
+    *,
+    backend: str,
+    name: str,
+    output_names: Sequence[str] | None,
+    data_dependent: Sequence[str],
+    method: str,
+    progress: bool | None,
+    options: Mapping[str, object],
+    choice: Choice | None = None,
+) -> Built:
+    """``build_engine``, and what it chose: `choice` where that was made before."""
+    check_options(options)
+    if method not in METHODS:
+        raise InputError(f"there is no method {method!r}; there are: {', '.join(METHODS)}")
+    source, bound = bind(model, inputs)
+    names = names_of_outputs(source, output_names)
+    shown = display(progress)
+    choice = choice or choose(backend, options, shown)
+    if choice.builder is None:
+        plan = build_reference(source, bound, name, names or (), data_dependent, method, options)
+        return Built(plan, choice, bound, names)
+    exported = export_model(source, bound, choice.builder, names, method)
+    device = cuda_device(source)
+    plan = build_tensorrt(exported, bound, choice.builder, name, options, shown, device)
+    return Built(plan, choice, bound, exported.output_names, device)
 
 
-def _first_lines(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:4]) or type(error).__name__
+def choose(backend: str, options: Mapping[str, object], shown: Display) -> Choice:
+    """The builder, told where it was not named, and whether it has such options at all."""
+    check_options(options)
+    choice = choose_builder(backend, options.get("library"))  # type: ignore[arg-type]
+    if backend == "auto":
+        shown.line(tell(choice))
+    if choice.builder is None:
+        check_options_for_reference(options, choice.why)
+    return choice

@@ -1,73 +1,226 @@
-"""From a module to a program with engines in it."""
+"""From a model to a program with engines in it."""
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass
 
 import torch
+from typing_extensions import Unpack
 
 from torch_nacelle import _C
-from torch_nacelle._build import Backend, Method, build_engine
+from torch_nacelle._build import Built, Method, build, choose
+from torch_nacelle._build_options import BuildOptions
+from torch_nacelle._builders import Backend, Choice
+from torch_nacelle._check import check as run_check
+from torch_nacelle._check import precision_of
 from torch_nacelle._embed import embed
-from torch_nacelle._input import Input
+from torch_nacelle._progress import display
+from torch_nacelle._sources import Inputs, Model
 from torch_nacelle.errors import InputError
 
-Inputs: TypeAlias = Sequence[Input | torch.Tensor]
+# The records that keep names, and that keep whether an engine is hardware compatible.
+_KEEPS_NAMES = 4
+_KEEPS_HARDWARE_COMPATIBILITY = 5
 
 
 def compile(
-    module: torch.nn.Module,
-    inputs: Inputs | Mapping[str, Inputs],
+    model: Model,
+    inputs: Inputs | Mapping[str, Inputs] | None = None,
     *,
-    backend: Backend = "reference",
+    backend: Backend = "auto",
     name: str | None = None,
-    abi_version: int = _C.DEFAULT_ABI_VERSION,
+    output_names: Sequence[str] | None = None,
+    data_dependent: Sequence[str] = (),
+    device: str | torch.device | None = None,
+    abi_version: int | None = None,
     method: Method = "auto",
+    check: bool | Inputs = False,
+    progress: bool | None = None,
+    **options: Unpack[BuildOptions],
 ) -> torch.jit.ScriptModule:
-    """A TorchScript program that computes what `module` computes, with engines inside.
+    """A TorchScript program that computes what `model` computes, with engines inside.
 
-    With a list of inputs all of `module` becomes one engine. With a dict, the submodules that it names become engines
-    and the rest is scripted around them: ``nacelle.compile(detector, {"backbone": [...], "head.box": [...]})``.
+    With a list of inputs all of `model` becomes one engine. With a dict, the submodules that it names become engines
+    and the rest is scripted around them: ``nacelle.compile(detector, {"backbone": [...], "head.box": [...]})``. The
+    rest stays on its device, and nothing is copied between: engines on a GPU need the model on that GPU.
 
     Args:
-        module: The module, on the CPU for the reference engine; left as it is. In a hybrid program everything is in
-            eval mode.
+        model: The model, as ``build_engine`` takes it; left as it is. A hybrid program is made from an ``nn.Module``,
+            and everything in it is in eval mode.
         inputs: What its forward takes (see ``build_engine``), or for each submodule, by its path, what that takes.
         backend: Who builds and runs the engines; see ``build_engine``.
-        name: The engine's name; left out, the module's class. In a hybrid program engines are named after their paths.
-        abi_version: The version of the records; see ``embed``.
-        method: How what becomes an engine is turned into TorchScript; see ``build_engine``.
+        name: The engine's name; left out, the model's class or the ONNX file's name. In a hybrid program engines are
+            named after their paths.
+        output_names: See ``build_engine``; not for hybrid programs.
+        data_dependent: The same.
+        device: What the engines are for; see ``embed``. Left out: the CPU for the reference engine, else the model's
+            GPU or the current one.
+        abi_version: The version of the records; see ``embed``. Left out: 3, or the oldest that keeps what the engines
+            need: 4 where names alone do not tell the order of inputs and outputs, 5 for hardware compatibility.
+        method: How what becomes an engine is turned into a graph; see ``build_engine``.
+        check: Whether the program is compared to the model before it is returned; see ``check``. In a hybrid program
+            True compares each engine to its submodule. Inputs for the whole program compare the whole.
+        progress: Whether a terminal shows progress; None: where standard error is one.
+        options: See ``BuildOptions``.
 
     Returns:
         The program: ``.save(path)`` it, call it, or read it with ``nacelle.read``.
 
     Raises:
-        InputError: A path that leads to no submodule, or a module that cannot be turned into TorchScript.
+        InputError: A path that leads to no submodule, or a model that cannot be turned into what the backend reads.
+        CheckError: The program computes something else; the message names the worst case.
         Error: What ``build_engine`` and ``embed`` raise.
     """
+    job = _Job(backend, device, abi_version, method, progress, dict(options))
     if not isinstance(inputs, Mapping):
-        name = name or type(module).__name__
-        plan = build_engine(module, inputs, backend=backend, name=name, method=method)
-        return embed(plan, name=name, abi_version=abi_version)
-    if name is not None:
-        raise InputError("name is for a program of one engine; in a hybrid program engines are named after their paths")
+        name = name or _default_name(model)
+        program, built = job.engine(model, inputs, name, output_names, data_dependent)
+        if check is not False:
+            job.check(program, model, built, built.inputs if check is True else check)
+        return program
+    if name is not None or output_names or data_dependent:
+        raise InputError(
+            "name, output_names and data_dependent are for a program of one engine; in a hybrid program engines are "
+            "named after their paths"
+        )
+    return _compile_hybrid(model, inputs, job, check)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What holds for every engine of a program."""
+
+    backend: str
+    device: str | torch.device | None
+    abi_version: int | None
+    method: str
+    progress: bool | None
+    options: dict[str, object]
+
+    def engine(
+        self,
+        model: Model,
+        inputs: Inputs | None,
+        name: str,
+        output_names: Sequence[str] | None = None,
+        data_dependent: Sequence[str] = (),
+        choice: Choice | None = None,
+    ) -> tuple[torch.jit.ScriptModule, Built]:
+        """A program of one engine, and what was built."""
+        built = build(
+            model,
+            inputs,
+            backend=self.backend,
+            name=name,
+            output_names=output_names,
+            data_dependent=data_dependent,
+            method=self.method,
+            progress=self.progress,
+            options=self.options,
+            choice=choice,
+        )
+        hardware_compatible = self.options.get("hardware_compatibility") == "ampere_plus"
+        input_names = [str(one.name) for one in built.inputs]
+        outputs = None if built.output_names is None else list(built.output_names)
+        version = self.abi_version
+        if version is None:
+            version = _version_for(built, input_names, outputs, hardware_compatible)
+        names_needed = built.choice.builder is not None or version >= _KEEPS_NAMES
+        program = embed(
+            built.plan,
+            name=name,
+            input_names=input_names if names_needed else None,
+            output_names=outputs if names_needed else None,
+            device=self._device(built),
+            abi_version=version,
+            hardware_compatible=hardware_compatible,
+        )
+        return program, built
+
+    def _device(self, built: Built) -> str | torch.device | None:
+        if self.device is not None or built.choice.builder is None:
+            return self.device
+        return built.device
+
+    def check(self, program: torch.jit.ScriptModule, model: object, built: Built, inputs: Inputs) -> None:
+        """Raises CheckError where the program computes something else than the model."""
+        run_check(program, model, inputs, precision=precision_of(built.choice.backend, self.options, built.inputs))
+
+
+def _default_name(model: object) -> str:
+    """A name for an engine that was given none: an identifier."""
+    if isinstance(model, torch.nn.Module):
+        return type(model).__name__
+    if isinstance(model, (str, os.PathLike)):
+        stem = os.path.splitext(os.path.basename(os.fspath(model)))[0]
+        word = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in stem)
+        return word if word[:1].isalpha() else f"engine_{word}"
+    return "engine"
+
+
+def _version_for(built: Built, inputs: list[str], outputs: list[str] | None, hardware_compatible: bool) -> int:
+    """The oldest record that keeps what this engine needs."""
+    if hardware_compatible:
+        return _KEEPS_HARDWARE_COMPATIBILITY
+    reference = built.choice.builder is None
+    names_tell = _keeps_order(inputs, reference) and _keeps_order(outputs or [], reference)
+    return _C.DEFAULT_ABI_VERSION if names_tell else _KEEPS_NAMES
+
+
+def _keeps_order(names: list[str], order_is_plans: bool) -> bool:
+    """Whether a record without names is read in this order; see core/abi/binding_order.h.
+
+    Where the plan's own order is known to be this one, names without numbers do no harm.
+    """
+    if len(names) < 2:
+        return True
+    numbers = [_number(name) for name in names]
+    if None in numbers or len(set(numbers)) < len(numbers):
+        return order_is_plans
+    return numbers == sorted(numbers)  # type: ignore[type-var]
+
+
+def _number(name: str) -> int | None:
+    _, mark, rest = name.partition("." if "." in name else "_")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    return int(digits) if mark and digits else None
+
+
+def _compile_hybrid(
+    module: object, inputs: Mapping[str, Inputs], job: _Job, check: bool | Inputs
+) -> torch.jit.ScriptModule:
+    if not isinstance(module, torch.nn.Module):
+        raise InputError(
+            f"a hybrid program is made from an nn.Module, found {type(module).__name__}: give inputs as a list"
+        )
     _check_paths(module, list(inputs))
-    engines: dict[str, torch.nn.Module] = {}
+    choice = choose(job.backend, job.options, display(job.progress))
+    _check_devices(module, list(inputs), choice)
+    engines: dict[str, torch.jit.ScriptModule] = {}
+    builts: dict[str, Built] = {}
     for path, of_path in inputs.items():
-        engine_name = path.replace(".", "_")
-        plan = build_engine(module.get_submodule(path), of_path, backend=backend, name=engine_name, method=method)
-        engines[path] = embed(plan, name=engine_name, abi_version=abi_version)
+        part = module.get_submodule(path)
+        engines[path], builts[path] = job.engine(part, of_path, path.replace(".", "_"), choice=choice)
     try:
-        return torch.jit.script(_with_replaced(module, engines))
+        program: torch.jit.ScriptModule = torch.jit.script(_with_replaced(module, engines))
     except Exception as error:
         raise InputError(
             f"{type(module).__name__} cannot be scripted around its engines {', '.join(engines)}: {error}"
         ) from error
+    if check is True:
+        for path, built in builts.items():
+            job.check(engines[path], module.get_submodule(path), built, built.inputs)
+    elif check is not False:
+        job.check(program, module, next(iter(builts.values())), check)
+    return program
 
 
 def _check_paths(module: torch.nn.Module, paths: Sequence[str]) -> None:
     if isinstance(module, torch.jit.ScriptModule):
         raise InputError("submodules of a ScriptModule have fixed types and cannot be replaced: give the nn.Module")
+    if not paths:
+        raise InputError("inputs names no submodule: give a list of inputs to make an engine of the whole module")
     known = [path for path, _ in module.named_modules() if path]
     for path in paths:
         if path not in known:
@@ -75,6 +228,18 @@ def _check_paths(module: torch.nn.Module, paths: Sequence[str]) -> None:
         outer = [other for other in paths if path.startswith(other + ".")]
         if outer:
             raise InputError(f"{path!r} is inside {outer[0]!r}: only one of them can become an engine")
+
+
+def _check_devices(module: torch.nn.Module, paths: Sequence[str], choice: Choice) -> None:
+    """Raises InputError where tensors of the rest are not where the engines will run: no call could join them."""
+    wanted = "cpu" if choice.builder is None else "cuda"
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        inside = any(name.startswith(engine + ".") for engine in paths)
+        if not inside and tensor.dim() > 0 and tensor.device.type != wanted:
+            raise InputError(
+                f"engines of {choice.description} run on {wanted}, and {name!r}, which stays "
+                f"TorchScript, is on {tensor.device}: move the module with .to({wanted!r}) first"
+            )
 
 
 def _with_replaced(module: torch.nn.Module, engines: Mapping[str, torch.nn.Module]) -> torch.nn.Module:

@@ -1,5 +1,6 @@
 """What an engine is built to take."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -88,6 +89,12 @@ class Input:
         """Whether a dimension varies."""
         return -1 in self.shape
 
+    def named(self, name: str) -> "Input":
+        """The same under a name of its own."""
+        result = copy.copy(self)
+        object.__setattr__(result, "name", name)
+        return result
+
     def example(self, profile: int = 0) -> torch.Tensor:
         """A tensor of ones of the opt shape of `profile`, on the CPU."""
         shape = self.profiles[profile].opt if self.dynamic else self.shape
@@ -171,3 +178,38 @@ def _overall_shape(shape: ShapeLike | None, profiles: tuple[Profile, ...], name:
     ):
         raise InputError(f"{which}: the shape {given} does not fit min and max, which give {derived}")
     return given
+
+
+def with_names(inputs: Sequence[Input]) -> list[Input]:
+    """The inputs, those without a name named ``input_0``, ``input_1`` … by position.
+
+    Raises:
+        InputError: Two have the same name.
+    """
+    named = [one.named(one.name or f"input_{index}") for index, one in enumerate(inputs)]
+    names = [one.name for one in named]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"two inputs have the name {twice[0]!r}: each binding has a name of its own")
+    return named
+
+
+def profile_shapes(inputs: Sequence[Input]) -> list[dict[str, tuple[list[int], list[int], list[int]]]]:
+    """For each optimization profile, min, opt and max of each dynamic input; empty where all shapes are fixed.
+
+    Raises:
+        InputError: The inputs have different numbers of profiles.
+    """
+    counts = {str(one.name): len(one.profiles) for one in inputs if one.dynamic}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        raise InputError(f"dynamic inputs must have the same number of optimization profiles: {listed}")
+    return [
+        {
+            str(one.name): (list(p.min), list(p.opt), list(p.max))
+            for one in inputs
+            if one.dynamic
+            for p in [one.profiles[index]]
+        }
+        for index in range(max(counts.values(), default=0))
+    ]

@@ -4,6 +4,11 @@ They come from eager calls, from TorchScript programs and from this package alik
 words. ``Error`` is a ``RuntimeError``, so code written for torch's own errors catches them too.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch_nacelle._check import CheckReport
+
 
 class Error(RuntimeError):
     """Base of all of them. ``str(error)`` is the whole message.
@@ -37,3 +42,16 @@ class InputError(Error, ValueError):
 
 class ExecutionError(Error):
     """The library failed while it ran an engine; the message ends in the library's own words."""
+
+
+class CheckError(Error):
+    """A program computes something else than what it was made from.
+
+    Attributes:
+        report: Every output of every call that was compared.
+    """
+
+    def __init__(self, message: str, report: "CheckReport") -> None:
+        """An error with its message and the report that it sums up."""
+        super().__init__(message)
+        self.report = report

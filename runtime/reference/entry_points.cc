@@ -35,7 +35,7 @@ void* Refuse(void* logger, const char* what) noexcept {
 
 Release PresentedRelease() {
   const SlotTable* table = PresentedTable();
-  return table == nullptr ? Release{} : table->release;
+  return table == nullptr ? Release{} : ReleaseOf(*table);
 }
 
 void* CreateRuntime(void* logger, int32_t version) {
@@ -45,12 +45,13 @@ void* CreateRuntime(void* logger, int32_t version) {
     Say(*table, nullptr, "createInferRuntime: no logger");
     return nullptr;
   }
-  const int wanted = LibraryVersion(table->release);
-  const int major = table->release.major < 10 ? 1000 : 10000;
-  if (version / major != table->release.major) {
+  const Release release = ReleaseOf(*table);
+  const int wanted = LibraryVersion(release);
+  const int major = release.major == 8 ? 1000 : 10000;
+  if (version / major != release.major) {
     Say(*table, logger,
         Cat("createInferRuntime: the caller was built for version ", version, "; this library presents itself as ",
-            wanted, " (", table->release.ToString(), ")"));
+            wanted, " (", release.ToString(), ")"));
     return nullptr;
   }
   last_logger.store(logger);

@@ -39,13 +39,14 @@ bool StartsWith(const Release& release, const std::vector<int>& numbers) {
 const SlotTable* ChooseFromEnvironment() {
   const char* value = std::getenv(kReleaseVariable);
   const std::string_view wanted = value == nullptr ? "" : value;
+  if (wanted == "rtx") return &tensorrt::RtxSlotTable();
   const SlotTable* table = ChooseTable(wanted, tensorrt::SlotTables());
   if (table == nullptr) {
     std::vector<std::string> known;
     for (const SlotTable& each : tensorrt::SlotTables()) known.push_back(each.release.ToString());
     const std::string message =
         Cat("nacelle reference engine: ", kReleaseVariable, " is ", Quote(wanted),
-            ", which is no release that it can present; set it to one of these, or to the first numbers of one: ",
+            ", which is no release that it can present; set it to rtx, to one of these, or to the first numbers of one: ",
             Join(known, ", "));
     std::fprintf(stderr, "%s\n", message.c_str());
   }
@@ -71,8 +72,12 @@ const SlotTable* PresentedTable() {
   return table;
 }
 
+Release ReleaseOf(const SlotTable& table) {
+  return &table == &tensorrt::RtxSlotTable() ? tensorrt::RtxRelease() : table.release;
+}
+
 int LibraryVersion(const Release& release) {
-  const int major = release.major < 10 ? 1000 : 10000;
+  const int major = release.major == 8 ? 1000 : 10000;
   return release.major * major + release.minor * 100 + release.patch;
 }
 

@@ -30,6 +30,7 @@ def test_contents() -> None:
     assert names[-1] == "sample_package-0.1.0.dist-info/RECORD"
     assert "Requires-Dist: torch==2." in metadata
     assert "Requires-Python: >=3.10" in metadata
+    assert 'Provides-Extra: numbers\nRequires-Dist: numpy>=2; extra == "numbers"\n' in metadata
 
 
 def specification(folder: Path, files: list[list[str]]) -> dict[str, object]:
@@ -39,6 +40,7 @@ def specification(folder: Path, files: list[list[str]]) -> dict[str, object]:
     return {
         "distribution": "twice",
         "entry_points": {"twice": "twice.a:main"},
+        "extras": {},
         "files": files,
         "license": text,
         "readme": text,

@@ -15,14 +15,25 @@ import torch  # noqa: F401 (the reference engine uses its libraries, which are f
 RELEASE = os.environ["NACELLE_BINDINGS"]
 LIBRARY = Path(os.environ["NACELLE_CONFORMANCE_LIBRARY"]).resolve()
 
-VERSION = tuple(int(number) for number in RELEASE.split("."))
+# TensorRT-RTX counts its own releases; 1.7 has the interface of TensorRT 11.1.
+RTX = RELEASE.startswith("1.")
+
+# The release of TensorRT whose interface the bindings speak.
+VERSION = (11, 1, 0, 106) if RTX else tuple(int(number) for number in RELEASE.split("."))
 MAJOR = VERSION[0]
 
 # Bazel puts the files of an external repository beside those of this one.
 _FILES = Path(__file__).parents[2].parent / f"tensorrt_bindings_{RELEASE.replace('.', '_')}" / "files"
 
-# What the extension module links against.
-_LIBRARIES = ("nvinfer", "nvinfer_plugin", "nvonnxparser") + (("nvparsers",) if MAJOR == 8 else ())
+_PACKAGE = "tensorrt_rtx_bindings" if RTX else "tensorrt_bindings"
+
+
+def _linked_names() -> list[str]:
+    """Returns the file names of the libraries that the extension module links against."""
+    if RTX:
+        return ["libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1"]
+    names = ["nvinfer", "nvinfer_plugin", "nvonnxparser"] + (["nvparsers"] if MAJOR == 8 else [])
+    return [f"lib{name}.so.{MAJOR}" for name in names]
 
 
 def _load() -> Any:
@@ -32,14 +43,14 @@ def _load() -> Any:
     stand there, beside links to the wheel's own files, and all of them are the one library.
     """
     folder = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
-    package = Path(folder, "tensorrt_bindings")
+    package = Path(folder, _PACKAGE)
     package.mkdir()
-    for file in (_FILES / "tensorrt_bindings").iterdir():
+    for file in (_FILES / _PACKAGE).iterdir():
         (package / file.name).symlink_to(file.resolve())
-    for name in _LIBRARIES:
-        (package / f"lib{name}.so.{MAJOR}").symlink_to(LIBRARY)
+    for name in _linked_names():
+        (package / name).symlink_to(LIBRARY)
     sys.path.insert(0, folder)
-    return importlib.import_module("tensorrt_bindings")
+    return importlib.import_module(_PACKAGE)
 
 
 trt: Any = _load()

@@ -18,10 +18,14 @@ _PRESENTED = {
     "10.15.1.29": "10.15.1.29",
     "11.0.0.114": "11.0.0.114",
     "11.4.0.106": "11.1",
+    "1.7.1.116": "rtx",
 }
 
 def conformance_test(release):
-    """Two tests: NVIDIA's bindings drive the library, and they notice one whose slots are wrong.
+    """Three tests of NVIDIA's bindings.
+
+    They drive the library, they notice one whose slots are wrong, and they call a builder's and a parser's functions where
+    the tables have them.
 
     Args:
       release: the release of the bindings.
@@ -34,6 +38,14 @@ def conformance_test(release):
         ["wrong_slots_test.py"],
         "//tests/conformance:libnacelle_wrong_slots.so",
         data = _TESTS,
+    )
+
+    _pytest(
+        "builder_slots_%s_test" % name,
+        release,
+        ["builder_slots_test.py"],
+        "//tests/conformance:libbuilder_probe.so",
+        data = ["//tests/py/slot_tables:print_slot_tables"],
     )
 
 def _pytest(name, release, srcs, library, data = []):

@@ -20,6 +20,9 @@ namespace nacelle::tensorrt {
 std::span<const SlotTable> WrappedSlotTables() asm("__wrap__ZN7nacelle8tensorrt10SlotTablesEv");
 std::span<const SlotTable> RealSlotTables() asm("__real__ZN7nacelle8tensorrt10SlotTablesEv");
 
+const SlotTable& WrappedRtxSlotTable() asm("__wrap__ZN7nacelle8tensorrt12RtxSlotTableEv");
+const SlotTable& RealRtxSlotTable() asm("__real__ZN7nacelle8tensorrt12RtxSlotTableEv");
+
 namespace {
 
 // A table that owns what its spans point to.
@@ -86,9 +89,8 @@ std::vector<Method> WrongMethods() {
   return methods;
 }
 
-std::vector<SlotTable> MakeTables() {
+std::vector<SlotTable> MakeTables(std::span<const SlotTable> right) {
   const std::vector<Method> wrong = WrongMethods();
-  const std::span<const SlotTable> right = RealSlotTables();
   auto& tables = *new std::vector<WrongTable>(right.begin(), right.end());  // objects of the library may outlive it
   std::vector<SlotTable> views;
   for (WrongTable& table : tables) {
@@ -102,8 +104,13 @@ std::vector<SlotTable> MakeTables() {
 }  // namespace
 
 std::span<const SlotTable> WrappedSlotTables() {
-  static const auto& tables = *new std::vector<SlotTable>(MakeTables());
+  static const auto& tables = *new std::vector<SlotTable>(MakeTables(RealSlotTables()));
   return tables;
+}
+
+const SlotTable& WrappedRtxSlotTable() {
+  static const auto& tables = *new std::vector<SlotTable>(MakeTables({&RealRtxSlotTable(), 1}));
+  return tables.front();
 }
 
 }  // namespace nacelle::tensorrt

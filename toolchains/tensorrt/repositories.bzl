@@ -25,6 +25,9 @@ _BINDINGS = {
     "10.15.1.29": ("tensorrt-cu13-bindings", ["3.10", "3.11", "3.12", "3.13"]),
     "11.0.0.114": ("tensorrt-cu13-bindings", ["3.10", "3.11", "3.12", "3.13"]),
     "11.4.0.106": ("tensorrt-cu13-bindings", ["3.10", "3.11", "3.12", "3.13"]),
+
+    # TensorRT-RTX's, whose releases count for themselves.
+    "1.7.1.116": ("tensorrt-rtx-cu13-bindings", ["3.10", "3.11", "3.12", "3.13"]),
 }
 
 def bindings_for(python):

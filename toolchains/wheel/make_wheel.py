@@ -32,9 +32,19 @@ def metadata(specification: dict[str, Any]) -> str:
         "License-File: LICENSE",
         f"Requires-Python: {specification['requires_python']}",
         *(f"Requires-Dist: {requirement}" for requirement in specification["requires"]),
+        *extras(specification),
         "Description-Content-Type: text/markdown",
     ]
     return "\n".join(lines) + "\n\n" + Path(specification["readme"]).read_text(encoding="utf-8")
+
+
+def extras(specification: dict[str, Any]) -> list[str]:
+    """Returns the lines of METADATA about what is installed only when it is asked for."""
+    lines = []
+    for extra, requirements in sorted(specification["extras"].items()):
+        lines.append(f"Provides-Extra: {extra}")
+        lines += [f'Requires-Dist: {requirement}; extra == "{extra}"' for requirement in requirements]
+    return lines
 
 
 def wheel_text(specification: dict[str, Any]) -> str:

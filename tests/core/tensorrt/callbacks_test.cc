@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "tests/core/tensorrt/fake/types.h"
 
 namespace nacelle::tensorrt {
@@ -108,6 +109,39 @@ TEST(Profiler, TurnsExceptionsIntoMessages) {
   EXPECT_EQ(messages.Text(), "[E] The report of a layer's time failed: no time");
 }
 
+class Steps final : public BuildProgress {
+ public:
+  void PhaseStarted(const char* phase, const char* parent, int32_t steps) override {
+    said += Cat(phase, " in ", parent == nullptr ? "nothing" : parent, " of ", steps, "; ");
+  }
+  bool StepDone(const char* phase, int32_t step) override {
+    if (step == 9) throw std::runtime_error("no step 9");
+    said += Cat(phase, " ", step, "; ");
+    return step < 1;
+  }
+  void PhaseDone(const char* phase) override { said += Cat(phase, " done"); }
+
+  std::string said;
+};
+
+TEST(ProgressMonitor, TellsPhasesAndSteps) {
+  for (const SlotTable* table : Tables()) {
+    Steps steps;
+    if (table->release.major < 10) {
+      EXPECT_THROW(ProgressMonitor(*table, steps), LibraryError) << "the release has none";
+      continue;
+    }
+    ProgressMonitor monitor(*table, steps);
+    auto& seen = *static_cast<fake::IProgressMonitor*>(monitor.object());
+    seen.phaseStart("build", nullptr, 2);
+    EXPECT_TRUE(seen.stepComplete("build", 0));
+    EXPECT_FALSE(seen.stepComplete("build", 1));
+    EXPECT_FALSE(seen.stepComplete("build", 9)) << "what the target throws gives the build up";
+    seen.phaseFinish("build");
+    EXPECT_EQ(steps.said, "build in nothing of 2; build 0; build 1; build done");
+  }
+}
+
 TEST(ErrorRecorder, KeepsErrorsInEveryRelease) {
   for (const SlotTable* table : Tables()) {
     SCOPED_TRACE(table->release.ToString());
@@ -152,7 +186,7 @@ TEST(Callback, RefusesAMethodThatItDoesNotHave) {
   const Method layout[] = {Method::kLogger_log, Method::kProfiler_reportLayerTime};
   std::vector<std::span<const Method>> layouts(kInterfaceCount);
   layouts[static_cast<size_t>(Interface::kLogger)] = layout;
-  const SlotTable table = {{11, 9, 0, 1}, true, {}, layouts};
+  const SlotTable table = {{11, 9, 0, 1}, true, {}, layouts, {}};
   Lines lines;
   try {
     Logger logger(table, lines);

@@ -36,9 +36,11 @@ class Generated(NamedTuple):
     stderr: str
 
 
-def generate(folder: Path, *tables: Table) -> Generated:
-    """Runs the generator over tables written to `folder`."""
-    arguments = ["--header", str(folder / "t.h"), "--source", str(folder / "t.cc")]
+def generate(folder: Path, *tables: Table, rtx: Table | None = None) -> Generated:
+    """Runs the generator over tables written to `folder`; TensorRT-RTX has, unless told, what the first one has."""
+    arguments = ["--header", str(folder / "t.h"), "--source", str(folder / "t.cc"), "--rtx", str(folder / "rtx.json")]
+    same = {"release": "1.7.1.116", "base": tables[0]["release"], "slots": {}}
+    (folder / "rtx.json").write_text(json.dumps(rtx or same), encoding="utf-8")
     for number, table in enumerate(tables):
         path = folder / f"{number}.json"
         path.write_text(json.dumps(table), encoding="utf-8")
@@ -181,3 +183,24 @@ def test_overloads_are_told_apart(tmp_path: Path) -> None:
     assert generate(tmp_path, table).returncode == 0
     header = (tmp_path / "t.h").read_text(encoding="utf-8")
     assert "  kRuntime_deserializeCudaEngine,\n  kRuntime_deserializeCudaEngine_streamReader,\n" in header
+
+
+def test_tensorrt_rtx_takes_the_slots_that_differ(tmp_path: Path, newest: Table) -> None:
+    rtx = {"release": "1.9.0.1", "base": "11.1.0.106", "slots": {"OutputAllocator": {"notifyShape": -1}}}
+    assert generate(tmp_path, newest, rtx=rtx).returncode == 0
+    assert "Release RtxRelease() { return {1, 9, 0, 1}; }" in (tmp_path / "t.cc").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"base": "12.0.0.1"}, "there is no table of 12.0.0.1"),
+        ({"slots": {"CudaEngine": {"getNames": 3}}}, "has no CudaEngine_getNames"),
+    ],
+)
+def test_tensorrt_rtx_builds_on_what_is_there(
+    tmp_path: Path, newest: Table, change: dict[str, Any], reason: str
+) -> None:
+    done = generate(tmp_path, newest, rtx={"release": "1.9.0.1", "base": "11.1.0.106", "slots": {}} | change)
+    assert done.returncode == 1
+    assert reason in done.stderr

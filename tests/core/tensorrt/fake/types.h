@@ -85,6 +85,15 @@ class IProfiler : public LateCallbackBase {
   virtual ~IProfiler() = default;
 };
 
+// 10.0 and later.
+class IProgressMonitor : public CallbackBase {
+ public:
+  virtual ~IProgressMonitor() = default;
+  virtual void phaseStart(const char* phase, const char* parent, int32_t steps) = 0;
+  virtual bool stepComplete(const char* phase, int32_t step) = 0;
+  virtual void phaseFinish(const char* phase) = 0;
+};
+
 class IErrorRecorder : public CallbackBase {
  public:
   virtual ~IErrorRecorder() = default;

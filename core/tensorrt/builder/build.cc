@@ -1,0 +1,328 @@
+#include "core/tensorrt/builder/build.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <set>
+#include <span>
+#include <utility>
+
+#include "core/error.h"
+#include "core/tensorrt/builder/onnx_parser.h"
+#include "core/tensorrt/dims.h"
+#include "core/tensorrt/messages.h"
+#include "core/tensorrt/object.h"
+#include "core/text.h"
+
+namespace nacelle::tensorrt {
+namespace {
+
+using ObjectPointer = std::shared_ptr<const Object>;
+
+// An input of the network.
+struct NetworkInput {
+  std::string name;
+  Dims shape;
+  DataType type;
+  bool decides_shapes;
+};
+
+// Knows of a build that was given up, which TensorRT reports like any failure.
+class Cancellable final : public BuildProgress {
+ public:
+  explicit Cancellable(BuildProgress& target) : target_(target) {}
+
+  void PhaseStarted(const char* phase, const char* parent, int32_t steps) override {
+    target_.PhaseStarted(phase, parent, steps);
+  }
+  bool StepDone(const char* phase, int32_t step) override {
+    if (!target_.StepDone(phase, step)) cancelled_ = true;
+    return !cancelled_;
+  }
+  void PhaseDone(const char* phase) override { target_.PhaseDone(phase); }
+
+  bool cancelled() const { return cancelled_; }
+
+ private:
+  BuildProgress& target_;
+  std::atomic<bool> cancelled_ = false;
+};
+
+// What one build needs, and in the order in which it may go.
+class Session {
+ public:
+  Session(const std::shared_ptr<const BuilderLibrary>& library, const BuildRequest& request)
+      : library_(library),
+        request_(request),
+        speaker_(library->library()->Describe()),
+        options_(Resolve(request.options, *library->library())),
+        builder_(Own(nullptr, Method::kIBuilder_delete, library->CreateBuilderObject(), "gives no builder")),
+        network_(Own(builder_, Method::kINetworkDefinition_delete,
+                     builder_->Call<void*(uint32_t)>(Method::kBuilder_createNetworkV2, options_.network_flags),
+                     "gives no network")),
+        config_(Own(builder_, Method::kIBuilderConfig_delete,
+                    builder_->Call<void*()>(Method::kBuilder_createBuilderConfig), "gives no builder configuration")),
+        parser_(library, network_->interface_object()) {}
+
+  BuildResult Run() {
+    parser_.Parse(request_.onnx, request_.onnx_path);
+    if (!request_.name.empty()) {
+      network_->Call<void(const char*)>(Method::kNetworkDefinition_setName, request_.name.c_str());
+    }
+    Configure();
+    AddProfiles();
+    const ObjectPointer cache = UseTimingCache();
+    HostMemory plan = BuildPlan();
+    return {std::move(plan), cache == nullptr ? std::nullopt : TimingCache()};
+  }
+
+ private:
+  // Owns what the library gave; throws where that is nothing.
+  ObjectPointer Own(ObjectPointer parent, Method deleter, void* made, std::string_view failure) const {
+    if (made != nullptr) return std::make_shared<const Object>(library_->library(), std::move(parent), made, deleter);
+    throw ExecutionError(Cat(speaker_, " ", failure, ".", messages_.Said(speaker_)));
+  }
+
+  void Configure() {
+    for (const Flag flag : options_.set) {
+      config_->Call<void(int32_t)>(Method::kBuilderConfig_setFlag, config_->table().bit(flag));
+    }
+    for (const Flag flag : options_.clear) {
+      config_->Call<void(int32_t)>(Method::kBuilderConfig_clearFlag, config_->table().bit(flag));
+    }
+    if (options_.tactic_sources &&
+        !config_->Call<bool(uint32_t)>(Method::kBuilderConfig_setTacticSources, *options_.tactic_sources)) {
+      throw InputError(Cat(speaker_, " does not accept the option tactic_sources.", messages_.Said(speaker_)));
+    }
+    if (options_.without_external_tactics) {
+      constexpr Flag kFeature = Flag::kPreviewFeature_DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805;
+      config_->Call<void(int32_t, bool)>(Method::kBuilderConfig_setPreviewFeature, config_->table().bit(kFeature), true);
+    }
+    if (options_.hardware_compatibility) {
+      config_->Call<void(HardwareCompatibilityLevel)>(Method::kBuilderConfig_setHardwareCompatibilityLevel,
+                                                      *options_.hardware_compatibility);
+    }
+    if (options_.profiling_verbosity) {
+      config_->Call<void(ProfilingVerbosity)>(Method::kBuilderConfig_setProfilingVerbosity,
+                                              *options_.profiling_verbosity);
+    }
+    const BuildOptions& asked = request_.options;
+    if (asked.workspace) {
+      config_->Call<void(MemoryPoolType, size_t)>(Method::kBuilderConfig_setMemoryPoolLimit,
+                                                  MemoryPoolType::kWORKSPACE, static_cast<size_t>(*asked.workspace));
+    }
+    if (asked.optimization_level) {
+      config_->Call<void(int32_t)>(Method::kBuilderConfig_setBuilderOptimizationLevel, *asked.optimization_level);
+    }
+    if (asked.max_aux_streams) {
+      config_->Call<void(int32_t)>(Method::kBuilderConfig_setMaxAuxStreams, *asked.max_aux_streams);
+    }
+  }
+
+  std::vector<NetworkInput> Inputs() const {
+    std::vector<NetworkInput> inputs;
+    const int32_t count = network_->Call<int32_t()>(Method::kNetworkDefinition_getNbInputs);
+    for (int32_t i = 0; i < count; ++i) {
+      // The network owns its tensors.
+      struct Tensor {
+        const void* vptr;
+        void* implementation;
+      };
+      const auto* const tensor = network_->Call<const Tensor*(int32_t)>(Method::kNetworkDefinition_getInput, i);
+      const auto call = [&]<typename R>(R (*)(void*), Method method) {
+        const int slot = network_->table().slot(method);
+        return reinterpret_cast<R (*)(void*)>((*static_cast<void***>(tensor->implementation))[slot])(
+            tensor->implementation);
+      };
+      const Dims shape = network_->table().dims64
+                             ? FromWire(call(static_cast<Dims64 (*)(void*)>(nullptr), Method::kTensor_getDimensions))
+                             : FromWire(call(static_cast<Dims32 (*)(void*)>(nullptr), Method::kTensor_getDimensions));
+      inputs.push_back({call(static_cast<const char* (*)(void*)>(nullptr), Method::kTensor_getName), shape,
+                        call(static_cast<DataType (*)(void*)>(nullptr), Method::kTensor_getType),
+                        call(static_cast<bool (*)(void*)>(nullptr), Method::kTensor_isShapeTensor)});
+    }
+    return inputs;
+  }
+
+  void AddProfiles() {
+    const std::vector<NetworkInput> inputs = Inputs();
+    CheckNames(inputs);
+    if (request_.profiles.empty()) return CheckFixed(inputs);
+    for (size_t i = 0; i < request_.profiles.size(); ++i) AddProfile(i, inputs);
+  }
+
+  void CheckNames(const std::vector<NetworkInput>& inputs) const {
+    std::vector<std::string> names;
+    std::ranges::transform(inputs, std::back_inserter(names), &NetworkInput::name);
+    for (const auto& profile : request_.profiles) {
+      for (const InputRange& range : profile) {
+        if (std::ranges::find(names, range.input) != names.end()) continue;
+        throw InputError(Cat("A profile has a range for the input ", Quote(range.input),
+                             ", which the model does not have; its inputs are: ", Join(names, ", "), "."));
+      }
+    }
+  }
+
+  static bool IsDynamic(const NetworkInput& input) {
+    return input.decides_shapes || std::ranges::find(input.shape.extents(), -1) != input.shape.extents().end();
+  }
+
+  static void CheckFixed(const std::vector<NetworkInput>& inputs) {
+    for (const NetworkInput& input : inputs) {
+      if (!IsDynamic(input)) continue;
+      throw InputError(Cat("The input ", Quote(input.name), " has the shape ", ToString(input.shape),
+                           " in the model and needs a range: give its least, usual and largest shape."));
+    }
+  }
+
+  void AddProfile(size_t index, const std::vector<NetworkInput>& inputs) const {
+    void* const profile = builder_->Call<void*()>(Method::kBuilder_createOptimizationProfile);
+    if (profile == nullptr) throw ExecutionError(Cat(speaker_, " gives no optimization profile.",
+                                                     messages_.Said(speaker_)));
+    // The builder owns its profiles.
+    void* const implementation = static_cast<void**>(profile)[1];
+    for (const NetworkInput& input : inputs) {
+      const auto& ranges = request_.profiles[index];
+      const auto range = std::ranges::find(ranges, input.name, &InputRange::input);
+      if (range != ranges.end()) {
+        CheckRange(index, input, *range);
+        SetRange(implementation, index, input, *range);
+      } else if (IsDynamic(input)) {
+        throw InputError(Cat("Profile ", index, " has no range for the input ", Quote(input.name), ", whose shape is ",
+                             ToString(input.shape), " in the model."));
+      }
+    }
+    if (config_->Call<int32_t(const void*)>(Method::kBuilderConfig_addOptimizationProfile, profile) < 0) {
+      throw InputError(Cat(speaker_, " does not accept profile ", index, ".", messages_.Said(speaker_)));
+    }
+  }
+
+  static void CheckRange(size_t index, const NetworkInput& input, const InputRange& range) {
+    const std::array<std::pair<const char*, const std::vector<int64_t>*>, 3> shapes = {
+        {{"min", &range.min}, {"opt", &range.opt}, {"max", &range.max}}};
+    for (const auto& [which, shape] : shapes) {
+      const std::string found = Cat("Profile ", index, ": the ", which, " of ", Quote(input.name), " is [",
+                                    Join(*shape, ", "), "]");
+      if (shape->size() != range.min.size() || shape->size() > Dims::kMax) {
+        throw InputError(Cat(found, ", of another length than its min, or of more than ", Dims::kMax, "."));
+      }
+      if (input.decides_shapes) continue;
+      const std::span<const int64_t> known = input.shape.extents();
+      if (shape->size() != known.size()) {
+        throw InputError(Cat(found, " of rank ", shape->size(), ", but the model has ", ToString(input.shape), "."));
+      }
+      for (size_t d = 0; d < known.size(); ++d) {
+        if (known[d] >= 0 && (*shape)[d] != known[d]) {
+          throw InputError(Cat(found, ", but the model has ", ToString(input.shape), ": extent ", d, " is ", known[d],
+                               " there."));
+        }
+      }
+    }
+    for (size_t d = 0; d < range.min.size(); ++d) {
+      if (range.min[d] <= range.opt[d] && range.opt[d] <= range.max[d]) continue;
+      throw InputError(Cat("Profile ", index, ": extent ", d, " of ", Quote(input.name), " is ", range.min[d], ", ",
+                           range.opt[d], ", ", range.max[d], " in min, opt and max; it may not fall."));
+    }
+  }
+
+  void SetRange(void* profile, size_t index, const NetworkInput& input, const InputRange& range) const {
+    const std::array<std::pair<OptProfileSelector, const std::vector<int64_t>*>, 3> parts = {
+        {{OptProfileSelector::kMIN, &range.min}, {OptProfileSelector::kOPT, &range.opt},
+         {OptProfileSelector::kMAX, &range.max}}};
+    for (const auto& [which, values] : parts) {
+      const bool set = input.decides_shapes ? SetValues(profile, input.name.c_str(), which, *values)
+                                            : SetShape(profile, input.name.c_str(), which, Dims(*values));
+      if (set) continue;
+      throw InputError(Cat(speaker_, " does not accept [", Join(*values, ", "), "] for ", Quote(input.name),
+                           " in profile ", index, ".", messages_.Said(speaker_)));
+    }
+  }
+
+  template <typename R, typename... Args>
+  R CallProfile(void* profile, Method method, Args... args) const {
+    const int slot = builder_->table().slot(method);
+    return reinterpret_cast<R (*)(void*, Args...)>((*static_cast<void***>(profile))[slot])(profile, args...);
+  }
+
+  bool SetShape(void* profile, const char* input, OptProfileSelector which, const Dims& shape) const {
+    constexpr Method kMethod = Method::kOptimizationProfile_setDimensions;
+    if (builder_->table().dims64) {
+      const Dims64 wire = ToWire<Dims64>(shape);
+      return CallProfile<bool, const char*, OptProfileSelector, const Dims64&>(profile, kMethod, input, which, wire);
+    }
+    if (!FitsDims32(shape)) return false;
+    return CallProfile<bool, const char*, OptProfileSelector, Dims32>(profile, kMethod, input, which,
+                                                                      ToWire<Dims32>(shape));
+  }
+
+  bool SetValues(void* profile, const char* input, OptProfileSelector which, const std::vector<int64_t>& values) const {
+    const auto count = static_cast<int32_t>(values.size());
+    if (builder_->table().has(Method::kOptimizationProfile_setShapeValuesV2)) {
+      return CallProfile<bool, const char*, OptProfileSelector, const int64_t*, int32_t>(
+          profile, Method::kOptimizationProfile_setShapeValuesV2, input, which, values.data(), count);
+    }
+    if (!FitsDims32(Dims(values))) return false;
+    const std::vector<int32_t> narrow(values.begin(), values.end());
+    return CallProfile<bool, const char*, OptProfileSelector, const int32_t*, int32_t>(
+        profile, Method::kOptimizationProfile_setShapeValues, input, which, narrow.data(), count);
+  }
+
+  // Null where none is to be kept. A cache of another device or release is not taken, and an empty one is.
+  ObjectPointer UseTimingCache() const {
+    if (!request_.timing_cache) return nullptr;
+    for (const std::string_view bytes : {*request_.timing_cache, std::string_view()}) {
+      void* const made = config_->Call<void*(const void*, size_t)>(Method::kBuilderConfig_createTimingCache,
+                                                                   bytes.data(), bytes.size());
+      if (made == nullptr) continue;
+      ObjectPointer cache = Own(config_, Method::kNoCopy_delete, made, "");
+      const bool set = config_->Call<bool(const void*, bool)>(Method::kBuilderConfig_setTimingCache, made, false);
+      if (set) return cache;
+    }
+    return nullptr;
+  }
+
+  std::optional<HostMemory> TimingCache() const {
+    // The configuration owns it, and it holds what this build has measured.
+    void* const cache = const_cast<void*>(config_->Call<const void*()>(Method::kBuilderConfig_getTimingCache));
+    if (cache == nullptr) return std::nullopt;
+    void* const implementation = static_cast<void**>(cache)[1];
+    const int slot = config_->table().slot(Method::kTimingCache_serialize);
+    void* const bytes = reinterpret_cast<void* (*)(void*)>((*static_cast<void***>(implementation))[slot])(
+        implementation);
+    if (bytes == nullptr) return std::nullopt;
+    return HostMemory(Own(nullptr, Method::kIHostMemory_delete, bytes, ""));
+  }
+
+  HostMemory BuildPlan() {
+    std::optional<Cancellable> progress;
+    std::optional<ProgressMonitor> monitor;
+    if (request_.progress != nullptr && config_->table().has(Method::kBuilderConfig_setProgressMonitor)) {
+      progress.emplace(*request_.progress);
+      monitor.emplace(config_->table(), *progress);
+      config_->Call<void(void*)>(Method::kBuilderConfig_setProgressMonitor, monitor->object());
+    }
+    void* const plan = builder_->Call<void*(void*, void*)>(Method::kBuilder_buildSerializedNetwork,
+                                                           network_->interface_object(), config_->interface_object());
+    if (monitor) config_->Call<void(void*)>(Method::kBuilderConfig_setProgressMonitor, nullptr);
+    if (plan == nullptr && progress && progress->cancelled()) throw ExecutionError("The build was given up.");
+    return HostMemory(Own(nullptr, Method::kIHostMemory_delete, plan, "could not build the engine"));
+  }
+
+  const std::shared_ptr<const BuilderLibrary> library_;
+  const BuildRequest& request_;
+  const std::string speaker_;
+  const MessageScope messages_;
+  const ResolvedOptions options_;
+  const ObjectPointer builder_;
+  const ObjectPointer network_;
+  const ObjectPointer config_;
+  OnnxParser parser_;
+};
+
+}  // namespace
+
+BuildResult Build(const std::shared_ptr<const BuilderLibrary>& library, const BuildRequest& request) {
+  return Session(library, request).Run();
+}
+
+}  // namespace nacelle::tensorrt

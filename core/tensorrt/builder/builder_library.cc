@@ -1,0 +1,172 @@
+#include "core/tensorrt/builder/builder_library.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+#include "core/tensorrt/discover.h"
+#include "core/tensorrt/messages.h"
+#include "core/text.h"
+
+namespace nacelle::tensorrt {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kCreateBuilder = "createInferBuilder_INTERNAL";
+constexpr const char* kCreateParser = "createNvOnnxParser_INTERNAL";
+
+// File names of what a release's libraries link to or load by name. Opened first, from the same folder, they are found
+// by their names afterwards, wherever the loader would search.
+constexpr std::string_view kCompanions[] = {"libcublas.so", "libcublasLt.so", "libcudnn.so", "libnvinfer_plugin.so",
+                                            "libnvinfer_builder_resource"};
+
+class ToMessages final : public LogSink {
+ public:
+  void Log(Severity severity, const char* text) override { RecordMessage(severity, text); }
+};
+
+ToMessages& Messages() {
+  static ToMessages* const sink = new ToMessages;
+  return *sink;
+}
+
+template <typename F>
+F Symbol(void* file, const char* name) {
+  return reinterpret_cast<F>(dlsym(file, name));
+}
+
+std::string LoaderSays() {
+  const char* const reason = dlerror();
+  return reason == nullptr ? "no reason is given" : reason;
+}
+
+// Those in the library's folder; what does not open is left to the loader, whose message is the better one.
+void OpenCompanions(const fs::path& library) {
+  if (!library.has_parent_path()) return;
+  std::vector<fs::path> files;
+  std::error_code ignored;
+  for (fs::directory_iterator item(library.parent_path(), ignored), end; !ignored && item != end;
+       item.increment(ignored)) {
+    files.push_back(item->path());
+  }
+  for (const std::string_view companion : kCompanions) {
+    for (const fs::path& file : files) {
+      if (file.filename().string().starts_with(companion)) dlopen(file.c_str(), RTLD_LAZY | RTLD_LOCAL);
+    }
+  }
+}
+
+void* OpenParser(const std::string& path, const Library& library) {
+  void* const file = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (file == nullptr) {
+    throw LibraryError(Cat("The ONNX parser of ", library.Describe(), " cannot be loaded: ", LoaderSays(),
+                           ". Put the parser of the same release beside ", library.path(), ", or give its path."));
+  }
+  if (dlsym(file, kCreateParser) != nullptr) return file;
+  dlclose(file);
+  throw LibraryError(Cat(path, " is no ONNX parser of TensorRT: it does not export ", kCreateParser, "."));
+}
+
+bool MayBuild(LibraryKind kind) { return kind == LibraryKind::kFull || kind == LibraryKind::kRtx; }
+
+std::vector<Candidate> CandidatesOf(const std::string& place) {
+  std::vector<Candidate> candidates = place.empty() ? Discover() : DiscoverIn(place);
+  std::erase_if(candidates, [](const Candidate& candidate) { return !MayBuild(candidate.kind); });
+  return candidates;
+}
+
+}  // namespace
+
+std::string ParserBeside(const std::string& path) {
+  const fs::path file(path);
+  const std::string name = file.filename().string();
+  const size_t so = name.find(".so");
+  const char* const stem = KindOfFile(path) == LibraryKind::kRtx ? "libtensorrt_onnxparser_rtx" : "libnvonnxparser";
+  const std::string version = so == std::string::npos ? ".so" : name.substr(so);
+  // "libnvinfer.so.8.5.3" may stand beside a "libnvonnxparser.so.8".
+  const std::string major = version.substr(0, version.find('.', 4));
+  const fs::path exact = file.parent_path() / Cat(stem, version);
+  const fs::path of_major = file.parent_path() / Cat(stem, major);
+  std::error_code ignored;
+  return (version != major && fs::exists(exact, ignored) ? exact : of_major).string();
+}
+
+std::shared_ptr<const BuilderLibrary> BuilderLibrary::Open(const std::string& path, const std::string& parser_path) {
+  std::shared_ptr<const Library> library = Library::Open(path);
+  if (!MayBuild(library->kind())) {
+    throw LibraryError(Cat(library->Describe(), " at ", path, " builds no engines: a full library (libnvinfer) or "
+                           "TensorRT-RTX does."));
+  }
+  void* const file = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  if (file == nullptr || dlsym(file, kCreateBuilder) == nullptr) {
+    throw LibraryError(Cat(library->Describe(), " at ", path, " does not export ", kCreateBuilder, "."));
+  }
+  const std::string parser = parser_path.empty() ? ParserBeside(path) : parser_path;
+
+  using Opened = std::map<std::pair<const Library*, std::string>, std::shared_ptr<const BuilderLibrary>>;
+  static std::mutex* const mutex = new std::mutex;
+  static Opened* const opened = new Opened;
+  const std::lock_guard lock(*mutex);
+  std::shared_ptr<const BuilderLibrary>& entry = (*opened)[{library.get(), parser}];
+  if (entry == nullptr) {
+    OpenCompanions(path);
+    void* const parser_file = OpenParser(parser, *library);
+    entry.reset(new BuilderLibrary(std::move(library), parser, file, parser_file));
+  }
+  return entry;
+}
+
+BuilderLibrary::BuilderLibrary(std::shared_ptr<const Library> library, std::string parser_path, void* library_file,
+                               void* parser_file)
+    : library_(std::move(library)),
+      parser_path_(std::move(parser_path)),
+      create_builder_(Symbol<CreateBuilder>(library_file, kCreateBuilder)),
+      create_parser_(Symbol<CreateParser>(parser_file, kCreateParser)),
+      version_(Symbol<int32_t (*)()>(library_file, "getInferLibVersion")()),
+      parser_version_([parser_file] {
+        const auto version = Symbol<int32_t (*)()>(parser_file, "getNvOnnxParserVersion");
+        return version == nullptr ? 0 : version();
+      }()),
+      logger_(library_->table(), Messages()) {}
+
+// 8.5's parser reads up to 17, that of 11 up to 25 (NVIDIA's ONNX Opset Guide). No later version than 20 gives torch's
+// exporter a better graph.
+int32_t BuilderLibrary::OnnxOpset() const { return library_->table().release.major < 10 ? 17 : 20; }
+
+void* BuilderLibrary::CreateBuilderObject() const { return create_builder_(logger_.object(), version_); }
+
+void* BuilderLibrary::CreateParserObject(void* network) const {
+  return create_parser_(network, logger_.object(), parser_version_);
+}
+
+std::vector<FoundBuilder> FindBuilders(const std::string& place) {
+  std::vector<FoundBuilder> found;
+  for (const Candidate& candidate : CandidatesOf(place)) {
+    FoundBuilder one{candidate.path, ParserBeside(candidate.path), candidate.kind, nullptr, ""};
+    try {
+      one.library = BuilderLibrary::Open(candidate.path);
+    } catch (const Error& error) {
+      one.problem = error.what();
+    }
+    if (candidate.path.find('/') == std::string::npos) {
+      // A bare name is a question to the system: its absence is no news, and what it finds may be one of those above.
+      if (one.library == nullptr) continue;
+      const auto same = [&](const FoundBuilder& other) {
+        return other.library != nullptr && other.library->library() == one.library->library();
+      };
+      if (std::ranges::any_of(found, same)) continue;
+    }
+    found.push_back(std::move(one));
+  }
+  return found;
+}
+
+}  // namespace nacelle::tensorrt

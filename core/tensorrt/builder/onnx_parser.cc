@@ -1,0 +1,65 @@
+#include "core/tensorrt/builder/onnx_parser.h"
+
+#include <utility>
+
+#include "core/error.h"
+#include "core/tensorrt/builder/parser_slots.h"
+#include "core/tensorrt/messages.h"
+#include "core/text.h"
+
+namespace nacelle::tensorrt {
+namespace {
+
+ParserSlots SlotsOf(const Library& library) { return ParserSlotsOf(library.table().release.major); }
+
+template <typename R, typename... Args>
+R Call(void* object, int slot, Args... args) {
+  return reinterpret_cast<R (*)(void*, Args...)>((*static_cast<void***>(object))[slot])(object, args...);
+}
+
+std::string Text(const char* text) { return text == nullptr ? "" : text; }
+
+}  // namespace
+
+OnnxParser::OnnxParser(std::shared_ptr<const BuilderLibrary> library, void* network)
+    : library_(std::move(library)), parser_(library_->CreateParserObject(network)) {
+  if (parser_ == nullptr) {
+    throw LibraryError(Cat("The ONNX parser ", library_->parser_path(), " does not work with ",
+                           library_->library()->Describe(), ": are both of the same release?"));
+  }
+}
+
+OnnxParser::~OnnxParser() { Call<void>(parser_, SlotsOf(*library_->library()).remove); }
+
+void OnnxParser::Parse(std::string_view model, const std::string& path) {
+  const MessageScope messages;
+  const ParserSlots slots = SlotsOf(*library_->library());
+  const bool parsed = Call<bool, const void*, size_t, const char*>(parser_, slots.parse, model.data(), model.size(),
+                                                                   path.empty() ? nullptr : path.c_str());
+  if (parsed) return;
+  const std::string speaker = library_->library()->Describe();
+  // The parser logs what it lists, in more words; before 10.0 only the log names the node and its operator.
+  std::string errors = Errors();
+  if (errors.empty() || library_->library()->table().release.major < 10) errors += messages.Said(speaker);
+  throw InputError(Cat(speaker, " cannot read the ONNX model of ", model.size(), " bytes.", errors));
+}
+
+std::string OnnxParser::Errors() const {
+  const ParserSlots slots = SlotsOf(*library_->library());
+  std::string all;
+  const int32_t count = Call<int32_t>(parser_, slots.num_errors);
+  for (int32_t i = 0; i < count; ++i) {
+    void* const error = Call<void*, int32_t>(parser_, slots.get_error, i);
+    if (error == nullptr) continue;
+    const int32_t node = Call<int32_t>(error, parser_error::kNode);
+    all += node >= 0 ? Cat(" Node ", node) : std::string(" The model");
+    if (node >= 0 && library_->library()->table().release.major >= 10) {
+      all += Cat(" (", Quote(Text(Call<const char*>(error, parser_error::kNodeName))), ", operator ",
+                 Text(Call<const char*>(error, parser_error::kNodeOperator)), ")");
+    }
+    all += Cat(": ", Text(Call<const char*>(error, parser_error::kDescription)), ".");
+  }
+  return all;
+}
+
+}  // namespace nacelle::tensorrt

@@ -1,0 +1,36 @@
+// Which slot of the ONNX parser's virtual table is which function.
+//
+// The parser's headers are known for 8.5 to 10.1 (third_party/tensorrt/abi); that 10.15, 11.0, 11.4 and TensorRT-RTX 1.7
+// have these slots was seen with NVIDIA's Python bindings, and //tests/conformance sees it again.
+//
+// Internal to core/tensorrt/builder. Constant data.
+#ifndef NACELLE_CORE_TENSORRT_BUILDER_PARSER_SLOTS_H_
+#define NACELLE_CORE_TENSORRT_BUILDER_PARSER_SLOTS_H_
+
+namespace nacelle::tensorrt {
+
+// nvonnxparser::IParser.
+struct ParserSlots {
+  int parse;
+  int num_errors;
+  int get_error;
+  int remove;  // destroy() in 8.x, the deleting destructor from 10.0 on
+};
+
+constexpr ParserSlots ParserSlotsOf(int major) {
+  if (major >= 11) return {0, 3, 4, 7};
+  if (major >= 10) return {0, 5, 6, 9};
+  return {0, 6, 7, 5};
+}
+
+// nvonnxparser::IParserError; the last two from 10.0 on.
+namespace parser_error {
+inline constexpr int kDescription = 1;
+inline constexpr int kNode = 5;
+inline constexpr int kNodeName = 6;
+inline constexpr int kNodeOperator = 7;
+}  // namespace parser_error
+
+}  // namespace nacelle::tensorrt
+
+#endif  // NACELLE_CORE_TENSORRT_BUILDER_PARSER_SLOTS_H_

@@ -1,0 +1,184 @@
+#include "runtime/build_engine.h"
+
+#include <pybind11/functional.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "py/csrc/bindings.h"
+
+namespace nacelle::python {
+namespace {
+
+namespace py = pybind11;
+using runtime::BuilderReport;
+using tensorrt::BuildOptions;
+using Shape = std::vector<int64_t>;
+using Profile = std::map<std::string, std::array<Shape, 3>>;
+
+// Puts one option where it belongs; false for a name that is none.
+bool Set(BuildOptions& options, const std::string& name, const py::handle& value) {
+  const auto into = [&]<typename T>(std::optional<T>& option) {
+    try {
+      option = value.cast<T>();
+    } catch (const py::cast_error&) {
+      throw InputError(Cat("The option ", name, " is ", std::string(py::repr(value)), ", of a type that it cannot have."));
+    }
+    return true;
+  };
+  if (name == "fp16") return into(options.fp16);
+  if (name == "bf16") return into(options.bf16);
+  if (name == "int8") return into(options.int8);
+  if (name == "tf32") return into(options.tf32);
+  if (name == "strongly_typed") return into(options.strongly_typed);
+  if (name == "workspace") return into(options.workspace);
+  if (name == "tactic_sources") return into(options.tactic_sources);
+  if (name == "optimization_level") return into(options.optimization_level);
+  if (name == "hardware_compatibility") return into(options.hardware_compatibility);
+  if (name == "version_compatible") return into(options.version_compatible);
+  if (name == "exclude_lean_runtime") return into(options.exclude_lean_runtime);
+  if (name == "refittable") return into(options.refittable);
+  if (name == "weight_stripped") return into(options.weight_stripped);
+  if (name == "max_aux_streams") return into(options.max_aux_streams);
+  if (name == "profiling_verbosity") return into(options.profiling_verbosity);
+  return false;
+}
+
+BuildOptions ToOptions(const py::dict& values) {
+  BuildOptions options;
+  for (const auto& [key, value] : values) {
+    const auto name = key.cast<std::string>();
+    if (!Set(options, name, value)) throw InputError(Cat("There is no build option ", Quote(name), "."));
+  }
+  return options;
+}
+
+std::vector<std::vector<tensorrt::InputRange>> ToProfiles(const std::vector<Profile>& profiles) {
+  std::vector<std::vector<tensorrt::InputRange>> all;
+  for (const Profile& profile : profiles) {
+    std::vector<tensorrt::InputRange>& ranges = all.emplace_back();
+    for (const auto& [name, shapes] : profile) ranges.push_back({name, shapes[0], shapes[1], shapes[2]});
+  }
+  return all;
+}
+
+// Tells a Python function (phase, parent, steps done, steps) how far a build is. What it raises gives the build up, and
+// is raised again when the build has ended.
+class ToPython final : public tensorrt::BuildProgress {
+ public:
+  explicit ToPython(py::function report) : report_(std::move(report)) {}
+
+  void PhaseStarted(const char* phase, const char* parent, int32_t steps) override {
+    const Phase started{parent == nullptr ? "" : parent, steps};
+    {
+      const std::lock_guard lock(mutex_);
+      phases_[phase] = started;
+    }
+    Report(phase, started, 0);
+  }
+
+  bool StepDone(const char* phase, int32_t step) override {
+    Phase known;
+    {
+      const std::lock_guard lock(mutex_);
+      known = phases_[phase];
+    }
+    return Report(phase, known, step + 1);
+  }
+
+  void PhaseDone(const char* phase) override {
+    Phase known;
+    {
+      const std::lock_guard lock(mutex_);
+      known = phases_[phase];
+      phases_.erase(phase);
+    }
+    Report(phase, known, known.steps);
+  }
+
+  // With the GIL held.
+  void Rethrow() {
+    if (raised_) throw py::error_already_set(*raised_);
+  }
+
+ private:
+  struct Phase {
+    std::string parent;
+    int32_t steps = 0;
+  };
+
+  bool Report(const char* phase, const Phase& known, int32_t done) {
+    const py::gil_scoped_acquire gil;
+    if (raised_) return false;
+    try {
+      return report_(phase, known.parent, done, known.steps).cast<bool>();
+    } catch (const py::error_already_set& error) {
+      raised_ = error;
+    } catch (const py::cast_error&) {
+      // A function that returns nothing does not want to stop.
+      return true;
+    }
+    return false;
+  }
+
+  const py::function report_;
+  std::mutex mutex_;
+  std::map<std::string, Phase> phases_;
+  std::optional<py::error_already_set> raised_;  // with the GIL held
+};
+
+py::object BytesOrNone(const std::optional<std::string>& bytes) {
+  return bytes ? py::object(py::bytes(*bytes)) : py::object(py::none());
+}
+
+py::tuple BuildTensorRt(const std::string& library, const std::string& parser, const py::bytes& onnx,
+                        const std::string& onnx_path, const std::string& name, const std::vector<Profile>& profiles,
+                        const py::dict& options, const std::optional<py::bytes>& timing_cache,
+                        const std::optional<py::function>& progress) {
+  tensorrt::BuildRequest request;
+  request.onnx = std::string_view(onnx);
+  request.onnx_path = onnx_path;
+  request.name = name;
+  request.profiles = ToProfiles(profiles);
+  request.options = ToOptions(options);
+  if (timing_cache) request.timing_cache = std::string_view(*timing_cache);
+  std::optional<ToPython> reports;
+  if (progress) reports.emplace(*progress);
+  request.progress = reports ? &*reports : nullptr;
+  runtime::BuiltEngine built;
+  try {
+    const py::gil_scoped_release released;
+    built = runtime::BuildEngine(library, parser, request);
+  } catch (const Error&) {
+    if (reports) reports->Rethrow();
+    throw;
+  }
+  return py::make_tuple(py::bytes(built.plan), BytesOrNone(built.timing_cache));
+}
+
+}  // namespace
+
+void BindBuilders(py::module_& m) {
+  py::class_<BuilderReport>(m, "BuilderInfo")
+      .def_readonly("path", &BuilderReport::path)
+      .def_readonly("parser", &BuilderReport::parser)
+      .def_readonly("kind", &BuilderReport::kind)
+      .def_readonly("release", &BuilderReport::release)
+      .def_readonly("description", &BuilderReport::description)
+      .def_readonly("onnx_opset", &BuilderReport::onnx_opset)
+      .def_readonly("problem", &BuilderReport::problem);
+  m.def("builders", &runtime::ListBuilders, py::arg("path"), py::call_guard<py::gil_scoped_release>());
+  m.def("build_tensorrt", &BuildTensorRt, py::arg("library"), py::arg("parser"), py::arg("onnx"), py::arg("onnx_path"),
+        py::arg("name"), py::arg("profiles"), py::arg("options"), py::arg("timing_cache"), py::arg("progress"));
+}
+
+}  // namespace nacelle::python

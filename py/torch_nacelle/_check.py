@@ -1,0 +1,414 @@
+"""Whether a program computes what it was made from."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import torch
+
+from torch_nacelle import _C
+from torch_nacelle._compare import Comparison, compare
+from torch_nacelle._exported_program import positional_module
+from torch_nacelle._input import Input, dtype_name
+from torch_nacelle._onnx import device_of, first_lines
+from torch_nacelle._onnx_model import OnnxSource, is_onnx_source
+from torch_nacelle._settings import configure
+from torch_nacelle.errors import CheckError, InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "int8"]
+Tensors: TypeAlias = Sequence[torch.Tensor]
+CheckInputs: TypeAlias = Sequence[Input | torch.Tensor] | Sequence[Tensors]
+
+THRESHOLDS: dict[str, float] = {"fp32": 1e-3, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2, "int8": 1e-1}
+"""The relative error that is allowed, by the precision that an engine computes in."""
+
+
+@dataclass(frozen=True)
+class OutputCheck:
+    """One output of one call, compared.
+
+    Attributes:
+        case: Which call: ``"profile 0, max"``, ``"given inputs 1"``.
+        input_shapes: What it was called with.
+        output: The output's name, or ``"output 1"``.
+        comparison: How far it is off.
+    """
+
+    case: str
+    input_shapes: tuple[tuple[int, ...], ...]
+    output: str
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What ``check`` found.
+
+    Attributes:
+        outputs: Every output of every call.
+        precision: What the engines compute in.
+        threshold: The relative error that was allowed.
+        notes: What a reader should know, such as dtypes that differ where TensorRT has none of that kind.
+    """
+
+    outputs: tuple[OutputCheck, ...]
+    precision: str
+    threshold: float
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def passed(self) -> bool:
+        """Whether every output is within the threshold."""
+        return all(one.comparison.within(self.threshold) for one in self.outputs)
+
+    @property
+    def worst(self) -> OutputCheck:
+        """The output that is off most; one whose shape, dtype or NaNs differ comes first."""
+        return max(self.outputs, key=lambda one: (bool(one.comparison.problem), one.comparison.error))
+
+    def __str__(self) -> str:
+        """A plain table."""
+        rows = [_COLUMNS, *self._rows()]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+        lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join([*lines, self._summary(), *self.notes])
+
+    def __rich__(self) -> "Table":
+        """A table for a terminal."""
+        from rich.table import Table
+
+        table = Table(*_COLUMNS, caption="\n".join([self._summary(), *self.notes]))
+        for row, one in zip(self._rows(), self.outputs, strict=True):
+            table.add_row(*row, style="" if one.comparison.within(self.threshold) else "red")
+        return table
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                one.case,
+                " ".join(str(list(shape)) for shape in one.input_shapes),
+                one.output,
+                one.comparison.problem or f"{one.comparison.error:.2e}",
+                "ok" if one.comparison.within(self.threshold) else "FAILED",
+            )
+            for one in self.outputs
+        ]
+
+    def _summary(self) -> str:
+        return f"relative error allowed: {self.threshold:g} ({self.precision}); worst: {self.worst.comparison.summary}"
+
+
+_COLUMNS = ("case", "inputs", "output", "relative error", "")
+
+
+def check(
+    program: torch.jit.ScriptModule,
+    original: object,
+    inputs: CheckInputs | None = None,
+    *,
+    threshold: float | None = None,
+    precision: Precision = "fp32",
+    seed: int = 0,
+) -> CheckReport:
+    """Runs a program and what it was made from on the same inputs, and compares their outputs.
+
+    The relative error of an output is max |a - b| / max |b| over its elements, where b is the original's: the largest
+    difference, measured by the largest value. For integers and truths it is the share of elements that differ. Shapes,
+    dtypes, and the places of NaNs and infinities must be the same. TensorRT before 10 has no int64: int32 is as good.
+
+    Args:
+        program: The program.
+        original: The ``nn.Module``, ``ScriptModule`` or ``ExportedProgram`` that it was made from, or the ONNX model's
+            path or bytes, which onnxruntime runs where it is installed.
+        inputs: ``Input`` for each: values are made up, for the min, opt and max of every profile (normal numbers,
+            bytes, and 0 and 1 for other integers). Or tensors for one call, or a list of lists of tensors for several.
+            Left out: what the program's engine tells, where the program is one engine.
+        threshold: The relative error that is allowed; left out, by precision: 1e-3 for fp32, 1e-2 for tf32 and fp16,
+            5e-2 for bf16, 1e-1 for int8.
+        precision: What the engines compute in.
+        seed: Of the values that are made up.
+
+    Returns:
+        The report, which prints as a table.
+
+    Raises:
+        CheckError: An output is off by more than the threshold; the message names the worst case, and ``report`` of the
+            error has all of them.
+        InputError: The inputs cannot be made up, or the original fails on them.
+    """
+    if precision not in THRESHOLDS:
+        raise InputError(f"there is no precision {precision!r}; there are: {', '.join(THRESHOLDS)}")
+    under_check = _Program(program)
+    cases = _cases(inputs if inputs is not None else under_check.inputs(), seed)
+    rows: list[OutputCheck] = []
+    notes: dict[str, None] = {}
+    with _original(original) as run_original, under_check.every_profile(cases) as run_program:
+        for case in cases:
+            wanted = _run(run_original, case, "the original")
+            found = run_program(case)
+            rows += _compared(case, found, wanted, under_check, notes)
+    allowed = THRESHOLDS[precision] if threshold is None else threshold
+    report = CheckReport(tuple(rows), precision, allowed, tuple(notes))
+    if not report.passed:
+        raise CheckError(_failure(report), report)
+    return report
+
+
+def precision_of(backend: str, options: Mapping[str, object], inputs: Sequence[Input]) -> Precision:
+    """What an engine that was built with these options computes in."""
+    if options.get("int8"):
+        return "int8"
+    dtypes = {one.dtype for one in inputs}
+    if options.get("bf16") or torch.bfloat16 in dtypes:
+        return "bf16"
+    if options.get("fp16") or torch.float16 in dtypes:
+        return "fp16"
+    return "fp32" if backend == "reference" or options.get("tf32") is False else "tf32"
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One call.
+
+    Attributes:
+        name: For a person.
+        profile: The optimization profile that it is about, where there is one.
+        tensors: What to call with, on the CPU where they were made up.
+    """
+
+    name: str
+    profile: int | None
+    tensors: tuple[torch.Tensor, ...]
+
+
+def _cases(inputs: CheckInputs, seed: int) -> list[_Case]:
+    if not inputs:
+        raise InputError("inputs is empty: a program takes at least one tensor")
+    if all(isinstance(one, (list, tuple)) for one in inputs):
+        return [_given(f"given inputs {index}", one) for index, one in enumerate(inputs)]
+    if all(isinstance(one, torch.Tensor) for one in inputs):
+        return [_given("given inputs", inputs)]
+    described = [Input.of(one) for one in inputs]  # type: ignore[arg-type]
+    count = max((len(one.profiles) for one in described if one.dynamic), default=0)
+    if count == 0:
+        return [_made_up("fixed shapes", None, described, [one.shape for one in described], seed)]
+    cases: list[_Case] = []
+    for profile in range(count):
+        for extent in ("min", "opt", "max"):
+            shapes = [getattr(one.profiles[profile], extent) if one.dynamic else one.shape for one in described]
+            cases.append(_made_up(f"profile {profile}, {extent}", profile, described, shapes, seed + len(cases)))
+    return cases
+
+
+def _given(name: str, tensors: object) -> _Case:
+    values: tuple[torch.Tensor, ...] = tuple(tensors)  # type: ignore[arg-type]
+    for value in values:
+        if not isinstance(value, torch.Tensor):
+            raise InputError(f"{name}: a program is called with tensors, found {type(value).__name__}")
+    return _Case(name, None, values)
+
+
+def _made_up(
+    name: str, profile: int | None, inputs: Sequence[Input], shapes: Sequence[Sequence[int]], seed: int
+) -> _Case:
+    generator = torch.Generator().manual_seed(seed)
+    tensors = tuple(_values(one.dtype, shape, generator) for one, shape in zip(inputs, shapes, strict=True))
+    return _Case(name, profile, tensors)
+
+
+def _values(dtype: torch.dtype, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+    size = tuple(shape)
+    if dtype.is_floating_point:
+        return torch.randn(size, generator=generator).to(dtype)
+    low, high = {torch.uint8: (0, 256), torch.int8: (-128, 128)}.get(dtype, (0, 2))
+    return torch.randint(low, high, size, generator=generator).to(dtype)
+
+
+class _Program:
+    """The program, and what is known where it is one engine only."""
+
+    def __init__(self, program: torch.jit.ScriptModule) -> None:
+        self._program = program
+        sites = _C.find_engines(program._c)
+        alone = len(sites) == 1 and "." not in sites[0].path and "[" not in sites[0].path
+        self._engine: Any = getattr(program, sites[0].path) if alone else None
+        tensor = next(iter([*program.parameters(), *program.buffers()]), None)
+        on_gpu = any(not site.device.endswith("%cpu") for site in sites)
+        self._device = tensor.device if tensor is not None else torch.device("cuda" if on_gpu else "cpu")
+
+    def inputs(self) -> list[Input]:
+        """What the program takes."""
+        if self._engine is None:
+            raise InputError("what the program takes is not known, since it is more than one engine: give inputs")
+        return [_input(*described) for described in self._engine.inputs()]
+
+    def output_name(self, index: int) -> str:
+        """A name for an output."""
+        return str(self._engine.outputs()[index][0]) if self._engine is not None else f"output {index}"
+
+    @contextlib.contextmanager
+    def every_profile(self, cases: Sequence[_Case]) -> "Iterator[Callable[[_Case], list[torch.Tensor]]]":
+        """A function that calls the program, each case with its own profile where the engine has several."""
+        several = self._engine is not None and self._engine.profile_count() > 1
+        current: list[int | None] = [None]
+
+        def run(case: _Case) -> list[torch.Tensor]:
+            if several and case.profile is not None and case.profile != current[0]:
+                configure(self._program, profile=case.profile)
+                current[0] = case.profile
+            return self._call(case)
+
+        try:
+            yield run
+        finally:
+            if current[0] is not None:
+                configure(self._program, profile=None)
+
+    def _call(self, case: _Case) -> list[torch.Tensor]:
+        tensors = [tensor.to(self._device) for tensor in case.tensors]
+        if self._engine is not None:  # int32 where TensorRT has no int64
+            kinds = [getattr(torch, dtype) for _, dtype, _, _ in self._engine.inputs()]
+            tensors = [
+                tensor.to(kind) if {tensor.dtype, kind} == {torch.int32, torch.int64} else tensor
+                for tensor, kind in zip(tensors, kinds, strict=False)
+            ]
+        with torch.no_grad():
+            return _flat(self._program(*tensors), "the program")
+
+
+def _input(name: str, dtype: str, shape: list[int], profiles: list[list[list[int]]]) -> Input:
+    if not profiles or -1 not in shape:
+        return Input(shape=shape, dtype=getattr(torch, dtype), name=name)
+    lows, opts, highs = zip(*profiles, strict=True)
+    return Input(min=list(lows), opt=list(opts), max=list(highs), dtype=getattr(torch, dtype), name=name)
+
+
+@contextlib.contextmanager
+def _original(original: object) -> Iterator[Callable[..., object]]:
+    """The original as a function of tensors, in eval mode and in full precision."""
+    if is_onnx_source(original):
+        yield _onnx_function(OnnxSource(original))  # type: ignore[arg-type]
+        return
+    if isinstance(original, torch.export.ExportedProgram):
+        original = positional_module(original)
+    if not isinstance(original, torch.nn.Module):
+        raise InputError(
+            "the original must be an nn.Module, a ScriptModule, an ExportedProgram, or an ONNX model's path or bytes, "
+            f"found {type(original).__name__}"
+        )
+    module = original
+    device = device_of(module)
+    before = [(part, part.training) for part in module.modules()]
+    try:
+        for part, _ in before:
+            part.training = False
+        with torch.no_grad(), _full_precision():
+            yield lambda *tensors: module(*(tensor.to(device) for tensor in tensors))
+    finally:
+        for part, training in before:
+            part.training = training
+
+
+@contextlib.contextmanager
+def _full_precision() -> Iterator[None]:
+    """Without TF32, which torch uses in convolutions by default."""
+    # torch has an older and a newer switch for each. The older sets both, so that they agree while the original runs;
+    # it can be read only where they agree.
+    older: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    cudnn: Any = torch.backends.cudnn
+    newer: tuple[Any, ...] = (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul)
+    allowed = [_allows_tf32(one) for one in older]
+    precisions = [one.fp32_precision for one in newer]
+    try:
+        for one in older:
+            one.allow_tf32 = False
+        yield
+    finally:
+        for one, value in zip(older, allowed, strict=True):
+            if value is not None:
+                one.allow_tf32 = value
+        for one, precision in zip(newer, precisions, strict=True):
+            if one.fp32_precision != precision:
+                one.fp32_precision = precision
+
+
+def _allows_tf32(switch: Any) -> bool | None:
+    try:
+        return bool(switch.allow_tf32)
+    except RuntimeError:  # the newer switch was used
+        return None
+
+
+def _onnx_function(source: OnnxSource) -> Callable[..., object]:
+    try:
+        import onnxruntime
+    except ImportError:
+        from torch_nacelle._onnx_to_torchscript import to_torchscript
+
+        script = to_torchscript(source.loaded())
+        return lambda *tensors: script(*(tensor.cpu() for tensor in tensors))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(source.path or source.model, options, providers=["CPUExecutionProvider"])
+    names = [one.name for one in source.inputs]
+
+    def run(*tensors: torch.Tensor) -> list[torch.Tensor]:
+        feed = {name: tensor.cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
+        return [torch.from_numpy(value) for value in session.run(None, feed)]
+
+    return run
+
+
+def _run(function: Callable[..., object], case: _Case, what: str) -> list[torch.Tensor]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _flat(function(*case.tensors), what)
+    except InputError:
+        raise
+    except Exception as error:  # its own
+        shapes = ", ".join(f"{dtype_name(one.dtype)} {list(one.shape)}" for one in case.tensors)
+        raise InputError(
+            f"{what} fails on {case.name} ({shapes}): {type(error).__name__}: {first_lines(error)}; "
+            "give inputs that it takes"
+        ) from error
+
+
+def _flat(result: object, what: str) -> list[torch.Tensor]:
+    if isinstance(result, torch.Tensor):
+        return [result]
+    if isinstance(result, (tuple, list)):
+        return [tensor for one in result for tensor in _flat(one, what)]
+    raise InputError(f"{what} returns a {type(result).__name__}: tensors, tuples and lists of them can be compared")
+
+
+def _compared(
+    case: _Case, found: list[torch.Tensor], wanted: list[torch.Tensor], program: _Program, notes: dict[str, None]
+) -> list[OutputCheck]:
+    shapes = tuple(tuple(tensor.shape) for tensor in case.tensors)
+    if len(found) != len(wanted):
+        problem = Comparison.failed(f"{len(found)} outputs, wanted {len(wanted)}")
+        return [OutputCheck(case.name, shapes, "all", problem)]
+    rows = []
+    for index, (one, other) in enumerate(zip(found, wanted, strict=True)):
+        name = program.output_name(index)
+        if {one.dtype, other.dtype} == {torch.int32, torch.int64}:
+            notes[f"{name} is {dtype_name(one.dtype)} and was {dtype_name(other.dtype)}: compared by value"] = None
+        rows.append(OutputCheck(case.name, shapes, name, compare(one, other)))
+    return rows
+
+
+def _failure(report: CheckReport) -> str:
+    worst = report.worst
+    failed = sum(not one.comparison.within(report.threshold) for one in report.outputs)
+    shapes = ", ".join(str(list(shape)) for shape in worst.input_shapes)
+    return (
+        f"the program computes something else than the original in {failed} of {len(report.outputs)} outputs; worst: "
+        f"{worst.case}, inputs of the shapes {shapes}, {worst.output}: {worst.comparison.summary}; allowed is a "
+        f"relative error of {report.threshold:g} ({report.precision})"
+    )

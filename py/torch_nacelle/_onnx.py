@@ -1,0 +1,324 @@
+"""From a module to ONNX, with torch's own exporter.
+
+torch has two exporters. The one on torch.export needs onnxscript and writes opset 18 and later; the one on TorchScript
+needs nothing beside torch and writes opsets up to 20, among them 17, the newest that TensorRT 8.5 reads. The latter is
+used for all releases.
+
+int64 at an engine's interface: TensorRT before 10 has no int64 tensors. Its parser makes int32 bindings of int64 inputs
+and outputs, so the engine takes int32 tensors there, and ONNX needs no change.
+"""
+
+import contextlib
+import copy
+import hashlib
+import io
+import logging
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (its usual name)
+
+from torch_nacelle._exported_program import positional_module
+from torch_nacelle._input import Input
+from torch_nacelle.errors import InputError
+
+NEWEST_OPSET = 20
+"""The newest opset that torch's TorchScript exporter writes (torch 2.11 to 2.13)."""
+
+# A protobuf message holds less than 2 GiB; what is not weights gets the rest.
+WEIGHTS_IN_ONE_FILE = 2**31 - 2**26
+
+_TORCH = str(Path(torch.__file__).parent)  # its own modules ask about shapes, where tracing loses nothing
+
+_logger = logging.getLogger("torch_nacelle")
+_exporter = threading.Lock()  # the exporter keeps its state in globals
+
+_WHAT_TO_DO = (
+    "write that part with operators that ONNX has, or leave it in TorchScript: "
+    'nacelle.compile(module, {"path.of.a.submodule": inputs}) makes engines of the submodules around it'
+)
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """An ONNX model in memory, or with its weights in files beside it.
+
+    Attributes:
+        model: The protobuf.
+        path: Where it lies, which is what the names of its external data start from; empty where it has none.
+        output_names: Names of its outputs in order.
+        external_files: The files beside it that hold its weights, by their names from there.
+        folder: Keeps the temporary folder of `path`, where there is one, until this object goes.
+    """
+
+    model: bytes
+    path: str
+    output_names: tuple[str, ...]
+    external_files: tuple[str, ...] = ()
+    folder: "tempfile.TemporaryDirectory[str] | None" = None
+
+    def content(self) -> list[bytes]:
+        """What makes it this model: the protobuf, and for each file beside it a sha256."""
+        found = [self.model]
+        for name in self.external_files:
+            digest = hashlib.sha256()
+            with Path(self.path).parent.joinpath(name).open("rb") as file:
+                while block := file.read(2**20):
+                    digest.update(block)
+            found.append(digest.digest())
+        return found
+
+
+def export(
+    module: torch.nn.Module | torch.export.ExportedProgram,
+    inputs: Sequence[Input],
+    *,
+    opset: int,
+    output_names: Sequence[str] | None = None,
+    method: str = "auto",
+) -> OnnxModel:
+    """Exports a module, in eval mode and on the device that it is on; the module is left as it is.
+
+    Args:
+        module: An ``nn.Module``, ``ScriptModule`` or ``ExportedProgram``.
+        inputs: What its forward takes, each with a name.
+        opset: The newest opset that the reader knows; a newer one than the exporter writes counts as that.
+        output_names: Names of the outputs; left out, ``output_0``, ``output_1`` …
+        method: How an ``nn.Module`` becomes a graph: ``"trace"`` follows one run with made-up inputs, ``"script"``
+            keeps control flow, ``"auto"`` traces, and scripts where tracing was seen to lose what values decide.
+
+    Returns:
+        The model. The same module and arguments give the same bytes.
+
+    Raises:
+        InputError: The module fails on the inputs, returns what no engine returns, or uses an operator that ONNX or
+            the exporter does not have; the message names it.
+    """
+    onnx_package("torch exports modules to ONNX")
+    name = type(module).__name__
+    opset = min(opset, NEWEST_OPSET)
+    positional = positional_module(module) if isinstance(module, torch.export.ExportedProgram) else module
+    with _in_eval_mode(positional), torch.no_grad(), _exporter:
+        examples = tuple(one.example().to(device_of(positional)) for one in inputs)
+        count = _count_outputs(positional, examples, name)
+        names = tuple(output_names or (f"output_{index}" for index in range(count)))
+        if len(names) != count:
+            raise InputError(f"output_names lists {len(names)} names ({', '.join(names)}), and {name} returns {count}")
+        job = _Job(name, examples, tuple(inputs), names, opset)
+        return _export_module(positional, method, job)
+
+
+def onnx_package(what_for: str) -> Any:
+    """The package onnx.
+
+    Args:
+        what_for: Who needs it, for the message: a sentence without its end.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        import onnx
+        import onnx.external_data_helper
+    except ImportError as error:
+        raise InputError(
+            f"{what_for} with the package onnx, which is not installed: pip install torch-nacelle[onnx]"
+        ) from error
+    return onnx
+
+
+def device_of(module: torch.nn.Module) -> torch.device:
+    """The device of the module's tensors; the CPU where it has none."""
+    devices = {tensor.device for tensor in [*module.parameters(), *module.buffers()]}
+    if len(devices) > 1:
+        found = ", ".join(sorted(map(str, devices)))
+        raise InputError(f"{type(module).__name__} has tensors on several devices ({found}); an engine runs on one")
+    return devices.pop() if devices else torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is exported and for whom."""
+
+    name: str
+    examples: tuple[torch.Tensor, ...]
+    inputs: tuple[Input, ...]
+    output_names: tuple[str, ...]
+    opset: int
+
+
+def _export_module(module: torch.nn.Module, method: str, job: _Job) -> OnnxModel:
+    if isinstance(module, torch.jit.ScriptModule):
+        return _run_exporter(module, job)[0]
+    if method == "script":
+        return _run_exporter(_scripted(module, job), job)[0]
+    traced, losses = _run_exporter(_with_positional_forward(module), job)
+    if not losses or method == "trace":
+        return traced
+    # What values decided was followed once and forgotten, or was a question about shapes that does no harm.
+    try:
+        return _run_exporter(_scripted(module, job), job)[0]
+    except InputError as error:
+        _logger.warning(
+            "%s is traced, which follows one way only through what its inputs decide at %s; scripting would keep both "
+            "ways, and failed: %s",
+            job.name,
+            ", ".join(dict.fromkeys(losses)),
+            error,
+        )
+        return traced
+
+
+def _scripted(module: torch.nn.Module, job: _Job) -> torch.jit.ScriptModule:
+    try:
+        script: torch.jit.ScriptModule = torch.jit.script(module)
+        return script
+    except Exception as error:  # whatever the compiler raises is the reason
+        raise InputError(f"{job.name} cannot be scripted: {first_lines(error)}") from error
+
+
+def first_lines(error: BaseException, count: int = 4) -> str:
+    """The first lines of an error's message that are not empty, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:count]) or type(error).__name__
+
+
+@contextlib.contextmanager
+def _in_eval_mode(module: torch.nn.Module) -> Iterator[None]:
+    """The module and everything in it in eval mode, and each part as it was afterwards."""
+    before = [(part, part.training) for part in module.modules()]
+    for part, _ in before:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part, training in before:
+            part.training = training
+
+
+def _with_positional_forward(module: torch.nn.Module) -> torch.nn.Module:
+    """The same module under a forward that takes tensors only.
+
+    The exporter passes the defaults of arguments that are left out as if they were given, and turns them into tensors.
+    """
+    clone = copy.copy(module)
+    forward = module.forward
+    clone.__dict__["forward"] = lambda *tensors: forward(*tensors)
+    clone.__dict__["train"] = lambda mode=True: clone  # it is in eval mode
+    return clone
+
+
+def _count_outputs(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> int:
+    shapes = ", ".join(str(list(example.shape)) for example in examples)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = module(*examples)
+    except Exception as error:  # the module's own
+        raise InputError(
+            f"{name} fails on inputs of the shapes {shapes}: {type(error).__name__}: {first_lines(error)}"
+        ) from error
+    outputs = result if isinstance(result, (tuple, list)) else (result,)
+    if not outputs:
+        raise InputError(f"{name} returns nothing; an engine has at least one output")
+    for index, output in enumerate(outputs):
+        if not isinstance(output, torch.Tensor):
+            where = f"output {index}" if isinstance(result, (tuple, list)) else "what it returns"
+            raise InputError(
+                f"{name}: {where} is a {type(output).__name__}; an engine returns a tensor, or a tuple or list of "
+                f"tensors"
+            )
+    return len(outputs)
+
+
+def _run_exporter(module: torch.nn.Module, job: _Job) -> tuple[OnnxModel, list[str]]:
+    """The exported model, and where tracing lost a decision that values make."""
+    weights = sum(tensor.nbytes for tensor in [*module.parameters(), *module.buffers()])
+    if weights <= WEIGHTS_IN_ONE_FILE:
+        buffer = io.BytesIO()
+        losses = _call_exporter(module, buffer, job)
+        return OnnxModel(buffer.getvalue(), "", job.output_names), losses
+    folder = tempfile.TemporaryDirectory(prefix="torch_nacelle.")
+    path = Path(folder.name, "model.onnx")
+    losses = _call_exporter(module, str(path), job)
+    beside = tuple(sorted(one.name for one in path.parent.iterdir() if one != path))
+    return OnnxModel(path.read_bytes(), str(path), job.output_names, beside, folder), losses
+
+
+def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _Job) -> list[str]:
+    axes = {
+        str(one.name): {dim: f"{one.name}_dim_{dim}" for dim, extent in enumerate(one.shape) if extent == -1}
+        for one in job.inputs
+        if one.dynamic
+    }
+    with warnings.catch_warnings(record=True) as caught, _quiet_exporter(), _slow_attention():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        try:
+            torch.onnx.export(
+                module,
+                job.examples,
+                target,  # type: ignore[arg-type]
+                dynamo=False,
+                opset_version=job.opset,
+                input_names=[str(one.name) for one in job.inputs],
+                output_names=list(job.output_names),
+                dynamic_axes=axes,
+                do_constant_folding=True,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise InputError(
+                f"{job.name} cannot be exported to ONNX opset {job.opset}: {first_lines(error)}; {_WHAT_TO_DO}"
+            ) from error
+        except Exception as error:  # the exporter raises RuntimeError, TypeError, ValueError … for what it cannot do
+            raise InputError(
+                f"{job.name} cannot be exported to ONNX opset {job.opset}: {type(error).__name__}: "
+                f"{first_lines(error)}; {_WHAT_TO_DO}"
+            ) from error
+    return [
+        f"{Path(one.filename).name}:{one.lineno}"
+        for one in caught
+        if "might cause the trace to be incorrect" in str(one.message) and not one.filename.startswith(_TORCH)
+    ]
+
+
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Without the whole graph on standard output when the exporter fails."""
+    # The exporter prints it always, since it tests a function where it means to call it.
+    log = torch._C._jit_onnx_log
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        yield
+    finally:
+        torch._C._jit_onnx_log = log
+
+
+@contextlib.contextmanager
+def _slow_attention() -> Iterator[None]:
+    """With attention as single operators: ONNX has none for torch's fused ones."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    packed = F._in_projection_packed  # type: ignore[attr-defined]
+    torch.backends.mha.set_fastpath_enabled(False)
+    F._in_projection_packed = _in_projection_packed  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        F._in_projection_packed = packed  # type: ignore[attr-defined]
+
+
+def _in_projection_packed(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, w: torch.Tensor, b: torch.Tensor | None = None
+) -> tuple[torch.Tensor, ...]:
+    """Queries, keys and values, as torch computes them, without unflatten: the exporter fixes its dynamic sizes."""
+    if q is k and k is v:
+        return tuple(part.contiguous() for part in F.linear(q, w, b).chunk(3, dim=-1))
+    biases = (None, None, None) if b is None else b.chunk(3)
+    return tuple(F.linear(x, weight, bias) for x, weight, bias in zip((q, k, v), w.chunk(3), biases, strict=True))

@@ -1,0 +1,62 @@
+"""What an engine is built from."""
+
+import os
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+
+from torch_nacelle._exported_program import check_inputs, static_inputs
+from torch_nacelle._input import Input, with_names
+from torch_nacelle._onnx_model import OnnxSource, is_onnx_source
+from torch_nacelle.errors import InputError
+
+Model: TypeAlias = "torch.nn.Module | torch.export.ExportedProgram | bytes | str | os.PathLike[str]"
+Inputs: TypeAlias = Sequence[Input | torch.Tensor]
+Source: TypeAlias = "torch.nn.Module | torch.export.ExportedProgram | OnnxSource"
+
+
+def bind(model: Model, inputs: Inputs | None) -> tuple[Source, list[Input]]:
+    """What to build from, and its inputs by name, checked against it."""
+    if is_onnx_source(model):
+        source = OnnxSource(model)  # type: ignore[arg-type]
+        return source, source.bind(inputs)
+    if isinstance(model, torch.export.ExportedProgram):
+        bound = with_names([Input.of(value) for value in inputs] if inputs else static_inputs(model))
+        check_inputs(model, bound)
+        return model, bound
+    if not isinstance(model, torch.nn.Module):
+        raise InputError(
+            "model must be an nn.Module, a ScriptModule, an ExportedProgram, or an ONNX model's path or bytes, found "
+            + type(model).__name__
+        )
+    if not inputs:
+        raise InputError("inputs is empty: an engine takes at least one tensor")
+    return model, with_names([Input.of(value) for value in inputs])
+
+
+def names_of_outputs(source: Source, given: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The outputs' names, where they are given or the model has them.
+
+    Raises:
+        InputError: They are given, and the model has others.
+    """
+    if not isinstance(source, OnnxSource):
+        return tuple(given) if given else None
+    if given and tuple(given) != source.output_names:
+        raise InputError(
+            f"{source.what} names its outputs {', '.join(source.output_names)}, and output_names says "
+            f"{', '.join(given)}: leave output_names out"
+        )
+    return source.output_names
+
+
+def cuda_device(source: Source) -> torch.device | None:
+    """The GPU that the model is on; None where it is on none: then the current one is built for."""
+    if isinstance(source, OnnxSource):
+        return None
+    if isinstance(source, torch.nn.Module):
+        tensors = [*source.parameters(), *source.buffers()]
+    else:
+        tensors = list(source.state_dict.values())
+    return next((tensor.device for tensor in tensors if tensor.is_cuda), None)

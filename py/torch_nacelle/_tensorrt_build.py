@@ -1,0 +1,161 @@
+"""Building with TensorRT: the model as ONNX, the caches, and the builder."""
+
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from torch_nacelle import _C
+from torch_nacelle._build_info import VERSION
+from torch_nacelle._build_options import options_for_builder
+from torch_nacelle._caches import DEFAULT_SIZE, EngineCache, TimingCache, cache_folder, key_of
+from torch_nacelle._input import Input, dtype_name, profile_shapes
+from torch_nacelle._onnx import OnnxModel, export
+from torch_nacelle._onnx_model import OnnxSource
+from torch_nacelle._progress import Callback, Display, run_cancellable
+from torch_nacelle._sources import Source
+
+_logger = logging.getLogger("torch_nacelle")
+
+# Since which release tensors can be int64, and the ONNX parser knows LayerNormalization, which came with opset 17.
+_HAS_INT64 = (10,)
+_HAS_LAYER_NORMALIZATION = (8, 6)
+
+
+def export_model(
+    source: Source,
+    inputs: Sequence[Input],
+    builder: "_C.BuilderInfo",
+    output_names: Sequence[str] | None,
+    method: str,
+) -> OnnxModel:
+    """The model as ONNX that this builder's parser reads; one that others made as it is."""
+    if isinstance(source, OnnxSource):
+        return source.as_model()
+    return export(source, inputs, opset=opset_for(builder), output_names=output_names, method=method)
+
+
+def opset_for(builder: "_C.BuilderInfo") -> int:
+    """The opset to export for this builder."""
+    older = builder.kind == "full" and _release(builder) < _HAS_LAYER_NORMALIZATION
+    return min(builder.onnx_opset, 16) if older else builder.onnx_opset
+
+
+def _release(builder: "_C.BuilderInfo") -> tuple[int, ...]:
+    return tuple(int(number) for number in builder.release.split(".") if number.isdigit())
+
+
+def build_tensorrt(
+    exported: OnnxModel,
+    inputs: Sequence[Input],
+    builder: "_C.BuilderInfo",
+    name: str,
+    options: Mapping[str, object],
+    shown: Display,
+    device: torch.device | None,
+) -> bytes:
+    """The plan: from the engine cache, or built."""
+    profiles = profile_shapes(inputs)
+    _tell_about_int64(inputs, builder)
+    job = _Job(exported, profiles, builder, name, options_for_builder(options), device)
+
+    def make() -> bytes:
+        return job.run(_timing_cache(options, builder, device), shown)
+
+    folder = cache_folder(options.get("engine_cache", False), "engines")  # type: ignore[arg-type]
+    if folder is None:
+        return make()
+    cache = EngineCache(folder, options.get("engine_cache_size", DEFAULT_SIZE))  # type: ignore[arg-type]
+    plan, found = cache.get_or_build(job.key(inputs), make)
+    if found:
+        _logger.info("engine %r was built before and is in the cache %s", name, folder)
+        shown.line(f"engine {name!r} was built before")
+    return plan
+
+
+class _Job:
+    """One engine to build."""
+
+    def __init__(
+        self,
+        exported: OnnxModel,
+        profiles: list[dict[str, tuple[list[int], list[int], list[int]]]],
+        builder: "_C.BuilderInfo",
+        name: str,
+        options: dict[str, object],
+        device: torch.device | None,
+    ) -> None:
+        self._exported = exported
+        self._profiles = profiles
+        self._builder = builder
+        self._name = name
+        self._options = options
+        self._device = device
+
+    def key(self, inputs: Sequence[Input]) -> str:
+        """The same for what would give the same engine."""
+        return key_of(
+            VERSION,
+            self._builder.kind,
+            self._builder.release,
+            device_text(self._device),
+            self._name,
+            [(str(one.name), dtype_name(one.dtype), list(one.shape)) for one in inputs],
+            self._profiles,
+            self._options,
+            *self._exported.content(),
+        )
+
+    def run(self, timing: TimingCache | None, shown: Display) -> bytes:
+        """Builds."""
+        times = timing.read() if timing else None
+
+        def work(callback: Callback) -> tuple[bytes, bytes | None]:
+            with torch.cuda.device(self._device) if self._device else contextlib.nullcontext():
+                return _C.build_tensorrt(
+                    self._builder.path,
+                    self._builder.parser,
+                    self._exported.model,
+                    self._exported.path,
+                    self._name,
+                    self._profiles,
+                    self._options,
+                    times,
+                    callback,
+                )
+
+        shown.start(f"building engine {self._name!r}")
+        try:
+            plan, times_after = run_cancellable(work, shown, self._builder.description)
+        finally:
+            shown.stop()
+        if timing and times_after is not None:
+            timing.write(times_after)
+        return plan
+
+
+def _timing_cache(
+    options: Mapping[str, object], builder: "_C.BuilderInfo", device: torch.device | None
+) -> TimingCache | None:
+    folder = cache_folder(options.get("timing_cache", False), "timing")  # type: ignore[arg-type]
+    return None if folder is None else TimingCache(folder, device_text(device), builder.description)
+
+
+def device_text(device: torch.device | None) -> str:
+    """The GPU that is built for, by name and compute capability."""
+    if not torch.cuda.is_available():
+        return "no device"
+    properties = torch.cuda.get_device_properties(device if device is not None else torch.cuda.current_device())
+    return f"{properties.name} {properties.major}.{properties.minor}"
+
+
+def _tell_about_int64(inputs: Sequence[Input], builder: "_C.BuilderInfo") -> None:
+    wide = [str(one.name) for one in inputs if one.dtype == torch.int64]
+    if wide and builder.kind == "full" and _release(builder) < _HAS_INT64:
+        _logger.warning(
+            "%s has no int64 tensors: the engine takes int32 for %s; call it with .int(), or set convert_inputs with "
+            "nacelle.configure",
+            builder.description,
+            ", ".join(wide),
+        )

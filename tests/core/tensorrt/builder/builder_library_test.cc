@@ -1,0 +1,54 @@
+#include "core/tensorrt/builder/builder_library.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "core/error.h"
+#include "tests/core/tensorrt/fake/fakes.h"
+#include "tests/core/throws.h"
+
+namespace nacelle::tensorrt {
+namespace {
+
+using testing_support::ExpectHas;
+using testing_support::MessageOf;
+
+std::string Refusal(const std::string& path) {
+  return MessageOf<LibraryError>([&] { BuilderLibrary::Open(path); });
+}
+
+TEST(BuilderLibrary, ParsersAreLookedForBesideTheLibrary) {
+  EXPECT_EQ(ParserBeside("/opt/trt/libnvinfer.so.8"), "/opt/trt/libnvonnxparser.so.8");
+  EXPECT_EQ(ParserBeside("/opt/trt/libnvinfer.so.8.5.3"), "/opt/trt/libnvonnxparser.so.8");
+  EXPECT_EQ(ParserBeside("/opt/trt/libnvinfer.so"), "/opt/trt/libnvonnxparser.so");
+  EXPECT_EQ(ParserBeside("libnvinfer.so.10"), "libnvonnxparser.so.10");
+  EXPECT_EQ(ParserBeside("/opt/rtx/libtensorrt_rtx.so.1"), "/opt/rtx/libtensorrt_onnxparser_rtx.so.1");
+}
+
+TEST(BuilderLibrary, OfTheWholeVersionWhereThatIsThere) {
+  const std::filesystem::path folder = testing::TempDir();
+  std::ofstream(folder / "libnvonnxparser.so.8.5.3");
+  EXPECT_EQ(ParserBeside((folder / "libnvinfer.so.8.5.3").string()), (folder / "libnvonnxparser.so.8.5.3").string());
+  EXPECT_EQ(ParserBeside((folder / "libnvinfer.so.8.6.1").string()), (folder / "libnvonnxparser.so.8").string());
+}
+
+TEST(BuilderLibrary, SaysWhyItCannotBuild) {
+  ExpectHas(Refusal("/nowhere/libnvinfer.so.8"), "/nowhere/libnvinfer.so.8\" cannot be loaded");
+  ExpectHas(Refusal(FakePath("libnvinfer_lean_fake.so")), "builds no engines: a full library");
+  ExpectHas(Refusal(FakePath("libfake_8_5.so")), "does not export createInferBuilder_INTERNAL");
+}
+
+TEST(BuilderLibrary, APlaceIsLookedAtAlone) {
+  EXPECT_TRUE(FindBuilders("/nowhere/at/all").front().library == nullptr);
+  const std::vector<FoundBuilder> found = FindBuilders(FakePath("libfake_8_5.so"));
+  ASSERT_EQ(found.size(), 1u);
+  ExpectHas(found.front().problem, "createInferBuilder_INTERNAL");
+  // A lean library is no builder, wherever it lies.
+  EXPECT_TRUE(FindBuilders(FakePath("libnvinfer_lean_fake.so")).empty());
+}
+
+}  // namespace
+}  // namespace nacelle::tensorrt

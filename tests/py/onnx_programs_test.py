@@ -1,0 +1,81 @@
+"""ONNX models that others made, as programs of the reference engine."""
+
+import sys
+from pathlib import Path
+
+import numpy
+import onnx
+import pytest
+import torch
+
+import torch_nacelle as nacelle
+from torch_nacelle import Input
+
+TWO_HEADS = Path("tests/data/two_heads/two_heads.onnx")
+IMAGES = Input(min=(1, 3, 32, 32), opt=(2, 3, 32, 32), max=(4, 3, 32, 32))
+
+
+def difference(first: str, second: str, extent: int | str = 4, operator: str = "Sub") -> bytes:
+    """first - second, as an ONNX model that takes the two in this order."""
+    helper = onnx.helper
+    graph = helper.make_graph(
+        [helper.make_node(operator, [first, second], ["difference"])],
+        "difference",
+        [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [extent]) for name in (first, second)],
+        [helper.make_tensor_value_info("difference", onnx.TensorProto.FLOAT, [extent])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_a_model_becomes_a_program(tmp_path: Path, as_bytes: bool) -> None:
+    source = TWO_HEADS.read_bytes() if as_bytes else TWO_HEADS
+    program = nacelle.compile(source, [IMAGES], backend="reference", check=True)
+    path = tmp_path / "program.ts"
+    program.save(str(path))
+    data = numpy.load("tests/data/two_heads/two_heads.npz")
+    names = list(data)
+    (engine,) = nacelle.read(path).engines
+    assert engine.name == ("engine" if as_bytes else "two_heads")
+    x = torch.from_numpy(data[names[0]])[:4]
+    outputs = torch.jit.load(str(path))(x)
+    assert [tuple(one.shape) for one in outputs] == [(len(x), 10), (len(x), 4)]
+
+
+def test_fixed_shapes_need_no_inputs() -> None:
+    program = nacelle.compile(difference("a", "b"), backend="reference", check=True)
+    assert torch.equal(program(torch.full((4,), 5.0), torch.ones(4)), torch.full((4,), 4.0))
+    names = [one[0] for one in [*program.engine_trt_engine.inputs(), *program.engine_trt_engine.outputs()]]
+    assert names == ["a", "b", "difference"]
+
+
+def test_inputs_by_name_keep_the_order_of_the_model() -> None:
+    inputs = [Input(min=(1,), max=(4,), name="b"), Input(min=(1,), max=(4,), name="a")]
+    program = nacelle.compile(difference("a", "b", "n"), inputs, backend="reference", check=True)
+    assert torch.equal(program(torch.full((2,), 5.0), torch.ones(2)), torch.full((2,), 4.0))
+
+
+def test_names_whose_numbers_tell_another_order_are_kept_in_the_record() -> None:
+    program = nacelle.compile(difference("x_2", "x_1"), backend="reference", check=True)
+    (engine,) = nacelle.read(program).engines
+    assert (engine.abi_version, engine.input_names) == (4, ["x_2", "x_1"])
+    assert torch.equal(program(torch.full((4,), 5.0), torch.ones(4)), torch.full((4,), 4.0))
+
+
+def test_without_onnxruntime_the_check_translates(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = nacelle.compile(difference("a", "b"), backend="reference")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert nacelle.check(program, difference("a", "b")).passed
+    with pytest.raises(nacelle.CheckError):
+        nacelle.check(program, difference("a", "b", operator="Add"))
+
+
+def test_a_cached_engine_of_a_model_is_the_same(tmp_path: Path) -> None:
+    plans = [
+        nacelle.build_engine(difference("a", "b"), backend="reference", engine_cache=tmp_path, name="net")
+        for _ in range(2)
+    ]
+    assert plans[0] == plans[1]
+    assert len(list(tmp_path.glob("*.plan"))) == 1
