@@ -116,7 +116,10 @@ def measure(name: str, network: Network, precision: str, backend: str, folder: P
     set_tf32(False)
     start = time.perf_counter()
     program = nacelle.compile(
-        module, network.inputs, backend=backend, **options_for(precision, backend)  # type: ignore[arg-type]
+        module,
+        network.inputs,
+        backend=backend,
+        **options_for(precision, backend),  # type: ignore[arg-type]
     )
     build_seconds = time.perf_counter() - start
     if backend == "tensorrt" and any(one.dtype == torch.int64 for one in network.inputs):

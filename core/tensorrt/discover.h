@@ -32,7 +32,8 @@ void SetPackageFolders(std::vector<std::string> folders);
 // system's library path. Opens none of them; each file is listed once. Any thread.
 std::vector<Candidate> Discover();
 
-// What is at `place`: the file, whatever its name is, or the runtime libraries in the folder. Empty where there is none.
+// What is at `place`: the file, whatever its name is, or the runtime libraries in the folder. Empty where there is
+// none.
 std::vector<Candidate> DiscoverIn(const std::string& place);
 
 // A candidate that was opened, or why it could not be.

@@ -23,7 +23,7 @@ struct SlotTable {
   bool dims64 = false;                               // extents of Dims are 64-bit (10.0 and later), 32-bit before
   std::span<const int16_t> slots;                    // by Method: its slot, or -1 where this release lacks it
   std::span<const std::span<const Method>> layouts;  // by Interface: its methods in slot order; empty: not there
-  std::span<const int8_t> flags;                     // by Flag: the number of its bit, or -1 where this release lacks it
+  std::span<const int8_t> flags;  // by Flag: the number of its bit, or -1 where this release lacks it
 
   // The slot of `method` in its class's virtual table, or -1 where this release lacks it.
   int slot(Method method) const {

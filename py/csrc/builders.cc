@@ -1,5 +1,3 @@
-#include "runtime/build_engine.h"
-
 #include <pybind11/functional.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -15,6 +13,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "py/csrc/bindings.h"
+#include "runtime/build_engine.h"
 
 namespace nacelle::python {
 namespace {
@@ -31,7 +30,8 @@ bool Set(BuildOptions& options, const std::string& name, const py::handle& value
     try {
       option = value.cast<T>();
     } catch (const py::cast_error&) {
-      throw InputError(Cat("The option ", name, " is ", std::string(py::repr(value)), ", of a type that it cannot have."));
+      throw InputError(
+          Cat("The option ", name, " is ", std::string(py::repr(value)), ", of a type that it cannot have."));
     }
     return true;
   };

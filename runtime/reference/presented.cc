@@ -44,10 +44,10 @@ const SlotTable* ChooseFromEnvironment() {
   if (table == nullptr) {
     std::vector<std::string> known;
     for (const SlotTable& each : tensorrt::SlotTables()) known.push_back(each.release.ToString());
-    const std::string message =
-        Cat("nacelle reference engine: ", kReleaseVariable, " is ", Quote(wanted),
-            ", which is no release that it can present; set it to rtx, to one of these, or to the first numbers of one: ",
-            Join(known, ", "));
+    const std::string message = Cat(
+        "nacelle reference engine: ", kReleaseVariable, " is ", Quote(wanted),
+        ", which is no release that it can present; set it to rtx, to one of these, or to the first numbers of one: ",
+        Join(known, ", "));
     std::fprintf(stderr, "%s\n", message.c_str());
   }
   return table;

@@ -221,7 +221,11 @@ def test_an_input_whose_values_decide_about_shapes() -> None:
 
 
 def test_measured_times_and_engines_are_kept(tmp_path: Path) -> None:
-    options: dict[str, object] = {"timing_cache": tmp_path / "times", "engine_cache": tmp_path / "engines", **OWN_KERNELS}
+    options: dict[str, object] = {
+        "timing_cache": tmp_path / "times",
+        "engine_cache": tmp_path / "engines",
+        **OWN_KERNELS,
+    }
     module = Small().eval()
     start = time.perf_counter()
     first = nacelle.build_engine(module, images(), **options)  # type: ignore[arg-type]

@@ -49,7 +49,9 @@ class TransformerBlock(nn.Module):
 
 
 def convolutions() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 4, 1))
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 4, 1)
+    )
 
 
 def linear() -> nn.Module:
@@ -75,7 +77,11 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], nacelle.Input, list[str]]] = 
 
 def build(module: nn.Module, inputs: list[nacelle.Input], **options: object) -> bytes:
     return nacelle.build_engine(
-        module.eval(), inputs, backend="tensorrt_rtx", library=LIBRARY, **options  # type: ignore[arg-type]
+        module.eval(),
+        inputs,
+        backend="tensorrt_rtx",
+        library=LIBRARY,
+        **options,  # type: ignore[arg-type]
     )
 
 
@@ -95,7 +101,11 @@ def test_engines_are_built_saved_and_read_back(tmp_path: Path, name: str) -> Non
 def test_a_call_says_what_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "net.ts"
     program = nacelle.compile(
-        linear().eval(), [fixed(4, 8)], backend="tensorrt_rtx", library=LIBRARY, device=DEVICE  # type: ignore[arg-type]
+        linear().eval(),
+        [fixed(4, 8)],
+        backend="tensorrt_rtx",
+        library=LIBRARY,
+        device=DEVICE,  # type: ignore[arg-type]
     )
     program.save(str(path))
     with pytest.raises(nacelle.DeviceError, match=r"NVIDIA GeForce RTX 5090[\s\S]*libcuda\.so\.1"):

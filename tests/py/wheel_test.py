@@ -120,7 +120,8 @@ def test_installs_the_command(environment: VirtualEnvironment, tmp_path: Path) -
 def test_says_what_it_requires() -> None:
     with zipfile.ZipFile(WHEEL) as wheel:
         (metadata,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA"))
-    assert re.findall(r"^Requires-Dist: (\w+)[=>]=[^;\n]*$", metadata, re.MULTILINE) == ["torch", "jinja2", "rich", "typer"]
+    required = re.findall(r"^Requires-Dist: (\w+)[=>]=[^;\n]*$", metadata, re.MULTILINE)
+    assert required == ["torch", "jinja2", "rich", "typer"]
     assert "License-Expression: Apache-2.0\n" in metadata
 
 

@@ -96,7 +96,8 @@ class Session {
     }
     if (options_.without_external_tactics) {
       constexpr Flag kFeature = Flag::kPreviewFeature_DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805;
-      config_->Call<void(int32_t, bool)>(Method::kBuilderConfig_setPreviewFeature, config_->table().bit(kFeature), true);
+      config_->Call<void(int32_t, bool)>(Method::kBuilderConfig_setPreviewFeature, config_->table().bit(kFeature),
+                                         true);
     }
     if (options_.hardware_compatibility) {
       config_->Call<void(HardwareCompatibilityLevel)>(Method::kBuilderConfig_setHardwareCompatibilityLevel,
@@ -108,8 +109,8 @@ class Session {
     }
     const BuildOptions& asked = request_.options;
     if (asked.workspace) {
-      config_->Call<void(MemoryPoolType, size_t)>(Method::kBuilderConfig_setMemoryPoolLimit,
-                                                  MemoryPoolType::kWORKSPACE, static_cast<size_t>(*asked.workspace));
+      config_->Call<void(MemoryPoolType, size_t)>(Method::kBuilderConfig_setMemoryPoolLimit, MemoryPoolType::kWORKSPACE,
+                                                  static_cast<size_t>(*asked.workspace));
     }
     if (asked.optimization_level) {
       config_->Call<void(int32_t)>(Method::kBuilderConfig_setBuilderOptimizationLevel, *asked.optimization_level);
@@ -177,8 +178,8 @@ class Session {
 
   void AddProfile(size_t index, const std::vector<NetworkInput>& inputs) const {
     void* const profile = builder_->Call<void*()>(Method::kBuilder_createOptimizationProfile);
-    if (profile == nullptr) throw ExecutionError(Cat(speaker_, " gives no optimization profile.",
-                                                     messages_.Said(speaker_)));
+    if (profile == nullptr)
+      throw ExecutionError(Cat(speaker_, " gives no optimization profile.", messages_.Said(speaker_)));
     // The builder owns its profiles.
     void* const implementation = static_cast<void**>(profile)[1];
     for (const NetworkInput& input : inputs) {
@@ -201,8 +202,8 @@ class Session {
     const std::array<std::pair<const char*, const std::vector<int64_t>*>, 3> shapes = {
         {{"min", &range.min}, {"opt", &range.opt}, {"max", &range.max}}};
     for (const auto& [which, shape] : shapes) {
-      const std::string found = Cat("Profile ", index, ": the ", which, " of ", Quote(input.name), " is [",
-                                    Join(*shape, ", "), "]");
+      const std::string found =
+          Cat("Profile ", index, ": the ", which, " of ", Quote(input.name), " is [", Join(*shape, ", "), "]");
       if (shape->size() != range.min.size() || shape->size() > Dims::kMax) {
         throw InputError(Cat(found, ", of another length than its min, or of more than ", Dims::kMax, "."));
       }
@@ -213,8 +214,8 @@ class Session {
       }
       for (size_t d = 0; d < known.size(); ++d) {
         if (known[d] >= 0 && (*shape)[d] != known[d]) {
-          throw InputError(Cat(found, ", but the model has ", ToString(input.shape), ": extent ", d, " is ", known[d],
-                               " there."));
+          throw InputError(
+              Cat(found, ", but the model has ", ToString(input.shape), ": extent ", d, " is ", known[d], " there."));
         }
       }
     }
@@ -227,7 +228,8 @@ class Session {
 
   void SetRange(void* profile, size_t index, const NetworkInput& input, const InputRange& range) const {
     const std::array<std::pair<OptProfileSelector, const std::vector<int64_t>*>, 3> parts = {
-        {{OptProfileSelector::kMIN, &range.min}, {OptProfileSelector::kOPT, &range.opt},
+        {{OptProfileSelector::kMIN, &range.min},
+         {OptProfileSelector::kOPT, &range.opt},
          {OptProfileSelector::kMAX, &range.max}}};
     for (const auto& [which, values] : parts) {
       const bool set = input.decides_shapes ? SetValues(profile, input.name.c_str(), which, *values)
@@ -287,8 +289,8 @@ class Session {
     if (cache == nullptr) return std::nullopt;
     void* const implementation = static_cast<void**>(cache)[1];
     const int slot = config_->table().slot(Method::kTimingCache_serialize);
-    void* const bytes = reinterpret_cast<void* (*)(void*)>((*static_cast<void***>(implementation))[slot])(
-        implementation);
+    void* const bytes =
+        reinterpret_cast<void* (*)(void*)>((*static_cast<void***>(implementation))[slot])(implementation);
     if (bytes == nullptr) return std::nullopt;
     return HostMemory(Own(nullptr, Method::kIHostMemory_delete, bytes, ""));
   }

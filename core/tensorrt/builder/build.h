@@ -15,7 +15,8 @@
 
 namespace nacelle::tensorrt {
 
-// What a profile allows for an input: shapes, or for an input whose values decide about shapes (a shape tensor), values.
+// What a profile allows for an input: shapes, or for an input whose values decide about shapes (a shape tensor),
+// values.
 struct InputRange {
   std::string input;
   std::vector<int64_t> min;
@@ -24,9 +25,9 @@ struct InputRange {
 };
 
 struct BuildRequest {
-  std::string_view onnx;  // a serialized ModelProto; kept by the caller during the build
-  std::string onnx_path;  // where its external data lies beside; empty: it has none
-  std::string name;       // the engine's
+  std::string_view onnx;                          // a serialized ModelProto; kept by the caller during the build
+  std::string onnx_path;                          // where its external data lies beside; empty: it has none
+  std::string name;                               // the engine's
   std::vector<std::vector<InputRange>> profiles;  // none: every input of the model has a fixed shape
   BuildOptions options;
   std::optional<std::string_view> timing_cache;  // what an earlier build measured, maybe nothing; unset: none is kept

@@ -102,7 +102,8 @@ std::string ParserBeside(const std::string& path) {
 std::shared_ptr<const BuilderLibrary> BuilderLibrary::Open(const std::string& path, const std::string& parser_path) {
   std::shared_ptr<const Library> library = Library::Open(path);
   if (!MayBuild(library->kind())) {
-    throw LibraryError(Cat(library->Describe(), " at ", path, " builds no engines: a full library (libnvinfer) or "
+    throw LibraryError(Cat(library->Describe(), " at ", path,
+                           " builds no engines: a full library (libnvinfer) or "
                            "TensorRT-RTX does."));
   }
   void* const file = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);

@@ -18,8 +18,8 @@ class BuilderLibrary {
   // Opens `path` (libnvinfer or libtensorrt_rtx) and `parser_path` (libnvonnxparser or libtensorrt_onnxparser_rtx;
   // empty: the one beside `path`). What they link to is taken from their own folder first, so that a release lies
   // together without LD_LIBRARY_PATH. Any thread.
-  // Throws LibraryError: what Library::Open throws; a library that builds nothing (lean, dispatch); a parser that is not
-  // there or cannot be loaded, with the loader's reason.
+  // Throws LibraryError: what Library::Open throws; a library that builds nothing (lean, dispatch); a parser that is
+  // not there or cannot be loaded, with the loader's reason.
   static std::shared_ptr<const BuilderLibrary> Open(const std::string& path, const std::string& parser_path = "");
 
   BuilderLibrary(const BuilderLibrary&) = delete;
@@ -40,7 +40,8 @@ class BuilderLibrary {
   using CreateBuilder = void* (*)(void* logger, int32_t version) noexcept;
   using CreateParser = void* (*)(void* network, void* logger, int32_t version) noexcept;
 
-  BuilderLibrary(std::shared_ptr<const Library> library, std::string parser_path, void* library_file, void* parser_file);
+  BuilderLibrary(std::shared_ptr<const Library> library, std::string parser_path, void* library_file,
+                 void* parser_file);
 
   const std::shared_ptr<const Library> library_;
   const std::string parser_path_;

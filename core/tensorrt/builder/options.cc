@@ -48,10 +48,12 @@ class Checker {
   // A precision that the builder may choose: gone in 11, where the model alone decides.
   void NeedPrecision(std::string_view option, Flag flag) const {
     if (table_.bit(flag) >= 0 || table_.release.major < 11) return Need(option, flag);
-    throw InputError(Cat("The option ", option, " is not for ", library_.Describe(), ", whose engines have the dtypes of "
-                         "the model. Convert the model (model.half(), model.bfloat16(), or Q/DQ operators for int8) and "
-                         "leave ", option, " out. ",
-                         ReleasesWith([flag](const SlotTable& table) { return table.bit(flag) >= 0; }), " have it."));
+    throw InputError(Cat(
+        "The option ", option, " is not for ", library_.Describe(),
+        ", whose engines have the dtypes of "
+        "the model. Convert the model (model.half(), model.bfloat16(), or Q/DQ operators for int8) and "
+        "leave ",
+        option, " out. ", ReleasesWith([flag](const SlotTable& table) { return table.bit(flag) >= 0; }), " have it."));
   }
 
  private:
@@ -135,7 +137,8 @@ void ResolveNetworkFlags(const BuildOptions& options, const Library& library, co
   }
   for (const auto& [name, value] : {std::pair("fp16", options.fp16), {"bf16", options.bf16}, {"int8", options.int8}}) {
     if (options.strongly_typed.value_or(false) && value.value_or(false)) {
-      throw InputError(Cat("The options strongly_typed and ", name, " contradict each other: a strongly typed engine "
+      throw InputError(Cat("The options strongly_typed and ", name,
+                           " contradict each other: a strongly typed engine "
                            "has the dtypes of the model. Leave one of them out."));
     }
   }
@@ -160,7 +163,9 @@ void CheckNumbers(const BuildOptions& options, const Checker& check) {
 }
 
 // The kernels of TensorRT's own.
-bool IsInternal(const std::string& source) { return source == "edge_mask_convolutions" || source == "jit_convolutions"; }
+bool IsInternal(const std::string& source) {
+  return source == "edge_mask_convolutions" || source == "jit_convolutions";
+}
 
 uint32_t TacticSources(const std::vector<std::string>& names, const Checker& check, const SlotTable& table) {
   uint32_t sources = 0;

@@ -1,5 +1,5 @@
-// Prints the slot tables that are compiled in, a line for each slot: release, width of extents, class, slot, method. After
-// them flags in the same way: enum, number, enumerator.
+// Prints the slot tables that are compiled in, a line for each slot: release, width of extents, class, slot, method.
+// After them flags in the same way: enum, number, enumerator.
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -13,8 +13,8 @@ using nacelle::tensorrt::Method;
 using nacelle::tensorrt::SlotTable;
 
 void PrintRow(const std::string& release, const SlotTable& table, const std::string& name, int number) {
-  std::printf("%s %d %s %d %s\n", release.c_str(), table.dims64 ? 64 : 32, name.substr(0, name.find(':')).c_str(), number,
-              name.c_str());
+  std::printf("%s %d %s %d %s\n", release.c_str(), table.dims64 ? 64 : 32, name.substr(0, name.find(':')).c_str(),
+              number, name.c_str());
 }
 
 // The ONNX parser's functions that are called, which are in no table.
