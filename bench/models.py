@@ -5,7 +5,7 @@
 For each network and precision: nacelle.compile with check=True (the relative error against the module, for min, opt and
 max of the profile), save, a fresh process that loads the program and calls it once (compared again), then the latency
 of a call that is waited for: the program, the module in eager mode, and torch.compile of it, in the same process one
-after the other, the median of many. torchvision has to be installed, and for the builds a TensorRT with its ONNX parser.
+after the other, the median of many. torchvision has to be installed, and TensorRT with its ONNX parser.
 """
 
 import argparse
