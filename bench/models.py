@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -88,7 +89,11 @@ def as_list(result: object) -> list[Tensor]:
 
 def median_ms(call: Callable[[], object], device: str, seconds: float = 1.0) -> float:
     """The median time of a call that is waited for, in milliseconds."""
-    wait = torch.cuda.synchronize if device == "cuda" else (lambda: None)
+
+    def wait() -> None:
+        if device == "cuda":
+            torch.cuda.synchronize()
+
     for _ in range(10):
         call()
     wait()
@@ -115,12 +120,8 @@ def measure(name: str, network: Network, precision: str, backend: str, folder: P
     module = network.make().to(device)
     set_tf32(False)
     start = time.perf_counter()
-    program = nacelle.compile(
-        module,
-        network.inputs,
-        backend=backend,
-        **options_for(precision, backend),  # type: ignore[arg-type]
-    )
+    options: Any = {"backend": backend, **options_for(precision, backend)}
+    program = nacelle.compile(module, network.inputs, **options)
     build_seconds = time.perf_counter() - start
     if backend == "tensorrt" and any(one.dtype == torch.int64 for one in network.inputs):
         nacelle.configure(program, convert_inputs=True)

@@ -115,12 +115,15 @@ c10::List<at::Tensor> Context::Run(Inputs inputs, const CallerStream& caller, bo
 }
 
 c10::List<at::Tensor> Context::RunRecorded(Inputs inputs, const CallerStream& caller, CallRecorder& recorder) {
-  tensorrt::Profiler profiler(engine_.library().table(), recorder);
-  context_.SetProfiler(&profiler);
+  if (!profiler_) {
+    profiler_.emplace(engine_.library().table(), layer_times_);
+    context_.SetProfiler(&*profiler_);
+  }
+  layer_times_.target = &recorder;
   recorder_ = &recorder;
   c10::List<at::Tensor> outputs = Run(inputs, caller, false);
   recorder_ = nullptr;
-  context_.SetProfiler(nullptr);
+  layer_times_.target = nullptr;
   return outputs;
 }
 

@@ -9,9 +9,11 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/tensorrt/callbacks.h"
 #include "core/tensorrt/handles.h"
 #include "core/tensorrt/messages.h"
 #include "runtime/call_recorder.h"
@@ -41,8 +43,12 @@ class Context {
   // ready.
   c10::List<at::Tensor> Run(Inputs inputs, const CallerStream& caller, bool capturing);
 
-  // The same, with `recorder` told what takes how long. TensorRT then waits for the device within the call.
+  // The same, with `recorder` told what takes how long. TensorRT then waits for the device within the call. Afterwards
+  // the context is for such calls only: TensorRT 8.5 and 11 crash at a run after their profiler was taken from them.
   c10::List<at::Tensor> RunRecorded(Inputs inputs, const CallerStream& caller, CallRecorder& recorder);
+
+  // Whether RunRecorded was called.
+  bool profiled() const { return profiler_.has_value(); }
 
   // Whether all its work is done.
   bool Finished() const { return on_cpu_ || stream_.Finished(); }
@@ -94,10 +100,20 @@ class Context {
   void TakeOutputs(const CallerStream& caller, c10::List<at::Tensor>& outputs);
   [[noreturn]] void Fail(const std::string& what) const;
 
+  // Hands layer times to the recorder of the call, where there is one.
+  struct ToRecorder final : tensorrt::LayerTimes {
+    void Report(const char* layer, float milliseconds) override {
+      if (target != nullptr) target->Report(layer, milliseconds);
+    }
+    CallRecorder* target = nullptr;
+  };
+
   const LoadedEngine& engine_;
   const bool on_cpu_;
   const bool shared_scratch_;
   const int64_t scratch_size_;
+  ToRecorder layer_times_;
+  std::optional<tensorrt::Profiler> profiler_;  // outlives the context
   tensorrt::ExecutionContext context_;
   ContextStream stream_;
   const tensorrt::MessageScope* messages_ = nullptr;  // of the call that is under way

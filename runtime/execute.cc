@@ -19,11 +19,21 @@ namespace {
 using TensorPointers = c10::SmallVector<const at::Tensor*, 8>;
 using TensorPointersRef = c10::ArrayRef<const at::Tensor*>;
 
+// A context that no profile has used; those that one has are dropped.
+template <typename Acquire>
+ContextPool::Lease Unprofiled(const Acquire& acquire) {
+  for (;;) {
+    ContextPool::Lease context = acquire();
+    if (!context->profiled()) [[likely]]
+      return context;
+  }
+}
+
 // A graph that is being captured gets a context for itself: it works on that context's memory whenever it is replayed.
 c10::List<at::Tensor> RunInCapture(ContextPool& contexts, TensorPointersRef inputs, const CallerStream& caller) {
   const device::RelaxedCapture relaxed;
-  ContextPool::Lease context =
-      contexts.AcquireWhere([&](Context& idle) { return idle.HasShapesOf(inputs) && idle.Finished(); });
+  const auto fits = [&](Context& idle) { return idle.HasShapesOf(inputs) && idle.Finished(); };
+  ContextPool::Lease context = Unprofiled([&] { return contexts.AcquireWhere(fits); });
   c10::List<at::Tensor> outputs = context->Run(inputs, caller, true);
   context.Keep();
   return outputs;
@@ -46,7 +56,7 @@ c10::List<at::Tensor> RunInContext(ContextPool& contexts, TensorPointersRef inpu
   if (caller.Capturing()) return RunInCapture(contexts, inputs, caller);
   if (profile != nullptr) [[unlikely]]
     return RunProfiled(contexts, inputs, caller, *profile);
-  ContextPool::Lease context = contexts.Acquire(caller.native());
+  ContextPool::Lease context = Unprofiled([&] { return contexts.Acquire(caller.native()); });
   c10::List<at::Tensor> outputs = context->Run(inputs, caller, false);
   context.Return(caller.native());
   return outputs;

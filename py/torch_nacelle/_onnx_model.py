@@ -1,6 +1,7 @@
 """ONNX models that others made: what they take, and whether that is what is asked for."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import onnx
 
 Source: TypeAlias = "bytes | str | os.PathLike[str]"
+
+_NUMBERED_NODE = re.compile(r"Node (\d+):")
 
 
 @dataclass(frozen=True)
@@ -189,11 +192,31 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def with_node_names(message: str, model: bytes) -> str:
+    """A parser's message with the nodes that it gives numbers of by name and operator.
+
+    TensorRT's parsers tell both themselves from 10.0 on; before, there is the number in the model's graph alone.
+    """
+    if not _NUMBERED_NODE.search(message):
+        return message
+    try:
+        nodes = onnx_package("nodes are named").load_model_from_string(model).graph.node
+    except Exception:  # the message is what counts
+        return message
+
+    def named(found: re.Match[str]) -> str:
+        number = int(found[1])
+        if number >= len(nodes):  # of a subgraph
+            return found[0]
+        return f"Node {number} ({nodes[number].name!r}, operator {nodes[number].op_type}):"
+
+    return _NUMBERED_NODE.sub(named, message)
+
+
 def _described(value: "onnx.ValueInfoProto") -> OnnxInput:
     tensor = value.type.tensor_type
     shape = None
     if tensor.HasField("shape"):
-        shape = tuple(
-            int(dim.dim_value) if dim.HasField("dim_value") else dim.dim_param or "?" for dim in tensor.shape.dim
-        )
+        # Some exporters write -1 where nothing should be written.
+        shape = tuple(int(dim.dim_value) if dim.dim_value > 0 else dim.dim_param or "?" for dim in tensor.shape.dim)
     return OnnxInput(value.name, DTYPES.get(tensor.elem_type), shape)

@@ -12,7 +12,7 @@ from torch_nacelle._build_options import options_for_builder
 from torch_nacelle._caches import DEFAULT_SIZE, EngineCache, TimingCache, cache_folder, key_of
 from torch_nacelle._input import Input, dtype_name, profile_shapes
 from torch_nacelle._onnx import OnnxModel, export
-from torch_nacelle._onnx_model import OnnxSource
+from torch_nacelle._onnx_model import OnnxSource, with_node_names
 from torch_nacelle._progress import Callback, Display, run_cancellable
 from torch_nacelle._sources import Source
 
@@ -112,18 +112,21 @@ class _Job:
         times = timing.read() if timing else None
 
         def work(callback: Callback) -> tuple[bytes, bytes | None]:
-            with torch.cuda.device(self._device) if self._device else contextlib.nullcontext():
-                return _C.build_tensorrt(
-                    self._builder.path,
-                    self._builder.parser,
-                    self._exported.model,
-                    self._exported.path,
-                    self._name,
-                    self._profiles,
-                    self._options,
-                    times,
-                    callback,
-                )
+            try:
+                with torch.cuda.device(self._device) if self._device else contextlib.nullcontext():
+                    return _C.build_tensorrt(
+                        self._builder.path,
+                        self._builder.parser,
+                        self._exported.model,
+                        self._exported.path,
+                        self._name,
+                        self._profiles,
+                        self._options,
+                        times,
+                        callback,
+                    )
+            except InputError as error:
+                raise InputError(with_node_names(error.reason, self._exported.model)) from None
 
         shown.start(f"building engine {self._name!r}")
         try:

@@ -332,3 +332,22 @@ def test_equal_plans_share_one_engine(tmp_path: Path) -> None:
 
 def test_the_layers_are_told(program: torch.jit.ScriptModule) -> None:
     assert "Layers" in program.two_heads_trt_engine.layer_information()
+
+
+def test_calls_after_a_profile(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
+    x = images(2)
+    for _ in range(2):
+        with nacelle.profile(program):
+            program(x)
+        assert_close(program(x), reference(x))
+    outputs: list[tuple[torch.Tensor, ...]] = []
+
+    def work() -> None:
+        with torch.cuda.stream(torch.cuda.Stream()):
+            outputs.append(program(x))
+            torch.cuda.current_stream().synchronize()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert_close(outputs[0], reference(x))

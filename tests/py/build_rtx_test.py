@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -75,13 +76,13 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], nacelle.Input, list[str]]] = 
 }
 
 
-def build(module: nn.Module, inputs: list[nacelle.Input], **options: object) -> bytes:
+def build(module: nn.Module, inputs: list[nacelle.Input], **options: Any) -> bytes:
     return nacelle.build_engine(
         module.eval(),
         inputs,
         backend="tensorrt_rtx",
         library=LIBRARY,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 
@@ -105,7 +106,7 @@ def test_a_call_says_what_is_missing(tmp_path: Path) -> None:
         [fixed(4, 8)],
         backend="tensorrt_rtx",
         library=LIBRARY,
-        device=DEVICE,  # type: ignore[arg-type]
+        device=DEVICE,
     )
     program.save(str(path))
     with pytest.raises(nacelle.DeviceError, match=r"NVIDIA GeForce RTX 5090[\s\S]*libcuda\.so\.1"):
@@ -124,13 +125,13 @@ def test_a_call_says_what_is_missing(tmp_path: Path) -> None:
         ({"optimisation_level": 3}, "there is no build option 'optimisation_level'"),
     ],
 )
-def test_options_that_the_release_lacks(options: dict[str, object], said: str) -> None:
+def test_options_that_the_release_lacks(options: dict[str, Any], said: str) -> None:
     with pytest.raises(nacelle.InputError, match=said):
         build(linear(), [fixed(4, 8)], **options)
 
 
 def test_options_that_it_has() -> None:
-    options: dict[str, object] = {
+    options: dict[str, Any] = {
         "tf32": False,
         "workspace": 1 << 30,
         "optimization_level": 1,
@@ -143,7 +144,7 @@ def test_options_that_it_has() -> None:
     assert build(linear(), [fixed(4, 8)], **options).startswith(b"vtrt")
 
 
-def model(operator: str, **attributes: object) -> bytes:
+def model(operator: str, **attributes: Any) -> bytes:
     """An ONNX model of one operator, from x [-1, 4] to y."""
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node(operator, ["x"], ["y"], name="the_node", domain="", **attributes)],

@@ -69,7 +69,7 @@ def test_an_engine_is_found_by_path_and_by_name(two_engines: Path) -> None:
 def test_an_unknown_engine(two_engines: Path, tmp_path: Path) -> None:
     with pytest.raises(nacelle.InputError) as caught:
         nacelle.extract(two_engines, "neck", tmp_path / "x.plan")
-    assert str(caught.value) == (
+    assert caught.value.reason == (
         "the program has no engine 'neck'; it has: backbone.backbone_trt_engine (name 'backbone'), "
         "head.head_trt_engine (name 'head')"
     )

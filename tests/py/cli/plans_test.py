@@ -44,7 +44,7 @@ def test_an_unknown_engine_lists_those_that_there_are(program: Path, tmp_path: P
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err == (
         "nacelle: the program has no engine 'neck'; it has: backbone.backbone_trt_engine (name 'backbone'), "
-        "head.head_trt_engine (name 'head')\n"
+        "head.head_trt_engine (name 'head')\nSee docs/troubleshooting.md#inputerror\n"
     )
     assert list(tmp_path.iterdir()) == [program]
 
