@@ -218,5 +218,8 @@ def _described(value: "onnx.ValueInfoProto") -> OnnxInput:
     shape = None
     if tensor.HasField("shape"):
         # Some exporters write -1 where nothing should be written.
-        shape = tuple(int(dim.dim_value) if dim.dim_value > 0 else dim.dim_param or "?" for dim in tensor.shape.dim)
+        shape = tuple(
+            int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value >= 0 else dim.dim_param or "?"
+            for dim in tensor.shape.dim
+        )
     return OnnxInput(value.name, DTYPES.get(tensor.elem_type), shape)

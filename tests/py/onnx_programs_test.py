@@ -10,6 +10,7 @@ import torch
 
 import torch_nacelle as nacelle
 from torch_nacelle import Input
+from torch_nacelle._onnx_model import OnnxSource, with_node_names
 
 TWO_HEADS = Path("tests/data/two_heads/two_heads.onnx")
 IMAGES = Input(min=(1, 3, 32, 32), opt=(2, 3, 32, 32), max=(4, 3, 32, 32))
@@ -27,6 +28,19 @@ def difference(first: str, second: str, extent: int | str = 4, operator: str = "
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+def test_a_parser_that_gives_numbers_of_nodes_is_helped_with_names() -> None:
+    model = difference("first", "second")
+    named = with_node_names("Node 0: not supported. Node 7: of a subgraph.", model)
+    assert named == "Node 0 ('', operator Sub): not supported. Node 7: of a subgraph."
+    already = 'Node 0 ("it", operator Sub): not supported.'
+    assert with_node_names(already, model) == already
+
+
+def test_an_extent_of_minus_one_is_dynamic() -> None:
+    source = OnnxSource(difference("first", "second", extent=-1))
+    assert [one.shape for one in source.inputs] == [("?",), ("?",)]
 
 
 @pytest.mark.parametrize("as_bytes", [False, True])
