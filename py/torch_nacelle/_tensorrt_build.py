@@ -14,8 +14,8 @@ from torch_nacelle._input import Input, dtype_name, profile_shapes
 from torch_nacelle._onnx import OnnxModel, export
 from torch_nacelle._onnx_model import OnnxSource, with_node_names
 from torch_nacelle._progress import Callback, Display, run_cancellable
-from torch_nacelle.errors import InputError
 from torch_nacelle._sources import Source
+from torch_nacelle.errors import InputError
 
 _logger = logging.getLogger("torch_nacelle")
 
