@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 OWN_KERNELS: dict[str, Any] = {"backend": "tensorrt", "tactic_sources": []}
 
 
-def compiled(module: nn.Module, inputs: object, **options: Any) -> torch.jit.ScriptModule:
+def compiled(module: nn.Module, inputs: Any, **options: Any) -> torch.jit.ScriptModule:
     return nacelle.compile(module, inputs, **{**OWN_KERNELS, **options})
 
 
@@ -83,12 +83,13 @@ def test_a_program_runs_in_a_fresh_process(tmp_path: Path, options: dict[str, An
 
 
 def test_options_that_the_release_lacks_are_refused() -> None:
-    for options, said in [
+    lacking: list[tuple[dict[str, Any], str]] = [
         ({"version_compatible": True}, "TensorRT 8.6.0.12 and later"),
         ({"bf16": True}, "TensorRT 10.0.0.6 to 10.16.0.72"),
         ({"optimization_level": 3}, "TensorRT 8.6.0.12 and later"),
         ({"strongly_typed": True}, "TensorRT 10.0.0.6 and later"),
-    ]:
+    ]
+    for options, said in lacking:
         with pytest.raises(nacelle.InputError, match=said):
             compiled(Small(), images(), **options)
 

@@ -40,7 +40,7 @@ print("torch_nacelle" in sys.modules)
 # Regular expressions for the files in the wheel, and how many there are of each; None: one or more.
 KINDS = {
     r"torch_nacelle/(?!_build_info)\w+\.py": None,
-    r"torch_nacelle/_onnx_to_torchscript/\w+\.py": None,
+    r"torch_nacelle/_onnx_to_torchscript/(\w+/)?\w+\.py": None,
     r"torch_nacelle_cli/(reading/)?\w+\.py": None,
     r"torch_nacelle_cli/report\.html\.jinja": 1,
     r"torch_nacelle/_build_info\.pyi?": 2,
