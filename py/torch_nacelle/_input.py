@@ -194,8 +194,14 @@ def with_names(inputs: Sequence[Input]) -> list[Input]:
     return named
 
 
-def profile_shapes(inputs: Sequence[Input]) -> list[dict[str, tuple[list[int], list[int], list[int]]]]:
+def profile_shapes(
+    inputs: Sequence[Input], opened: Sequence[str] = ()
+) -> list[dict[str, tuple[list[int], list[int], list[int]]]]:
     """For each optimization profile, min, opt and max of each dynamic input; empty where all shapes are fixed.
+
+    Args:
+        inputs: What the engine takes.
+        opened: Names of inputs whose shape the model leaves open: they are in every profile, fixed ones too.
 
     Raises:
         InputError: The inputs have different numbers of profiles.
@@ -204,12 +210,14 @@ def profile_shapes(inputs: Sequence[Input]) -> list[dict[str, tuple[list[int], l
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
         raise InputError(f"dynamic inputs must have the same number of optimization profiles: {listed}")
+    fixed = {str(one.name): list(one.shape) for one in inputs if not one.dynamic and str(one.name) in opened}
     return [
-        {
+        {name: (shape, shape, shape) for name, shape in fixed.items()}
+        | {
             str(one.name): (list(p.min), list(p.opt), list(p.max))
             for one in inputs
             if one.dynamic
             for p in [one.profiles[index]]
         }
-        for index in range(max(counts.values(), default=0))
+        for index in range(max(counts.values(), default=1 if fixed else 0))
     ]

@@ -68,6 +68,7 @@ class OnnxModel:
         path: Where it lies, which is what the names of its external data start from; empty where it has none.
         output_names: Names of its outputs in order.
         external_files: The files beside it that hold its weights, by their names from there.
+        open_inputs: Names of the inputs whose shape the model itself leaves open, where others made it.
         folder: Keeps the temporary folder of `path`, where there is one, until this object goes.
     """
 
@@ -75,6 +76,7 @@ class OnnxModel:
     path: str
     output_names: tuple[str, ...]
     external_files: tuple[str, ...] = ()
+    open_inputs: tuple[str, ...] = ()
     folder: "tempfile.TemporaryDirectory[str] | None" = None
 
     def content(self) -> list[bytes]:
@@ -265,7 +267,7 @@ def _run_exporter(module: torch.nn.Module, job: _Job) -> tuple[OnnxModel, list[s
     beside = tuple(sorted(one.name for one in path.parent.iterdir() if one != path))
     model = _with_all_inputs(path.read_bytes(), job)
     path.write_bytes(model)
-    return OnnxModel(model, str(path), job.output_names, beside, folder), losses
+    return OnnxModel(model, str(path), job.output_names, beside, folder=folder), losses
 
 
 def _with_all_inputs(model: bytes, job: _Job) -> bytes:

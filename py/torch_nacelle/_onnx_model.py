@@ -108,7 +108,11 @@ class OnnxSource:
 
     def as_model(self) -> OnnxModel:
         """The model as the builder takes it."""
-        return OnnxModel(self.model, self.path, self.output_names, tuple(sorted(set(self._external_data.values()))))
+        files = tuple(sorted(set(self._external_data.values())))
+        opened = tuple(
+            one.name for one in self.inputs if one.shape is None or any(isinstance(extent, str) for extent in one.shape)
+        )
+        return OnnxModel(self.model, self.path, self.output_names, files, opened)
 
     def loaded(self) -> Any:
         """The model with its external data."""

@@ -57,7 +57,7 @@ def build_tensorrt(
     device: torch.device | None,
 ) -> bytes:
     """The plan: from the engine cache, or built."""
-    profiles = profile_shapes(inputs)
+    profiles = profile_shapes(inputs, exported.open_inputs)
     _tell_about_int64(inputs, builder)
     job = _Job(exported, profiles, builder, name, options_for_builder(options), device)
 

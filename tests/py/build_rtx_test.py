@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 import torch_nacelle as nacelle
+from torch_nacelle import _C
 
 # Bazel puts the files of an external repository beside those of this one.
 LIBRARY = Path(__file__).parents[2].parent / "tensorrt_rtx_1_7_1_116" / "files" / "tensorrt_rtx_libs"
@@ -168,6 +170,13 @@ def test_onnx_models_as_they_are(tmp_path: Path) -> None:
     assert from_file.startswith(b"vtrt")
 
 
+def test_a_fixed_shape_for_a_model_that_leaves_it_open() -> None:
+    plan = build_onnx(model("Relu"), [fixed(3, 4)])
+    program = nacelle.embed(plan, input_names=["x"], output_names=["y"], device=DEVICE, abi_version=4)
+    assert nacelle.Program(program).engines[0].plan == plan
+    assert build_onnx(model("Relu"), [fixed(3, 4)]) != build_onnx(model("Relu"), [fixed(5, 4)])
+
+
 def test_an_operator_that_is_not_supported_is_named() -> None:
     with pytest.raises(nacelle.InputError, match=r'Node 0 \("the_node", operator Unique\)'):
         build_onnx(model("Unique", axis=0), [ranged((1, 4), (8, 4))])
@@ -193,6 +202,25 @@ def test_a_broken_file_says_so(tmp_path: Path) -> None:
 def test_a_profile_that_contradicts_the_model(described: nacelle.Input, said: str) -> None:
     with pytest.raises(nacelle.InputError, match=said):
         build_onnx(model("Relu"), [described])
+
+
+def test_threads_build_at_once() -> None:
+    # Real parts in each thread: export, parser, builder.
+    modules = [linear(), convolutions(), linear(), TwoHeads()]
+    shapes = [fixed(4, 8), fixed(1, 3, 16, 16), fixed(2, 8), fixed(2, 3, 8, 8)]
+    with ThreadPoolExecutor(max_workers=len(modules)) as pool:
+        plans = list(pool.map(lambda module, shape: build(module, [shape]), modules, shapes))
+    assert [plan[:4] for plan in plans] == [b"vtrt"] * len(plans)
+    assert [len(plan) for plan in plans] == [len(build(m, [s])) for m, s in zip(modules, shapes, strict=True)]
+
+
+@pytest.mark.parametrize("stop", [lambda *_: False, lambda *_: 1 / 0], ids=["false", "raises"])
+def test_a_build_can_be_given_up(stop: Callable[..., bool]) -> None:
+    (builder,) = _C.builders(str(LIBRARY))
+    profile = {"x": ([1, 4], [4, 4], [8, 4])}
+    with pytest.raises((nacelle.ExecutionError, ZeroDivisionError)) as caught:
+        _C.build_tensorrt(builder.path, builder.parser, model("Relu"), "", "net", [profile], {}, None, stop)
+    assert isinstance(caught.value, ZeroDivisionError) or "The build was given up." in str(caught.value)
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
