@@ -15,9 +15,9 @@ from examples.common.backend import Backend, device_of
 from examples.common.fresh_process import FreshProcessError, FreshRun, run_in_fresh_process
 from examples.common.onnxruntime_model import OnnxRuntimeModel
 from examples.common.terminal import engine_table, largest_difference, make_console, step, user_path
-from examples.speech.data import ANNOTATION, MODEL, RECORDING
-from examples.speech.detector import RATE, SpeechDetector
-from examples.speech.program import compile_detector
+from examples.speech.data import ANNOTATION, MODEL, RECORDING, SEQUENCE
+from examples.speech.detector import RATE
+from examples.speech.program import compile_detector, detector_around
 from examples.speech.segments import Segment, agreement, inside, read_annotation, segments
 from examples.speech.sound import SoundError, noise, read_sound, tone
 from examples.speech.timeline import bars, ruler
@@ -59,7 +59,9 @@ def main(
 def _run(console: Console, sound: Path | None, output: Path, backend: Backend, model: Path | None) -> None:
     annotation = read_annotation(ANNOTATION) if sound is None and ANNOTATION.exists() else None
     sound = _fetched(RECORDING, "--sound") if sound is None else user_path(sound)
-    model = _fetched(MODEL, "--model") if model is None else user_path(model)
+    # TensorRT's parsers do not read the choices in the network for one window at a time.
+    default = MODEL if backend == "reference" else SEQUENCE
+    model = _fetched(default, "--model") if model is None else user_path(model)
     samples = read_sound(sound)
     output.mkdir(parents=True, exist_ok=True)
     program = output / "speech.ts"
@@ -90,7 +92,7 @@ def _run_onnxruntime(model: Path, sounds: Tensor) -> Tensor | None:
     except ImportError:
         return None
     with torch.inference_mode():
-        result: Tensor = SpeechDetector(network)(sounds)
+        result: Tensor = detector_around(network, model)(sounds)
         return result
 
 

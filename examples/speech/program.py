@@ -6,7 +6,7 @@ import torch
 
 import torch_nacelle as nacelle
 from examples.common.backend import Backend, build_options
-from examples.speech.detector import CONTEXT, STATE, WINDOW, SpeechDetector
+from examples.speech.detector import CONTEXT, MAX_WINDOWS, STATE, WINDOW, SequenceDetector, SpeechDetector
 
 
 def engine_inputs() -> list[nacelle.Input]:
@@ -18,7 +18,28 @@ def engine_inputs() -> list[nacelle.Input]:
     ]
 
 
+def sequence_inputs() -> list[nacelle.Input]:
+    """What the engine takes that looks at many windows: those, and its two states."""
+    most, width, state = MAX_WINDOWS, CONTEXT + WINDOW, (1, *STATE[1:])
+    return [
+        nacelle.Input(min=(1, width), opt=(most, width), max=(most, width), name="input"),
+        nacelle.Input(shape=state, name="h"),
+        nacelle.Input(shape=state, name="c"),
+    ]
+
+
+def is_sequence(model: Path) -> bool:
+    """Whether a file of silero-vad takes many windows at a time; its name tells."""
+    return model.stem.endswith("_sequence")
+
+
+def detector_around(network: torch.nn.Module, model: Path) -> torch.nn.Module:
+    """The whole detector with a network that was made from the model."""
+    return (SequenceDetector if is_sequence(model) else SpeechDetector)(network).eval()
+
+
 def compile_detector(model: Path, backend: Backend) -> torch.jit.ScriptModule:
     """Compiles the model to an engine of `backend`, and the loop around it to TorchScript."""
-    network = nacelle.compile(model, engine_inputs(), backend=backend, **build_options(backend))
-    return torch.jit.script(SpeechDetector(network).eval())
+    inputs = sequence_inputs() if is_sequence(model) else engine_inputs()
+    network = nacelle.compile(model, inputs, backend=backend, **build_options(backend))
+    return torch.jit.script(detector_around(network, model))

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from examples.speech.data import ANNOTATION, MODEL, RECORDING
-from examples.speech.detector import SpeechDetector
+from examples.speech.data import ANNOTATION, MODEL, RECORDING, SEQUENCE
+from examples.speech.detector import MAX_WINDOWS, SpeechDetector
 from examples.speech.program import compile_detector
 from examples.speech.segments import agreement, read_annotation, segments
 from examples.speech.sound import noise, read_sound, tone
@@ -46,6 +46,18 @@ def test_the_conversation_is_found_where_a_person_noted_it(program: Any) -> None
     noted = read_annotation(ANNOTATION)
     assert agreement(segments(probabilities), noted, len(probabilities)) > 0.95
     assert max(probabilities[:200]) < 0.35 and sum(probabilities[300:]) / 638 > 0.9
+
+
+def test_many_windows_at_a_time_give_the_same(program: Any) -> None:
+    sequence = compile_detector(SEQUENCE, "reference")
+    sounds = read_sound(RECORDING)[None, : 16000 * 20]
+    assert sounds.size(1) / 512 < MAX_WINDOWS
+    wanted = program(sounds)
+    torch.testing.assert_close(sequence(sounds), wanted, rtol=0, atol=1e-4)
+    # Longer sounds are handed over in parts, with the state between them.
+    sequence.most = 100
+    torch.testing.assert_close(sequence(sounds), wanted, rtol=0, atol=1e-4)
+    assert sequence(torch.zeros(2, 0)).shape == (2, 0)
 
 
 def test_tones_and_noise_are_no_speech(program: Any) -> None:
