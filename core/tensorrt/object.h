@@ -75,6 +75,15 @@ class Object {
   mutable std::mutex creation_;
 };
 
+// Calls a slot of the virtual table of an object that is owned elsewhere; R and Args are those of the method.
+template <typename R, typename... Args>
+R CallSlot(void* object, int slot, Args... args) {
+  return reinterpret_cast<R (*)(void*, Args...)>((*static_cast<void***>(object))[slot])(object, args...);
+}
+
+// What an interface object forwards to; its methods are called on that.
+inline void* ImplementationOf(void* interface_object) { return static_cast<void**>(interface_object)[1]; }
+
 }  // namespace nacelle::tensorrt
 
 #endif  // NACELLE_CORE_TENSORRT_OBJECT_H_

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <set>
 #include <span>
 #include <utility>
 
@@ -23,7 +22,6 @@ using ObjectPointer = std::shared_ptr<const Object>;
 struct NetworkInput {
   std::string name;
   Dims shape;
-  DataType type;
   bool decides_shapes;
 };
 
@@ -120,27 +118,25 @@ class Session {
     }
   }
 
+  template <typename R>
+  R CallTensor(void* tensor, Method method) const {
+    return CallSlot<R>(tensor, network_->table().slot(method));
+  }
+
+  Dims ShapeOf(void* tensor) const {
+    constexpr Method kMethod = Method::kTensor_getDimensions;
+    if (network_->table().dims64) return FromWire(CallTensor<Dims64>(tensor, kMethod));
+    return FromWire(CallTensor<Dims32>(tensor, kMethod));
+  }
+
   std::vector<NetworkInput> Inputs() const {
     std::vector<NetworkInput> inputs;
     const int32_t count = network_->Call<int32_t()>(Method::kNetworkDefinition_getNbInputs);
     for (int32_t i = 0; i < count; ++i) {
       // The network owns its tensors.
-      struct Tensor {
-        const void* vptr;
-        void* implementation;
-      };
-      const auto* const tensor = network_->Call<const Tensor*(int32_t)>(Method::kNetworkDefinition_getInput, i);
-      const auto call = [&]<typename R>(R (*)(void*), Method method) {
-        const int slot = network_->table().slot(method);
-        return reinterpret_cast<R (*)(void*)>((*static_cast<void***>(tensor->implementation))[slot])(
-            tensor->implementation);
-      };
-      const Dims shape = network_->table().dims64
-                             ? FromWire(call(static_cast<Dims64 (*)(void*)>(nullptr), Method::kTensor_getDimensions))
-                             : FromWire(call(static_cast<Dims32 (*)(void*)>(nullptr), Method::kTensor_getDimensions));
-      inputs.push_back({call(static_cast<const char* (*)(void*)>(nullptr), Method::kTensor_getName), shape,
-                        call(static_cast<DataType (*)(void*)>(nullptr), Method::kTensor_getType),
-                        call(static_cast<bool (*)(void*)>(nullptr), Method::kTensor_isShapeTensor)});
+      void* const tensor = ImplementationOf(network_->Call<void*(int32_t)>(Method::kNetworkDefinition_getInput, i));
+      inputs.push_back({CallTensor<const char*>(tensor, Method::kTensor_getName), ShapeOf(tensor),
+                        CallTensor<bool>(tensor, Method::kTensor_isShapeTensor)});
     }
     return inputs;
   }
@@ -181,7 +177,7 @@ class Session {
     if (profile == nullptr)
       throw ExecutionError(Cat(speaker_, " gives no optimization profile.", messages_.Said(speaker_)));
     // The builder owns its profiles.
-    void* const implementation = static_cast<void**>(profile)[1];
+    void* const implementation = ImplementationOf(profile);
     for (const NetworkInput& input : inputs) {
       const auto& ranges = request_.profiles[index];
       const auto range = std::ranges::find(ranges, input.name, &InputRange::input);
@@ -242,8 +238,7 @@ class Session {
 
   template <typename R, typename... Args>
   R CallProfile(void* profile, Method method, Args... args) const {
-    const int slot = builder_->table().slot(method);
-    return reinterpret_cast<R (*)(void*, Args...)>((*static_cast<void***>(profile))[slot])(profile, args...);
+    return CallSlot<R, Args...>(profile, builder_->table().slot(method), args...);
   }
 
   bool SetShape(void* profile, const char* input, OptProfileSelector which, const Dims& shape) const {
@@ -287,10 +282,7 @@ class Session {
     // The configuration owns it, and it holds what this build has measured.
     void* const cache = const_cast<void*>(config_->Call<const void*()>(Method::kBuilderConfig_getTimingCache));
     if (cache == nullptr) return std::nullopt;
-    void* const implementation = static_cast<void**>(cache)[1];
-    const int slot = config_->table().slot(Method::kTimingCache_serialize);
-    void* const bytes =
-        reinterpret_cast<void* (*)(void*)>((*static_cast<void***>(implementation))[slot])(implementation);
+    void* const bytes = CallSlot<void*>(ImplementationOf(cache), config_->table().slot(Method::kTimingCache_serialize));
     if (bytes == nullptr) return std::nullopt;
     return HostMemory(Own(nullptr, Method::kIHostMemory_delete, bytes, ""));
   }

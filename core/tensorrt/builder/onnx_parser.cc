@@ -5,17 +5,13 @@
 #include "core/error.h"
 #include "core/tensorrt/builder/parser_slots.h"
 #include "core/tensorrt/messages.h"
+#include "core/tensorrt/object.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
 namespace {
 
 ParserSlots SlotsOf(const Library& library) { return ParserSlotsOf(library.table().release.major); }
-
-template <typename R, typename... Args>
-R Call(void* object, int slot, Args... args) {
-  return reinterpret_cast<R (*)(void*, Args...)>((*static_cast<void***>(object))[slot])(object, args...);
-}
 
 std::string Text(const char* text) { return text == nullptr ? "" : text; }
 
@@ -29,13 +25,13 @@ OnnxParser::OnnxParser(std::shared_ptr<const BuilderLibrary> library, void* netw
   }
 }
 
-OnnxParser::~OnnxParser() { Call<void>(parser_, SlotsOf(*library_->library()).remove); }
+OnnxParser::~OnnxParser() { CallSlot<void>(parser_, SlotsOf(*library_->library()).remove); }
 
 void OnnxParser::Parse(std::string_view model, const std::string& path) {
   const MessageScope messages;
   const ParserSlots slots = SlotsOf(*library_->library());
-  const bool parsed = Call<bool, const void*, size_t, const char*>(parser_, slots.parse, model.data(), model.size(),
-                                                                   path.empty() ? nullptr : path.c_str());
+  const bool parsed = CallSlot<bool, const void*, size_t, const char*>(parser_, slots.parse, model.data(), model.size(),
+                                                                       path.empty() ? nullptr : path.c_str());
   if (parsed) return;
   const std::string speaker = library_->library()->Describe();
   // The parser logs what it lists, in more words; before 10.0 only the log names the node and its operator.
@@ -47,17 +43,17 @@ void OnnxParser::Parse(std::string_view model, const std::string& path) {
 std::string OnnxParser::Errors() const {
   const ParserSlots slots = SlotsOf(*library_->library());
   std::string all;
-  const int32_t count = Call<int32_t>(parser_, slots.num_errors);
+  const int32_t count = CallSlot<int32_t>(parser_, slots.num_errors);
   for (int32_t i = 0; i < count; ++i) {
-    void* const error = Call<void*, int32_t>(parser_, slots.get_error, i);
+    void* const error = CallSlot<void*, int32_t>(parser_, slots.get_error, i);
     if (error == nullptr) continue;
-    const int32_t node = Call<int32_t>(error, parser_error::kNode);
+    const int32_t node = CallSlot<int32_t>(error, parser_error::kNode);
     all += node >= 0 ? Cat(" Node ", node) : std::string(" The model");
     if (node >= 0 && library_->library()->table().release.major >= 10) {
-      all += Cat(" (", Quote(Text(Call<const char*>(error, parser_error::kNodeName))), ", operator ",
-                 Text(Call<const char*>(error, parser_error::kNodeOperator)), ")");
+      all += Cat(" (", Quote(Text(CallSlot<const char*>(error, parser_error::kNodeName))), ", operator ",
+                 Text(CallSlot<const char*>(error, parser_error::kNodeOperator)), ")");
     }
-    all += Cat(": ", Text(Call<const char*>(error, parser_error::kDescription)), ".");
+    all += Cat(": ", Text(CallSlot<const char*>(error, parser_error::kDescription)), ".");
   }
   return all;
 }
