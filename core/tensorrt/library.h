@@ -58,6 +58,9 @@ class Library {
   // failure. For Runtime (handles.h), which owns the object.
   void* CreateRuntimeObject() const;
 
+  // The logger of this library, an ILogger that is there as long as the process, for other objects that it makes.
+  void* logger_object() const { return logger_.object(); }
+
  private:
   using CreateRuntime = void* (*)(void* logger, int32_t version) noexcept;
 

@@ -12,7 +12,6 @@
 
 #include "core/error.h"
 #include "core/tensorrt/discover.h"
-#include "core/tensorrt/messages.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
@@ -27,16 +26,6 @@ constexpr const char* kCreateParser = "createNvOnnxParser_INTERNAL";
 // by their names afterwards, wherever the loader would search.
 constexpr std::string_view kCompanions[] = {"libcublas.so", "libcublasLt.so", "libcudnn.so", "libnvinfer_plugin.so",
                                             "libnvinfer_builder_resource"};
-
-class ToMessages final : public LogSink {
- public:
-  void Log(Severity severity, const char* text) override { RecordMessage(severity, text); }
-};
-
-ToMessages& Messages() {
-  static ToMessages* const sink = new ToMessages;
-  return *sink;
-}
 
 template <typename F>
 F Symbol(void* file, const char* name) {
@@ -135,17 +124,16 @@ BuilderLibrary::BuilderLibrary(std::shared_ptr<const Library> library, std::stri
       parser_version_([parser_file] {
         const auto version = Symbol<int32_t (*)()>(parser_file, "getNvOnnxParserVersion");
         return version == nullptr ? 0 : version();
-      }()),
-      logger_(library_->table(), Messages()) {}
+      }()) {}
 
 // 8.5's parser reads up to 17, that of 11 up to 25 (NVIDIA's ONNX Opset Guide). No later version than 20 gives torch's
 // exporter a better graph.
 int32_t BuilderLibrary::OnnxOpset() const { return library_->table().release.major < 10 ? 17 : 20; }
 
-void* BuilderLibrary::CreateBuilderObject() const { return create_builder_(logger_.object(), version_); }
+void* BuilderLibrary::CreateBuilderObject() const { return create_builder_(library_->logger_object(), version_); }
 
 void* BuilderLibrary::CreateParserObject(void* network) const {
-  return create_parser_(network, logger_.object(), parser_version_);
+  return create_parser_(network, library_->logger_object(), parser_version_);
 }
 
 std::vector<FoundBuilder> FindBuilders(const std::string& place) {

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "core/tensorrt/callbacks.h"
 #include "core/tensorrt/library.h"
 
 namespace nacelle::tensorrt {
@@ -49,7 +48,6 @@ class BuilderLibrary {
   const CreateParser create_parser_;
   const int32_t version_;
   const int32_t parser_version_;
-  mutable Logger logger_;
 };
 
 // A library that may build, or why it cannot.
