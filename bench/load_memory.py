@@ -1,8 +1,10 @@
 """Host memory while a program is loaded, beside torch's own: bazel run //bench:load_memory.
 
 Loads a program with a large plan, and a module that holds the same strings without an engine, each in a fresh process,
-and compares the peaks. The plan has the header of a TensorRT plan and nothing behind it that a library would read, so
-what is measured is the way of its bytes through torch and the runtime.
+and compares the peaks. Unless --plan gives a real one, the plan has the header of a TensorRT plan and nothing behind it
+that a library would read, so what is measured is the way of its bytes through torch and the runtime. With a real plan,
+on a GPU, what TensorRT takes while it reads the plan comes on top; --first names a small plan of the same release that
+each process loads and calls before, so that CUDA and the library are there already.
 """
 
 import os
@@ -21,13 +23,16 @@ import torch_nacelle as nacelle
 MIB = 1 << 20
 DEVICE = "0%9%0%0%NVIDIA H100 80GB HBM3"
 
-# Prints the peak before and after the load, in KiB.
+# Prints what the process holds before the load and the peak of it, in KiB. (Writing 5 there sets the peak back.)
 MEASURE = """
 import re, sys, torch, torch_nacelle
-peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
-before = peak()
+held = lambda what: int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
+if len(sys.argv) > 2:
+    first = torch.jit.load(sys.argv[2])
+    open("/proc/self/clear_refs", "w").write("5")
+before = held("VmHWM")
 torch.jit.load(sys.argv[1])
-print(before, peak())
+print(before, held("VmHWM"))
 """
 
 
@@ -51,37 +56,57 @@ def plan_of(size: int) -> bytes:
     return b"ftrt" + bytes(20) + bytes([11, 0, 0, 114]) + os.urandom(size - 28)
 
 
-def peak_of_load(path: Path) -> float:
-    """How far the peak of a fresh process rises while it loads `path`, in MiB; the least of three."""
+def peak_of_load(path: Path, first: Path | None = None) -> float:
+    """How far the peak of a fresh process rises while it loads `path`, in MiB; the least of three.
+
+    `first` is a program that it has loaded before.
+    """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "MALLOC_ARENA_MAX": "1"}
     rises = []
     for _ in range(3):
-        command = [sys.executable, "-c", MEASURE, str(path)]
+        command = [sys.executable, "-c", MEASURE, str(path), *([str(first)] if first else [])]
         output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
         before, after = map(int, output.split())
         rises.append((after - before) / 1024)
     return min(rises)
 
 
-def measure(folder: Path, plan: bytes, abi_version: int) -> tuple[float, float]:
-    """The rises of the peak for torch's own reading and for the program, in MiB."""
-    program = nacelle.embed(plan, name="net", device=DEVICE, abi_version=9, input_names=["x"], output_names=["y"])
+def made_up(plan: bytes) -> torch.jit.ScriptModule:
+    """A program with a plan that no library reads."""
+    return nacelle.embed(plan, name="net", device=DEVICE, abi_version=9, input_names=["x"], output_names=["y"])
+
+
+def measure(
+    folder: Path, plan: bytes, abi_version: int, program: torch.jit.ScriptModule, first: Path | None = None
+) -> tuple[float, float]:
+    """The rises of the peak for torch's own reading and for the program, which holds `plan`, in MiB."""
     copy = nacelle.read(program)
     copy.convert(abi_version, drop=["target_platform"])
     copy.save(folder / "program.ts")
     # The record's one large field is what counts: raw bytes, or base64 that is a third longer.
     length = len(plan) if abi_version == 3 else (len(plan) + 2) // 3 * 4
     torch.jit.script(Strings(["x" * length])).save(str(folder / "strings.ts"))
-    return peak_of_load(folder / "strings.ts"), peak_of_load(folder / "program.ts")
+    return peak_of_load(folder / "strings.ts", first), peak_of_load(folder / "program.ts", first)
 
 
-def main(size: int = typer.Option(100, help="Size of the plan in MiB.")) -> None:
+def main(
+    size: int = typer.Option(100, help="Size of the made-up plan in MiB."),
+    plan: Path | None = typer.Option(None, help="A real plan to load instead, on the GPU that it is for."),
+    first: Path | None = typer.Option(None, help="A small plan that each process loads before."),
+) -> None:
     """Prints the peaks of host memory while programs with a large plan are loaded."""
     table = Table("record", "torch's own, MiB", "program, MiB", "above it, of the plan")
+    content = plan_of(size * MIB) if plan is None else plan.read_bytes()
+    program = made_up(content) if plan is None else nacelle.embed(content, name="net")
     with tempfile.TemporaryDirectory() as folder:
+        before = None
+        if first is not None:
+            before = Path(folder) / "first.ts"
+            nacelle.embed(first.read_bytes(), name="first").save(str(before))
         for abi_version in (3, 9):
-            own, program = measure(Path(folder), plan_of(size * MIB), abi_version)
-            table.add_row(f"version {abi_version}", f"{own:.0f}", f"{program:.0f}", f"{(program - own) / size:.2f}")
+            own, rise = measure(Path(folder), content, abi_version, program, before)
+            above = (rise - own) / (len(content) / MIB)
+            table.add_row(f"version {abi_version}", f"{own:.0f}", f"{rise:.0f}", f"{above:.2f}")
     Console().print(table)
 
 

@@ -32,6 +32,12 @@ bool OnRightDevice(const LoadedEngine& engine, const TensorInfo& wanted, const a
                        Join(wanted, "; ")));
 }
 
+// How to let the engine do it instead; nothing for an input that must not be copied.
+std::string OrLetTheEngine(const TensorInfo& wanted, const char* setting) {
+  if (wanted.written) return "";
+  return Cat(", or let the engine do it: torch_nacelle.configure(program, ", setting, "=True)");
+}
+
 [[noreturn, gnu::noinline]] void ThrowTensor(const LoadedEngine& engine, size_t index, const at::Tensor& tensor) {
   const TensorInfo& wanted = engine.inputs()[index];
   const std::string which = Which(engine, index);
@@ -45,13 +51,12 @@ bool OnRightDevice(const LoadedEngine& engine, const TensorInfo& wanted, const a
   if (!OnRightDevice(engine, wanted, tensor)) {
     throw InputError(Cat(which, " is on ", tensor.device().str(), ", the engine runs on ", engine.device().str(),
                          "; move the tensor with .to(\"", engine.device().str(),
-                         "\"), or let the engine do it: torch_nacelle.configure(program, convert_inputs=True)"));
+                         "\")", OrLetTheEngine(wanted, "move_inputs")));
   }
   if (tensor.scalar_type() != wanted.dtype) {
     const std::string dtype = DtypeName(wanted.dtype);
     throw InputError(Cat(which, " has dtype ", DtypeName(tensor.scalar_type()), ", wanted ", dtype,
-                         "; convert it with .to(torch.", dtype,
-                         "), or let the engine do it: torch_nacelle.configure(program, convert_inputs=True)"));
+                         "; convert it with .to(torch.", dtype, ")", OrLetTheEngine(wanted, "convert_inputs")));
   }
   if (wanted.written && !tensor.is_contiguous()) {
     throw InputError(Cat(which,
@@ -142,19 +147,21 @@ size_t CheckInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> 
   return group;
 }
 
-c10::SmallVector<at::Tensor, 8> ConvertInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
-  c10::SmallVector<at::Tensor, 8> converted;
+c10::SmallVector<at::Tensor, 8> AdaptInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
+  const Settings& settings = engine.settings();
+  c10::SmallVector<at::Tensor, 8> adapted;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const at::Tensor& tensor = *inputs[i];
     if (i >= engine.inputs().size() || !tensor.defined() || engine.inputs()[i].written) {
-      converted.push_back(tensor);
+      adapted.push_back(tensor);
       continue;
     }
     const TensorInfo& wanted = engine.inputs()[i];
-    const at::Device device = OnRightDevice(engine, wanted, tensor) ? tensor.device() : engine.device();
-    converted.push_back(tensor.to(device, wanted.dtype));
+    const bool moved = settings.move_inputs && !OnRightDevice(engine, wanted, tensor);
+    adapted.push_back(tensor.to(moved ? engine.device() : tensor.device(),
+                                settings.convert_inputs ? wanted.dtype : tensor.scalar_type()));
   }
-  return converted;
+  return adapted;
 }
 
 }  // namespace nacelle::runtime

@@ -18,9 +18,9 @@ namespace nacelle::runtime {
 // profile allows. Allocates nothing where all is well.
 size_t CheckInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs);
 
-// The inputs on the engine's device and with its dtypes, copied where they are not; what no copy can mend is left to
-// CheckInputs.
-c10::SmallVector<at::Tensor, 8> ConvertInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs);
+// The inputs on the engine's device (where the setting move_inputs is on) and with its dtypes (convert_inputs), copied
+// where they are not; what no copy can mend is left to CheckInputs.
+c10::SmallVector<at::Tensor, 8> AdaptInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs);
 
 }  // namespace nacelle::runtime
 

@@ -12,7 +12,6 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "runtime/loaded_engine.h"
-#include "runtime/scratch_memory.h"
 
 namespace nacelle::runtime {
 namespace {
@@ -53,14 +52,17 @@ Context::Context(const LoadedEngine& engine, const tensorrt::CudaEngine& plan, i
       scratch_size_(shared_scratch_ ? plan.DeviceMemorySize() : 0),
       context_(plan.CreateExecutionContext(shared_scratch_ ? Strategy::kUSER_MANAGED : Strategy::kSTATIC)),
       stream_(engine.device(),
-              shared_scratch_ ? std::optional(SharedScratch::SideStream(engine.device())) : std::nullopt) {
+              shared_scratch_ ? std::optional(SharedScratch::SideStream(engine.device())) : std::nullopt),
+      nvtx_(engine.settings().nvtx),
+      observed_(nvtx_),
+      pack_outputs_(engine.settings().pack_outputs) {
   for (const TensorInfo& info : engine.inputs()) {
     inputs_.push_back({info.name.c_str(), {}, nullptr, {}});
     host_inputs_ |= info.on_host;
   }
   for (const TensorInfo& info : engine.outputs()) {
     const c10::Device where = info.on_host ? c10::Device(at::kCPU) : engine.device();
-    outputs_.push_back({info.name.c_str(), EmptyTensors(info.dtype, where), {}, nullptr, nullptr});
+    outputs_.push_back({info.name.c_str(), EmptyTensors(info.dtype, where), {}, 0, nullptr, nullptr});
     host_outputs_ |= info.on_host;
   }
   if (profile != context_.OptimizationProfile()) ChooseProfile(profile);
@@ -84,6 +86,8 @@ void Context::ChooseProfile(int profile) {
 c10::List<at::Tensor> Context::Run(Inputs inputs, const CallerStream& caller, bool capturing) {
   const tensorrt::MessageScope messages;
   messages_ = &messages;
+  NvtxRange phase(nullptr);
+  phase_ = &phase;
   c10::List<at::Tensor> outputs;
   outputs.reserve(outputs_.size());
   Tensors kept;  // copies of inputs, until the work is enqueued
@@ -121,10 +125,17 @@ c10::List<at::Tensor> Context::RunRecorded(Inputs inputs, const CallerStream& ca
   }
   layer_times_.target = &recorder;
   recorder_ = &recorder;
+  observed_ = true;
   c10::List<at::Tensor> outputs = Run(inputs, caller, false);
+  observed_ = nvtx_;
   recorder_ = nullptr;
   layer_times_.target = nullptr;
   return outputs;
+}
+
+void Context::TellPhase(const char* name) {
+  if (recorder_ != nullptr) recorder_->Begin(name);
+  if (nvtx_) phase_->Next(name);
 }
 
 bool Context::HasShapesOf(Inputs inputs) const {
@@ -185,6 +196,7 @@ void Context::SetShapes(Inputs inputs) {
   }
   if (!changed) return;
   if (!RecallShapes()) ReadShapes();
+  if (pack_outputs_) LayOutBlock();
   shapes_set_ = true;
 }
 
@@ -227,8 +239,27 @@ void Context::ReadShape(size_t index) {
   }
 }
 
+// Whether an output is memory on the engine's device that is asked for before the call.
+bool Context::InBlock(size_t output) const {
+  const TensorInfo& info = engine_.outputs()[output];
+  return outputs_[output].memory == nullptr && !info.aliased_input && !info.on_host;
+}
+
+void Context::LayOutBlock() {
+  block_size_ = 0;
+  size_t count = 0;
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    if (!InBlock(i)) continue;
+    ++count;
+    outputs_[i].offset = block_size_;
+    block_size_ += (outputs_[i].tensors.Bytes(outputs_[i].sizes) + kAlignment - 1) / kAlignment * kAlignment;
+  }
+  if (count < 2) block_size_ = 0;  // nothing is saved
+}
+
 Context::Addresses Context::MakeOutputs(Inputs inputs, c10::List<at::Tensor>& outputs) {
   Addresses addresses;
+  c10::Storage block;
   for (size_t i = 0; i < outputs_.size(); ++i) {
     Output& output = outputs_[i];
     if (output.memory != nullptr) {
@@ -238,7 +269,15 @@ Context::Addresses Context::MakeOutputs(Inputs inputs, c10::List<at::Tensor>& ou
       continue;
     }
     const std::optional<size_t> alias = engine_.outputs()[i].aliased_input;
-    at::Tensor tensor = alias ? *inputs[*alias] : output.tensors.Make(output.sizes);
+    at::Tensor tensor;
+    if (alias) {
+      tensor = *inputs[*alias];
+    } else if (block_size_ != 0 && InBlock(i)) {
+      if (!block) block = output.tensors.MakeBlock(block_size_);
+      tensor = output.tensors.MakeIn(block, output.offset, output.sizes);
+    } else {
+      tensor = output.tensors.Make(output.sizes);
+    }
     addresses.push_back(AddressOf(tensor));
     outputs.push_back(std::move(tensor));
   }
@@ -285,7 +324,11 @@ bool Context::EnqueueWithScratch(const ContextStream::Section& section, bool cap
     context_.SetDeviceMemory(graph_scratch_.data_ptr(), scratch_size_);
     return context_.Enqueue(section.native());
   }
-  const SharedScratch::Use use(SharedScratch::For(section.stream()), section.stream(), scratch_size_);
+  if (scratch_stream_ != section.stream()) {
+    shared_buffer_ = &SharedScratch::For(section.stream());
+    scratch_stream_ = section.stream();
+  }
+  const SharedScratch::Use use(*shared_buffer_, section.stream(), scratch_size_);
   if (use.memory() != scratch_) context_.SetDeviceMemory(use.memory(), use.size());
   scratch_ = use.memory();
   return context_.Enqueue(section.native());

@@ -18,7 +18,9 @@
 #include "core/tensorrt/messages.h"
 #include "runtime/call_recorder.h"
 #include "runtime/context_stream.h"
+#include "runtime/nvtx_range.h"
 #include "runtime/output_memory.h"
+#include "runtime/scratch_memory.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
@@ -72,6 +74,7 @@ class Context {
     const char* name;
     EmptyTensors tensors;
     Sizes sizes;                          // for the input shapes set last
+    size_t offset = 0;                    // in the block of a call's outputs
     void* address = nullptr;              // as set last
     std::unique_ptr<TorchMemory> memory;  // where the shape follows from values
   };
@@ -84,15 +87,18 @@ class Context {
 
   void ChooseProfile(int profile);
   void BeginPhase(const char* name) {
-    if (recorder_ != nullptr) [[unlikely]]
-      recorder_->Begin(name);
+    if (observed_) [[unlikely]]
+      TellPhase(name);
   }
+  void TellPhase(const char* name);
   Addresses PrepareInputs(Inputs inputs, Tensors& kept);
   const void* ReadOnHost(Input& input, const at::Tensor& tensor);
   void SetShapes(Inputs inputs);
   void ReadShapes();
   bool RecallShapes();
   void ReadShape(size_t index);
+  bool InBlock(size_t output) const;
+  void LayOutBlock();
   Addresses MakeOutputs(Inputs inputs, c10::List<at::Tensor>& outputs);
   void Bind(const Addresses& inputs, const Addresses& outputs);
   void Enqueue(const ContextStream::Section* section, bool capturing);
@@ -117,7 +123,10 @@ class Context {
   tensorrt::ExecutionContext context_;
   ContextStream stream_;
   const tensorrt::MessageScope* messages_ = nullptr;  // of the call that is under way
-  CallRecorder* recorder_ = nullptr;                  // of the same, where it is profiled
+  const bool nvtx_;
+  bool observed_;                     // whether phases are told to anyone
+  CallRecorder* recorder_ = nullptr;  // of the call that is under way, where it is profiled
+  NvtxRange* phase_ = nullptr;        // of the same, where it is marked
   std::vector<Input> inputs_;
   std::vector<Output> outputs_;
   bool shapes_set_ = false;
@@ -126,6 +135,10 @@ class Context {
   bool memory_outputs_ = false;            // whether any output has memory of TensorRT's choice
   bool host_inputs_ = false;               // whether any input is read on the host
   bool host_outputs_ = false;              // whether any output is written on the host
+  const bool pack_outputs_;
+  size_t block_size_ = 0;                  // bytes of the outputs that share a block; 0: none do
+  SharedScratch* shared_buffer_ = nullptr;  // of the stream of the last call
+  std::optional<c10::Stream> scratch_stream_;
   void* scratch_ = nullptr;                // as set last
   at::Tensor graph_scratch_;               // of the graph that the context belongs to
 };

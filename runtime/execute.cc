@@ -11,6 +11,7 @@
 #include "runtime/check_inputs.h"
 #include "runtime/context_stream.h"
 #include "runtime/loaded_engine.h"
+#include "runtime/nvtx_range.h"
 #include "runtime/profile.h"
 
 namespace nacelle::runtime {
@@ -74,18 +75,19 @@ c10::List<at::Tensor> RunChecked(const LoadedEngine& engine, TensorPointersRef i
   }
 }
 
-c10::List<at::Tensor> RunConverted(const LoadedEngine& engine, TensorPointersRef inputs, Profile* profile) {
-  const c10::SmallVector<at::Tensor, 8> converted = ConvertInputs(engine, inputs);
+// What settings ask for beside the run itself.
+c10::List<at::Tensor> RunAsSet(const LoadedEngine& engine, TensorPointersRef inputs, Profile* profile) {
+  const NvtxRange range(engine.settings().nvtx ? engine.range_name().c_str() : nullptr);
+  const c10::SmallVector<at::Tensor, 8> adapted = AdaptInputs(engine, inputs);
   TensorPointers pointers;
-  for (const at::Tensor& input : converted) pointers.push_back(&input);
+  for (const at::Tensor& input : adapted) pointers.push_back(&input);
   return RunChecked(engine, pointers, profile);
 }
 
 c10::List<at::Tensor> Run(Engine& engine, TensorPointersRef inputs) {
   const LoadedEngine& loaded = engine.loaded();
   const std::shared_ptr<Profile> profile = engine.profile();
-  return loaded.settings().convert_inputs ? RunConverted(loaded, inputs, profile.get())
-                                          : RunChecked(loaded, inputs, profile.get());
+  return loaded.runs_plainly() ? RunChecked(loaded, inputs, profile.get()) : RunAsSet(loaded, inputs, profile.get());
 }
 
 }  // namespace

@@ -10,52 +10,17 @@
 
 #include "core/abi/binding_order.h"
 #include "core/abi/plan_header.h"
-#include "core/device/choose.h"
-#include "core/device/cuda_driver.h"
 #include "core/error.h"
 #include "core/tensorrt/library_choice.h"
 #include "core/text.h"
+#include "runtime/choose_device.h"
+#include "runtime/nvtx_range.h"
 #include "runtime/reference_library.h"
 
 namespace nacelle::runtime {
 namespace {
 
 using tensorrt::TensorIOMode;
-
-// What is here, as far as the setting lets the engine choose. Throws DeviceError for a device that is not here.
-device::Inventory Choices(const std::optional<c10::Device>& wanted) {
-  device::Inventory here = device::CudaDriver::Process().Devices();
-  if (!wanted || here.devices.empty()) return here;
-  const int id = wanted->has_index() ? wanted->index() : here.current.value_or(0);
-  std::erase_if(here.devices, [&](const device::Device& device) { return device.id != id; });
-  if (here.devices.empty())
-    throw DeviceError(Cat("it is to run on ", wanted->str(), ", and there is no such GPU here"));
-  return here;
-}
-
-// Where the engine will run: chosen among the devices here, by what the record, the plan and the settings want.
-at::Device ChooseDevice(const abi::Record& record, const abi::PlanHeader& header, const Settings& settings) {
-  if (header.kind == abi::PlanKind::kReference) {
-    if (!settings.device || settings.device->is_cpu()) return at::kCPU;
-    throw DeviceError(Cat("it is to run on ", settings.device->str(),
-                          ", and its plan is of the reference engine, which runs on the CPU; build the engine with "
-                          "TensorRT for a GPU"));
-  }
-  if (settings.device && !settings.device->is_cuda()) {
-    throw DeviceError(Cat("it is to run on ", settings.device->str(), ", and its plan was built by ", header.Describe(),
-                          ", which runs on GPUs: name a CUDA device"));
-  }
-  try {
-    const device::Device chosen = device::Choose(record.device, record.hardware_compatible, Choices(settings.device));
-    if (!chosen.IsCpu()) return {at::kCUDA, static_cast<at::DeviceIndex>(chosen.id)};
-  } catch (const DeviceError& error) {
-    throw DeviceError(
-        Cat("its plan was built by ", header.Describe(), " for ", record.device.Describe(), "; ", error.what()));
-  }
-  throw DeviceError(Cat("its plan was built by ", header.Describe(),
-                        ", which runs on GPUs, but its record names the CPU; "
-                        "embed the plan anew with the device that it was built for"));
-}
 
 // The plan's tensors of one mode, by their names, in the plan's own order.
 std::vector<std::string> PlanNames(const tensorrt::CudaEngine& engine, TensorIOMode mode) {
@@ -116,6 +81,11 @@ std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record
   const abi::PlanHeader header = abi::ParsePlanHeader(plan);
   const at::Device device = ChooseDevice(record, header, settings);
   InitializeTorch(device);
+  if (settings.nvtx && !NvtxRange::Available()) {
+    throw InputError(
+        "its setting nvtx is on, and this build of torch has no CUDA, which marks the ranges; turn it off, or install a "
+        "CUDA build");
+  }
   std::vector<std::shared_ptr<const DeserializedPlan>> plans = {Deserialize(plan, header, device)};
   for (int copy = 1; copy < settings.plan_copies; ++copy) {
     plans.push_back(std::make_shared<const DeserializedPlan>(plans.front()->library(), device, plan));
@@ -125,7 +95,12 @@ std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record
 
 LoadedEngine::LoadedEngine(const abi::Record& record, const Settings& settings, at::Device device,
                            std::vector<std::shared_ptr<const DeserializedPlan>> plans)
-    : name_(record.name), settings_(settings), device_(device), plans_(std::move(plans)) {
+    : name_(record.name),
+      range_name_(Cat("execute_engine ", record.name)),
+      settings_(settings),
+      runs_plainly_(!settings.move_inputs && !settings.convert_inputs && !settings.nvtx),
+      device_(device),
+      plans_(std::move(plans)) {
   profile_count_ = std::max(engine().NumProfiles(), 1);
   ReadTensors(record);
   ReadAliases();

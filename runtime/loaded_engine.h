@@ -44,8 +44,12 @@ class NACELLE_API LoadedEngine {
   ~LoadedEngine();
 
   const std::string& name() const { return name_; }
+  // What its calls are called on a time line.
+  const std::string& range_name() const { return range_name_; }
   at::Device device() const { return device_; }
   const Settings& settings() const { return settings_; }
+  // Whether no setting asks for anything beside the run itself.
+  bool runs_plainly() const { return runs_plainly_; }
   int profile_count() const { return profile_count_; }
 
   // In the order in which a call takes and returns them: the record's, or that of core/abi/binding_order.h.
@@ -75,7 +79,9 @@ class NACELLE_API LoadedEngine {
   std::unique_ptr<Context> MakeContext(const std::vector<int>& profiles, int index) const;
 
   const std::string name_;
+  const std::string range_name_;
   const Settings settings_;
+  const bool runs_plainly_;
   const at::Device device_;
   const std::vector<std::shared_ptr<const DeserializedPlan>> plans_;  // as many as the settings ask for
   int profile_count_ = 1;

@@ -3,6 +3,7 @@
 #include <ATen/EmptyTensor.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/StreamGuard.h>
+#include <c10/util/accumulate.h>
 
 #include <algorithm>
 #include <utility>
@@ -16,6 +17,23 @@ EmptyTensors::EmptyTensors(c10::ScalarType dtype, c10::Device device)
 
 at::Tensor EmptyTensors::Make(at::IntArrayRef sizes) const {
   return at::detail::empty_generic(sizes, allocator_, keys_, dtype_, std::nullopt);
+}
+
+size_t EmptyTensors::Bytes(at::IntArrayRef sizes) const {
+  return static_cast<size_t>(c10::multiply_integers(sizes)) * c10::elementSize(dtype_);
+}
+
+c10::Storage EmptyTensors::MakeBlock(size_t bytes) const {
+  return c10::make_intrusive<c10::StorageImpl>(c10::StorageImpl::use_byte_size_t(), bytes, allocator_,
+                                               /*resizable=*/true);
+}
+
+at::Tensor EmptyTensors::MakeIn(const c10::Storage& block, size_t offset, at::IntArrayRef sizes) const {
+  at::Tensor tensor =
+      at::detail::make_tensor<c10::TensorImpl>(c10::Storage(block), keys_, c10::scalarTypeToTypeMeta(dtype_));
+  tensor.unsafeGetTensorImpl()->set_storage_offset(static_cast<int64_t>(offset / c10::elementSize(dtype_)));
+  tensor.unsafeGetTensorImpl()->set_sizes_contiguous(sizes);
+  return tensor;
 }
 
 void* TorchMemory::Reallocate(const char* /*tensor*/, void* /*current*/, uint64_t size, uint64_t /*alignment*/,

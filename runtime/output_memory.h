@@ -5,9 +5,11 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/DispatchKeySet.h>
+#include <c10/core/Storage.h>
 #include <c10/core/Stream.h>
 #include <c10/core/TensorOptions.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -22,6 +24,15 @@ class EmptyTensors {
 
   // On the current device and its current stream.
   at::Tensor Make(at::IntArrayRef sizes) const;
+
+  // Bytes of a tensor of these sizes.
+  size_t Bytes(at::IntArrayRef sizes) const;
+
+  // Memory for several tensors, on the current device and its current stream.
+  c10::Storage MakeBlock(size_t bytes) const;
+
+  // A tensor that lies in a block, `offset` bytes from its beginning, a multiple of an element's size.
+  at::Tensor MakeIn(const c10::Storage& block, size_t offset, at::IntArrayRef sizes) const;
 
  private:
   c10::ScalarType dtype_;

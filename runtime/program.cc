@@ -5,7 +5,10 @@
 #include <unordered_set>
 #include <utility>
 
+#include "core/abi/plan_header.h"
+#include "core/error.h"
 #include "core/text.h"
+#include "runtime/choose_device.h"
 
 namespace nacelle::runtime {
 namespace {
@@ -84,6 +87,26 @@ class Finder {
   size_t constant_ = 0;  // engines seen as constants in the graph at hand
 };
 
+// The record with the device that the engine will run on by `settings`; the CPU is left as the record names it.
+abi::Record OnDeviceOf(const Settings& settings, abi::Record record) {
+  try {
+    const c10::Device chosen = ChooseDevice(record, abi::ParsePlanHeader(record.plan), settings);
+    if (chosen.is_cuda()) record.device = RecordedGpu(chosen);
+  } catch (const Error& error) {
+    throw Error(error.kind(), Cat("engine ", Quote(record.name), " cannot be moved: ", error.what()));
+  }
+  return record;
+}
+
+// The engine, set up on another device.
+c10::intrusive_ptr<Engine> Moved(const Engine& engine, c10::Device device) {
+  Settings settings = engine.settings();
+  settings.device = device;
+  auto moved = c10::make_intrusive<Engine>(OnDeviceOf(settings, engine.CompleteRecord()), settings);
+  moved->loaded();  // throws where it cannot run there
+  return moved;
+}
+
 }  // namespace
 
 c10::intrusive_ptr<Engine> EngineSite::engine() const { return object.toCustomClass<Engine>(); }
@@ -104,6 +127,10 @@ void ReplaceEngines(const torch::jit::Module& module,
   }
   // A custom-class object is a box with one slot, so a new engine reaches every place that holds the box.
   for (auto& [object, capsule] : changes) object.toObject()->setSlot(0, std::move(capsule));
+}
+
+void MoveEngines(const torch::jit::Module& module, c10::Device device) {
+  ReplaceEngines(module, [&](const EngineSite& site) { return Moved(*site.engine(), device); });
 }
 
 }  // namespace nacelle::runtime

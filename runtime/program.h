@@ -2,6 +2,7 @@
 #ifndef NACELLE_RUNTIME_PROGRAM_H_
 #define NACELLE_RUNTIME_PROGRAM_H_
 
+#include <c10/core/Device.h>
 #include <torch/csrc/jit/api/module.h>
 
 #include <functional>
@@ -32,6 +33,11 @@ NACELLE_API std::vector<EngineSite> FindEngines(const torch::jit::Module& module
 // time as a call of the module.
 NACELLE_API void ReplaceEngines(const torch::jit::Module& module,
                                 const std::function<c10::intrusive_ptr<Engine>(const EngineSite&)>& replacement);
+
+// Moves all engines of `module` to another device, where they are deserialized anew, with their settings; their records
+// name it from then on. All or none: throws Error where one of them cannot run there. Tensors of the module stay where
+// they are. Must not run at the same time as a call of the module.
+NACELLE_API void MoveEngines(const torch::jit::Module& module, c10::Device device);
 
 }  // namespace nacelle::runtime
 

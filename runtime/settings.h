@@ -21,12 +21,23 @@ struct Settings {
   // The optimization profile for every call; none: the one that fits a call's shapes best.
   std::optional<int> profile;
 
-  // Whether inputs on another device, or of another dtype, are converted for the call. Otherwise they are errors.
+  // Whether inputs on another device are copied to the engine's for the call. Otherwise they are errors.
+  bool move_inputs = false;
+
+  // Whether inputs of another dtype are converted for the call. Otherwise they are errors.
   bool convert_inputs = false;
+
+  // Whether the outputs of a call lie in one block of memory, which one visit to torch's allocator gets, instead of a
+  // block each. They share a storage then: any of them keeps all of the block, and growing one in place (resize_) runs
+  // into the next.
+  bool pack_outputs = false;
 
   // Whether scratch memory is one buffer per stream for all engines that share it, sized for the largest, instead of
   // one per context. Calls that share a stream then enqueue one after the other.
   bool shared_scratch = false;
+
+  // Whether calls and their phases are marked with NVTX ranges, for Nsight Systems. Only with a CUDA build of torch.
+  bool nvtx = false;
 
   // Where to run; none: the device that core/device chooses.
   std::optional<c10::Device> device;

@@ -4,16 +4,13 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/jit/api/module.h>
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
-#include "core/device/cuda_driver.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "py/csrc/bindings.h"
 #include "runtime/engine.h"
-#include "runtime/loaded_engine.h"
 #include "runtime/program.h"
 
 namespace nacelle::python {
@@ -34,13 +31,20 @@ Settings Changed(Settings settings, const py::dict& changes) {
       settings.plan_copies = value.cast<int>();
     } else if (name == "profile") {
       settings.profile = value.cast<std::optional<int>>();
+    } else if (name == "move_inputs") {
+      settings.move_inputs = value.cast<bool>();
     } else if (name == "convert_inputs") {
       settings.convert_inputs = value.cast<bool>();
+    } else if (name == "pack_outputs") {
+      settings.pack_outputs = value.cast<bool>();
     } else if (name == "shared_scratch") {
       settings.shared_scratch = value.cast<bool>();
+    } else if (name == "nvtx") {
+      settings.nvtx = value.cast<bool>();
     } else {
       throw InputError(Cat("there is no setting ", Quote(name),
-                           "; there are max_contexts, plan_copies, profile, convert_inputs and shared_scratch"));
+                           "; there are max_contexts, plan_copies, profile, move_inputs, convert_inputs, pack_outputs, "
+                           "shared_scratch and nvtx"));
     }
   }
   return settings;
@@ -66,24 +70,9 @@ void Configure(const torch::jit::Module& module, const std::optional<std::string
   }
 }
 
-// The engine on another device, its record naming that device. Throws DeviceError where it cannot run there.
-c10::intrusive_ptr<Engine> Moved(const Engine& engine, c10::Device device) {
-  Settings settings = engine.settings();
-  settings.device = device;
-  Engine there(engine.CompleteRecord(), settings);
-  abi::Record record = engine.CompleteRecord();
-  const c10::Device chosen = there.loaded().device();
-  if (chosen.is_cuda()) {
-    const auto here = device::CudaDriver::Process().Devices();
-    record.device = *std::ranges::find(here.devices, int{chosen.index()}, &device::Device::id);
-  }
-  return c10::make_intrusive<Engine>(std::move(record), settings);
-}
-
 void MoveEngines(const torch::jit::Module& module, const std::string& device) {
   const py::gil_scoped_release released;
-  const c10::Device where(device);
-  runtime::ReplaceEngines(module, [&](const EngineSite& site) { return Moved(*site.engine(), where); });
+  runtime::MoveEngines(module, c10::Device(device));
 }
 
 }  // namespace

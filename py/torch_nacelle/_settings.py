@@ -16,17 +16,27 @@ class Settings(TypedDict, total=False):
             dynamic shapes to one context only: there a copy lets one more call run at once, at the price of another
             engine in the device's memory.
         profile: The optimization profile for every call; None: the one whose optimum is nearest to a call's shapes.
-        convert_inputs: Whether inputs on another device, or of another dtype, are converted for the call (False). They
-            are errors otherwise.
+        move_inputs: Whether inputs on another device are copied to the engine's for the call (False). They are errors
+            otherwise.
+        convert_inputs: Whether inputs of another dtype are converted for the call (False). They are errors otherwise.
+        pack_outputs: Whether the outputs of a call lie in one block of memory, which one visit to torch's allocator
+            gets (False: a block each). Faster for engines with several outputs, most with several threads. The outputs
+            then share a storage: any of them keeps all of it, ``torch.save`` of one writes all of it, and one that is
+            grown in place with ``resize_`` runs into the next.
         shared_scratch: Whether scratch memory is one buffer per stream for all engines that share it, sized for the
             largest, instead of one per context (False).
+        nvtx: Whether calls and their phases are marked with NVTX ranges, which Nsight Systems shows (False). Only with
+            a CUDA build of torch. Unlike ``profile``, calls do not wait for the device.
     """
 
     max_contexts: int
     plan_copies: int
     profile: int | None
+    move_inputs: bool
     convert_inputs: bool
+    pack_outputs: bool
     shared_scratch: bool
+    nvtx: bool
 
 
 def configure(

@@ -22,6 +22,10 @@ pytestmark = pytest.mark.skipif(
     reason="set NACELLE_TENSORRT_PATH to a folder with libnvinfer.so.8 of 8.5.3",
 )
 
+needs_upstream = pytest.mark.skipif(
+    not ABI_9.is_file(), reason="set NACELLE_UPSTREAM_DATA to the folder of Torch-TensorRT's programs"
+)
+
 
 def nacelle(*arguments: str | Path, code: int = 0) -> str:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -75,7 +79,73 @@ def test_bench(program: Path, tmp_path: Path) -> None:
     assert (tmp_path / "plot.png").stat().st_size > 10_000
 
 
-@pytest.mark.skipif(not ABI_9.is_file(), reason="set NACELLE_UPSTREAM_DATA to the folder of Torch-TensorRT's programs")
+def test_doctor(program: Path) -> None:
+    facts = json.loads(nacelle("doctor", program, "--json"))
+    machine = facts["machine"]
+    assert machine["driver"]["problem"] == ""
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    assert [gpu["name"] for gpu in machine["driver"]["gpus"]] == gpus
+    assert ("8.5.3.1", "full") in {(one["release"], one["kind"]) for one in machine["libraries"]}
+    (engine,) = facts["engines"]
+    assert engine["will_run"] is True
+    assert engine["runs_on"].startswith("cuda:0 with TensorRT 8.5.3.1")
+    assert gpus[0] in nacelle("doctor", program)
+
+
+@needs_upstream
+def test_doctor_on_programs_of_torch_tensorrt() -> None:
+    (engine,) = json.loads(nacelle("doctor", ABI_9, "--json"))["engines"]
+    assert engine["will_run"] is True
+    assert "TensorRT 11.0.0.114" in engine["runs_on"]
+    (engine,) = json.loads(nacelle("doctor", UPSTREAM / "abi5_trt8.6.1_a100.ts", "--json", code=1))["engines"]
+    assert engine["will_run"] is False
+    assert "TensorRT 8.6.1.6" in engine["reason"]
+    assert "libnvinfer.so.8" in engine["reason"]
+
+
+def convolution_of(program: torch.jit.ScriptModule) -> torch.nn.Module:
+    """The convolution and the ReLU that the program of Torch-TensorRT is, its weights told by what it answers.
+
+    A single value c in the image gives relu(c w + b) around it for each weight w of its channel; from two values of
+    either sign follow w and b, since of c w + b and -c w + b one is positive where |c w| > |b|.
+    """
+    conv = torch.nn.Conv2d(3, 16, 3)
+    biases = []
+
+    def around(channel: int, value: float) -> torch.Tensor:
+        x = torch.zeros(1, 3, 224, 224, device="cuda")
+        x[0, channel, 100, 100] = value
+        # The output at (98 + i, 98 + j) has the value under its weight (2 - i, 2 - j).
+        return program(x)[0, :, 98:101, 98:101].flip(1, 2).cpu().double()
+
+    with torch.no_grad():
+        for channel in range(3):
+            up, down = ([around(channel, sign * value) for value in (1024.0, 2048.0)] for sign in (1, -1))
+            rises = up[0] > down[0]
+            weight = torch.where(rises, up[1] - up[0], down[0] - down[1]) / 1024
+            conv.weight[:, channel] = weight.float()
+            biases.append(torch.where(rises, 2 * up[0] - up[1], 2 * down[0] - down[1]))
+        conv.bias.copy_(torch.stack(biases, dim=1).flatten(1).median(dim=1).values.float())
+    return torch.nn.Sequential(conv, torch.nn.ReLU()).eval()
+
+
+@needs_upstream
+def test_check_of_a_program_of_torch_tensorrt(tmp_path: Path) -> None:
+    import torch_nacelle  # noqa: F401  registers the engine's class
+
+    network = convolution_of(torch.jit.load(str(ABI_9)))
+    torch.jit.script(network).save(str(tmp_path / "network.pt"))
+    arguments: list[str | Path] = [ABI_9, "--against", tmp_path / "network.pt", "--precision", "tf32", "--json"]
+    report = json.loads(nacelle("check", *arguments))
+    assert report["passed"] is True
+    with torch.no_grad():
+        network[0].weight[3] *= 1.1
+    torch.jit.script(network).save(str(tmp_path / "network.pt"))
+    report = json.loads(nacelle("check", *arguments, code=1))
+    assert report["passed"] is False
+
+
+@needs_upstream
 def test_a_program_of_torch_tensorrt(tmp_path: Path) -> None:
     x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(7))
     numpy.save(tmp_path / "x.npy", x.numpy())

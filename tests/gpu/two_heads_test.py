@@ -8,17 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy
-import onnx
-import onnx.reference
 import pytest
 import torch
 
 import torch_nacelle as nacelle
-
-DATA = Path("tests/data/two_heads")
-DYNAMIC = DATA / "two_heads.trt8.5.3.1.sm90.plan"
-FIXED = DATA / "two_heads.batch1.trt8.5.3.1.sm90.plan"
-EIGHT_PROFILES = DATA / "two_heads.8profiles.trt8.5.3.1.sm90.plan"
+from tests.gpu.two_heads import DATA, DYNAMIC, EIGHT_PROFILES, FIXED, TwoHeads, assert_close, images, load
 
 pytestmark = pytest.mark.skipif(
     "NACELLE_TENSORRT_PATH" not in os.environ,
@@ -26,52 +20,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class TwoHeads:
-    """The network of two_heads.onnx in float64, on the CPU."""
-
-    def __init__(self) -> None:
-        model = onnx.load(str(DATA / "two_heads.onnx"))
-        for tensor in model.graph.initializer:
-            if tensor.data_type == onnx.TensorProto.FLOAT:
-                values = onnx.numpy_helper.to_array(tensor).astype(numpy.float64)
-                tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
-        for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
-            value.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
-        self._session = onnx.reference.ReferenceEvaluator(model)
-        self._name = model.graph.input[0].name
-
-    def __call__(self, x: torch.Tensor) -> list[torch.Tensor]:
-        outputs = self._session.run(None, {self._name: x.double().cpu().numpy()})
-        return [torch.from_numpy(output) for output in outputs]
-
-
 @pytest.fixture(scope="module")
 def reference() -> TwoHeads:
     return TwoHeads()
 
 
-def load(plan: Path, folder: Path, **settings: object) -> torch.jit.ScriptModule:
-    path = folder / f"{plan.name}.ts"
-    if not path.exists():
-        nacelle.embed(plan.read_bytes(), name="two_heads").save(str(path))
-    program = torch.jit.load(str(path))
-    return nacelle.configure(program, **settings) if settings else program  # type: ignore[arg-type]
-
-
 @pytest.fixture
 def program(tmp_path: Path) -> torch.jit.ScriptModule:
     return load(DYNAMIC, tmp_path)
-
-
-def assert_close(found: tuple[torch.Tensor, ...], wanted: list[torch.Tensor]) -> None:
-    for left, right in zip(found, wanted, strict=True):
-        assert left.shape == right.shape
-        error = (left.double().cpu() - right).norm() / right.norm()
-        assert float(error) < 1e-5
-
-
-def images(batch: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(batch, 3, 32, 32, generator=torch.Generator().manual_seed(seed)).cuda()
 
 
 def test_the_recorded_values() -> None:
@@ -259,7 +215,11 @@ def test_work_around_the_call_is_ordered_on_the_default_stream(
 
 
 @pytest.mark.parametrize("plan", [DYNAMIC, FIXED, EIGHT_PROFILES], ids=lambda path: path.name)
-@pytest.mark.parametrize("settings", [{}, {"shared_scratch": True}, {"plan_copies": 2}, {"max_contexts": 2}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"shared_scratch": True}, {"plan_copies": 2}, {"max_contexts": 2}, {"pack_outputs": True}],
+    ids=str,
+)
 def test_threads_share_an_engine(plan: Path, settings: dict[str, object], reference: TwoHeads, tmp_path: Path) -> None:
     program = load(plan, tmp_path, **settings)
     batches = [1] if plan is FIXED else [1, 2, 7, 16]
@@ -294,9 +254,16 @@ def test_inputs_that_are_converted(program: torch.jit.ScriptModule, reference: T
         program(x.cpu())
     with pytest.raises(nacelle.InputError, match="has dtype float64, wanted float32"):
         program(x.double())
-    nacelle.configure(program, convert_inputs=True)
+    nacelle.configure(program, move_inputs=True)
     assert_close(program(x.cpu()), reference(x))
+    with pytest.raises(nacelle.InputError, match="has dtype float64, wanted float32"):
+        program(x.cpu().double())
+    nacelle.configure(program, convert_inputs=True)
+    assert_close(program(x.cpu().double()), reference(x))
+    nacelle.configure(program, move_inputs=False)
     assert_close(program(x.double()), reference(x))
+    with pytest.raises(nacelle.InputError, match=r"is on cpu.*configure\(program, move_inputs=True\)"):
+        program(x.cpu())
 
 
 def test_slices_and_strides(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
@@ -351,3 +318,43 @@ def test_calls_after_a_profile(program: torch.jit.ScriptModule, reference: TwoHe
     thread.start()
     thread.join()
     assert_close(outputs[0], reference(x))
+
+
+def test_outputs_in_one_block(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
+    nacelle.configure(program, pack_outputs=True)
+    stream = torch.cuda.Stream()
+    for batch in (1, 16, 7):
+        x = images(batch)
+        torch.cuda.synchronize()
+        with torch.cuda.stream(stream):
+            first, second = program(x)
+        assert first.untyped_storage().data_ptr() == second.untyped_storage().data_ptr()
+        assert second.data_ptr() % 256 == 0
+        # The block is torch's: what is told of one output holds for both.
+        first.record_stream(torch.cuda.default_stream())
+        stream.synchronize()
+        assert_close((first, second), reference(x))
+
+
+def test_calls_are_marked_for_profilers_of_the_system(tmp_path: Path) -> None:
+    load(DYNAMIC, tmp_path)
+    code = (
+        "import sys, torch, torch_nacelle as nacelle\n"
+        "program = nacelle.configure(torch.jit.load(sys.argv[1]), nvtx=True)\n"
+        "x = torch.ones(2, 3, 32, 32, device='cuda')\n"
+        "program(x)\n"
+        "torch.cuda.synchronize()\n"
+    )
+    # What NVTX loads in the place of a profiler writes down the ranges that it is told of.
+    log = tmp_path / "ranges.txt"
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "NVTX_INJECTION64_PATH": str(Path("tests/gpu/libnvtx_log.so").absolute()),
+        "NACELLE_NVTX_LOG": str(log),
+    }
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / f"{DYNAMIC.name}.ts")], check=True, env=environment)
+    ranges = log.read_text().split("\n")
+    start = ranges.index("push execute_engine two_heads")
+    assert ranges[start + 1] == "push inputs"
+    assert "push enqueue" in ranges[start:]
+    assert ranges.count("pop") == sum(line.startswith("push") for line in ranges)
