@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import typer
@@ -90,9 +91,9 @@ def measure(
 
 
 def main(
-    size: int = typer.Option(100, help="Size of the made-up plan in MiB."),
-    plan: Path | None = typer.Option(None, help="A real plan to load instead, on the GPU that it is for."),
-    first: Path | None = typer.Option(None, help="A small plan that each process loads before."),
+    size: Annotated[int, typer.Option(help="Size of the made-up plan in MiB.")] = 100,
+    plan: Annotated[Path | None, typer.Option(help="A real plan to load instead, on the GPU that it is for.")] = None,
+    first: Annotated[Path | None, typer.Option(help="A small plan that each process loads before.")] = None,
 ) -> None:
     """Prints the peaks of host memory while programs with a large plan are loaded."""
     table = Table("record", "torch's own, MiB", "program, MiB", "above it, of the plan")

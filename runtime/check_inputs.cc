@@ -50,8 +50,8 @@ std::string OrLetTheEngine(const TensorInfo& wanted, const char* setting) {
   }
   if (!OnRightDevice(engine, wanted, tensor)) {
     throw InputError(Cat(which, " is on ", tensor.device().str(), ", the engine runs on ", engine.device().str(),
-                         "; move the tensor with .to(\"", engine.device().str(),
-                         "\")", OrLetTheEngine(wanted, "move_inputs")));
+                         "; move the tensor with .to(\"", engine.device().str(), "\")",
+                         OrLetTheEngine(wanted, "move_inputs")));
   }
   if (tensor.scalar_type() != wanted.dtype) {
     const std::string dtype = DtypeName(wanted.dtype);

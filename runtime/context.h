@@ -136,11 +136,11 @@ class Context {
   bool host_inputs_ = false;               // whether any input is read on the host
   bool host_outputs_ = false;              // whether any output is written on the host
   const bool pack_outputs_;
-  size_t block_size_ = 0;                  // bytes of the outputs that share a block; 0: none do
+  size_t block_size_ = 0;                   // bytes of the outputs that share a block; 0: none do
   SharedScratch* shared_buffer_ = nullptr;  // of the stream of the last call
   std::optional<c10::Stream> scratch_stream_;
-  void* scratch_ = nullptr;                // as set last
-  at::Tensor graph_scratch_;               // of the graph that the context belongs to
+  void* scratch_ = nullptr;   // as set last
+  at::Tensor graph_scratch_;  // of the graph that the context belongs to
 };
 
 }  // namespace nacelle::runtime

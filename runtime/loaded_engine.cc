@@ -83,7 +83,8 @@ std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record
   InitializeTorch(device);
   if (settings.nvtx && !NvtxRange::Available()) {
     throw InputError(
-        "its setting nvtx is on, and this build of torch has no CUDA, which marks the ranges; turn it off, or install a "
+        "its setting nvtx is on, and this build of torch has no CUDA, which marks the ranges; turn it off, or install "
+        "a "
         "CUDA build");
   }
   std::vector<std::shared_ptr<const DeserializedPlan>> plans = {Deserialize(plan, header, device)};

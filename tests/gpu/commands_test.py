@@ -103,8 +103,8 @@ def test_doctor_on_programs_of_torch_tensorrt() -> None:
     assert "libnvinfer.so.8" in engine["reason"]
 
 
-def convolution_of(program: torch.jit.ScriptModule) -> torch.nn.Module:
-    """The convolution and the ReLU that the program of Torch-TensorRT is, its weights told by what it answers.
+def convolution_of(program: torch.jit.ScriptModule) -> torch.nn.Conv2d:
+    """The convolution of the program of Torch-TensorRT, which a ReLU follows: its weights, told by what it answers.
 
     A single value c in the image gives relu(c w + b) around it for each weight w of its channel; from two values of
     either sign follow w and b, since of c w + b and -c w + b one is positive where |c w| > |b|.
@@ -125,24 +125,24 @@ def convolution_of(program: torch.jit.ScriptModule) -> torch.nn.Module:
             weight = torch.where(rises, up[1] - up[0], down[0] - down[1]) / 1024
             conv.weight[:, channel] = weight.float()
             biases.append(torch.where(rises, 2 * up[0] - up[1], 2 * down[0] - down[1]))
+        assert conv.bias is not None
         conv.bias.copy_(torch.stack(biases, dim=1).flatten(1).median(dim=1).values.float())
-    return torch.nn.Sequential(conv, torch.nn.ReLU()).eval()
+    return conv
 
 
 @needs_upstream
 def test_check_of_a_program_of_torch_tensorrt(tmp_path: Path) -> None:
     import torch_nacelle  # noqa: F401  registers the engine's class
 
-    network = convolution_of(torch.jit.load(str(ABI_9)))
-    torch.jit.script(network).save(str(tmp_path / "network.pt"))
+    conv = convolution_of(torch.jit.load(str(ABI_9)))
+    network = torch.nn.Sequential(conv, torch.nn.ReLU()).eval()
     arguments: list[str | Path] = [ABI_9, "--against", tmp_path / "network.pt", "--precision", "tf32", "--json"]
-    report = json.loads(nacelle("check", *arguments))
-    assert report["passed"] is True
-    with torch.no_grad():
-        network[0].weight[3] *= 1.1
     torch.jit.script(network).save(str(tmp_path / "network.pt"))
-    report = json.loads(nacelle("check", *arguments, code=1))
-    assert report["passed"] is False
+    assert json.loads(nacelle("check", *arguments))["passed"] is True
+    with torch.no_grad():
+        conv.weight[3] *= 1.1
+    torch.jit.script(network).save(str(tmp_path / "network.pt"))
+    assert json.loads(nacelle("check", *arguments, code=1))["passed"] is False
 
 
 @needs_upstream

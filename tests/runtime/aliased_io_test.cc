@@ -17,10 +17,11 @@ using ::testing::HasSubstr;
 
 // (cache, x) -> (the cache with x added to it, the sum of each row of that)
 torch::jit::Module Cached() {
-  return testing::Embedded(testing::MakePlan("def forward(self, cache, x):\n"
-                                             "    new = cache + x\n"
-                                             "    return new, new.sum(dim=1)\n",
-                                             {testing::Fixed("input_0", {2, 3}), testing::Fixed("input_1", {2, 3})}));
+  return testing::Embedded(
+      testing::MakePlan("def forward(self, cache, x):\n"
+                        "    new = cache + x\n"
+                        "    return new, new.sum(dim=1)\n",
+                        {testing::Fixed("input_0", {2, 3}), testing::Fixed("input_1", {2, 3})}));
 }
 
 TEST(AliasedIo, TheOutputIsTheInputThatItShares) {

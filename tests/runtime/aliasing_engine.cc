@@ -1,6 +1,6 @@
 // The reference engine with aliased I/O: libaliasing_engine.so is libnacelle_reference.so that says of the output
-// "output_0" that it shares the memory of the input "input_0". It writes outputs where it is told to, so an engine whose
-// first output is a new value of its first input behaves as TensorRT's engines with a cache do.
+// "output_0" that it shares the memory of the input "input_0". It writes outputs where it is told to, so an engine
+// whose first output is a new value of its first input behaves as TensorRT's engines with a cache do.
 #include <cstring>
 
 #include "core/tensorrt/slot_table.h"

@@ -31,8 +31,9 @@ void Set(const torch::jit::Module& module, const std::function<void(Settings&)>&
 }
 
 std::vector<at::Tensor> Call(torch::jit::Module& module, const at::Tensor& x) {
+  const auto tuple = module.forward({x}).toTuple();
   std::vector<at::Tensor> outputs;
-  for (const c10::IValue& output : module.forward({x}).toTupleRef().elements()) outputs.push_back(output.toTensor());
+  for (const c10::IValue& output : tuple->elements()) outputs.push_back(output.toTensor());
   return outputs;
 }
 
@@ -140,8 +141,9 @@ TEST(Nvtx, CallsAndTheirPhasesAreMarkedWhereTorchCan) {
 
   Set(module, [](Settings& settings) { settings.nvtx = true; });
   EXPECT_TRUE(module.forward({at::ones({1, 3})}).toTensor().equal(at::full({1, 3}, 3.0)));
-  EXPECT_THAT(stubs.events, ElementsAre("execute_engine net", "inputs", "end", "shapes", "end", "outputs", "end",
-                                        "stream", "end", "addresses", "end", "enqueue", "end", "results", "end", "end"));
+  EXPECT_THAT(stubs.events,
+              ElementsAre("execute_engine net", "inputs", "end", "shapes", "end", "outputs", "end", "stream", "end",
+                          "addresses", "end", "enqueue", "end", "results", "end", "end"));
 
   stubs.events.clear();
   EXPECT_EQ(testing::FailureOf([&] { module.forward({at::ones({5, 3})}); }).class_name, "torch_nacelle.InputError");
@@ -159,7 +161,8 @@ TEST(MoveEngines, AllOrNone) {
   try {
     MoveEngines(module, c10::Device(c10::kCUDA, 0));
     FAIL() << "the reference engine was moved to a GPU";
-  } catch (const DeviceError& error) {
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kDevice);
     EXPECT_THAT(error.what(), HasSubstr("engine \"net\" cannot be moved: it is to run on cuda:0"));
     EXPECT_THAT(error.what(), HasSubstr("the reference engine, which runs on the CPU"));
   }
