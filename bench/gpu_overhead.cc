@@ -46,7 +46,7 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kUsage =
     "usage: gpu_overhead DYNAMIC_PLAN FIXED_PLAN [SECONDS]\n"
     "  DYNAMIC_PLAN  for latency, called with its optimum's shape but a batch of 1\n"
-    "  FIXED_PLAN    for throughput by threads, called with its shape\n"
+    "  FIXED_PLAN    for latency, and for throughput by threads, called with its shape\n"
     "  SECONDS       how long to measure each row; 1 unless given\n"
     "Both are plans of the TensorRT that NACELLE_TENSORRT_PATH names.\n";
 
@@ -103,20 +103,31 @@ struct Row {
   const char* name;
   c10::Stream stream;
   std::function<void()> call;
-  std::vector<Latency> turns;
+  bool worker = false;  // called on a thread of its own, not on the main one
+  std::vector<Latency> turns = {};
 };
+
+Latency MeasureOnStream(const Row& row, double seconds) {
+  const c10::DeviceGuard device(kDevice);
+  const c10::StreamGuard guard(row.stream);
+  return Measure(row.call, [&] { row.stream.synchronize(); }, seconds);
+}
+
+Latency MeasureRow(const Row& row, double seconds) {
+  if (!row.worker) return MeasureOnStream(row, seconds);
+  Latency latency{};
+  std::thread([&] { latency = MeasureOnStream(row, seconds); }).join();
+  return latency;
+}
 
 // Measures the rows turn by turn, since clocks change while this runs, and prints the medians of the turns; "over" is
 // against the first row.
-void PrintMedians(std::vector<Row> rows, double seconds) {
+void PrintMedians(const char* title, std::vector<Row> rows, double seconds) {
   constexpr int kTurns = 7;
   for (int turn = 0; turn < kTurns; ++turn) {
-    for (Row& row : rows) {
-      const c10::StreamGuard guard(row.stream);
-      row.turns.push_back(Measure(row.call, [&] { row.stream.synchronize(); }, seconds / kTurns));
-    }
+    for (Row& row : rows) row.turns.push_back(MeasureRow(row, seconds / kTurns));
   }
-  std::printf("%-48s %9s %9s %9s %9s\n", "one thread, µs a call (median)", "host", "over", "sustained", "over");
+  std::printf("\n%-48s %9s %9s %9s %9s\n", title, "host", "over", "sustained", "over");
   Latency floor{};
   for (const Row& row : rows) {
     std::vector<double> host;
@@ -204,7 +215,7 @@ torch::jit::Module Embedded(const std::string& plan, bool pack_outputs = false) 
   return module;
 }
 
-void MeasureLatency(const std::string& plan, double seconds) {
+void MeasureLatency(const char* title, const std::string& plan, bool dynamic, double seconds) {
   const tensorrt::CudaEngine raw_engine = Deserialize(plan);
   const std::vector<int64_t> sizes = InputSizes(raw_engine);
   const c10::Stream stream = NewStream();
@@ -213,26 +224,27 @@ void MeasureLatency(const std::string& plan, double seconds) {
   const auto engine = runtime::FindEngines(module).at(0).engine();
   Raw raw(raw_engine, sizes, 0, nullptr);
   const at::Tensor x = at::randn(sizes, at::TensorOptions().device(kDevice));
-  DefaultStream().synchronize();
   std::vector<int64_t> twice = sizes;
   twice[0] = 2;
   const at::Tensor y = at::randn(twice, at::TensorOptions().device(kDevice));
   DefaultStream().synchronize();
   bool odd = false;
-  const std::vector<Row> rows = {
-      {"enqueueV3 alone", stream, [&] { raw.Enqueue(stream.native_handle()); }, {}},
-      {"enqueueV3, shape and addresses set anew",
-       stream,
-       [&] { raw.SetAll(), raw.Enqueue(stream.native_handle()); },
-       {}},
-      {"runtime::Execute, side stream", stream, [&] { runtime::Execute(*engine, {x}); }, {}},
-      {"TorchScript, side stream", stream, [&] { module.forward({x}); }, {}},
-      {"TorchScript, default stream", DefaultStream(), [&] { module.forward({x}); }, {}},
-      {"TorchScript, side stream, pack_outputs", stream, [&] { packed.forward({x}); }, {}},
-      {"TorchScript, default stream, pack_outputs", DefaultStream(), [&] { packed.forward({x}); }, {}},
-      {"TorchScript, side stream, batch 1 and 2 in turn", stream, [&] { module.forward({(odd = !odd) ? x : y}); }, {}},
+  std::vector<Row> rows = {
+      {"enqueueV3 alone", stream, [&] { raw.Enqueue(stream.native_handle()); }},
+      {"enqueueV3, shape and addresses set anew", stream, [&] { raw.SetAll(), raw.Enqueue(stream.native_handle()); }},
+      {"runtime::Execute, side stream", stream, [&] { runtime::Execute(*engine, {x}); }},
+      {"TorchScript, side stream", stream, [&] { module.forward({x}); }},
+      {"TorchScript, default stream", DefaultStream(), [&] { module.forward({x}); }},
+      {"TorchScript, side stream, pack_outputs", stream, [&] { packed.forward({x}); }},
+      {"TorchScript, default stream, pack_outputs", DefaultStream(), [&] { packed.forward({x}); }},
+      {"enqueueV3 alone, another thread", stream, [&] { raw.Enqueue(stream.native_handle()); }, true},
+      {"TorchScript, side stream, another thread", stream, [&] { module.forward({x}); }, true},
   };
-  PrintMedians(rows, seconds);
+  if (dynamic) {
+    rows.push_back(
+        {"TorchScript, side stream, batch 1 and 2 in turn", stream, [&] { module.forward({(odd = !odd) ? x : y}); }});
+  }
+  PrintMedians(title, std::move(rows), seconds);
 }
 
 // Calls a second of `threads` threads, each with what `make` gives it: a call and the stream it works on.
@@ -368,7 +380,8 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   try {
     const c10::DeviceGuard device(nacelle::kDevice);
-    nacelle::MeasureLatency(nacelle::ReadFile(argv[1]), seconds);
+    nacelle::MeasureLatency("dynamic plan, µs a call (median)", nacelle::ReadFile(argv[1]), true, seconds);
+    nacelle::MeasureLatency("fixed plan, µs a call (median)", nacelle::ReadFile(argv[2]), false, seconds);
     nacelle::MeasureThroughput(nacelle::ReadFile(argv[2]), seconds);
     nacelle::MeasureParts(seconds);
   } catch (const std::exception& error) {
