@@ -71,75 +71,61 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// Median microseconds a call.
+// Microseconds a call.
 struct Latency {
-  double host;       // until the call returns, with nothing under way
-  double sustained;  // calls one after the other, until all is done
+  double host = 0;       // until the call returns, with nothing under way
+  double sustained = 0;  // calls one after the other, until all is done
 };
-
-Latency Measure(const std::function<void()>& call, const std::function<void()>& wait, double seconds) {
-  constexpr int kBlock = 100;
-  for (int i = 0; i < 3 * kBlock; ++i) call();
-  wait();
-  std::vector<double> host;
-  std::vector<double> sustained;
-  for (const auto end = Clock::now() + std::chrono::duration<double>(seconds); Clock::now() < end;) {
-    for (int i = 0; i < 10; ++i) {
-      const auto start = Clock::now();
-      call();
-      host.push_back(Microseconds(Clock::now() - start));
-      wait();
-    }
-    const auto start = Clock::now();
-    for (int i = 0; i < kBlock; ++i) call();
-    wait();
-    sustained.push_back(Microseconds(Clock::now() - start) / kBlock);
-  }
-  return {Median(std::move(host)), Median(std::move(sustained))};
-}
 
 // A kind of call, and the stream that is current for it.
 struct Row {
   const char* name;
   c10::Stream stream;
   std::function<void()> call;
-  bool worker = false;  // called on a thread of its own, not on the main one
   std::vector<Latency> turns = {};
+
+  // Some milliseconds of it.
+  Latency Turn() const {
+    constexpr int kAlone = 10;
+    constexpr int kBlock = 50;
+    const c10::StreamGuard guard(stream);
+    std::vector<double> host;
+    for (int i = 0; i < kAlone; ++i) {
+      const auto start = Clock::now();
+      call();
+      host.push_back(Microseconds(Clock::now() - start));
+      stream.synchronize();
+    }
+    const auto start = Clock::now();
+    for (int i = 0; i < kBlock; ++i) call();
+    stream.synchronize();
+    return {Median(std::move(host)), Microseconds(Clock::now() - start) / kBlock};
+  }
 };
 
-Latency MeasureOnStream(const Row& row, double seconds) {
-  const c10::DeviceGuard device(kDevice);
-  const c10::StreamGuard guard(row.stream);
-  return Measure(row.call, [&] { row.stream.synchronize(); }, seconds);
-}
-
-Latency MeasureRow(const Row& row, double seconds) {
-  if (!row.worker) return MeasureOnStream(row, seconds);
-  Latency latency{};
-  std::thread([&] { latency = MeasureOnStream(row, seconds); }).join();
-  return latency;
-}
-
-// Measures the rows turn by turn, since clocks change while this runs, and prints the medians of the turns; "over" is
-// against the first row.
+// Clocks change while this runs, so the rows are measured turn by turn for `seconds` each. Prints the medians of the
+// turns, and of what each turn was over that of the first row just before.
 void PrintMedians(const char* title, std::vector<Row> rows, double seconds) {
-  constexpr int kTurns = 7;
-  for (int turn = 0; turn < kTurns; ++turn) {
-    for (Row& row : rows) row.turns.push_back(MeasureRow(row, seconds / kTurns));
-  }
-  std::printf("\n%-48s %9s %9s %9s %9s\n", title, "host", "over", "sustained", "over");
-  Latency floor{};
   for (const Row& row : rows) {
-    std::vector<double> host;
-    std::vector<double> sustained;
-    for (const Latency& turn : row.turns) {
-      host.push_back(turn.host);
-      sustained.push_back(turn.sustained);
-    }
-    const Latency median{Median(host), Median(sustained)};
-    if (&row == &rows.front()) floor = median;
-    std::printf("%-48s %9.2f %9.2f %9.2f %9.2f\n", row.name, median.host, median.host - floor.host, median.sustained,
-                median.sustained - floor.sustained);
+    for (int i = 0; i < 5; ++i) row.Turn();
+  }
+  const auto length = std::chrono::duration<double>(seconds * static_cast<double>(rows.size()));
+  for (const auto end = Clock::now() + length; Clock::now() < end;) {
+    for (Row& row : rows) row.turns.push_back(row.Turn());
+  }
+  const auto median = [](const Row& row, const auto& of) {
+    std::vector<double> values;
+    for (size_t i = 0; i < row.turns.size(); ++i) values.push_back(of(i));
+    return Median(std::move(values));
+  };
+  const std::vector<Latency>& floor = rows.front().turns;
+  std::printf("\n%-48s %9s %9s %9s %9s\n", title, "host", "over", "sustained", "over");
+  for (const Row& row : rows) {
+    const std::vector<Latency>& turns = row.turns;
+    std::printf("%-48s %9.2f %9.2f %9.2f %9.2f\n", row.name, median(row, [&](size_t i) { return turns[i].host; }),
+                median(row, [&](size_t i) { return turns[i].host - floor[i].host; }),
+                median(row, [&](size_t i) { return turns[i].sustained; }),
+                median(row, [&](size_t i) { return turns[i].sustained - floor[i].sustained; }));
   }
 }
 
@@ -237,8 +223,6 @@ void MeasureLatency(const char* title, const std::string& plan, bool dynamic, do
       {"TorchScript, default stream", DefaultStream(), [&] { module.forward({x}); }},
       {"TorchScript, side stream, pack_outputs", stream, [&] { packed.forward({x}); }},
       {"TorchScript, default stream, pack_outputs", DefaultStream(), [&] { packed.forward({x}); }},
-      {"enqueueV3 alone, another thread", stream, [&] { raw.Enqueue(stream.native_handle()); }, true},
-      {"TorchScript, side stream, another thread", stream, [&] { module.forward({x}); }, true},
   };
   if (dynamic) {
     rows.push_back(
@@ -352,19 +336,23 @@ void MeasureThroughput(const std::string& plan, double seconds) {
   };
   const MakeCall scripted = scripted_by(module);
   const MakeCall scripted_packed = scripted_by(packed);
-  std::printf("\n%-24s %10s %10s %6s %12s %6s %14s %6s\n", "threads, calls a second", "enqueueV3", "Execute", "share",
+  std::printf("\n%-24s %10s %14s %6s %14s %6s %14s %6s\n", "threads, calls a second", "enqueueV3", "Execute", "share",
               "TorchScript", "share", "+ pack_outputs", "share");
   for (const int threads : {1, 2, 4, 8}) {
-    // Turn by turn, since clocks change while this runs; the median of the turns.
+    // Turn by turn, since clocks change while this runs; medians of the turns, and of the shares in each.
+    constexpr int kTurns = 9;
     std::array<std::vector<double>, 4> rates;
+    std::array<std::vector<double>, 4> shares;
     const std::array<const MakeCall*, 4> calls = {&raw, &direct, &scripted, &scripted_packed};
-    for (int turn = 0; turn < 5; ++turn) {
-      for (size_t i = 0; i < calls.size(); ++i) rates[i].push_back(Throughput(threads, *calls[i], seconds / 5));
+    for (int turn = 0; turn < kTurns; ++turn) {
+      for (size_t i = 0; i < calls.size(); ++i) {
+        rates[i].push_back(Throughput(threads, *calls[i], seconds / 5));
+        shares[i].push_back(rates[i].back() / rates[0].back());
+      }
     }
-    for (std::vector<double>& turns : rates) std::ranges::sort(turns);
-    const double floor = rates[0][2];
-    std::printf("%-24d %10.0f %10.0f %6.2f %12.0f %6.2f %14.0f %6.2f\n", threads, floor, rates[1][2],
-                rates[1][2] / floor, rates[2][2], rates[2][2] / floor, rates[3][2], rates[3][2] / floor);
+    std::printf("%-24d %10.0f", threads, Median(rates[0]));
+    for (size_t i = 1; i < calls.size(); ++i) std::printf(" %14.0f %6.2f", Median(rates[i]), Median(shares[i]));
+    std::printf("\n");
   }
 }
 

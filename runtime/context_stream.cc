@@ -80,6 +80,8 @@ void ContextStream::WaitForLast(const c10::Stream& next) {
 
 bool ContextStream::Finished() const {
   if (!last_) return true;
+  // Another thread may be capturing a graph, which the question would end otherwise.
+  const device::RelaxedCapture relaxed;
   return MayGoAway(*last_) ? done_.Done() : device::StreamDone(last_->native_handle());
 }
 

@@ -101,8 +101,11 @@ void Engine::Configure(const Settings& settings) {
   Check(settings);
   const std::lock_guard lock(set_up_mutex_);
   if (loaded_ != nullptr) {
-    // The former one stays until there is a new one, so that the plan is not read again.
-    std::unique_ptr<LoadedEngine> loaded = LoadedEngine::FromRecord(record_, plan()->bytes(), settings);
+    // It stays where it is, whatever device is current now. The former one lives until there is a new one, so that the
+    // plan is not read again.
+    Settings placed = settings;
+    if (!placed.device) placed.device = loaded_->device();
+    std::unique_ptr<LoadedEngine> loaded = LoadedEngine::FromRecord(record_, plan()->bytes(), placed);
     loaded_ = std::move(loaded);
     ready_.store(loaded_.get(), std::memory_order_release);
   }

@@ -21,14 +21,29 @@ _ONE_OF_TWO = (
 )
 
 
+class _Refuse(importlib.abc.Loader):
+    """Loads nothing, and says why."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        raise ImportError(f"torch_nacelle is imported already: {_ONE_OF_TWO}", name=_PEER)
+
+
 class _PeerGuard(importlib.abc.MetaPathFinder):
-    """Refuses to import Torch-TensorRT after us: torch's registry would end the process."""
+    """Refuses to import Torch-TensorRT after us: torch's registry would end the process.
+
+    Only the import: whoever merely asks whether the package is there, as many do, gets the answer.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname == _PEER:
-            raise ImportError(f"torch_nacelle is imported already: {_ONE_OF_TWO}", name=_PEER)
+        if fullname != _PEER:
+            return None
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(fullname, path, target)
+            if spec is not None:
+                spec.loader = _Refuse()
+                return spec
         return None
 
 

@@ -3,6 +3,7 @@
 //     run_program model.ts 2 3
 //
 // What is wrong goes to standard error, with the class of the error before it.
+#include <ATen/ATen.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/csrc/jit/serialization/import.h>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from pathlib import Path
 
@@ -30,6 +31,12 @@ def test_json_tells_what_the_package_tells(folder: Path) -> None:
     wanted = [(one.path, one.kind, one.release) for one in nacelle.tensorrt_libraries()]
     assert [(one["path"], one["kind"], one["release"]) for one in found["libraries"]] == wanted
     assert bool(found["driver"]["problem"]) != bool(found["driver"]["cuda"])
+
+
+def test_as_a_module_it_is_the_same(folder: Path) -> None:
+    outcome = pipe(f"{sys.executable} -m torch_nacelle doctor hybrid.ts --json", folder)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.json == pipe("nacelle doctor hybrid.ts --json", folder).json
 
 
 def test_an_engine_that_will_run(folder: Path) -> None:
