@@ -117,6 +117,16 @@ std::vector<EngineSite> FindEngines(const torch::jit::Module& module) {
   return std::move(finder.sites);
 }
 
+std::vector<EngineSite> FindEngines(const torch::jit::Module& module, const std::optional<std::string>& path) {
+  std::vector<EngineSite> sites = FindEngines(module);
+  if (!path) return sites;
+  std::vector<std::string> known;
+  for (const EngineSite& site : sites) known.push_back(site.path);
+  std::erase_if(sites, [&](const EngineSite& site) { return site.path != *path; });
+  if (sites.empty()) throw InputError(Cat("there is no engine ", Quote(*path), "; there are: ", Join(known, ", ")));
+  return sites;
+}
+
 void ReplaceEngines(const torch::jit::Module& module,
                     const std::function<c10::intrusive_ptr<Engine>(const EngineSite&)>& replacement) {
   std::vector<std::pair<IValue, IValue>> changes;  // the object, its new capsule

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -29,11 +30,11 @@ struct Profiled {
   std::shared_ptr<runtime::Profile> profile;
 };
 
-// All engines of the module or, where one is profiled already, none.
-std::vector<Profiled> Start(const torch::jit::Module& module) {
+// All engines of the module, or the one at `path`; none of them where one is profiled already.
+std::vector<Profiled> Start(const torch::jit::Module& module, const std::optional<std::string>& path) {
   std::vector<Profiled> started;
   try {
-    for (const runtime::EngineSite& site : runtime::FindEngines(module)) {
+    for (const runtime::EngineSite& site : runtime::FindEngines(module, path)) {
       const auto same = [&](const Profiled& other) { return other.engine == site.engine(); };
       if (std::any_of(started.begin(), started.end(), same)) continue;
       started.push_back({site.path, site.engine(), site.engine()->StartProfile()});
@@ -67,7 +68,7 @@ std::vector<Call> Stop(const Profiled& profiled) {
 
 void BindProfiles(py::module_& m) {
   py::class_<Profiled>(m, "Profiled").def_readonly("path", &Profiled::path).def("stop", &Stop);
-  m.def("start_profile", &Start, py::arg("module"));
+  m.def("start_profile", &Start, py::arg("module"), py::arg("path"));
 }
 
 }  // namespace nacelle::python

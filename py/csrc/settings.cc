@@ -5,7 +5,6 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include <string>
-#include <vector>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -50,19 +49,8 @@ Settings Changed(Settings settings, const py::dict& changes) {
   return settings;
 }
 
-// The sites to change: that of `path`, or all.
-std::vector<EngineSite> Chosen(const torch::jit::Module& module, const std::optional<std::string>& path) {
-  std::vector<EngineSite> sites = runtime::FindEngines(module);
-  if (!path) return sites;
-  std::vector<std::string> known;
-  for (const EngineSite& site : sites) known.push_back(site.path);
-  std::erase_if(sites, [&](const EngineSite& site) { return site.path != *path; });
-  if (sites.empty()) throw InputError(Cat("there is no engine ", Quote(*path), "; there are: ", Join(known, ", ")));
-  return sites;
-}
-
 void Configure(const torch::jit::Module& module, const std::optional<std::string>& path, const py::dict& changes) {
-  for (const EngineSite& site : Chosen(module, path)) {
+  for (const EngineSite& site : runtime::FindEngines(module, path)) {
     const auto engine = site.engine();
     const Settings settings = Changed(engine->settings(), changes);
     const py::gil_scoped_release released;

@@ -112,7 +112,7 @@ class Profile:
 
 
 @contextmanager
-def profile(program: torch.jit.ScriptModule) -> Iterator[Profile]:
+def profile(program: torch.jit.ScriptModule, engine: str | None = None) -> Iterator[Profile]:
     """Records where the time of a program's engines goes: layers on the device, phases on the host.
 
         with nacelle.profile(program) as profile:
@@ -121,29 +121,29 @@ def profile(program: torch.jit.ScriptModule) -> Iterator[Profile]:
         profile.save_trace("trace.json")
 
     While it is on, each call of an engine waits for the device; off, it costs nothing. How much TensorRT tells of
-    layers is set when a plan is built. Ranges for Nsight Systems come without it: TensorRT's own, and torch's
-    (``torch.autograd.profiler.emit_nvtx``) with the operator ``tensorrt::execute_engine``.
+    layers is set when a plan is built. Ranges for Nsight Systems come without it: ``configure(program, nvtx=True)``.
 
     Args:
         program: A loaded program, which any thread may call meanwhile.
+        engine: The path of the engine to record, as ``nacelle.read(program).engines`` gives it. Left out: all of them.
 
     Yields:
         The profile, empty until the block ends.
 
     Raises:
-        InputError: An engine of the program is profiled already.
+        InputError: There is no such engine, or one is profiled already.
     """
     result = Profile()
-    started = _C.start_profile(program._c)
+    started = _C.start_profile(program._c, engine)
     try:
         yield result
     finally:
-        for engine in started:
-            for call, (thread, phases, layers) in enumerate(engine.stop()):
+        for profiled in started:
+            for call, (thread, phases, layers) in enumerate(profiled.stop()):
                 result.phases += [
-                    PhaseTime(engine.path, call, thread, name, start, end - start) for name, start, end in phases
+                    PhaseTime(profiled.path, call, thread, name, start, end - start) for name, start, end in phases
                 ]
-                result.layer_calls += [(engine.path, call, name, milliseconds) for name, milliseconds in layers]
+                result.layer_calls += [(profiled.path, call, name, milliseconds) for name, milliseconds in layers]
 
 
 def _name(what: str, process: int, thread: int, name: str) -> dict[str, object]:

@@ -1,6 +1,11 @@
-"""A program that Torch-TensorRT saved, on a GPU, with TensorRT's lean runtime of the plan's release."""
+"""A program that Torch-TensorRT saved, on a GPU, with TensorRT's lean runtime of the plan's release, and a newer one.
+
+The newer one is in the folder that NACELLE_NEWER_LEAN names (libnvinfer_lean.so.11 of 11.1 or later).
+"""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -98,3 +103,23 @@ def test_another_release_is_named_with_what_is_here() -> None:
         other(images())
     assert "TensorRT 8.6.1.6" in str(caught.value)
     assert "libnvinfer.so.8" in str(caught.value)
+
+
+@pytest.mark.skipif("NACELLE_NEWER_LEAN" not in os.environ, reason="set NACELLE_NEWER_LEAN")
+def test_a_newer_lean_runtime_takes_a_version_compatible_plan(tmp_path: Path) -> None:
+    code = (
+        "import sys, torch, torch_nacelle as nacelle\n"
+        "program = torch.jit.load(sys.argv[1])\n"
+        "torch.save(program(torch.load(sys.argv[2]).cuda()).cpu(), sys.argv[3])\n"
+        "print([one.release for one in nacelle.tensorrt_libraries() if one.release])\n"
+    )
+    torch.save(images().cpu(), tmp_path / "x.pt")
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "NACELLE_TENSORRT_PATH": os.environ["NACELLE_NEWER_LEAN"],
+    }
+    command = [sys.executable, "-c", code, str(FOLDER / NAME), str(tmp_path / "x.pt"), str(tmp_path / "y.pt")]
+    done = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
+    assert "11.0.0.114" not in done.stdout
+    assert "11." in done.stdout
+    assert_recorded(torch.load(tmp_path / "y.pt"))

@@ -19,6 +19,25 @@ def program() -> torch.jit.ScriptModule:
     return nacelle.compile(seeded(TwoHeads), [torch.zeros(1, 3, 8, 8)], name="net")
 
 
+def test_one_engine_of_several(program: torch.jit.ScriptModule) -> None:
+    class Pair(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = program
+            self.second = nacelle.compile(seeded(TwoHeads), [torch.zeros(1, 3, 8, 8)], name="other")
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.first(x)[0] + self.second(x)[0]
+
+    pair = torch.jit.script(Pair())
+    paths = [engine.path for engine in nacelle.read(pair).engines]
+    with nacelle.profile(pair, engine=paths[1]) as profile:
+        pair(torch.randn(1, 3, 8, 8))
+    assert {phase.engine for phase in profile.phases} == {paths[1]}
+    with pytest.raises(nacelle.InputError, match=r'there is no engine "third"; there are: first\.'):
+        nacelle.profile(pair, engine="third").__enter__()
+
+
 def test_every_call_has_its_phases_and_layers(program: torch.jit.ScriptModule) -> None:
     x = torch.randn(1, 3, 8, 8)
     wanted = program(x)

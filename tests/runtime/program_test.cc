@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "runtime/embed.h"
 #include "tests/runtime/tiny.h"
 
@@ -61,6 +62,20 @@ TEST(Program, EnginesAreFoundWhereverValuesCanBe) {
   outer.register_module("inner", Embedded(AffinePlan(), "backbone"));
   EXPECT_THAT(Paths(outer), ElementsAre("inner.backbone_trt_engine"));
   EXPECT_THAT(Paths(torch::jit::Module("Empty")), ElementsAre());
+}
+
+TEST(Program, OneEngineIsFoundByItsPath) {
+  const torch::jit::Module module = Holder();
+  const std::vector<EngineSite> found = FindEngines(module, "several[1]");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].engine()->record().name, "second");
+  EXPECT_EQ(FindEngines(module, std::nullopt).size(), 6u);
+  try {
+    FindEngines(module, "several[2]");
+    FAIL() << "an engine was found";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("there is no engine \"several[2]\"; there are: single, several[0]"));
+  }
 }
 
 TEST(Program, EnginesAreSavedWhereverValuesCanBe) {
