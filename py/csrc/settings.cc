@@ -16,7 +16,6 @@ namespace nacelle::python {
 namespace {
 
 namespace py = pybind11;
-using runtime::Engine;
 using runtime::EngineSite;
 using runtime::Settings;
 
