@@ -150,6 +150,13 @@ class _Job:
             return _REFUSED in error.reason
         return has_branches(self._exported.model)
 
+    def _about_values(self, error: InputError) -> str:
+        """What may be meant where a profile is refused that has values for an input that takes a shape."""
+        if not error.reason.startswith("Profile "):
+            return ""
+        named = [str(one.name) for one in self._inputs if one.values and f'"{one.name}"' in error.reason]
+        return f" {named[0]!r} was given values: they are for inputs whose values decide about shapes." if named else ""
+
     def _build(self, model: OnnxModel, timing: TimingCache | None, shown: Display) -> bytes:
         times = timing.read() if timing else None
 
@@ -168,7 +175,7 @@ class _Job:
                         callback,
                     )
             except InputError as error:
-                raise InputError(with_node_names(error.reason, model.model)) from None
+                raise InputError(with_node_names(error.reason, model.model) + self._about_values(error)) from None
 
         shown.start(f"building engine {self._name!r}")
         try:

@@ -40,7 +40,8 @@ def compile(
             "-i",
             metavar="[NAME=]DTYPE[SHAPE]",
             help="What the model takes, once for each input, in order: for each dimension a size (3), a range (1..16), "
-            "or a range and where to be fastest (1..16:8); +\\[…] for another optimization profile.",
+            "or a range and where to be fastest (1..16:8); +\\[…] for another optimization profile; =\\[…] for the "
+            "ranges of values that decide about shapes.",
         ),
     ] = None,
     backend: Annotated[

@@ -197,6 +197,47 @@ def test_a_model_that_is_built_with_its_constant_parts_computed_only(caplog: pyt
     assert nacelle.Program(program).engines[0].plan == plan
 
 
+def reshaped(*nodes: onnx.NodeProto) -> bytes:
+    """A model from x [12] and target [2] to y."""
+    helper = onnx.helper
+    graph = helper.make_graph(
+        nodes,
+        "reshaped",
+        [
+            helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [12]),
+            helper.make_tensor_value_info("target", onnx.TensorProto.INT64, [2]),
+        ],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["a", "b"])],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)])
+    made.ir_version = 8
+    return bytes(made.SerializeToString())
+
+
+def target(**values: Any) -> list[nacelle.Input]:
+    return [nacelle.Input(shape=(12,), name="x"), nacelle.Input(shape=(2,), dtype=torch.int64, name="target", **values)]
+
+
+def test_values_that_decide_about_shapes() -> None:
+    model = reshaped(onnx.helper.make_node("Reshape", ["x", "target"], ["y"]))
+    ranges = {"min_values": (1, 1), "opt_values": (3, 4), "max_values": (12, 12)}
+    assert build_onnx(model, target(**ranges)).startswith(b"vtrt")
+    several = {name: [value, (2, 6)] for name, value in ranges.items()}
+    assert len(build_onnx(model, target(**several))) > 0
+    with pytest.raises(nacelle.InputError, match=r'"target".*give its least, usual and largest values'):
+        build_onnx(model, target())
+
+
+def test_values_of_an_input_that_decides_about_no_shape() -> None:
+    nodes = [
+        onnx.helper.make_node("Cast", ["target"], ["two"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("ReduceSum", ["two"], ["one"]),
+        onnx.helper.make_node("Mul", ["x", "one"], ["y"]),
+    ]
+    with pytest.raises(nacelle.InputError, match=r"'target' was given values: they are for inputs whose values decide"):
+        build_onnx(reshaped(*nodes), target(min_values=(1, 1), max_values=(12, 12)))
+
+
 def test_both_failures_are_told() -> None:
     with pytest.raises(nacelle.InputError) as caught:
         build_onnx(model("Unique", axis=0), [fixed(3, 4)])
