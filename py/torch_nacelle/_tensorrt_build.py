@@ -64,7 +64,8 @@ def build_tensorrt(
     """The plan: from the engine cache, or built."""
     profiles = profile_shapes(inputs, exported.open_inputs)
     _tell_about_int64(inputs, builder)
-    job = _Job(exported, inputs, profiles, builder, name, options_for_builder(options), device)
+    fold: bool | None = options.get("fold_constants")  # type: ignore[assignment]
+    job = _Job(exported, inputs, profiles, builder, name, options_for_builder(options), fold, device)
 
     def make() -> bytes:
         return job.run(_timing_cache(options, builder, device), shown)
@@ -91,6 +92,7 @@ class _Job:
         builder: "_C.BuilderInfo",
         name: str,
         options: dict[str, object],
+        fold: bool | None,
         device: torch.device | None,
     ) -> None:
         self._exported = exported
@@ -99,6 +101,7 @@ class _Job:
         self._builder = builder
         self._name = name
         self._options = options
+        self._fold = fold
         self._device = device
 
     def key(self) -> str:
@@ -112,17 +115,27 @@ class _Job:
             [(str(one.name), dtype_name(one.dtype), list(one.shape)) for one in self._inputs],
             self._profiles,
             self._options,
+            self._fold,
             *self._exported.content(),
         )
 
     def run(self, timing: TimingCache | None, shown: Display) -> bytes:
-        """Builds: from the model as it is, and where that fails for how it is written, from what it folds to."""
+        """Builds: from the model as it is, or folded; left open, folded where that fails for how it is written."""
+        if self._fold:
+            try:
+                model = folded(self._exported, self._inputs)
+            except CannotFoldError as error:
+                raise InputError(f"fold_constants: the model {error}; leave the option out") from None
+            return self._build(replace(self._exported, model=model, path=""), timing, shown)
         try:
             return self._build(self._exported, timing, shown)
         except (InputError, ExecutionError) as error:
-            if not self._may_be_how_it_is_written(error):
+            if self._fold is False or not self._may_be_how_it_is_written(error):
                 raise
-            first = error
+            return self._build_folded(error, timing, shown)
+
+    def _build_folded(self, first: Error, timing: TimingCache | None, shown: Display) -> bytes:
+        """Builds from what the model folds to, after it failed as it is; an error that remains has both reasons."""
         try:
             model = folded(self._exported, self._inputs)
             if isinstance(first, ExecutionError) and has_branches(model):

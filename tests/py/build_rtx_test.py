@@ -161,8 +161,8 @@ def model(operator: str, **attributes: Any) -> bytes:
     return bytes(made.SerializeToString())
 
 
-def build_onnx(data: bytes | Path, inputs: list[nacelle.Input]) -> bytes:
-    return nacelle.build_engine(data, inputs, backend="tensorrt_rtx", library=LIBRARY)
+def build_onnx(data: bytes | Path, inputs: list[nacelle.Input], **options: Any) -> bytes:
+    return nacelle.build_engine(data, inputs, backend="tensorrt_rtx", library=LIBRARY, **options)
 
 
 def test_onnx_models_as_they_are(tmp_path: Path) -> None:
@@ -195,6 +195,18 @@ def test_a_model_that_is_built_with_its_constant_parts_computed_only(caplog: pyt
     program = nacelle.embed(plan, input_names=["input", "state", "sr"], output_names=["output", "stateN"],
                             device=DEVICE, abi_version=4)  # fmt: skip
     assert nacelle.Program(program).engines[0].plan == plan
+
+
+def test_constant_parts_are_computed_as_the_option_says() -> None:
+    with pytest.raises(nacelle.ExecutionError) as caught:
+        build_onnx(SPEECH, speech_inputs(), fold_constants=False)
+    assert "constant parts" not in caught.value.reason
+    assert build_onnx(SPEECH, speech_inputs(), fold_constants=True).startswith(b"vtrt")
+    quantized = onnx.load_model_from_string(model("DynamicQuantizeLinear"))
+    quantized.graph.node[0].output.extend(["scale", "zero"])
+    quantized.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    with pytest.raises(nacelle.InputError, match=r"fold_constants: the model is quantized.*leave the option out"):
+        build_onnx(quantized.SerializeToString(), [fixed(3, 4)], fold_constants=True)
 
 
 def reshaped(*nodes: onnx.NodeProto) -> bytes:
