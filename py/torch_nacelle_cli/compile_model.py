@@ -84,7 +84,7 @@ def compile(
     fold_constants: Annotated[
         bool | None,
         _flag(
-            "Compute what is constant in the model first, with onnxruntime. Default: where it cannot be built as it is.",
+            "Compute constant parts of the model first, with onnxruntime. Default: where it is not built as it is.",
             "--fold-constants/--no-fold-constants",
         ),
     ] = None,

@@ -15,9 +15,6 @@ from torch import Tensor, nn
 
 import torch_nacelle as nacelle
 from examples.common.fresh_process import run_in_fresh_process
-from examples.common.onnxruntime_model import OnnxRuntimeModel
-from examples.speech.data import MODEL as SPEECH
-from examples.speech.program import engine_inputs as speech_inputs
 
 pytestmark = pytest.mark.skipif(
     "NACELLE_TENSORRT_PATH" not in os.environ,
@@ -220,20 +217,6 @@ def test_an_input_whose_values_decide_about_shapes() -> None:
         for device in ("cpu", "cuda"):
             values = torch.tensor(shape, dtype=torch.int32, device=device)
             assert torch.equal(program(x, values), x.reshape(shape))
-
-
-def test_a_model_that_is_built_with_its_constant_parts_computed_only(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "torch_nacelle")
-    program = nacelle.compile(SPEECH, speech_inputs(), check=True, tf32=False, **OWN_KERNELS)
-    assert "its constant parts computed by onnxruntime; as it is: TensorRT 8.5.3.1 cannot read" in caplog.text
-    network = OnnxRuntimeModel(SPEECH)
-    found = wanted = torch.zeros(2, 1, 128)
-    for index in range(8):  # the state goes on from call to call
-        window = torch.sin(torch.arange(576.0) * 0.1 * (index + 1))[None]
-        probability, state = program(window.cuda(), found.cuda(), torch.tensor(16000, dtype=torch.int32).cuda())
-        one, other = network(window, wanted, torch.tensor(16000))
-        assert_close([probability, state], [one, other], 1e-3)
-        found, wanted = state, other
 
 
 def test_measured_times_and_engines_are_kept(tmp_path: Path) -> None:
