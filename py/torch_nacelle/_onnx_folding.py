@@ -20,6 +20,9 @@ _LEVEL = "ORT_ENABLE_BASIC"
 # Where scales are is what a quantized model says, and constants beside them stay what they are.
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
 
+# Since this version of the format weights need not be listed among the inputs.
+_MAY_LEAVE_WEIGHTS_OUT = 4
+
 
 class CannotFoldError(Exception):
     """A model stays as it is; the message says why, as the end of a sentence that begins with "it"."""
@@ -40,6 +43,7 @@ def folded(model: OnnxModel, inputs: Sequence[Input]) -> bytes:
     if any(node.op_type in _QUANTIZED for node in nodes_of(proto.graph)):
         raise CannotFoldError("is quantized, and its scales have to stay where they are")
     _fix_shapes(proto, inputs)
+    _fix_weights(proto)
     result = _optimized(proto)
     _check_interface(proto, result)
     # All operator sets that onnxruntime knows are listed in what it writes.
@@ -80,6 +84,15 @@ def _fix_shapes(proto: Any, inputs: Iterable[Input]) -> None:
             elif place < len(names) and names[place]:
                 dim.dim_param = names[place]
     del proto.graph.value_info[:]
+
+
+def _fix_weights(proto: Any) -> None:
+    """Makes constants of weights that are inputs too: callers could give others, and no engine takes them."""
+    if proto.ir_version < _MAY_LEAVE_WEIGHTS_OUT:
+        return  # they are constants all the same
+    kept = _without_weights(proto.graph, "input")
+    del proto.graph.input[:]
+    proto.graph.input.extend(kept)
 
 
 def _optimized(proto: Any) -> Any:

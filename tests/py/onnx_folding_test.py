@@ -135,6 +135,15 @@ def test_axes_are_computed_and_open_dimensions_stay_open() -> None:
         assert found.shape == (batch, 1, 4)
 
 
+@pytest.mark.parametrize("version", [3, 8])
+def test_weights_that_are_inputs_are_constants(version: int) -> None:
+    proto = onnx.load_model_from_string(computed_axes([3, 4]).model)
+    proto.ir_version = version
+    proto.graph.input.extend(helper.make_tensor_value_info(name, TensorProto.INT64, [1]) for name in ("a", "b"))
+    source = OnnxModel(proto.SerializeToString(), "", ("y",))
+    assert operators(folded(source, [Input(shape=(3, 4), name="x")])) == ["Unsqueeze"]
+
+
 @pytest.mark.parametrize(("extent", "shape"), [(2, (2, 3)), (4, (12,))])
 def test_the_branch_that_a_fixed_shape_takes_is_left(extent: int, shape: tuple[int, ...]) -> None:
     result = folded(chosen(BY_SHAPE, ["n", 3]), [Input(shape=(extent, 3), name="x")])
