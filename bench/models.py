@@ -5,7 +5,8 @@
 For each network and precision: nacelle.compile with check=True (the relative error against the module, for min, opt and
 max of the profile), save, a fresh process that loads the program and calls it once (compared again), then the latency
 of a call that is waited for: the program, the module in eager mode, and torch.compile of it, in the same process one
-after the other, the median of many. torchvision has to be installed, and TensorRT with its ONNX parser.
+after the other, the median of many. A network that comes as an ONNX file is compared to onnxruntime, and has no module
+to measure. TensorRT has to be installed with its ONNX parser, and torchvision for the networks that come from it.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 import torch_nacelle as nacelle
 from bench.networks import NETWORKS, Network
 from examples.common.fresh_process import run_in_fresh_process
+from examples.common.onnxruntime_model import OnnxRuntimeModel
 
 COLUMNS = ("network", "precision", "batch", "build s", "plan MiB", "error", "fresh process", "program ms", "eager ms",
            "torch.compile ms")  # fmt: skip
@@ -45,12 +47,12 @@ class Row:
     error: float
     fresh_error: float
     program_ms: float
-    eager_ms: float
+    eager_ms: float | None
     compiled_ms: float | None
 
     def cells(self) -> list[str]:
         """As text, in the order of COLUMNS."""
-        compiled = "-" if self.compiled_ms is None else f"{self.compiled_ms:.3f}"
+        eager, compiled = ("-" if ms is None else f"{ms:.3f}" for ms in (self.eager_ms, self.compiled_ms))
         return [
             self.network,
             self.precision,
@@ -60,7 +62,7 @@ class Row:
             f"{self.error:.1e}",
             f"{self.fresh_error:.1e}",
             f"{self.program_ms:.3f}",
-            f"{self.eager_ms:.3f}",
+            eager,
             compiled,
         ]
 
@@ -117,18 +119,20 @@ def measure(name: str, network: Network, precision: str, backend: str, folder: P
     """Builds, checks and measures one engine."""
     torch.manual_seed(0)
     device = "cpu" if backend == "reference" else "cuda"
-    module = network.make().to(device)
+    made = network.make()
+    model = made.to(device) if isinstance(made, nn.Module) else made
     set_tf32(False)
     start = time.perf_counter()
     options: Any = {"backend": backend, **options_for(precision, backend)}
-    program = nacelle.compile(module, network.inputs, **options)
+    program = nacelle.compile(model, network.inputs, **options)
     build_seconds = time.perf_counter() - start
     if backend == "tensorrt" and any(one.dtype == torch.int64 for one in network.inputs):
         nacelle.configure(program, convert_inputs=True)
-    report = nacelle.check(program, module, network.inputs, threshold=THRESHOLDS[precision])
+    report = nacelle.check(program, model, network.inputs, threshold=THRESHOLDS[precision])
     values = [value.to(device) for value in network.values(network.batch)]
+    original = model if isinstance(model, nn.Module) else OnnxRuntimeModel(model)
     with torch.no_grad():
-        wanted = [tensor.cpu() for tensor in as_list(module(*values))]
+        wanted = [tensor.cpu() for tensor in as_list(original(*values))]
     path = folder / "program.ts"
     program.save(str(path))
     engine_inputs = [value.int() if value.dtype == torch.int64 and backend == "tensorrt" else value for value in values]
@@ -136,15 +140,16 @@ def measure(name: str, network: Network, precision: str, backend: str, folder: P
     fresh_error = relative_error(fresh.outputs, wanted)
     if fresh_error > THRESHOLDS[precision]:
         raise SystemExit(f"{name} {precision}: a fresh process is off by {fresh_error:.1e}")
+    eager_ms = compiled_ms = None
     with torch.inference_mode():
         program_ms = median_ms(lambda: program(*engine_inputs), device)
-        eager, eager_values = _as_precision(module, values, precision)
-        eager_ms = median_ms(lambda: eager(*eager_values), device)
-        compiled_ms = None
-        if with_compile:
-            compiled = torch.compile(eager)
-            compiled_ms = median_ms(lambda: compiled(*eager_values), device)
-            torch._dynamo.reset()
+        if isinstance(model, nn.Module):
+            eager, eager_values = _as_precision(model, values, precision)
+            eager_ms = median_ms(lambda: eager(*eager_values), device)
+            if with_compile:
+                compiled = torch.compile(eager)
+                compiled_ms = median_ms(lambda: compiled(*eager_values), device)
+                torch._dynamo.reset()
     set_tf32(False)
     plan_bytes = nacelle.Program(program).engines[0].plan_size
     return Row(name, precision, network.batch, build_seconds, plan_bytes, report.worst.comparison.error, fresh_error,

@@ -1,12 +1,18 @@
-"""Networks that users run, with weights that were made up: what is measured does not depend on them."""
+"""Networks that users run. Modules have weights that were made up: what is measured does not depend on them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 import torch_nacelle as nacelle
+from examples.faces import networks as faces
+from examples.faces import program as faces_program
+from examples.speech.data import SEQUENCE
+from examples.speech.detector import CONTEXT, MAX_WINDOWS, STATE, WINDOW
+from examples.speech.program import sequence_inputs
 
 
 @dataclass(frozen=True)
@@ -14,14 +20,14 @@ class Network:
     """One network to build, check and measure.
 
     Attributes:
-        make: Makes the module, in eval mode on the CPU.
+        make: Makes the module, in eval mode on the CPU; or tells where an ONNX file is.
         inputs: What it takes.
         values: Makes the inputs of a call for a batch of this size.
         batch: How many items a measured call takes.
         precisions: What engines of it are built in: ``fp32`` (TF32 off), ``tf32`` (TensorRT's default), ``fp16``.
     """
 
-    make: Callable[[], nn.Module]
+    make: Callable[[], nn.Module | Path]
     inputs: tuple[nacelle.Input, ...]
     values: Callable[[int], list[Tensor]]
     batch: int = 8
@@ -100,6 +106,19 @@ def _ids(name: str) -> nacelle.Input:
     return nacelle.Input(min=(1, 128), opt=(8, 128), max=(16, 128), dtype=torch.int64, name=name)
 
 
+def _faces(part: str, make: Callable[[], nn.Module], side: int, batch: int) -> Network:
+    """One of MTCNN's networks, for what the example gives it."""
+    inputs = tuple(faces_program.engine_inputs()[part])
+    return Network(
+        lambda: make().eval(), inputs, lambda n: [torch.rand(n, 3, side, side) * 2 - 1], batch, ("fp32", "fp16")
+    )
+
+
+def _windows(count: int) -> list[Tensor]:
+    state = torch.zeros(1, *STATE[1:])
+    return [torch.rand(count, CONTEXT + WINDOW) - 0.5, state, state.clone()]
+
+
 NETWORKS: dict[str, Network] = {
     "ResNet-18": Network(
         lambda: _resnet(18), (_images(224, 8),), _random_images(224), precisions=("fp32", "tf32", "fp16")
@@ -113,4 +132,8 @@ NETWORKS: dict[str, Network] = {
     "SSD300 (VGG16)": Network(
         lambda: Detector().eval(), (_images(300, 8),), _random_images(300), precisions=("fp32", "fp16")
     ),
+    "MTCNN P-Net": _faces("pnet", faces.PNet, 320, 1),
+    "MTCNN R-Net": _faces("rnet", faces.RNet, 24, 32),
+    "MTCNN O-Net": _faces("onet", faces.ONet, 48, 32),
+    "silero-vad, windows": Network(lambda: SEQUENCE, tuple(sequence_inputs()), _windows, MAX_WINDOWS),
 }

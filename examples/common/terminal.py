@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import reduce
 from pathlib import Path
 
@@ -22,10 +22,10 @@ def make_console() -> Console:
 
 
 @contextmanager
-def step(console: Console, text: str) -> Iterator[None]:
-    """Shows what is being done, and then how long it took. Prints nothing where it fails."""
+def step(console: Console, text: str, *, shows_itself: bool = False) -> Iterator[None]:
+    """Shows what is being done, unless that `shows_itself`, and then how long it took; no more where it fails."""
     start = time.perf_counter()
-    with console.status(f"{text} …"):
+    with nullcontext() if shows_itself else console.status(f"{text} …"):
         yield
     console.print(f"[green]✓[/green] {text} [dim]{time.perf_counter() - start:.1f} s[/dim]", highlight=False)
 

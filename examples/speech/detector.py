@@ -49,7 +49,7 @@ class SpeechDetector(nn.Module):
 
 
 class SequenceDetector(nn.Module):
-    """The same with a network that takes many windows at a time: fewer calls, and no choice inside the network."""
+    """The same with a network that takes many windows at a time, and so is called less often."""
 
     def __init__(self, network: nn.Module) -> None:
         """Takes the network: (windows [n, 576], two states [1, 1, 128]) to (probabilities [n], both states)."""

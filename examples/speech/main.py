@@ -59,7 +59,7 @@ def main(
 def _run(console: Console, sound: Path | None, output: Path, backend: Backend, model: Path | None) -> None:
     annotation = read_annotation(ANNOTATION) if sound is None and ANNOTATION.exists() else None
     sound = _fetched(RECORDING, "--sound") if sound is None else user_path(sound)
-    # TensorRT's parsers do not read the choices in the network for one window at a time.
+    # Many windows at a time are fewer calls, and calls are what the network for one window costs on a GPU.
     default = MODEL if backend == "reference" else SEQUENCE
     model = _fetched(default, "--model") if model is None else user_path(model)
     samples = read_sound(sound)

@@ -42,6 +42,9 @@ def main(
     models: Annotated[
         Path | None, typer.Option(help="The folder of the two ONNX files.", show_default="the one that the build made")
     ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="A folder that keeps engines and what TensorRT measured for later runs.")
+    ] = None,
 ) -> None:
     """Build a reader of text from two ONNX files, save it as one file, and run that file in a fresh process.
 
@@ -50,7 +53,7 @@ def main(
     """
     console = make_console()
     try:
-        _run(console, image, user_path(output), backend, models)
+        _run(console, image, user_path(output), backend, models, None if cache is None else user_path(cache))
     except PictureError as error:
         raise typer.BadParameter(str(error), param_hint="--image") from error
     except (nacelle.Error, FreshProcessError, OSError, ValueError) as error:
@@ -59,14 +62,19 @@ def main(
         raise typer.Exit(1) from error
 
 
-def _run(console: Console, image: Path | None, output: Path, backend: Backend, models: Path | None) -> None:
+def _run(
+    console: Console, image: Path | None, output: Path, backend: Backend, models: Path | None, cache: Path | None
+) -> None:
     picture = sample() if image is None else read_picture(user_path(image))
     models = _fetched(MODELS, "--models") if models is None else user_path(models)
     characters = read_characters(models / RECOGNITION)
     output.mkdir(parents=True, exist_ok=True)
     program = output / "text.ts"
-    with step(console, f"Build two engines from ONNX files ({backend}), save {program.name}"):
-        compile_reader(models, backend).save(str(program))
+    if backend == "tensorrt":
+        console.print("TensorRT measures many kernels for each of some hundred layers: this takes minutes.")
+    text = f"Build two engines from ONNX files ({backend}), save {program.name}"
+    with step(console, text, shows_itself=backend != "reference"):
+        compile_reader(models, backend, cache).save(str(program))
     pixels = to_tensor(picture)
     with step(console, "Load and run it in a fresh process, which does not know the models"):
         run = run_in_fresh_process(program, [pixels], device_of(backend))

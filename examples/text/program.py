@@ -22,8 +22,15 @@ def lines() -> nacelle.Input:
     )
 
 
-def compile_reader(models: Path, backend: Backend) -> torch.jit.ScriptModule:
-    """Compiles both models to engines of `backend`, and all that is around them to TorchScript."""
-    detector = nacelle.compile(models / DETECTION, [images()], backend=backend, **build_options(backend))
-    recognizer = nacelle.compile(models / RECOGNITION, [lines()], backend=backend, **build_options(backend))
+def compile_reader(models: Path, backend: Backend, cache: Path | None = None) -> torch.jit.ScriptModule:
+    """Compiles both models to engines of `backend`, and all that is around them to TorchScript.
+
+    TensorRT's builds are long, so they show their progress, and may be kept in the folder `cache`.
+    """
+    options = build_options(backend)
+    if cache is not None:
+        options = {**options, "engine_cache": cache / "engines", "timing_cache": cache / "times"}
+    shows = backend != "reference"
+    detector = nacelle.compile(models / DETECTION, [images()], backend=backend, progress=shows, **options)
+    recognizer = nacelle.compile(models / RECOGNITION, [lines()], backend=backend, progress=shows, **options)
     return torch.jit.script(TextReader(detector, recognizer).eval())

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -75,12 +76,14 @@ reference::TensorSpec ToSpec(const InputTuple& input) {
 
 py::bytes BuildReference(const torch::jit::Module& module, const std::string& name,
                          const std::vector<InputTuple>& inputs, const Names& output_names,
-                         const std::set<std::string>& data_dependent) {
+                         const std::set<std::string>& data_dependent,
+                         const std::vector<std::map<std::string, Shape>>& values) {
   reference::BuildOptions options;
   options.name = name;
   for (const InputTuple& input : inputs) options.inputs.push_back(ToSpec(input));
   options.output_names = output_names;
   options.data_dependent = data_dependent;
+  options.values = values;
   std::string plan;
   {
     const py::gil_scoped_release released;
@@ -95,7 +98,7 @@ void BindPlans(py::module_& m) {
   m.def("embed", &Embed, py::arg("plan"), py::arg("name"), py::arg("input_names"), py::arg("output_names"),
         py::arg("device"), py::arg("abi_version"), py::arg("hardware_compatible"));
   m.def("build_reference", &BuildReference, py::arg("module"), py::arg("name"), py::arg("inputs"),
-        py::arg("output_names"), py::arg("data_dependent"));
+        py::arg("output_names"), py::arg("data_dependent"), py::arg("values"));
 }
 
 }  // namespace nacelle::python

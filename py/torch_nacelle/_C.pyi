@@ -117,4 +117,5 @@ def build_reference(
     inputs: list[tuple[str, str, list[int], list[tuple[list[int], list[int], list[int]]]]],
     output_names: list[str],
     data_dependent: set[str],
+    values: list[dict[str, list[int]]],
 ) -> bytes: ...

@@ -43,6 +43,8 @@ class BuildOptions(TypedDict, total=False):
         weight_stripped: Whether the plan leaves out weights, which must be refitted then. TensorRT 10 and later.
         max_aux_streams: Streams beside the caller's that the engine may use, at most. 8.6 and later.
         profiling_verbosity: What the engine tells of its layers.
+        fold_constants: Whether onnxruntime computes what is constant in the model before TensorRT sees it; left out:
+            where it cannot be built as it is.
         library: The builder: a TensorRT library's file, or a folder with one. Left out: the first that is found.
     """
 
@@ -64,13 +66,14 @@ class BuildOptions(TypedDict, total=False):
     weight_stripped: bool
     max_aux_streams: int
     profiling_verbosity: Verbosity
+    fold_constants: bool
     library: PathLike
 
 
 # What the caches need; the reference engine has them too.
 _OF_CACHES = ("timing_cache", "engine_cache", "engine_cache_size")
 # What the builder itself does not see.
-_NOT_FOR_BUILDER = (*_OF_CACHES, "library")
+_NOT_FOR_BUILDER = (*_OF_CACHES, "fold_constants", "library")
 
 
 def check_options(options: Mapping[str, object]) -> None:
@@ -174,5 +177,6 @@ _WRONG: dict[str, Callable[[object], str]] = {
     "weight_stripped": _truth,
     "max_aux_streams": _number(0),
     "profiling_verbosity": _one_of("none", "layer_names_only", "detailed"),
+    "fold_constants": _truth,
     "library": _path,
 }

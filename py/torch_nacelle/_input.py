@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 
@@ -11,6 +11,8 @@ from torch_nacelle.errors import InputError
 
 Shape: TypeAlias = tuple[int, ...]
 ShapeLike: TypeAlias = Sequence[int]
+
+_VALUE_DTYPES = (torch.int32, torch.int64)
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -20,7 +22,7 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 @dataclass(frozen=True)
 class Profile:
-    """The shapes that one optimization profile allows: each dimension from min to max, fastest at opt."""
+    """What one optimization profile allows, of shapes or of values: each number from min to max, fastest at opt."""
 
     min: Shape
     opt: Shape
@@ -29,19 +31,21 @@ class Profile:
 
 @dataclass(frozen=True, init=False)
 class Input:
-    """One input of an engine: its dtype and the shapes that it may have.
+    """One input of an engine: its dtype and the shapes that it may have, or the values.
 
     Attributes:
         shape: The shape, with -1 for a dynamic dimension.
         dtype: The dtype of the tensors that will be given.
         profiles: The ranges of a dynamic shape, one per optimization profile; empty for a fixed shape.
         name: The name of the binding; None: ``input_0``, ``input_1`` … by position.
+        values: Where the input's values decide about shapes, their ranges, one per optimization profile; else empty.
     """
 
     shape: Shape
     dtype: torch.dtype
     profiles: tuple[Profile, ...]
     name: str | None
+    values: tuple[Profile, ...]
 
     def __init__(
         self,
@@ -51,11 +55,17 @@ class Input:
         opt: ShapeLike | Sequence[ShapeLike] | None = None,
         max: ShapeLike | Sequence[ShapeLike] | None = None,
         name: str | None = None,
+        min_values: ShapeLike | Sequence[ShapeLike] | None = None,
+        opt_values: ShapeLike | Sequence[ShapeLike] | None = None,
+        max_values: ShapeLike | Sequence[ShapeLike] | None = None,
     ) -> None:
         """A fixed shape, ``Input(shape=(1, 3, 224, 224))``, or a range of shapes.
 
         ``Input(min=(1, 3, 64, 64), opt=(8, 3, 224, 224), max=(16, 3, 512, 512))``; with several optimization
         profiles, a list of shapes for each of the three.
+
+        An input whose values decide about shapes, such as the target of a reshape, has a fixed shape and ranges of
+        values: ``Input(shape=(2,), dtype=torch.int64, min_values=(1, 1), opt_values=(3, 4), max_values=(12, 12))``.
 
         Args:
             shape: The shape; with a range, where given, -1 in each dimension that varies.
@@ -64,16 +74,23 @@ class Input:
             opt: The shape to be fastest at, or one per profile; left out, max.
             max: The largest shape, or one per profile.
             name: The name of the binding.
+            min_values: Where the values decide about shapes, the least of each element, or those per profile.
+            opt_values: Those to be fastest at; left out, max_values.
+            max_values: The largest.
 
         Raises:
-            InputError: The shapes contradict each other, or are no shapes.
+            InputError: The shapes or the values contradict each other, or are none. Values are for int32 and int64, and
+                for fixed shapes of one dimension or none.
         """
-        profiles = _profiles(min, opt, max, name)
+        profiles = _profiles(_SHAPES, min, opt, max, name)
         set_field = object.__setattr__  # the dataclass is frozen
         set_field(self, "shape", _overall_shape(shape, profiles, name))
         set_field(self, "dtype", dtype)
         set_field(self, "profiles", profiles)
         set_field(self, "name", name)
+        values = _profiles(_VALUES, min_values, opt_values, max_values, name)
+        _check_values(values, self)
+        set_field(self, "values", values)
 
     @staticmethod
     def of(value: "Input | torch.Tensor") -> "Input":
@@ -89,6 +106,11 @@ class Input:
         """Whether a dimension varies."""
         return -1 in self.shape
 
+    @property
+    def profile_count(self) -> int:
+        """How many optimization profiles say what it may be; none where it has one shape and any values."""
+        return len(self.profiles) if self.dynamic else len(self.values)
+
     def named(self, name: str) -> "Input":
         """The same under a name of its own."""
         result = copy.copy(self)
@@ -96,9 +118,32 @@ class Input:
         return result
 
     def example(self, profile: int = 0) -> torch.Tensor:
-        """A tensor of ones of the opt shape of `profile`, on the CPU."""
+        """A tensor of the opt shape of `profile`, on the CPU: of its opt values, or else of ones."""
+        if self.values:
+            return self.tensor_of(self.values[profile].opt)
         shape = self.profiles[profile].opt if self.dynamic else self.shape
         return torch.ones(shape, dtype=self.dtype)
+
+    def tensor_of(self, values: Sequence[int]) -> torch.Tensor:
+        """A tensor of its shape and dtype with these values, on the CPU."""
+        return torch.tensor(values, dtype=self.dtype).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What ranges are of: the names of the arguments, and words for messages."""
+
+    low: str
+    opt: str
+    high: str
+    one: str
+    ranges: str
+    counted: str
+    part: str
+
+
+_SHAPES = _Kind("min", "opt", "max", "a shape", "a range of shapes", "dimensions", "dimension")
+_VALUES = _Kind("min_values", "opt_values", "max_values", "a list", "a range of values", "elements", "element")
 
 
 def _which(name: str | None) -> str:
@@ -112,16 +157,18 @@ def _as_shape(value: ShapeLike, what: str) -> Shape:
     return extents
 
 
-def _per_profile(value: ShapeLike | Sequence[ShapeLike] | None, what: str) -> list[Shape] | None:
+def _per_profile(kind: _Kind, value: ShapeLike | Sequence[ShapeLike] | None, what: str) -> list[Shape] | None:
     if value is None:
         return None
-    items = list(value)
-    if items and all(isinstance(item, Sequence) for item in items):
-        return [_as_shape(item, what) for item in items]  # type: ignore[arg-type]
-    return [_as_shape(items, what)]  # type: ignore[arg-type]
+    items: list[Any] = list(value)
+    lists = items if items and all(isinstance(item, Sequence) for item in items) else [items]
+    if kind is _VALUES:
+        return [tuple(int(element) for element in one) for one in lists]
+    return [_as_shape(one, what) for one in lists]
 
 
 def _profiles(
+    kind: _Kind,
     low: ShapeLike | Sequence[ShapeLike] | None,
     opt: ShapeLike | Sequence[ShapeLike] | None,
     high: ShapeLike | Sequence[ShapeLike] | None,
@@ -129,32 +176,62 @@ def _profiles(
 ) -> tuple[Profile, ...]:
     which = _which(name)
     lows, opts, highs = (
-        _per_profile(value, f"{which}: {what}") for value, what in ((low, "min"), (opt, "opt"), (high, "max"))
+        _per_profile(kind, value, f"{which}: {what}")
+        for value, what in ((low, kind.low), (opt, kind.opt), (high, kind.high))
     )
     if lows is None and opts is None and highs is None:
         return ()
     if lows is None or highs is None:
-        raise InputError(f"{which}: a range of shapes needs both min and max, found only {'max' if highs else 'min'}")
+        found = [what for what, value in ((kind.low, lows), (kind.opt, opts), (kind.high, highs)) if value is not None]
+        raise InputError(
+            f"{which}: {kind.ranges} needs both {kind.low} and {kind.high}, found only {' and '.join(found)}"
+        )
     opts = highs if opts is None else opts
     if not len(lows) == len(opts) == len(highs):
         raise InputError(
-            f"{which}: min, opt and max must list a shape per optimization profile each, found {len(lows)}, "
-            f"{len(opts)} and {len(highs)}"
+            f"{which}: {kind.low}, {kind.opt} and {kind.high} must list {kind.one} per optimization profile each, "
+            f"found {len(lows)}, {len(opts)} and {len(highs)}"
         )
-    profiles = tuple(Profile(*shapes) for shapes in zip(lows, opts, highs, strict=True))
+    profiles = tuple(Profile(*parts) for parts in zip(lows, opts, highs, strict=True))
     for profile in profiles:
-        _check_profile(profile, len(profiles[0].min), which)
+        _check_profile(kind, profile, len(profiles[0].min), which)
     return profiles
 
 
-def _check_profile(profile: Profile, rank: int, which: str) -> None:
-    if not len(profile.min) == len(profile.opt) == len(profile.max) == rank:
+def _check_profile(kind: _Kind, profile: Profile, count: int, which: str) -> None:
+    if not len(profile.min) == len(profile.opt) == len(profile.max) == count:
         raise InputError(
-            f"{which}: min {profile.min}, opt {profile.opt} and max {profile.max} must all have {rank} dimensions"
+            f"{which}: {kind.low} {profile.min}, {kind.opt} {profile.opt} and {kind.high} {profile.max} must all have "
+            f"{count} {kind.counted}"
         )
-    for dim, (low, opt, high) in enumerate(zip(profile.min, profile.opt, profile.max, strict=True)):
+    for place, (low, opt, high) in enumerate(zip(profile.min, profile.opt, profile.max, strict=True)):
         if not low <= opt <= high:
-            raise InputError(f"{which}: dimension {dim} has min {low}, opt {opt} and max {high}; they must ascend")
+            raise InputError(
+                f"{which}: {kind.part} {place} has {kind.low} {low}, {kind.opt} {opt} and {kind.high} {high}; "
+                "they must ascend"
+            )
+
+
+def _check_values(values: tuple[Profile, ...], given: Input) -> None:
+    if not values:
+        return
+    which = _which(given.name)
+    if given.dtype not in _VALUE_DTYPES:
+        raise InputError(
+            f"{which}: values that decide about shapes are int32 or int64, found {dtype_name(given.dtype)}: give dtype="
+        )
+    if given.dynamic or len(given.shape) > 1:
+        raise InputError(
+            f"{which}: values that decide about shapes have a fixed shape of one dimension or none, found "
+            f"{list(given.shape)}"
+        )
+    count = given.shape[0] if given.shape else 1
+    if len(values[0].min) != count:
+        raise InputError(f"{which}: its shape is {list(given.shape)}, and min_values has {len(values[0].min)} elements")
+    limits = torch.iinfo(given.dtype)
+    for value in (number for profile in values for number in (*profile.min, *profile.max)):
+        if not limits.min <= value <= limits.max:
+            raise InputError(f"{which}: the value {value} is no {dtype_name(given.dtype)}")
 
 
 def _overall_shape(shape: ShapeLike | None, profiles: tuple[Profile, ...], name: str | None) -> Shape:
@@ -197,7 +274,9 @@ def with_names(inputs: Sequence[Input]) -> list[Input]:
 def profile_shapes(
     inputs: Sequence[Input], opened: Sequence[str] = ()
 ) -> list[dict[str, tuple[list[int], list[int], list[int]]]]:
-    """For each optimization profile, min, opt and max of each dynamic input; empty where all shapes are fixed.
+    """For each optimization profile, min, opt and max of what varies; empty where nothing does.
+
+    Shapes of dynamic inputs, and values of those whose values decide about shapes.
 
     Args:
         inputs: What the engine takes.
@@ -206,18 +285,14 @@ def profile_shapes(
     Raises:
         InputError: The inputs have different numbers of profiles.
     """
-    counts = {str(one.name): len(one.profiles) for one in inputs if one.dynamic}
+    ranges = {str(one.name): one.profiles if one.dynamic else one.values for one in inputs if one.profile_count}
+    counts = {name: len(profiles) for name, profiles in ranges.items()}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
         raise InputError(f"dynamic inputs must have the same number of optimization profiles: {listed}")
-    fixed = {str(one.name): list(one.shape) for one in inputs if not one.dynamic and str(one.name) in opened}
+    fixed = {str(one.name): list(one.shape) for one in inputs if not one.profile_count and str(one.name) in opened}
     return [
         {name: (shape, shape, shape) for name, shape in fixed.items()}
-        | {
-            str(one.name): (list(p.min), list(p.opt), list(p.max))
-            for one in inputs
-            if one.dynamic
-            for p in [one.profiles[index]]
-        }
+        | {name: (list(p[index].min), list(p[index].opt), list(p[index].max)) for name, p in ranges.items()}
         for index in range(max(counts.values(), default=1 if fixed else 0))
     ]

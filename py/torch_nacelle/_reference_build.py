@@ -1,6 +1,7 @@
 """Building with the reference engine: the model as TorchScript, and the cache."""
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -14,6 +15,9 @@ from torch_nacelle._onnx import first_lines
 from torch_nacelle._onnx_model import OnnxSource
 from torch_nacelle._sources import Source, cuda_device
 from torch_nacelle.errors import InputError
+
+# Of a profile's values; each is a run of the model.
+_MOST_TRIES = 81
 
 
 def build_reference(
@@ -42,8 +46,10 @@ def build_reference(
         for one in inputs
     ]
 
+    values = _values_to_try(inputs)
+
     def make() -> bytes:
-        return _C.build_reference(script()._c, name, tuples, list(output_names), set(data_dependent))
+        return _C.build_reference(script()._c, name, tuples, list(output_names), set(data_dependent), values)
 
     script = functools.cache(functools.partial(_as_torchscript, source, inputs, method))
     folder = cache_folder(options.get("engine_cache", False), "engines")  # type: ignore[arg-type]
@@ -52,8 +58,34 @@ def build_reference(
     cache = EngineCache(folder, options.get("engine_cache_size", DEFAULT_SIZE))  # type: ignore[arg-type]
     # What an ONNX model is translated to has new names each time: the model itself is in the key.
     content = source.as_model().content() if isinstance(source, OnnxSource) else [script().save_to_buffer()]
-    key = key_of("reference", VERSION, name, tuples, list(output_names), sorted(data_dependent), *content)
+    key = key_of("reference", VERSION, name, tuples, list(output_names), sorted(data_dependent), values, *content)
     return cache.get_or_build(key, make)[0]
+
+
+def _values_to_try(inputs: Sequence[Input]) -> list[dict[str, list[int]]]:
+    """Values of those inputs whose values decide about shapes: the usual ones, then others within their ranges.
+
+    Not all of them go together (a tensor has few shapes to be reshaped to), so least, usual and largest are mixed.
+    """
+    ranged = [one for one in inputs if one.values]
+    if not ranged:
+        return []
+    tried: dict[tuple[int, ...], None] = {}
+    for profile in range(max(len(one.values) for one in ranged)):
+        ranges = [one.values[min(profile, len(one.values) - 1)] for one in ranged]
+        choices = [
+            dict.fromkeys((opt, low, high))
+            for one in ranges
+            for low, opt, high in zip(one.min, one.opt, one.max, strict=True)
+        ]
+        tried.update(dict.fromkeys(itertools.islice(itertools.product(*choices), _MOST_TRIES)))
+    sizes = [len(one.values[0].min) for one in ranged]
+    return [_split(values, ranged, sizes) for values in tried]
+
+
+def _split(values: Sequence[int], inputs: Sequence[Input], sizes: Sequence[int]) -> dict[str, list[int]]:
+    rest = iter(values)
+    return {str(one.name): list(itertools.islice(rest, size)) for one, size in zip(inputs, sizes, strict=True)}
 
 
 def _as_torchscript(source: Source, inputs: Sequence[Input], method: str) -> torch.jit.ScriptModule:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -12,16 +13,20 @@ from torch_nacelle._build_options import options_for_builder
 from torch_nacelle._caches import DEFAULT_SIZE, EngineCache, TimingCache, cache_folder, key_of
 from torch_nacelle._input import Input, dtype_name, profile_shapes
 from torch_nacelle._onnx import OnnxModel, export
+from torch_nacelle._onnx_folding import CannotFoldError, folded, has_branches
 from torch_nacelle._onnx_model import OnnxSource, with_node_names
 from torch_nacelle._progress import Callback, Display, run_cancellable
 from torch_nacelle._sources import Source
-from torch_nacelle.errors import InputError
+from torch_nacelle.errors import Error, ExecutionError, InputError
 
 _logger = logging.getLogger("torch_nacelle")
 
 # Since which release tensors can be int64, and the ONNX parser knows LayerNormalization, which came with opset 17.
 _HAS_INT64 = (10,)
 _HAS_LAYER_NORMALIZATION = (8, 6)
+
+# What the parser's refusal says (core/tensorrt/builder/onnx_parser.cc), and no other InputError of a build.
+_REFUSED = " cannot read the ONNX model of "
 
 
 def export_model(
@@ -59,7 +64,8 @@ def build_tensorrt(
     """The plan: from the engine cache, or built."""
     profiles = profile_shapes(inputs, exported.open_inputs)
     _tell_about_int64(inputs, builder)
-    job = _Job(exported, profiles, builder, name, options_for_builder(options), device)
+    fold: bool | None = options.get("fold_constants")  # type: ignore[assignment]
+    job = _Job(exported, inputs, profiles, builder, name, options_for_builder(options), fold, device)
 
     def make() -> bytes:
         return job.run(_timing_cache(options, builder, device), shown)
@@ -68,7 +74,7 @@ def build_tensorrt(
     if folder is None:
         return make()
     cache = EngineCache(folder, options.get("engine_cache_size", DEFAULT_SIZE))  # type: ignore[arg-type]
-    plan, found = cache.get_or_build(job.key(inputs), make)
+    plan, found = cache.get_or_build(job.key(), make)
     if found:
         _logger.info("engine %r was built before and is in the cache %s", name, folder)
         shown.line(f"engine {name!r} was built before")
@@ -81,20 +87,24 @@ class _Job:
     def __init__(
         self,
         exported: OnnxModel,
+        inputs: Sequence[Input],
         profiles: list[dict[str, tuple[list[int], list[int], list[int]]]],
         builder: "_C.BuilderInfo",
         name: str,
         options: dict[str, object],
+        fold: bool | None,
         device: torch.device | None,
     ) -> None:
         self._exported = exported
+        self._inputs = inputs
         self._profiles = profiles
         self._builder = builder
         self._name = name
         self._options = options
+        self._fold = fold
         self._device = device
 
-    def key(self, inputs: Sequence[Input]) -> str:
+    def key(self) -> str:
         """The same for what would give the same engine."""
         return key_of(
             VERSION,
@@ -102,14 +112,65 @@ class _Job:
             self._builder.release,
             device_text(self._device),
             self._name,
-            [(str(one.name), dtype_name(one.dtype), list(one.shape)) for one in inputs],
+            [(str(one.name), dtype_name(one.dtype), list(one.shape)) for one in self._inputs],
             self._profiles,
             self._options,
+            self._fold,
             *self._exported.content(),
         )
 
     def run(self, timing: TimingCache | None, shown: Display) -> bytes:
-        """Builds."""
+        """Builds: from the model as it is, or folded; left open, folded where that fails for how it is written."""
+        if self._fold:
+            try:
+                model = folded(self._exported, self._inputs)
+            except CannotFoldError as error:
+                raise InputError(f"fold_constants: the model {error}; leave the option out") from None
+            return self._build(replace(self._exported, model=model, path=""), timing, shown)
+        try:
+            return self._build(self._exported, timing, shown)
+        except (InputError, ExecutionError) as error:
+            if self._fold is False or not self._may_be_how_it_is_written(error):
+                raise
+            return self._build_folded(error, timing, shown)
+
+    def _build_folded(self, first: Error, timing: TimingCache | None, shown: Display) -> bytes:
+        """Builds from what the model folds to, after it failed as it is; an error that remains has both reasons."""
+        try:
+            model = folded(self._exported, self._inputs)
+            if isinstance(first, ExecutionError) and has_branches(model):
+                raise CannotFoldError("chooses between branches by more than constants and fixed shapes")
+        except CannotFoldError as error:
+            raise type(first)(
+                f"{_sentence(first)} Its constant parts could not be computed first: the model {error}."
+            ) from None
+        shown.line(f"{self._builder.description} does not take the model as it is: constant parts are computed first")
+        try:
+            plan = self._build(replace(self._exported, model=model, path=""), timing, shown)
+        except Error as error:
+            again = "the same" if error.reason == first.reason else error.reason
+            raise type(first)(f"{_sentence(first)} With its constant parts computed first: {again}") from None
+        _logger.info(
+            "engine %r is built from the model with its constant parts computed by onnxruntime; as it is: %s",
+            self._name,
+            first.reason,
+        )
+        return plan
+
+    def _may_be_how_it_is_written(self, error: Error) -> bool:
+        """Whether another writing of the same model may be built: not where a build failed that has no branches."""
+        if isinstance(error, InputError):
+            return _REFUSED in error.reason
+        return has_branches(self._exported.model)
+
+    def _about_values(self, error: InputError) -> str:
+        """What may be meant where a profile is refused that has values for an input that takes a shape."""
+        if not error.reason.startswith("Profile "):
+            return ""
+        named = [str(one.name) for one in self._inputs if one.values and f'"{one.name}"' in error.reason]
+        return f" {named[0]!r} was given values: they are for inputs whose values decide about shapes." if named else ""
+
+    def _build(self, model: OnnxModel, timing: TimingCache | None, shown: Display) -> bytes:
         times = timing.read() if timing else None
 
         def work(callback: Callback) -> tuple[bytes, bytes | None]:
@@ -118,8 +179,8 @@ class _Job:
                     return _C.build_tensorrt(
                         self._builder.path,
                         self._builder.parser,
-                        self._exported.model,
-                        self._exported.path,
+                        model.model,
+                        model.path,
                         self._name,
                         self._profiles,
                         self._options,
@@ -127,7 +188,7 @@ class _Job:
                         callback,
                     )
             except InputError as error:
-                raise InputError(with_node_names(error.reason, self._exported.model)) from None
+                raise InputError(with_node_names(error.reason, model.model) + self._about_values(error)) from None
 
         shown.start(f"building engine {self._name!r}")
         try:
@@ -137,6 +198,10 @@ class _Job:
         if timing and times_after is not None:
             timing.write(times_after)
         return plan
+
+
+def _sentence(error: Error) -> str:
+    return error.reason.rstrip(". ") + "."
 
 
 def _timing_cache(

@@ -40,7 +40,8 @@ def compile(
             "-i",
             metavar="[NAME=]DTYPE[SHAPE]",
             help="What the model takes, once for each input, in order: for each dimension a size (3), a range (1..16), "
-            "or a range and where to be fastest (1..16:8); +\\[…] for another optimization profile.",
+            "or a range and where to be fastest (1..16:8); +\\[…] for another optimization profile; =\\[…] for the "
+            "ranges of values that decide about shapes.",
         ),
     ] = None,
     backend: Annotated[
@@ -80,6 +81,13 @@ def compile(
     profiling_verbosity: Annotated[
         str | None, _flag("What the engine tells of its layers: none, layer_names_only, detailed.")
     ] = None,
+    fold_constants: Annotated[
+        bool | None,
+        _flag(
+            "Compute constant parts of the model first, with onnxruntime. Default: where it is not built as it is.",
+            "--fold-constants/--no-fold-constants",
+        ),
+    ] = None,
     library: Annotated[Path | None, _flag("The builder: a TensorRT library's file, or a folder with one.")] = None,
     timing_cache: Annotated[
         str | None, typer.Option(metavar="FOLDER|on", help="Keep measured times on disk.", rich_help_panel=_CACHES)
@@ -115,6 +123,7 @@ def compile(
         "weight_stripped": weight_stripped,
         "max_aux_streams": max_aux_streams,
         "profiling_verbosity": profiling_verbosity,
+        "fold_constants": fold_constants,
         "library": library,
     }
     described = [parse_described(text) for text in inputs or ()]

@@ -2,6 +2,7 @@
 
     images=float32[1..16:8,3,224,224]     a range: 1 to 16, fastest at 8
     tokens=int64[1,8..128]+[8,8..512]     two optimization profiles
+    target=int64[2]=[1..12:3,-1..12:4]    two values, which decide about shapes, and their ranges
     x=data.npy   x=data.npz:first   x=random:float32[1,3,224,224]   x=zeros   x=ones:int64[1,8]
 
 A mistake ends the command as wrong usage, with a mark under the place.
@@ -28,12 +29,13 @@ FILLS: tuple[str, ...] = get_args(Fill)
 
 _NAMED = re.compile(r"([\w.\-/]+)=")
 _EXTENT = re.compile(r"(\d+)(?:\.\.(\d+)(?::(\d+))?)?\Z")
+_VALUE = re.compile(r"(-?\d+)(?:\.\.(-?\d+)(?::(-?\d+))?)?\Z")
 _DTYPE = re.compile(r"\w*")
 
 
 @dataclass(frozen=True)
 class Extent:
-    """A dimension: its sizes in an optimization profile. A fixed one has one size."""
+    """A dimension or a value: its range in an optimization profile. A fixed one has one number."""
 
     low: int
     opt: int
@@ -42,11 +44,15 @@ class Extent:
 
 @dataclass(frozen=True)
 class Described:
-    """What an engine takes, as written: profiles of dimensions; ``dtype`` is empty where it was left out."""
+    """What an engine takes, as written: profiles of dimensions; ``dtype`` is empty where it was left out.
+
+    ``values`` has the profiles of what the tensor holds, where that decides about shapes.
+    """
 
     name: str | None
     dtype: str
     profiles: tuple[tuple[Extent, ...], ...]
+    values: tuple[tuple[Extent, ...], ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...] | None:
@@ -59,13 +65,13 @@ class Described:
         from torch_nacelle import Input
 
         dtype = torch_dtype(self.dtype or "float32")
-        if self.shape is not None:
-            return Input(shape=self.shape, dtype=dtype, name=self.name)
-        low, opt, high = (
-            [tuple(getattr(extent, which) for extent in profile) for profile in self.profiles]
-            for which in ("low", "opt", "high")
+        ranges: dict[str, Any] = dict(
+            zip(("min_values", "opt_values", "max_values"), _ranges(self.values), strict=True)
         )
-        return Input(min=low, opt=opt, max=high, dtype=dtype, name=self.name)
+        if self.shape is not None:
+            return Input(shape=self.shape, dtype=dtype, name=self.name, **(ranges if self.values else {}))
+        low, opt, high = _ranges(self.profiles)
+        return Input(min=low, opt=opt, max=high, dtype=dtype, name=self.name, **(ranges if self.values else {}))
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Given:
 
 
 def parse_described(text: str) -> Described:
-    """Reads ``[NAME=][DTYPE][EXTENT,…]`` with more profiles as ``+[EXTENT,…]``."""
+    """Reads ``[NAME=][DTYPE][EXTENT,…]`` with more profiles as ``+[EXTENT,…]``, and values as ``=[EXTENT,…]``."""
     named = _NAMED.match(text)
     start = named.end() if named else 0
     return _described(text, start, named.group(1) if named else None)
@@ -95,8 +101,8 @@ def parse_given(text: str) -> Given:
     for fill in get_args(Fill):
         if word == fill:
             described = _described(text, start + len(word) + 1, name) if colon else None
-            if described is not None and described.shape is None:
-                _wrong(text, start + len(word) + 1, len(text), "a tensor has one shape, without ranges")
+            if described is not None and (described.shape is None or described.values):
+                _wrong(text, start + len(word) + 1, len(text), "a tensor has one shape, without ranges or values")
             return Given(name, fill, described, None, None)
     if word.endswith(".npy") and not colon:
         return Given(name, None, None, Path(word), None)
@@ -221,45 +227,62 @@ def _key(path: Path, key: str | None, there: Sequence[str]) -> str:
     return wrong_usage(f"{path} holds {', '.join(there) or 'nothing'}: name one, as FILE.npz:KEY; {found}")
 
 
+def _ranges(profiles: Sequence[Sequence[Extent]]) -> list[list[tuple[int, ...]]]:
+    """The least, the best and the largest of each profile."""
+    return [
+        [tuple(getattr(extent, which) for extent in profile) for profile in profiles]
+        for which in ("low", "opt", "high")
+    ]
+
+
 def _described(text: str, start: int, name: str | None) -> Described:
     dtype = _DTYPE.match(text, start)
     position = dtype.end() if dtype else start
+    profiles, end = _profiles(text, position, "a shape in square brackets: [1..16:8,3,224,224]", _EXTENT)
+    values: list[tuple[Extent, ...]] = []
+    if text[end : end + 1] == "=":
+        values, end = _profiles(text, end + 1, "values in square brackets: [1..12:3,4]", _VALUE)
+    if end != len(text):
+        _wrong(text, end, len(text), "wanted the end, or +[…] for another optimization profile, or =[…] for values")
+    for ranges in (profiles, values):
+        if any(len(profile) != len(ranges[0]) for profile in ranges):
+            _wrong(text, start, len(text), "all profiles of an input have the same number of dimensions")
+    return Described(name, dtype.group() if dtype else "", tuple(profiles), tuple(values))
+
+
+def _profiles(text: str, position: int, wanted: str, number: re.Pattern[str]) -> tuple[list[tuple[Extent, ...]], int]:
+    """What stands in brackets from a position on, with + between, and where it ends."""
     profiles = []
     while True:
         if text[position : position + 1] != "[":
-            _wrong(text, position, position + 1, "wanted a shape in square brackets: [1..16:8,3,224,224]")
+            _wrong(text, position, position + 1, f"wanted {wanted}")
         end = text.find("]", position)
         if end < 0:
             _wrong(text, position, len(text), "the bracket is not closed")
-        profiles.append(_extents(text, position + 1, end))
-        position = end + 1
-        if position == len(text):
-            break
-        if text[position] != "+":
-            _wrong(text, position, len(text), "wanted the end, or +[…] for another optimization profile")
-        position += 1
-    if any(len(profile) != len(profiles[0]) for profile in profiles):
-        _wrong(text, start, len(text), "all profiles of an input have the same number of dimensions")
-    return Described(name, dtype.group() if dtype else "", tuple(profiles))
+        profiles.append(_extents(text, position + 1, end, number))
+        if text[end + 1 : end + 2] != "+":
+            return profiles, end + 1
+        position = end + 2
 
 
-def _extents(text: str, start: int, end: int) -> tuple[Extent, ...]:
+def _extents(text: str, start: int, end: int, number: re.Pattern[str]) -> tuple[Extent, ...]:
     if not text[start:end].strip():
         return ()
     extents = []
     position = start
     for part in text[start:end].split(","):
-        extents.append(_extent(text, position, position + len(part)))
+        extents.append(_extent(text, position, position + len(part), number))
         position += len(part) + 1
     return tuple(extents)
 
 
-def _extent(text: str, start: int, end: int) -> Extent:
+def _extent(text: str, start: int, end: int, number: re.Pattern[str]) -> Extent:
     part = text[start:end].strip()
-    match = _EXTENT.match(part)
+    match = number.match(part)
     if match is None:
+        one = "a size" if number is _EXTENT else "a whole number"
         _wrong(
-            text, start, max(end, start + 1), "wanted a size (3), a range (1..16), or a range and its best (1..16:8)"
+            text, start, max(end, start + 1), f"wanted {one} (3), a range (1..16), or a range and its best (1..16:8)"
         )
     low, high, opt = match.groups()
     extent = Extent(int(low), int(opt or high or low), int(high or low))

@@ -1,11 +1,15 @@
 #include "runtime/reference/builder.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <memory>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/text.h"
 #include "runtime/reference/archive.h"
+#include "runtime/reference/dims.h"
 #include "runtime/reference/network.h"
 #include "runtime/reference/probe.h"
 
@@ -16,6 +20,26 @@ int CountProfiles(const std::vector<TensorSpec>& inputs) {
   size_t most = 1;
   for (const TensorSpec& input : inputs) most = std::max(most, input.profiles.size());
   return static_cast<int>(std::min<size_t>(most, kMaxProfiles + 1));
+}
+
+// For each set of values those of each input, none where it has none.
+ValueSets ByIndex(const std::vector<TensorSpec>& inputs,
+                  const std::vector<std::map<std::string, std::vector<int64_t>>>& values) {
+  ValueSets sets;
+  for (const auto& named : values) {
+    std::vector<std::vector<int64_t>>& set = sets.emplace_back();
+    for (const TensorSpec& input : inputs) {
+      const auto found = named.find(input.name);
+      set.push_back(found == named.end() ? std::vector<int64_t>() : found->second);
+      if (set.back().empty()) continue;
+      const bool whole = input.dtype == tensorrt::DataType::kINT32 || input.dtype == tensorrt::DataType::kINT64;
+      const int64_t count = std::accumulate(input.shape.begin(), input.shape.end(), int64_t{1}, std::multiplies<>());
+      if (whole && !input.dynamic() && static_cast<int64_t>(set.back().size()) == count) continue;
+      throw InputError(Cat("Input ", Quote(input.name), " has ", set.back().size(), " values to try; its shape is ",
+                           ShapeText(input.shape), ", and values are for int32 and int64 of a fixed shape."));
+    }
+  }
+  return sets;
 }
 
 // What breaks a rule of plans came from the options, which are the caller's to put right.
@@ -38,7 +62,8 @@ std::string BuildReferencePlan(const torch::jit::Module& module, const BuildOpti
   AsInputError([&] { CheckInputs(plan.inputs, plan.profile_count); });
   plan.module = MakeArchive(module, plan.inputs.size());
   const auto network = Network::Load(plan.module, plan.inputs.size(), Network::kAnyNumber);
-  plan.outputs = ProbeOutputs(*network, plan.inputs, plan.profile_count, options.output_names, options.data_dependent);
+  plan.outputs = ProbeOutputs(*network, plan.inputs, plan.profile_count, options.output_names, options.data_dependent,
+                              ByIndex(plan.inputs, options.values));
   AsInputError([&] { CheckPlan(plan); });
   return WritePlan(plan);
 }

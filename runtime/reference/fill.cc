@@ -47,4 +47,14 @@ std::vector<char> Filled(tensorrt::DataType dtype, int64_t count, Fill fill) {
   return bytes;
 }
 
+std::vector<char> Bytes(tensorrt::DataType dtype, const std::vector<int64_t>& values) {
+  const auto size = static_cast<size_t>(FindDtype(dtype)->bytes);
+  std::vector<char> bytes(values.size() * size);
+  for (size_t i = 0; i < values.size(); ++i) {
+    // The low bytes come first.
+    std::memcpy(bytes.data() + i * size, &values[i], size);
+  }
+  return bytes;
+}
+
 }  // namespace nacelle::reference

@@ -20,6 +20,9 @@ enum class Fill : uint8_t {
 // `count` elements of `dtype`, which is one of Dtypes(). Never empty, so that its data is an address also for none.
 std::vector<char> Filled(tensorrt::DataType dtype, int64_t count, Fill fill);
 
+// `values` as elements of `dtype`, which is int32, where they have to fit, or int64.
+std::vector<char> Bytes(tensorrt::DataType dtype, const std::vector<int64_t>& values);
+
 }  // namespace nacelle::reference
 
 #endif  // NACELLE_RUNTIME_REFERENCE_FILL_H_

@@ -261,11 +261,13 @@ void Workspace::Release() { state_->results.clear(); }
 
 size_t Workspace::outputs() const { return state_->results.size(); }
 
-void Workspace::RunOn(std::span<const TensorType> inputs, Fill fill) {
+void Workspace::RunOn(std::span<const TensorType> inputs, Fill fill, std::span<const std::vector<int64_t>> values) {
   std::vector<std::vector<char>> memory;
   std::vector<TensorView> views;
-  for (const TensorType& input : inputs) {
-    memory.push_back(Filled(input.dtype, Volume(input.shape), fill));
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const TensorType& input = inputs[i];
+    const bool given = i < values.size() && !values[i].empty();
+    memory.push_back(given ? Bytes(input.dtype, values[i]) : Filled(input.dtype, Volume(input.shape), fill));
     views.push_back({input.dtype, input.shape, memory.back().data()});
   }
   Run(views);

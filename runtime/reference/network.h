@@ -78,9 +78,10 @@ class Workspace {
   // until Release or the next Run. Throws ExecutionError with the module's own message.
   void Run(std::span<const TensorView> inputs);
 
-  // The same on made-up values. What comes out may be looked at by its type, not by its elements: an output may be a
-  // view of an input, whose memory is gone.
-  void RunOn(std::span<const TensorType> inputs, Fill fill);
+  // The same on made-up values, but for inputs for which `values` has some (all of them, by the input's index; of int32
+  // and int64 only). What comes out may be looked at by its type, not by its elements: an output may be a view of an
+  // input, whose memory is gone.
+  void RunOn(std::span<const TensorType> inputs, Fill fill, std::span<const std::vector<int64_t>> values = {});
 
   // The outputs of the last run, by their index.
   size_t outputs() const;

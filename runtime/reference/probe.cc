@@ -59,7 +59,8 @@ std::vector<Point> Points(const std::vector<TensorSpec>& inputs, int profile_cou
 
 class Prober {
  public:
-  Prober(const Network& network, const std::vector<TensorSpec>& inputs) : workspace_(network), inputs_(inputs) {}
+  Prober(const Network& network, const std::vector<TensorSpec>& inputs, const ValueSets& values)
+      : workspace_(network), inputs_(inputs), values_(values) {}
 
   // What the module returns at `point`; on values that it accepts, of those that are tried.
   std::vector<OutputType> Run(const Point& point) {
@@ -78,11 +79,14 @@ class Prober {
     throw InputError(Cat("the module cannot be run at ", point.name, " (", Join(shapes, ", "), "): ", first_error));
   }
 
-  // The same on one kind of values; throws ExecutionError.
-  std::vector<OutputType> RunOn(const Point& point, Fill fill) {
+  // How many sets of given values there are.
+  size_t sets() const { return values_.size(); }
+
+  // The same on one kind of values, and one set of given ones; throws ExecutionError.
+  std::vector<OutputType> RunOn(const Point& point, Fill fill, size_t set = 0) {
     std::vector<TensorType> types;
     for (size_t i = 0; i < inputs_.size(); ++i) types.push_back({inputs_[i].dtype, point.shapes[i]});
-    workspace_.RunOn(types, fill);
+    workspace_.RunOn(types, fill, set < values_.size() ? values_[set] : std::vector<std::vector<int64_t>>());
     std::vector<OutputType> outputs;
     for (size_t i = 0; i < workspace_.outputs(); ++i) {
       const auto shape = workspace_.shape(i);
@@ -95,6 +99,7 @@ class Prober {
  private:
   Workspace workspace_;
   const std::vector<TensorSpec>& inputs_;
+  const ValueSets& values_;
 };
 
 std::vector<TensorSpec> FirstGuess(const std::vector<OutputType>& types, const std::vector<std::string>& names,
@@ -149,14 +154,33 @@ std::vector<bool> Merge(const std::vector<OutputType>& types, const std::string&
   return differs;
 }
 
+void MarkThoseThatDiffer(const std::vector<OutputType>& types, std::vector<TensorSpec>& outputs) {
+  const std::vector<bool> differs = Merge(types, "other values", outputs);
+  for (size_t i = 0; i < outputs.size(); ++i) outputs[i].data_dependent = outputs[i].data_dependent || differs[i];
+}
+
 // Whether an output's shape follows from values shows in runs at one point on other values.
 void FindDataDependent(Prober& prober, const Point& point, std::vector<TensorSpec>& outputs) {
   for (const Fill fill : {Fill::kZeros, Fill::kOnes, Fill::kMixed}) {
     try {
-      const std::vector<bool> differs = Merge(prober.RunOn(point, fill), "other values", outputs);
-      for (size_t i = 0; i < outputs.size(); ++i) outputs[i].data_dependent = outputs[i].data_dependent || differs[i];
+      MarkThoseThatDiffer(prober.RunOn(point, fill), outputs);
     } catch (const ExecutionError&) {
       // Not every module takes every value; it ran on one kind at least.
+    }
+  }
+}
+
+// The same for values that were given, each at the first point whose shapes they go with, if there is one.
+void TryGivenValues(Prober& prober, const std::vector<Point>& points, std::vector<TensorSpec>& outputs) {
+  for (size_t set = 1; set < prober.sets(); ++set) {
+    for (const Point& point : points) {
+      if (!point.required) continue;
+      try {
+        MarkThoseThatDiffer(prober.RunOn(point, Fill::kOnes, set), outputs);
+        break;
+      } catch (const ExecutionError&) {
+        // These values are none for these shapes.
+      }
     }
   }
 }
@@ -164,21 +188,26 @@ void FindDataDependent(Prober& prober, const Point& point, std::vector<TensorSpe
 }  // namespace
 
 std::vector<TensorSpec> ProbeOutputs(const Network& network, const std::vector<TensorSpec>& inputs, int profile_count,
-                                     const std::vector<std::string>& names,
-                                     const std::set<std::string>& data_dependent) {
-  Prober prober(network, inputs);
+                                     const std::vector<std::string>& names, const std::set<std::string>& data_dependent,
+                                     const ValueSets& values) {
+  Prober prober(network, inputs, values);
   const std::vector<Point> points = Points(inputs, profile_count);
   std::vector<TensorSpec> outputs = FirstGuess(prober.Run(points[0]), names, data_dependent);
   if (outputs.empty()) throw InputError("the module returns no tensors; an engine has at least one output");
   FindDataDependent(prober, points[0], outputs);
+  TryGivenValues(prober, points, outputs);
   for (size_t i = 1; i < points.size(); ++i) {
     try {
       Merge(prober.Run(points[i]), points[i].name, outputs);
     } catch (const InputError&) {
-      if (points[i].required) throw;
+      if (points[i].required && values.empty()) throw;
     }
   }
   for (TensorSpec& output : outputs) {
+    // Before a run shapes are inferred with made-up values, which modules whose values decide about shapes may refuse.
+    if (!values.empty() && output.dynamic()) output.data_dependent = true;
+    // The values tried may not show all that varies.
+    if (!values.empty() && data_dependent.contains(output.name)) std::ranges::fill(output.shape, -1);
     // Declared to follow from values, but the values tried did not show where: rows, as with nonzero.
     if (output.data_dependent && !output.dynamic() && !output.shape.empty()) output.shape[0] = -1;
   }

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 import torch_nacelle as nacelle
 from examples.common.fresh_process import run_in_fresh_process
-from torch_nacelle import _C
 
 pytestmark = pytest.mark.skipif(
     "NACELLE_TENSORRT_PATH" not in os.environ,
@@ -200,23 +199,24 @@ def test_an_input_whose_values_decide_about_shapes() -> None:
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 16)])
     model.ir_version = 8
-    builder = next(one for one in _C.builders("") if not one.problem and one.release == "8.5.3.1")
-    plan, _ = _C.build_tensorrt(
-        builder.path,
-        builder.parser,
-        model.SerializeToString(),
-        "",
-        "reshape",
-        [{"target": ([1, 1], [3, 4], [12, 12])}],
-        {"tactic_sources": []},
-        None,
-        None,
+    data = model.SerializeToString()
+    with pytest.raises(nacelle.InputError, match=r'"target".*give its least, usual and largest values'):
+        nacelle.build_engine(data, **OWN_KERNELS)
+    target = nacelle.Input(
+        shape=(2,),
+        dtype=torch.int64,
+        name="target",
+        min_values=(1, 1),
+        opt_values=(3, 4),
+        max_values=(12, 12),
     )
-    program = nacelle.embed(plan, name="reshape", input_names=["x", "target"], output_names=["y"], abi_version=4)
+    inputs = [nacelle.Input(shape=(12,), name="x"), target]
+    program = nacelle.compile(data, inputs, check=True, **OWN_KERNELS)
     x = torch.arange(12.0, device="cuda")
-    for target in ([3, 4], [2, 6], [12, 1]):
-        values = torch.tensor(target, dtype=torch.int32)
-        assert torch.equal(program(x, values), x.reshape(target))
+    for shape in ([3, 4], [2, 6], [12, 1]):
+        for device in ("cpu", "cuda"):
+            values = torch.tensor(shape, dtype=torch.int32, device=device)
+            assert torch.equal(program(x, values), x.reshape(shape))
 
 
 def test_measured_times_and_engines_are_kept(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 import torch_nacelle as nacelle
+from examples.speech.data import MODEL as SPEECH
+from examples.speech.program import engine_inputs as speech_inputs
 from torch_nacelle import _C
 
 # Bazel puts the files of an external repository beside those of this one.
@@ -159,8 +161,8 @@ def model(operator: str, **attributes: Any) -> bytes:
     return bytes(made.SerializeToString())
 
 
-def build_onnx(data: bytes | Path, inputs: list[nacelle.Input]) -> bytes:
-    return nacelle.build_engine(data, inputs, backend="tensorrt_rtx", library=LIBRARY)
+def build_onnx(data: bytes | Path, inputs: list[nacelle.Input], **options: Any) -> bytes:
+    return nacelle.build_engine(data, inputs, backend="tensorrt_rtx", library=LIBRARY, **options)
 
 
 def test_onnx_models_as_they_are(tmp_path: Path) -> None:
@@ -180,6 +182,118 @@ def test_a_fixed_shape_for_a_model_that_leaves_it_open() -> None:
 def test_an_operator_that_is_not_supported_is_named() -> None:
     with pytest.raises(nacelle.InputError, match=r'Node 0 \("the_node", operator Unique\)'):
         build_onnx(model("Unique", axis=0), [ranged((1, 4), (8, 4))])
+
+
+def test_a_model_that_is_built_with_its_constant_parts_computed_only(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "torch_nacelle")
+    (builder,) = _C.builders(str(LIBRARY))
+    profile = {str(one.name): (list(one.shape),) * 3 for one in speech_inputs()}
+    with pytest.raises(nacelle.ExecutionError, match="could not build the engine"):
+        _C.build_tensorrt(builder.path, builder.parser, SPEECH.read_bytes(), "", "net", [profile], {}, None, None)
+    plan = build_onnx(SPEECH, speech_inputs())
+    assert "its constant parts computed by onnxruntime; as it is: TensorRT-RTX 1.7.1.116 could not build" in caplog.text
+    program = nacelle.embed(plan, input_names=["input", "state", "sr"], output_names=["output", "stateN"],
+                            device=DEVICE, abi_version=4)  # fmt: skip
+    assert nacelle.Program(program).engines[0].plan == plan
+
+
+def test_constant_parts_are_computed_as_the_option_says() -> None:
+    with pytest.raises(nacelle.ExecutionError) as caught:
+        build_onnx(SPEECH, speech_inputs(), fold_constants=False)
+    assert "constant parts" not in caught.value.reason
+    assert build_onnx(SPEECH, speech_inputs(), fold_constants=True).startswith(b"vtrt")
+    quantized = onnx.load_model_from_string(model("DynamicQuantizeLinear"))
+    quantized.graph.node[0].output.extend(["scale", "zero"])
+    quantized.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    with pytest.raises(nacelle.InputError, match=r"fold_constants: the model is quantized.*leave the option out"):
+        build_onnx(quantized.SerializeToString(), [fixed(3, 4)], fold_constants=True)
+
+
+def reshaped(*nodes: onnx.NodeProto) -> bytes:
+    """A model from x [12] and target [2] to y."""
+    helper = onnx.helper
+    graph = helper.make_graph(
+        nodes,
+        "reshaped",
+        [
+            helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [12]),
+            helper.make_tensor_value_info("target", onnx.TensorProto.INT64, [2]),
+        ],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["a", "b"])],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)])
+    made.ir_version = 8
+    return bytes(made.SerializeToString())
+
+
+def target(**values: Any) -> list[nacelle.Input]:
+    return [nacelle.Input(shape=(12,), name="x"), nacelle.Input(shape=(2,), dtype=torch.int64, name="target", **values)]
+
+
+def test_values_that_decide_about_shapes() -> None:
+    model = reshaped(onnx.helper.make_node("Reshape", ["x", "target"], ["y"]))
+    ranges = {"min_values": (1, 1), "opt_values": (3, 4), "max_values": (12, 12)}
+    assert build_onnx(model, target(**ranges)).startswith(b"vtrt")
+    several = {name: [value, (2, 6)] for name, value in ranges.items()}
+    assert len(build_onnx(model, target(**several))) > 0
+    with pytest.raises(nacelle.InputError, match=r'"target".*give its least, usual and largest values'):
+        build_onnx(model, target())
+
+
+def test_values_of_an_input_that_decides_about_no_shape() -> None:
+    nodes = [
+        onnx.helper.make_node("Cast", ["target"], ["two"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("ReduceSum", ["two"], ["one"]),
+        onnx.helper.make_node("Mul", ["x", "one"], ["y"]),
+    ]
+    with pytest.raises(nacelle.InputError, match=r"'target' was given values: they are for inputs whose values decide"):
+        build_onnx(reshaped(*nodes), target(min_values=(1, 1), max_values=(12, 12)))
+
+
+def test_both_failures_are_told() -> None:
+    with pytest.raises(nacelle.InputError) as caught:
+        build_onnx(model("Unique", axis=0), [fixed(3, 4)])
+    assert caught.value.reason.count("operator Unique") == 2
+    assert "With its constant parts computed first: " in caught.value.reason
+
+
+def branches(decides: str) -> bytes:
+    """y = x, or x [4, 3] in one row, as the values of x decide, or its shape."""
+    shapes = (("kept", [4, 3]), ("row", [12]))
+    nodes = [onnx.helper.make_node("Reshape", ["x", f"to_{name}"], [name]) for name, _ in shapes]
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes]
+    kept, row = (
+        onnx.helper.make_graph([node], node.output[0], [], [value]) for node, value in zip(nodes, values, strict=True)
+    )
+    options: dict[str, Any] = {"keepdims": 0} if decides == "ReduceSum" else {}
+    condition = [
+        onnx.helper.make_node(decides, ["x"], ["size"], **options),
+        onnx.helper.make_node("Cast", ["size"], ["c"], to=onnx.TensorProto.BOOL),
+        onnx.helper.make_node("If", ["c"], ["y"], then_branch=kept, else_branch=row),
+    ]
+    graph = onnx.helper.make_graph(
+        condition,
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [4, 3])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [onnx.helper.make_tensor(f"to_{name}", onnx.TensorProto.INT64, [len(shape)], shape) for name, shape in shapes],
+    )
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 16)])
+    made.ir_version = 8
+    return bytes(made.SerializeToString())
+
+
+def test_a_choice_by_values_says_that_nothing_could_be_computed_first() -> None:
+    assert build_onnx(branches("Size"), [fixed(4, 3)]).startswith(b"vtrt")
+    said = r"equal ranks[\s\S]*could not be computed first: the model chooses between branches by more than constants"
+    with pytest.raises(nacelle.ExecutionError, match=said):
+        build_onnx(branches("ReduceSum"), [fixed(4, 3)])
+
+
+def test_without_onnxruntime_a_refusal_says_what_would_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(nacelle.ExecutionError, match="the package onnxruntime, which is not installed: pip install"):
+        build_onnx(SPEECH, speech_inputs())
 
 
 def test_a_broken_file_says_so(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ import torch
 
 import torch_nacelle as nacelle
 from torch_nacelle import Input
+from torch_nacelle._input import profile_shapes
+
+VALUES: dict[str, object] = {"shape": (2,), "dtype": torch.int64}
 
 
 def test_a_fixed_shape() -> None:
@@ -55,6 +58,22 @@ def test_fixed_profiles_that_differ_are_dynamic() -> None:
         ({"min": (1,), "opt": (9,), "max": (2,)}, ["opt 9", "ascend"]),
         ({"min": [(1,), (2,)], "max": [(3,)]}, ["a shape per optimization profile"]),
         ({"shape": (2, 3), "min": (1, 3), "max": (4, 3)}, ["(2, 3)", "(-1, 3)"]),
+        ({"opt": (1, 2)}, ["both min and max", "only opt"]),
+        (VALUES | {"min_values": (1, 2)}, ["both min_values and max_values", "only min_values"]),
+        (VALUES | {"min_values": (4, 1), "max_values": (2, 1)}, ["element 0", "min_values 4", "max_values 2"]),
+        (VALUES | {"min_values": (1, 1), "max_values": (2,)}, ["must all have 2 elements"]),
+        (VALUES | {"min_values": [(1, 1)], "max_values": [(2, 2), (3, 3)]}, ["a list per optimization profile"]),
+        (VALUES | {"min_values": (1,), "max_values": (2,)}, ["[2]", "1 elements"]),
+        ({"shape": (2,), "min_values": (1, 1), "max_values": (2, 2)}, ["int32 or int64", "float32"]),
+        (VALUES | {"shape": (1, 2), "min_values": (1, 1), "max_values": (2, 2)}, ["one dimension or none", "[1, 2]"]),
+        (
+            {"min": (1,), "max": (2,), "dtype": torch.int64, "min_values": (1,), "max_values": (2,)},
+            ["a fixed shape", "[-1]"],
+        ),
+        (
+            {"shape": (1,), "dtype": torch.int32, "min_values": (1,), "max_values": (2**40,)},
+            [str(2**40), "no int32"],
+        ),
     ],
 )
 def test_contradictions_are_named(arguments: dict[str, object], words: list[str]) -> None:
@@ -62,6 +81,35 @@ def test_contradictions_are_named(arguments: dict[str, object], words: list[str]
         Input(**arguments)  # type: ignore[arg-type]
     for word in words:
         assert word in str(caught.value)
+
+
+def test_values_that_decide_about_shapes() -> None:
+    one = Input(
+        shape=(2,), dtype=torch.int64, name="target", min_values=(1, -1), opt_values=(3, 4), max_values=(12, 12)
+    )
+    assert not one.dynamic
+    assert one.profile_count == 1
+    assert [(profile.min, profile.opt, profile.max) for profile in one.values] == [((1, -1), (3, 4), (12, 12))]
+    assert torch.equal(one.example(), torch.tensor([3, 4]))
+    assert profile_shapes([one]) == [{"target": ([1, -1], [3, 4], [12, 12])}]
+    assert one.named("other").values == one.values
+
+
+def test_a_scalar_that_decides_about_shapes() -> None:
+    one = Input(shape=(), dtype=torch.int32, min_values=(1,), max_values=(8,))
+    assert torch.equal(one.example(), torch.tensor(8, dtype=torch.int32))
+
+
+def test_values_and_shapes_in_the_same_profiles() -> None:
+    target = Input(shape=(1,), dtype=torch.int64, name="n", min_values=[(1,), (5,)], max_values=[(4,), (9,)])
+    rows = Input(min=[(1, 2), (5, 2)], max=[(4, 2), (9, 2)], name="x")
+    other = Input(shape=(3,), name="y")
+    assert profile_shapes([rows, target, other], ["n", "x", "y"]) == [
+        {"x": ([1, 2], [4, 2], [4, 2]), "n": ([1], [4], [4]), "y": ([3], [3], [3])},
+        {"x": ([5, 2], [9, 2], [9, 2]), "n": ([5], [9], [9]), "y": ([3], [3], [3])},
+    ]
+    with pytest.raises(nacelle.InputError, match="x has 2, n has 1"):
+        profile_shapes([rows, Input(shape=(1,), dtype=torch.int64, name="n", min_values=(1,), max_values=(4,))])
 
 
 def test_other_things_are_no_inputs() -> None:

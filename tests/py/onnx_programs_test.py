@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy
 import onnx
@@ -93,3 +94,69 @@ def test_a_cached_engine_of_a_model_is_the_same(tmp_path: Path) -> None:
     ]
     assert plans[0] == plans[1]
     assert len(list(tmp_path.glob("*.plan"))) == 1
+
+
+def reshape(extent: int | str = 12) -> bytes:
+    """x in the shape that the values of target say."""
+    helper = onnx.helper
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["x", "target"], ["y"]), helper.make_node("Neg", ["x"], ["z"])],
+        "reshape",
+        [
+            helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [extent]),
+            helper.make_tensor_value_info("target", onnx.TensorProto.INT64, [2]),
+        ],
+        [
+            helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["a", "b"]),
+            helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, [extent]),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 16)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def target(**values: Any) -> Input:
+    return Input(shape=(2,), dtype=torch.int64, name="target", **values)
+
+
+def test_values_that_decide_about_shapes() -> None:
+    wide = target(min_values=(1, 1), opt_values=(3, 4), max_values=(12, 12))
+    program = nacelle.compile(reshape(), [Input(shape=(12,)), wide], backend="reference", check=True)
+    x = torch.arange(12.0)
+    for shape in ([3, 4], [4, 3], [1, 12], [12, 1], [2, 6]):
+        y, z = program(x, torch.tensor(shape))
+        assert torch.equal(y, x.reshape(shape))
+        assert torch.equal(z, -x)
+
+
+def test_values_and_shapes_that_both_vary() -> None:
+    inputs = [
+        Input(min=[(2,), (12,)], opt=[(4,), (24,)], max=[(12,), (48,)], name="x"),
+        target(min_values=[(1, 1), (2, 6)], opt_values=[(2, 2), (4, 6)], max_values=[(6, 2), (8, 6)]),
+    ]
+    program = nacelle.compile(reshape("n"), inputs, backend="reference", check=True)
+    for extent, shape in ((4, [2, 2]), (12, [6, 2]), (48, [8, 6])):
+        x = torch.arange(float(extent))
+        y, z = program(x, torch.tensor(shape))
+        assert torch.equal(y, x.reshape(shape))
+        assert torch.equal(z, -x)
+
+
+def test_the_check_stays_within_the_stated_values() -> None:
+    one = target(min_values=(3, 4), opt_values=(3, 4), max_values=(12, 13))
+    inputs = [Input(shape=(12,), name="x"), one]
+    program = nacelle.compile(reshape(), inputs, backend="reference")
+    report = nacelle.check(program, reshape(), inputs)
+    assert {row.case for row in report.outputs} == {"profile 0, min", "profile 0, opt"}
+    (note,) = report.notes
+    assert note.startswith("left out: the original fails on profile 0, max (float32 [12], int64 [2])")
+    with pytest.raises(nacelle.InputError, match="fails on profile 0, opt"):
+        nacelle.check(program, reshape(), [Input(shape=(12,)), target(min_values=(1, 1), max_values=(5, 5))])
+
+
+def test_usual_values_that_do_not_fit_are_told() -> None:
+    with pytest.raises(nacelle.InputError, match=r'"target" \[2\]'):
+        nacelle.build_engine(
+            reshape(), [Input(shape=(12,)), target(min_values=(1, 1), max_values=(5, 5))], backend="reference"
+        )

@@ -164,11 +164,16 @@ class Session {
     return input.decides_shapes || std::ranges::find(input.shape.extents(), -1) != input.shape.extents().end();
   }
 
+  static std::string_view WhatToGive(const NetworkInput& input) {
+    return input.decides_shapes ? "its values decide about shapes, so give its least, usual and largest values"
+                                : "give its least, usual and largest shape";
+  }
+
   static void CheckFixed(const std::vector<NetworkInput>& inputs) {
     for (const NetworkInput& input : inputs) {
       if (!IsDynamic(input)) continue;
       throw InputError(Cat("The input ", Quote(input.name), " has the shape ", ToString(input.shape),
-                           " in the model and needs a range: give its least, usual and largest shape."));
+                           " in the model and needs a range: ", WhatToGive(input), "."));
     }
   }
 
@@ -186,7 +191,7 @@ class Session {
         SetRange(implementation, index, input, *range);
       } else if (IsDynamic(input)) {
         throw InputError(Cat("Profile ", index, " has no range for the input ", Quote(input.name), ", whose shape is ",
-                             ToString(input.shape), " in the model."));
+                             ToString(input.shape), " in the model: ", WhatToGive(input), "."));
       }
     }
     if (config_->Call<int32_t(const void*)>(Method::kBuilderConfig_addOptimizationProfile, profile) < 0) {

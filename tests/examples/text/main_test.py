@@ -74,11 +74,12 @@ def test_the_picture_shows_the_boxes(folder: Path, fresh: FreshRun) -> None:
 
 def test_a_picture_without_text_and_one_with_other_text(tmp_path: Path, folder: Path, first_run: Run) -> None:
     Image.new("L", (90, 70), 60).save(tmp_path / "gray.png")
-    ended = run(TEXT, "--image", "gray.png", "--output", "found/here", folder=tmp_path)
+    ended = run(TEXT, "--image", "gray.png", "--output", "found/here", "--cache", "kept", folder=tmp_path)
     assert ended.status == 0, ended.errors
     assert "No text found." in ended.output
     assert ended.number("Largest difference to onnxruntime") == 0
     assert {path.name for path in (tmp_path / "found/here").iterdir()} == {"text.ts", "gray_text.png"}
+    assert len(list((tmp_path / "kept/engines").glob("*.plan"))) == 2
     # The program has nothing of the picture, and nothing of the process that made it.
     assert (tmp_path / "found/here/text.ts").read_bytes() == (folder / "text.ts").read_bytes()
     other = Image.new("RGB", (1400, 200), "navy")
@@ -113,4 +114,4 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, arguments: list[str], stat
 def test_help_names_the_options(tmp_path: Path) -> None:
     ended = run(TEXT, "--help", folder=tmp_path)
     assert ended.status == 0
-    assert all(option in ended.output for option in ("--image", "--output", "--backend", "--models"))
+    assert all(option in ended.output for option in ("--image", "--output", "--backend", "--models", "--cache"))

@@ -59,6 +59,20 @@ def test_from_torchscript_and_checked(script: Path, tmp_path: Path) -> None:
     assert {one["passed"] for one in facts["outputs"]} == {True}
 
 
+def test_values_that_decide_about_shapes(tmp_path: Path) -> None:
+    class Repeat(torch.nn.Module):
+        def forward(self, x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+            return x.repeat([int(times[0]), 1])
+
+    torch.jit.script(Repeat()).save(str(tmp_path / "repeat.ts"))
+    inputs = ["-i", "x=float32[2,3]", "-i", "times=int64[1]=[1..8:4]"]
+    outcome = nacelle("compile", tmp_path / "repeat.ts", "-o", tmp_path / "out.ts", *inputs, *REFERENCE, "--check")
+    assert (outcome.code, outcome.err) == (0, "")
+    program = torch.jit.load(str(tmp_path / "out.ts"))
+    for times in (1, 4, 7):
+        assert program(torch.ones(2, 3), torch.tensor([times])).shape == (2 * times, 3)
+
+
 def test_from_an_exported_program(exported: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.ts"
     outcome = nacelle("compile", exported, "-o", out, *REFERENCE, "--check", "--name", "net", "--json")

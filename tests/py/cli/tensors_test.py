@@ -29,6 +29,23 @@ from torch_nacelle_cli.tensors import parse_described, parse_given, tensors_of
             "x=[1,8..128]+[8,8..512:64]",
             nacelle.Input(min=[(1, 8), (8, 8)], opt=[(1, 128), (8, 64)], max=[(1, 128), (8, 512)], name="x"),
         ),
+        (
+            "target=int64[2]=[1..12:3,-1..12]",
+            nacelle.Input(
+                shape=(2,),
+                dtype=torch.int64,
+                name="target",
+                min_values=(1, -1),
+                opt_values=(3, 12),
+                max_values=(12, 12),
+            ),
+        ),
+        (
+            "int32[]=[1..4:2]+[8]",
+            nacelle.Input(
+                shape=(), dtype=torch.int32, min_values=[(1,), (8,)], opt_values=[(2,), (8,)], max_values=[(4,), (8,)]
+            ),
+        ),
     ],
 )
 def test_what_an_engine_takes(text: str, wanted: nacelle.Input) -> None:
@@ -49,6 +66,12 @@ def test_what_an_engine_takes(text: str, wanted: nacelle.Input) -> None:
         ("float32[1,3]x", "x", "wanted the end, or +[…]"),
         ("float32[1,3]+", "", "wanted a shape in square brackets"),
         ("x=[1,3]+[1]", "[1,3]+[1]", "the same number of dimensions"),
+        ("x=int64[2]=", "", "wanted values in square brackets"),
+        ("x=int64[2]=3,4", "3", "wanted values in square brackets"),
+        ("x=int64[2]=[3,a]", "a", "wanted a whole number (3), a range"),
+        ("x=int64[2]=[4..1,1]", "4..1", "4, 1 and 1 must ascend"),
+        ("x=int64[2]=[1,3]+[1]", "int64[2]=[1,3]+[1]", "the same number"),
+        ("x=int64[2]=[1,3]y", "y", "or =[…] for values"),
     ],
 )
 def test_a_mistake_is_marked(text: str, marked: str, words: str) -> None:

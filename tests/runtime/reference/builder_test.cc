@@ -86,6 +86,63 @@ TEST(Builder, TakesTheCallersWordForThem) {
   ExpectHas(MessageOf<InputError>([&] { BuildReferencePlan(module, options); }), "no output has the name \"other\"");
 }
 
+constexpr const char* kReshape = R"(
+def forward(self, x, target):
+    return x.reshape([int(target[0]), int(target[1])]), x * 2
+)";
+
+BuildOptions ReshapeOptions(std::vector<std::vector<int64_t>> targets, std::vector<TensorSpec> inputs) {
+  BuildOptions options = Options(std::move(inputs));
+  for (std::vector<int64_t>& target : targets) options.values.push_back({{"target", std::move(target)}});
+  return options;
+}
+
+std::vector<TensorSpec> ReshapeInputs(DataType dtype) {
+  return {Fixed("x", DataType::kFLOAT, {12}), Fixed("target", dtype, {2})};
+}
+
+TEST(Builder, TriesTheValuesThatItIsGiven) {
+  for (const DataType dtype : {DataType::kINT32, DataType::kINT64}) {
+    const Plan plan = ReadPlan(BuildReferencePlan(
+        ModuleOf(kReshape), ReshapeOptions({{3, 4}, {1, 1}, {-1, 2}, {3, 1}, {12, 1}}, ReshapeInputs(dtype))));
+    EXPECT_EQ(plan.outputs[0].shape, std::vector<int64_t>({-1, -1}));
+    EXPECT_TRUE(plan.outputs[0].data_dependent);
+    EXPECT_EQ(plan.outputs[1].shape, std::vector<int64_t>({12}));
+    EXPECT_FALSE(plan.outputs[1].data_dependent);
+  }
+}
+
+TEST(Builder, WhatGivenValuesDoNotShowTheCallerMaySay) {
+  BuildOptions options = ReshapeOptions({{3, 4}}, ReshapeInputs(DataType::kINT64));
+  EXPECT_EQ(ReadPlan(BuildReferencePlan(ModuleOf(kReshape), options)).outputs[0].shape, std::vector<int64_t>({3, 4}));
+  options.data_dependent = {"output_0"};
+  EXPECT_EQ(ReadPlan(BuildReferencePlan(ModuleOf(kReshape), options)).outputs[0].shape, std::vector<int64_t>({-1, -1}));
+}
+
+TEST(Builder, TheUsualValuesHaveToRun) {
+  const BuildOptions options = ReshapeOptions({{1, 1}, {3, 4}}, ReshapeInputs(DataType::kINT64));
+  const std::string message = MessageOf<InputError>([&] { BuildReferencePlan(ModuleOf(kReshape), options); });
+  ExpectHas(message, "cannot be run at the shapes given");
+  ExpectHas(message, "\"target\" [2]");
+}
+
+TEST(Builder, ValuesNeedNotGoWithAllShapesOfAProfile) {
+  const std::vector<TensorSpec> inputs = {Dynamic("x", DataType::kFLOAT, {{{4}, {12}, {20}}}),
+                                          Fixed("target", DataType::kINT64, {2})};
+  const Plan plan = ReadPlan(BuildReferencePlan(ModuleOf(kReshape), ReshapeOptions({{3, 4}, {4, 5}, {6, 6}}, inputs)));
+  EXPECT_EQ(plan.outputs[0].shape, std::vector<int64_t>({-1, -1}));
+  EXPECT_TRUE(plan.outputs[0].data_dependent);
+}
+
+TEST(Builder, RefusesValuesOfAnotherNumberOrDtype) {
+  const auto refusal = [](const std::vector<int64_t>& target, DataType dtype) {
+    return MessageOf<InputError>(
+        [&] { BuildReferencePlan(ModuleOf(kReshape), ReshapeOptions({target}, ReshapeInputs(dtype))); });
+  };
+  ExpectHas(refusal({3, 4, 1}, DataType::kINT64), "\"target\" has 3 values to try; its shape is [2]");
+  ExpectHas(refusal({3, 4}, DataType::kFLOAT), "values are for int32 and int64");
+}
+
 TEST(Builder, TriesIndicesThatAreThere) {
   const Plan plan = Built("def forward(self, i):\n    return torch.arange(1).index_select(0, i)\n",
                           {Dynamic("i", DataType::kINT64, {{{1}, {2}, {3}}})});

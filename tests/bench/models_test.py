@@ -1,0 +1,34 @@
+"""That the table of networks has what it says; no figure is checked, and no network that needs torchvision."""
+
+from pathlib import Path
+
+from bench import models
+from bench.networks import NETWORKS
+
+HERE = [name for name in NETWORKS if name.startswith(("MTCNN", "silero"))]
+
+
+def test_every_network_takes_what_it_is_said_to_take() -> None:
+    for name, network in NETWORKS.items():
+        values = network.values(network.batch)
+        assert len(values) == len(network.inputs), name
+        for value, one in zip(values, network.inputs, strict=True):
+            assert value.dtype == one.dtype, name
+            low, high = (one.profiles[0].min, one.profiles[0].max) if one.dynamic else (one.shape, one.shape)
+            assert all(a <= b <= c for a, b, c in zip(low, value.shape, high, strict=True)), name
+
+
+def test_a_row_for_each_network(tmp_path: Path) -> None:
+    table = tmp_path / "table.md"
+    arguments = ["--backend", "reference", "--no-compile", "--precisions", "fp32", "--output", str(table)]
+    assert models.main([*arguments, "--networks", *HERE]) == 0
+    assert len(HERE) == 4
+    head, line, *rows = [row.strip("| \n").split(" | ") for row in table.read_text().splitlines()]
+    assert (head, set(line)) == (list(models.COLUMNS), {"---"})
+    assert [row[0] for row in rows] == HERE
+    for row in rows:
+        cells = dict(zip(head, row, strict=True))
+        assert float(cells["error"]) < 1e-3 and float(cells["fresh process"]) < 1e-3
+        assert cells["torch.compile ms"] == "-"
+        # What comes as an ONNX file has no module to measure.
+        assert (cells["eager ms"] == "-") == cells["network"].startswith("silero")
