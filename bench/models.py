@@ -25,7 +25,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 import torch_nacelle as nacelle
-from bench.networks import NETWORKS, Network
+from bench.networks import NETWORKS
 from examples.common.fresh_process import run_in_fresh_process
 from examples.common.onnxruntime_model import OnnxRuntimeModel
 
@@ -67,12 +67,13 @@ class Row:
         ]
 
 
-def options_for(precision: str, backend: str) -> dict[str, object]:
+def options_for(precision: str, asked: argparse.Namespace) -> dict[str, object]:
     """The build options of a precision."""
-    if backend == "reference":
+    if asked.backend == "reference":
         return {}
     # Tactic sources: none but TensorRT's own kernels, so that cuBLAS and cuDNN of its release need not be there.
-    return {"tf32": precision == "tf32", "fp16": precision == "fp16", "tactic_sources": []}
+    options: dict[str, object] = {"tf32": precision == "tf32", "fp16": precision == "fp16", "tactic_sources": []}
+    return options if asked.avg_timing is None else options | {"avg_timing_iterations": asked.avg_timing}
 
 
 def relative_error(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> float:
@@ -115,15 +116,17 @@ def set_tf32(allowed: bool) -> None:
     torch.backends.cudnn.allow_tf32 = allowed
 
 
-def measure(name: str, network: Network, precision: str, backend: str, folder: Path, with_compile: bool) -> Row:
-    """Builds, checks and measures one engine."""
+def measure(name: str, precision: str, asked: argparse.Namespace, folder: Path) -> Row:
+    """Builds, checks and measures one engine, as the command line asks."""
+    network = NETWORKS[name]
+    backend = asked.backend
     torch.manual_seed(0)
     device = "cpu" if backend == "reference" else "cuda"
     made = network.make()
     model = made.to(device) if isinstance(made, nn.Module) else made
     set_tf32(False)
     start = time.perf_counter()
-    options: Any = {"backend": backend, **options_for(precision, backend)}
+    options: Any = {"backend": backend, **options_for(precision, asked)}
     program = nacelle.compile(model, network.inputs, **options)
     build_seconds = time.perf_counter() - start
     if backend == "tensorrt" and any(one.dtype == torch.int64 for one in network.inputs):
@@ -146,7 +149,7 @@ def measure(name: str, network: Network, precision: str, backend: str, folder: P
         if isinstance(model, nn.Module):
             eager, eager_values = _as_precision(model, values, precision)
             eager_ms = median_ms(lambda: eager(*eager_values), device)
-            if with_compile:
+            if not asked.no_compile:
                 compiled = torch.compile(eager)
                 compiled_ms = median_ms(lambda: compiled(*eager_values), device)
                 torch._dynamo.reset()
@@ -170,6 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backend", default="tensorrt", choices=("tensorrt", "tensorrt_rtx", "reference"))
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS), metavar="NAME")
     parser.add_argument("--precisions", nargs="+", choices=list(THRESHOLDS), default=list(THRESHOLDS))
+    parser.add_argument("--avg-timing", type=int, help="measurements of each kernel; see avg_timing_iterations")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--output", type=Path, help="also write the table, as Markdown")
     options = parser.parse_args(arguments)
@@ -180,9 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{name} {precision} …", file=sys.stderr, flush=True)
             try:
                 with tempfile.TemporaryDirectory() as folder:
-                    rows.append(
-                        measure(name, NETWORKS[name], precision, options.backend, Path(folder), not options.no_compile)
-                    )
+                    rows.append(measure(name, precision, options, Path(folder)))
             except nacelle.Error as error:
                 failed.append(f"{name} {precision}: {type(error).__name__}: {error}")
                 print(failed[-1], file=sys.stderr, flush=True)

@@ -43,6 +43,7 @@ bool Set(BuildOptions& options, const std::string& name, const py::handle& value
   if (name == "workspace") return into(options.workspace);
   if (name == "tactic_sources") return into(options.tactic_sources);
   if (name == "optimization_level") return into(options.optimization_level);
+  if (name == "avg_timing_iterations") return into(options.avg_timing_iterations);
   if (name == "hardware_compatibility") return into(options.hardware_compatibility);
   if (name == "version_compatible") return into(options.version_compatible);
   if (name == "exclude_lean_runtime") return into(options.exclude_lean_runtime);

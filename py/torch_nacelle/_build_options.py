@@ -30,6 +30,8 @@ class BuildOptions(TypedDict, total=False):
             cudnn: TensorRT to 10.
         optimization_level: 0 builds fastest, 5 looks for the fastest engine; TensorRT's own default is 3. 8.6 and
             later.
+        avg_timing_iterations: How often each kernel is measured, and the mean taken, to choose the fastest: 1 builds
+            fastest; TensorRT's own default is 8 in 8.5.
         hardware_compatibility: ``"ampere_plus"``: the engine runs on every GPU of compute capability 8.0 or newer (8.6
             and later); ``"same_compute_capability"``: on every GPU of this compute capability (10.9 and later).
         version_compatible: Whether newer releases of the same major one can run the engine. 8.6 and later.
@@ -56,6 +58,7 @@ class BuildOptions(TypedDict, total=False):
     workspace: int
     tactic_sources: Sequence[TacticSource]
     optimization_level: int
+    avg_timing_iterations: int
     hardware_compatibility: HardwareCompatibility
     version_compatible: bool
     exclude_lean_runtime: bool
@@ -167,6 +170,7 @@ _WRONG: dict[str, Callable[[object], str]] = {
     "workspace": _number(1),
     "tactic_sources": _several_of("cublas", "cublas_lt", "cudnn", "edge_mask_convolutions", "jit_convolutions"),
     "optimization_level": _number(0, 5),
+    "avg_timing_iterations": _number(1),
     "hardware_compatibility": _one_of("none", "ampere_plus", "same_compute_capability"),
     "version_compatible": _truth,
     "exclude_lean_runtime": _truth,

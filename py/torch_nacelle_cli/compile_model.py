@@ -66,6 +66,7 @@ def compile(
         str | None, _flag("Where kernels may come from, with commas between: cublas, cublas_lt, cudnn …; or none.")
     ] = None,
     optimization_level: Annotated[int | None, _flag("0 builds fastest, 5 looks for the fastest engine.")] = None,
+    avg_timing_iterations: Annotated[int | None, _flag("Measurements of each kernel; 1 builds fastest.")] = None,
     hardware_compatibility: Annotated[
         str | None, _flag("GPUs that the engine runs on: none, ampere_plus, same_compute_capability.")
     ] = None,
@@ -113,6 +114,7 @@ def compile(
         "workspace": _size("--workspace", workspace),
         "tactic_sources": _listed(tactic_sources),
         "optimization_level": optimization_level,
+        "avg_timing_iterations": avg_timing_iterations,
         "hardware_compatibility": hardware_compatibility,
         "version_compatible": version_compatible,
         "exclude_lean_runtime": exclude_lean_runtime,

@@ -141,6 +141,8 @@ def test_the_configuration(made: tuple[Any, Any, Any]) -> None:
     expect(OTHER, "BuilderConfig::setProfilingVerbosity")
     config.builder_optimization_level = 3
     expect(OTHER, "BuilderConfig::setBuilderOptimizationLevel")
+    config.avg_timing_iterations = 2
+    expect(OTHER, "BuilderConfig::setAvgTimingIterations")
     config.hardware_compatibility_level = trt.HardwareCompatibilityLevel.NONE
     expect(OTHER, "BuilderConfig::setHardwareCompatibilityLevel")
     config.max_aux_streams = 1

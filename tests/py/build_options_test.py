@@ -135,6 +135,7 @@ def test_int64_inputs_of_old_releases_are_told(builder: Builder, caplog: pytest.
         ({"workspace": 0}, ["workspace must be a number of 1 or more, found 0"]),
         ({"workspace": True}, ["workspace must be a number"]),
         ({"optimization_level": 6}, ["optimization_level must be a number from 0 to 5, found 6"]),
+        ({"avg_timing_iterations": 0}, ["avg_timing_iterations must be a number"]),
         ({"tactic_sources": ["cuda"]}, ["tactic_sources must be a list of some of 'cublas'", "found ['cuda']"]),
         ({"tactic_sources": "cublas"}, ["tactic_sources must be a list"]),
         ({"hardware_compatibility": "all"}, ["one of 'none', 'ampere_plus', 'same_compute_capability'"]),

@@ -139,6 +139,7 @@ def test_options_that_it_has() -> None:
         "tf32": False,
         "workspace": 1 << 30,
         "optimization_level": 1,
+        "avg_timing_iterations": 2,
         "max_aux_streams": 0,
         "profiling_verbosity": "detailed",
         "hardware_compatibility": "ampere_plus",

@@ -113,6 +113,9 @@ class Session {
     if (asked.optimization_level) {
       config_->Call<void(int32_t)>(Method::kBuilderConfig_setBuilderOptimizationLevel, *asked.optimization_level);
     }
+    if (asked.avg_timing_iterations) {
+      config_->Call<void(int32_t)>(Method::kBuilderConfig_setAvgTimingIterations, *asked.avg_timing_iterations);
+    }
     if (asked.max_aux_streams) {
       config_->Call<void(int32_t)>(Method::kBuilderConfig_setMaxAuxStreams, *asked.max_aux_streams);
     }

@@ -154,6 +154,10 @@ void CheckNumbers(const BuildOptions& options, const Checker& check) {
       throw InputError(Cat("The option optimization_level is ", *options.optimization_level, "; it may be 0 to 5."));
     }
   }
+  if (options.avg_timing_iterations && *options.avg_timing_iterations < 1) {
+    throw InputError(
+        Cat("The option avg_timing_iterations is ", *options.avg_timing_iterations, "; it may be 1 or more."));
+  }
   if (options.max_aux_streams) {
     check.Need("max_aux_streams", Method::kBuilderConfig_setMaxAuxStreams);
     if (*options.max_aux_streams < 0) {

@@ -24,6 +24,7 @@ struct BuildOptions {
       tactic_sources;                                 // cublas, cublas_lt, cudnn (to 10.x), edge_mask_convolutions,
                                                       // jit_convolutions; an empty list allows none
   std::optional<int32_t> optimization_level;          // 0 to 5 (8.6 and later)
+  std::optional<int32_t> avg_timing_iterations;       // measurements of each kernel, 1 or more
   std::optional<std::string> hardware_compatibility;  // none, ampere_plus (8.6), same_compute_capability (10.9)
   std::optional<bool> version_compatible;             // the plan runs with later releases of its major one (8.6)
   std::optional<bool> exclude_lean_runtime;           // a version-compatible plan without its runtime inside (8.6)

@@ -103,6 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
         Missing{"weight_stripped", k8_6, With(&BuildOptions::weight_stripped, true), "TensorRT 10.0.0.6 and later"},
         Missing{"optimization_level", k8_5, With(&BuildOptions::optimization_level, 3), "TensorRT 8.6.0.12 and later"},
         Missing{"optimization_level", k10, With(&BuildOptions::optimization_level, 6), "it may be 0 to 5"},
+        Missing{"avg_timing_iterations", k8_5, With(&BuildOptions::avg_timing_iterations, 0), "it may be 1 or more"},
         Missing{"max_aux_streams", k8_5, With(&BuildOptions::max_aux_streams, 1), "TensorRT 8.6.0.12 and later"},
         Missing{"max_aux_streams", k10, With(&BuildOptions::max_aux_streams, -1), "it may be 0 or more"},
         Missing{"workspace", k10, With(&BuildOptions::workspace, 0), "a number of bytes, above 0"},
