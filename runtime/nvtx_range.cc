@@ -8,8 +8,6 @@ using torch::profiler::impl::cudaStubs;
 
 bool NvtxRange::Available() { return cudaStubs()->enabled(); }
 
-NvtxRange::NvtxRange(const char* name) { Next(name); }
-
 void NvtxRange::Next(const char* name) {
   if (open_) cudaStubs()->rangePop();
   open_ = name != nullptr;

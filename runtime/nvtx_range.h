@@ -11,9 +11,13 @@ class NvtxRange {
   // Whether this process can mark ranges.
   static bool Available();
 
-  // Opens a range called `name`; null: none. Only where Available().
-  explicit NvtxRange(const char* name);
-  ~NvtxRange() { Next(nullptr); }
+  // Opens a range called `name`, only where Available(); null: none, which costs nothing.
+  explicit NvtxRange(const char* name) {
+    if (name != nullptr) Next(name);
+  }
+  ~NvtxRange() {
+    if (open_) Next(nullptr);
+  }
   NvtxRange(const NvtxRange&) = delete;
   NvtxRange& operator=(const NvtxRange&) = delete;
 
