@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except nacelle.Error as error:
                 failed.append(f"{name} {precision}: {type(error).__name__}: {error}")
                 print(failed[-1], file=sys.stderr, flush=True)
-            _write(rows, options.output)
+            _write(rows, failed, options.output)
     table = Table(*COLUMNS)
     for row in rows:
         table.add_row(*row.cells())
@@ -196,11 +196,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _write(rows: Sequence[Row], path: Path | None) -> None:
+def _write(rows: Sequence[Row], failed: Sequence[str], path: Path | None) -> None:
     if path is None:
         return
     lines = [COLUMNS, tuple("---" for _ in COLUMNS), *(tuple(row.cells()) for row in rows)]
-    path.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines), encoding="utf-8")
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    notes = "".join(f"\n- {failure}\n" for failure in failed)
+    path.write_text(table + notes, encoding="utf-8")
 
 
 if __name__ == "__main__":

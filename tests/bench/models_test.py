@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+import torch_nacelle as nacelle
 from bench import models
 from bench.networks import NETWORKS
 
@@ -32,3 +35,14 @@ def test_a_row_for_each_network(tmp_path: Path) -> None:
         assert cells["torch.compile ms"] == "-"
         # What comes as an ONNX file has no module to measure.
         assert (cells["eager ms"] == "-") == cells["network"].startswith("silero")
+
+
+def test_what_failed_is_written_beside_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str, *_: object) -> None:
+        raise nacelle.ExecutionError(f"{name} was not built")
+
+    monkeypatch.setattr(models, "measure", fail)
+    table = tmp_path / "table.md"
+    arguments = ["--backend", "reference", "--precisions", "fp32", "--output", str(table)]
+    assert models.main([*arguments, "--networks", HERE[0]]) == 1
+    assert f"\n- {HERE[0]} fp32: ExecutionError: {HERE[0]} was not built" in table.read_text()
