@@ -194,10 +194,11 @@ torch::jit::Module Embedded(const std::string& plan, bool pack_outputs = false) 
   runtime::EmbedOptions options;
   options.name = "bench";
   torch::jit::Module module = runtime::EmbedEngine(plan, options);
-  const auto engine = runtime::FindEngines(module).at(0).engine();
-  runtime::Settings settings = engine->settings();
-  settings.pack_outputs = pack_outputs;
-  engine->Configure(settings);
+  if (pack_outputs) {
+    runtime::Settings settings;
+    settings.pack_outputs = true;
+    runtime::FindEngines(module).at(0).engine()->Configure(settings);
+  }
   return module;
 }
 

@@ -4,7 +4,7 @@ Loads a program with a large plan, and a module that holds the same strings with
 and compares the peaks. Unless --plan gives a real one, the plan has the header of a TensorRT plan and nothing behind it
 that a library would read, so what is measured is the way of its bytes through torch and the runtime. With a real plan,
 on a GPU, what TensorRT takes while it reads the plan comes on top; --first names a small plan of the same release that
-each process loads and calls before, so that CUDA and the library are there already.
+each process loads before, so that CUDA and the library are there already.
 """
 
 import os
@@ -78,14 +78,15 @@ def made_up(plan: bytes) -> torch.jit.ScriptModule:
 
 
 def measure(
-    folder: Path, plan: bytes, abi_version: int, program: torch.jit.ScriptModule, first: Path | None = None
+    folder: Path, program: torch.jit.ScriptModule, abi_version: int, first: Path | None = None
 ) -> tuple[float, float]:
-    """The rises of the peak for torch's own reading and for the program, which holds `plan`, in MiB."""
+    """The rises of the peak for torch's own reading and for a program of one engine, in MiB."""
     copy = nacelle.read(program)
+    size = copy.engines[0].plan_size
     copy.convert(abi_version, drop=["target_platform"])
     copy.save(folder / "program.ts")
     # The record's one large field is what counts: raw bytes, or base64 that is a third longer.
-    length = len(plan) if abi_version == 3 else (len(plan) + 2) // 3 * 4
+    length = size if abi_version == 3 else (size + 2) // 3 * 4
     torch.jit.script(Strings(["x" * length])).save(str(folder / "strings.ts"))
     return peak_of_load(folder / "strings.ts", first), peak_of_load(folder / "program.ts", first)
 
@@ -105,7 +106,7 @@ def main(
             before = Path(folder) / "first.ts"
             nacelle.embed(first.read_bytes(), name="first").save(str(before))
         for abi_version in (3, 9):
-            own, rise = measure(Path(folder), content, abi_version, program, before)
+            own, rise = measure(Path(folder), program, abi_version, before)
             above = (rise - own) / (len(content) / MIB)
             table.add_row(f"version {abi_version}", f"{own:.0f}", f"{rise:.0f}", f"{above:.2f}")
     Console().print(table)

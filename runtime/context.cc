@@ -54,7 +54,6 @@ Context::Context(const LoadedEngine& engine, const tensorrt::CudaEngine& plan, i
       stream_(engine.device(),
               shared_scratch_ ? std::optional(SharedScratch::SideStream(engine.device())) : std::nullopt),
       nvtx_(engine.settings().nvtx),
-      observed_(nvtx_),
       pack_outputs_(engine.settings().pack_outputs) {
   for (const TensorInfo& info : engine.inputs()) {
     inputs_.push_back({info.name.c_str(), {}, nullptr, {}});
@@ -125,9 +124,7 @@ c10::List<at::Tensor> Context::RunRecorded(Inputs inputs, const CallerStream& ca
   }
   layer_times_.target = &recorder;
   recorder_ = &recorder;
-  observed_ = true;
   c10::List<at::Tensor> outputs = Run(inputs, caller, false);
-  observed_ = nvtx_;
   recorder_ = nullptr;
   layer_times_.target = nullptr;
   return outputs;

@@ -87,7 +87,7 @@ class Context {
 
   void ChooseProfile(int profile);
   void BeginPhase(const char* name) {
-    if (observed_) [[unlikely]]
+    if (recorder_ != nullptr || nvtx_) [[unlikely]]
       TellPhase(name);
   }
   void TellPhase(const char* name);
@@ -124,7 +124,6 @@ class Context {
   ContextStream stream_;
   const tensorrt::MessageScope* messages_ = nullptr;  // of the call that is under way
   const bool nvtx_;
-  bool observed_;                     // whether phases are told to anyone
   CallRecorder* recorder_ = nullptr;  // of the call that is under way, where it is profiled
   NvtxRange* phase_ = nullptr;        // of the same, where it is marked
   std::vector<Input> inputs_;

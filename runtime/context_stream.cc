@@ -80,7 +80,8 @@ void ContextStream::WaitForLast(const c10::Stream& next) {
 
 bool ContextStream::Finished() const {
   if (!last_) return true;
-  // Another thread may be capturing a graph, which the question would end otherwise.
+  // While a graph is captured on another stream the driver may refuse the question
+  // (CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED was seen), unless the thread says that it knows what it asks.
   const device::RelaxedCapture relaxed;
   return MayGoAway(*last_) ? done_.Done() : device::StreamDone(last_->native_handle());
 }

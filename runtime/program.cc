@@ -111,14 +111,10 @@ c10::intrusive_ptr<Engine> Moved(const Engine& engine, c10::Device device) {
 
 c10::intrusive_ptr<Engine> EngineSite::engine() const { return object.toCustomClass<Engine>(); }
 
-std::vector<EngineSite> FindEngines(const torch::jit::Module& module) {
+std::vector<EngineSite> FindEngines(const torch::jit::Module& module, const std::optional<std::string>& path) {
   Finder finder;
   finder.Visit(module._ivalue(), "");
-  return std::move(finder.sites);
-}
-
-std::vector<EngineSite> FindEngines(const torch::jit::Module& module, const std::optional<std::string>& path) {
-  std::vector<EngineSite> sites = FindEngines(module);
+  std::vector<EngineSite> sites = std::move(finder.sites);
   if (!path) return sites;
   std::vector<std::string> known;
   for (const EngineSite& site : sites) known.push_back(site.path);

@@ -25,13 +25,11 @@ struct NACELLE_API EngineSite {
   c10::intrusive_ptr<Engine> engine() const;
 };
 
-// All engines of `module`, in the order of its attributes, each site once. Looks into submodules, lists, tuples,
-// dicts, Optionals and the constants of graphs. The module must not be changed meanwhile.
-NACELLE_API std::vector<EngineSite> FindEngines(const torch::jit::Module& module);
-
-// The one at `path`; none: all of them. Throws InputError that lists the paths where there is no such engine.
+// All engines of `module`, in the order of its attributes, each site once; with a `path`, the one there. Looks into
+// submodules, lists, tuples, dicts, Optionals and the constants of graphs. The module must not be changed meanwhile.
+// Throws InputError that lists the paths where there is no engine at `path`.
 NACELLE_API std::vector<EngineSite> FindEngines(const torch::jit::Module& module,
-                                                const std::optional<std::string>& path);
+                                                const std::optional<std::string>& path = std::nullopt);
 
 // Puts what `replacement` returns in the place of each engine, in the module itself; an object that several sites
 // share is replaced once, for all of them. Nothing is changed where `replacement` throws. Must not run at the same

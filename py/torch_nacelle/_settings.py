@@ -44,8 +44,8 @@ def configure(
 ) -> torch.jit.ScriptModule:
     """Changes settings of a program's engines; those that are not named stay as they are.
 
-    Engines that were set up are set up again. Not while the program is called, and CUDA graphs that were captured with
-    it must not be replayed any more.
+    Engines that were set up are set up again, on the device where they are. Not while the program is called, and CUDA
+    graphs that were captured with it must not be replayed any more.
 
     Args:
         program: A loaded program.
