@@ -18,19 +18,8 @@ namespace {
 
 using Strategy = tensorrt::ExecutionContextAllocationStrategy;
 
-// What TensorRT asks of the addresses it is given; torch's own allocations have it, slices of them may not.
-constexpr uintptr_t kAlignment = 256;
-
 // Of how many shapes a context remembers what follows from them.
 constexpr size_t kKnownShapes = 8;
-
-// The address of a tensor without elements: TensorRT takes null for "not set", and reads nothing from it.
-alignas(kAlignment) char no_elements[kAlignment];
-
-void* AddressOf(const at::Tensor& tensor) {
-  void* const address = tensor.numel() == 0 ? nullptr : const_cast<void*>(tensor.const_data_ptr());
-  return address == nullptr ? no_elements : address;
-}
 
 // What memory holds is not what the tensor means: strides, or a sign or a zero that torch applies lazily.
 bool NeedsCopy(const at::Tensor& tensor) {
@@ -54,15 +43,10 @@ Context::Context(const LoadedEngine& engine, const tensorrt::CudaEngine& plan, i
       stream_(engine.device(),
               shared_scratch_ ? std::optional(SharedScratch::SideStream(engine.device())) : std::nullopt),
       nvtx_(engine.settings().nvtx),
-      pack_outputs_(engine.settings().pack_outputs) {
+      outputs_(engine) {
   for (const TensorInfo& info : engine.inputs()) {
     inputs_.push_back({info.name.c_str(), {}, nullptr, {}});
     host_inputs_ |= info.on_host;
-  }
-  for (const TensorInfo& info : engine.outputs()) {
-    const c10::Device where = info.on_host ? c10::Device(at::kCPU) : engine.device();
-    outputs_.push_back({info.name.c_str(), EmptyTensors(info.dtype, where), {}, 0, nullptr, nullptr});
-    host_outputs_ |= info.on_host;
   }
   if (profile != context_.OptimizationProfile()) ChooseProfile(profile);
 }
@@ -88,7 +72,7 @@ c10::List<at::Tensor> Context::Run(Inputs inputs, const CallerStream& caller, bo
   NvtxRange phase(nullptr);
   phase_ = &phase;
   c10::List<at::Tensor> outputs;
-  outputs.reserve(outputs_.size());
+  outputs.reserve(outputs_.all().size());
   Tensors kept;  // copies of inputs, until the work is enqueued
   // All memory is asked for before a side stream waits for the caller's: what torch gives again was then used by
   // nothing that the side stream does not wait for.
@@ -97,22 +81,21 @@ c10::List<at::Tensor> Context::Run(Inputs inputs, const CallerStream& caller, bo
   BeginPhase("shapes");
   SetShapes(inputs);
   BeginPhase("outputs");
-  const Addresses output_addresses = MakeOutputs(inputs, outputs);
+  const Addresses output_addresses = outputs_.Make(inputs, outputs);
   BeginPhase("stream");
   if (on_cpu_) {
     Bind(input_addresses, output_addresses);
     Enqueue(nullptr, false);
   } else {
     const ContextStream::Section section(stream_, caller, capturing);
-    if (memory_outputs_) {
-      for (Output& output : outputs_) {
-        if (output.memory != nullptr && section.on_side()) output.memory->Reset(section.stream());
-      }
-    }
+    if (outputs_.sized_by_values() && section.on_side()) outputs_.WriteOn(section.stream());
     Bind(input_addresses, output_addresses);
     Enqueue(&section, capturing);
   }
-  if (memory_outputs_) TakeOutputs(caller, outputs);
+  if (outputs_.sized_by_values()) {
+    const Output* const missing = outputs_.Take(on_cpu_ ? std::nullopt : std::optional(caller.stream()), outputs);
+    if (missing != nullptr) Fail(Cat("no usable shape came for output ", Quote(missing->info.name)));
+  }
   messages_ = nullptr;
   return outputs;
 }
@@ -142,7 +125,7 @@ bool Context::HasShapesOf(Inputs inputs) const {
   return shapes_set_;
 }
 
-Context::Addresses Context::PrepareInputs(Inputs inputs, Tensors& kept) {
+Addresses Context::PrepareInputs(Inputs inputs, Tensors& kept) {
   Addresses addresses;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const at::Tensor* tensor = inputs[i];
@@ -168,7 +151,7 @@ const void* Context::ReadOnHost(Input& input, const at::Tensor& tensor) {
     if (size != 0) std::memcpy(input.on_host.data(), values.const_data_ptr(), size);
     shapes_set_ = false;
   }
-  const void* const address = size == 0 ? static_cast<const void*>(no_elements) : input.on_host.data();
+  const void* const address = size == 0 ? NoElements() : input.on_host.data();
   if (address != input.address) {
     // Before shapes are asked for, not only before the engine runs.
     if (!context_.SetInputTensorAddress(input.name, address)) {
@@ -193,7 +176,7 @@ void Context::SetShapes(Inputs inputs) {
   }
   if (!changed) return;
   if (!RecallShapes()) ReadShapes();
-  if (pack_outputs_) LayOutBlock();
+  outputs_.SizesChanged();
   shapes_set_ = true;
 }
 
@@ -203,16 +186,16 @@ bool Context::RecallShapes() {
   };
   const auto known = std::ranges::find_if(known_shapes_, same);
   if (known == known_shapes_.end()) return false;
-  for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i].sizes = known->outputs[i];
+  for (size_t i = 0; i < known->outputs.size(); ++i) outputs_.all()[i].sizes = known->outputs[i];
   return true;
 }
 
 void Context::ReadShapes() {
-  for (size_t i = 0; i < outputs_.size(); ++i) ReadShape(i);
-  if (host_inputs_ || memory_outputs_) return;  // shapes follow from values too
+  for (Output& output : outputs_.all()) ReadShape(output);
+  if (host_inputs_ || outputs_.sized_by_values()) return;  // shapes follow from values too
   KnownShapes known;
   for (const Input& input : inputs_) known.inputs.push_back(input.sizes);
-  for (const Output& output : outputs_) known.outputs.push_back(output.sizes);
+  for (const Output& output : outputs_.all()) known.outputs.push_back(output.sizes);
   if (known_shapes_.size() < kKnownShapes) {
     known_shapes_.push_back(std::move(known));
   } else {
@@ -220,65 +203,18 @@ void Context::ReadShapes() {
   }
 }
 
-void Context::ReadShape(size_t index) {
-  Output& output = outputs_[index];
-  const tensorrt::Dims dims = context_.TensorShape(output.name);
-  if (!dims.valid()) Fail(Cat("the shape of output ", Quote(output.name), " cannot be told"));
+void Context::ReadShape(Output& output) {
+  const char* const name = output.info.name.c_str();
+  const tensorrt::Dims dims = context_.TensorShape(name);
+  if (!dims.valid()) Fail(Cat("the shape of output ", Quote(name), " cannot be told"));
   const std::span<const int64_t> extents = dims.extents();
   output.sizes.assign(extents.begin(), extents.end());
   const bool depends_on_values = std::ranges::any_of(extents, [](int64_t extent) { return extent < 0; });
   if (!depends_on_values || output.memory != nullptr) return;
-  output.memory = std::make_unique<TorchMemory>(
-      engine_.library().table(), at::TensorOptions().dtype(engine_.outputs()[index].dtype).device(engine_.device()));
-  memory_outputs_ = true;
-  if (!context_.SetOutputAllocator(output.name, &output.memory->allocator())) {
-    Fail(Cat("the allocator of output ", Quote(output.name), ", whose shape depends on values, was refused"));
+  outputs_.SizeByValues(output);
+  if (!context_.SetOutputAllocator(name, &output.memory->allocator())) {
+    Fail(Cat("the allocator of output ", Quote(name), ", whose shape depends on values, was refused"));
   }
-}
-
-// Whether an output is memory on the engine's device that is asked for before the call.
-bool Context::InBlock(size_t output) const {
-  const TensorInfo& info = engine_.outputs()[output];
-  return outputs_[output].memory == nullptr && !info.aliased_input && !info.on_host;
-}
-
-void Context::LayOutBlock() {
-  block_size_ = 0;
-  size_t count = 0;
-  for (size_t i = 0; i < outputs_.size(); ++i) {
-    if (!InBlock(i)) continue;
-    ++count;
-    outputs_[i].offset = block_size_;
-    block_size_ += (outputs_[i].tensors.Bytes(outputs_[i].sizes) + kAlignment - 1) / kAlignment * kAlignment;
-  }
-  if (count < 2) block_size_ = 0;  // nothing is saved
-}
-
-Context::Addresses Context::MakeOutputs(Inputs inputs, c10::List<at::Tensor>& outputs) {
-  Addresses addresses;
-  c10::Storage block;
-  for (size_t i = 0; i < outputs_.size(); ++i) {
-    Output& output = outputs_[i];
-    if (output.memory != nullptr) {
-      output.memory->Reset(std::nullopt);
-      addresses.push_back(nullptr);
-      outputs.push_back(at::Tensor());
-      continue;
-    }
-    const std::optional<size_t> alias = engine_.outputs()[i].aliased_input;
-    at::Tensor tensor;
-    if (alias) {
-      tensor = *inputs[*alias];
-    } else if (block_size_ != 0 && InBlock(i)) {
-      if (!block) block = output.tensors.MakeBlock(block_size_);
-      tensor = output.tensors.MakeIn(block, output.offset, output.sizes);
-    } else {
-      tensor = output.tensors.Make(output.sizes);
-    }
-    addresses.push_back(AddressOf(tensor));
-    outputs.push_back(std::move(tensor));
-  }
-  return addresses;
 }
 
 void Context::Bind(const Addresses& inputs, const Addresses& outputs) {
@@ -292,10 +228,10 @@ void Context::Bind(const Addresses& inputs, const Addresses& outputs) {
     input.address = inputs[i];
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
-    Output& output = outputs_[i];
+    Output& output = outputs_.all()[i];
     if (outputs[i] == output.address || output.memory != nullptr) continue;
-    if (!context_.SetTensorAddress(output.name, outputs[i])) {
-      Fail(Cat("the address of output ", Quote(output.name), " was refused"));
+    if (!context_.SetTensorAddress(output.info.name.c_str(), outputs[i])) {
+      Fail(Cat("the address of output ", Quote(output.info.name), " was refused"));
     }
     output.address = outputs[i];
   }
@@ -310,7 +246,7 @@ void Context::Enqueue(const ContextStream::Section* section, bool capturing) {
                    : "it failed while it ran");
   }
   BeginPhase("results");
-  if (host_outputs_ && !on_cpu_) section->stream().synchronize();
+  if (outputs_.on_host() && !on_cpu_) section->stream().synchronize();
 }
 
 bool Context::EnqueueWithScratch(const ContextStream::Section& section, bool capturing) {
@@ -329,15 +265,6 @@ bool Context::EnqueueWithScratch(const ContextStream::Section& section, bool cap
   if (use.memory() != scratch_) context_.SetDeviceMemory(use.memory(), use.size());
   scratch_ = use.memory();
   return context_.Enqueue(section.native());
-}
-
-void Context::TakeOutputs(const CallerStream& caller, c10::List<at::Tensor>& outputs) {
-  for (size_t i = 0; i < outputs_.size(); ++i) {
-    if (outputs_[i].memory == nullptr) continue;
-    at::Tensor output = outputs_[i].memory->Take(on_cpu_ ? std::nullopt : std::optional(caller.stream()));
-    if (!output.defined()) Fail(Cat("no usable shape came for output ", Quote(outputs_[i].name)));
-    outputs.set(i, std::move(output));
-  }
 }
 
 }  // namespace nacelle::runtime

@@ -17,11 +17,10 @@
 #include "core/tensorrt/handles.h"
 #include "core/tensorrt/messages.h"
 #include "runtime/call_recorder.h"
+#include "runtime/context_outputs.h"
 #include "runtime/context_stream.h"
 #include "runtime/nvtx_range.h"
-#include "runtime/output_memory.h"
 #include "runtime/scratch_memory.h"
-#include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
 
@@ -59,24 +58,14 @@ class Context {
   bool HasShapesOf(Inputs inputs) const;
 
  private:
-  using Sizes = c10::SmallVector<int64_t, 5>;
   using Tensors = c10::SmallVector<at::Tensor, 4>;
-  using Addresses = c10::SmallVector<void*, 8>;
+  using Output = ContextOutputs::Output;
 
   struct Input {
     const char* name;
     Sizes sizes;                     // as set last
     const void* address = nullptr;   // as set last
     std::vector<std::byte> on_host;  // the values set last, of an input that TensorRT reads on the host
-  };
-
-  struct Output {
-    const char* name;
-    EmptyTensors tensors;
-    Sizes sizes;                          // for the input shapes set last
-    size_t offset = 0;                    // in the block of a call's outputs
-    void* address = nullptr;              // as set last
-    std::unique_ptr<TorchMemory> memory;  // where the shape follows from values
   };
 
   // Shapes of all inputs and the output shapes that TensorRT computed from them.
@@ -96,14 +85,10 @@ class Context {
   void SetShapes(Inputs inputs);
   void ReadShapes();
   bool RecallShapes();
-  void ReadShape(size_t index);
-  bool InBlock(size_t output) const;
-  void LayOutBlock();
-  Addresses MakeOutputs(Inputs inputs, c10::List<at::Tensor>& outputs);
+  void ReadShape(Output& output);
   void Bind(const Addresses& inputs, const Addresses& outputs);
   void Enqueue(const ContextStream::Section* section, bool capturing);
   bool EnqueueWithScratch(const ContextStream::Section& section, bool capturing);
-  void TakeOutputs(const CallerStream& caller, c10::List<at::Tensor>& outputs);
   [[noreturn]] void Fail(const std::string& what) const;
 
   // Hands layer times to the recorder of the call, where there is one.
@@ -127,15 +112,11 @@ class Context {
   CallRecorder* recorder_ = nullptr;  // of the call that is under way, where it is profiled
   NvtxRange* phase_ = nullptr;        // of the same, where it is marked
   std::vector<Input> inputs_;
-  std::vector<Output> outputs_;
+  ContextOutputs outputs_;
   bool shapes_set_ = false;
-  std::vector<KnownShapes> known_shapes_;  // the last few, so that shapes that come again are not computed again
-  size_t next_known_ = 0;                  // the one to forget next
-  bool memory_outputs_ = false;            // whether any output has memory of TensorRT's choice
-  bool host_inputs_ = false;               // whether any input is read on the host
-  bool host_outputs_ = false;              // whether any output is written on the host
-  const bool pack_outputs_;
-  size_t block_size_ = 0;                   // bytes of the outputs that share a block; 0: none do
+  std::vector<KnownShapes> known_shapes_;   // the last few, so that shapes that come again are not computed again
+  size_t next_known_ = 0;                   // the one to forget next
+  bool host_inputs_ = false;                // whether any input is read on the host
   SharedScratch* shared_buffer_ = nullptr;  // of the stream of the last call
   std::optional<c10::Stream> scratch_stream_;
   void* scratch_ = nullptr;   // as set last

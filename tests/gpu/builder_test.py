@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 import torch_nacelle as nacelle
 from examples.common.fresh_process import run_in_fresh_process
+from tests.py.networks import Quantized, seeded
 
 pytestmark = pytest.mark.skipif(
     "NACELLE_TENSORRT_PATH" not in os.environ,
@@ -184,6 +186,20 @@ def test_dtypes_of_8_5() -> None:
     assert torch.equal(doubled, half * 2)
     assert torch.equal(later, whole + 1)
     assert torch.equal(more, whole > 3)
+
+
+def test_int8_with_scales_of_the_model() -> None:
+    module = seeded(Quantized).cuda()
+    inputs = [nacelle.Input(min=(1, 4, 16, 16), opt=(2, 4, 16, 16), max=(4, 4, 16, 16), name="x")]
+    options: dict[str, Any] = {"int8": True, "tf32": False, "profiling_verbosity": "detailed"}
+    program = compiled(module, inputs, name="net", check=True, **options)
+    x = torch.randn(4, 4, 16, 16, device="cuda")
+    with torch.no_grad():
+        assert_close([program(x)], [module(x)], 2e-2)
+    layers = json.loads(program.net_trt_engine.layer_information())["Layers"]
+    convolutions = [layer for layer in layers if "Conv" in layer["LayerType"] or "conv" in layer["Name"].lower()]
+    assert len(convolutions) == 2
+    assert all("Int8" in layer["Inputs"][0]["Format/Datatype"] for layer in convolutions)
 
 
 def test_an_input_whose_values_decide_about_shapes() -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 import torch_nacelle as nacelle
 from examples.speech.data import MODEL as SPEECH
 from examples.speech.program import engine_inputs as speech_inputs
+from tests.py.networks import Quantized
 from torch_nacelle import _C
 
 # Bazel puts the files of an external repository beside those of this one.
@@ -77,6 +78,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], nacelle.Input, list[str]]] = 
     "dynamic batch": (linear, ranged((1, 8), (16, 8)), ["output_0"]),
     "two outputs": (TwoHeads, fixed(2, 3, 8, 8), ["output_0", "output_1"]),
     "fp16": (lambda: linear().half(), fixed(4, 8, dtype=torch.float16), ["output_0"]),
+    "int8": (Quantized, ranged((1, 4, 16, 16), (4, 4, 16, 16)), ["output_0"]),
 }
 
 

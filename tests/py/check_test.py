@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 import torch_nacelle as nacelle
-from tests.py.networks import Detector, TwoHeads, seeded
+from tests.py.networks import Detector, Quantized, TwoHeads, seeded
 from torch_nacelle import Input
 from torch_nacelle._check import THRESHOLDS, precision_of
 from torch_nacelle._compare import compare
@@ -267,6 +267,11 @@ def test_hybrid_programs_are_checked_by_engine_or_as_a_whole() -> None:
 class Random(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + torch.rand_like(x)
+
+
+def test_a_module_with_scales_for_int8() -> None:
+    inputs = [Input(min=(1, 4, 16, 16), max=(4, 4, 16, 16))]
+    nacelle.compile(seeded(Quantized), inputs, backend="reference", check=True)
 
 
 def test_compile_raises_what_check_finds() -> None:

@@ -52,6 +52,38 @@ class Detector(torch.nn.Module):
         return self.head(self.dropout(features.mean((2, 3))))
 
 
+class QuantizedConvolution(torch.nn.Module):
+    """A convolution in int8: what it reads and its weights go through QuantizeLinear and DequantizeLinear."""
+
+    scales: torch.Tensor
+    zeros: torch.Tensor
+
+    def __init__(self, channels: int, largest: float) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(channels, 32, 3, padding=1)
+        self.largest = largest
+        self.register_buffer("scales", torch.full((32,), channels**-0.5 / 3 / 127))  # weights are drawn from that range
+        self.register_buffer("zeros", torch.zeros(32, dtype=torch.int32))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.fake_quantize_per_tensor_affine(x, self.largest / 127, 0, -128, 127)
+        weight = torch.fake_quantize_per_channel_affine(self.conv.weight, self.scales, self.zeros, 0, -128, 127)
+        return torch.nn.functional.conv2d(x, weight, self.conv.bias, padding=1)
+
+
+class Quantized(torch.nn.Module):
+    """Two convolutions in int8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = QuantizedConvolution(4, 4.0)
+        self.second = QuantizedConvolution(32, 2.0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.second(torch.relu(self.first(x)))
+        return result
+
+
 def seeded(kind: type[torch.nn.Module]) -> torch.nn.Module:
     """A module of this kind with the same weights every time, in eval mode."""
     with torch.random.fork_rng():
