@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from rich.console import Console
@@ -25,14 +25,14 @@ from rich.table import Table
 from torch import Tensor, nn
 
 import torch_nacelle as nacelle
-from bench.networks import NETWORKS
+from bench.networks import NETWORKS, Network, Precision
 from examples.common.fresh_process import run_in_fresh_process
 from examples.common.onnxruntime_model import OnnxRuntimeModel
 
 COLUMNS = ("network", "precision", "batch", "build s", "plan MiB", "error", "fresh process", "program ms", "eager ms",
            "torch.compile ms")  # fmt: skip
 
-THRESHOLDS = {"fp32": 1e-3, "tf32": 1e-2, "fp16": 1e-2}
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,14 @@ class Row:
         ]
 
 
-def options_for(precision: str, asked: argparse.Namespace) -> dict[str, object]:
-    """The build options of a precision."""
+def options_for(network: Network, precision: str, asked: argparse.Namespace) -> dict[str, object]:
+    """The build options of a network in a precision."""
     if asked.backend == "reference":
         return {}
     # Tactic sources: none but TensorRT's own kernels, so that cuBLAS and cuDNN of its release need not be there.
     options: dict[str, object] = {"tf32": precision == "tf32", "fp16": precision == "fp16", "tactic_sources": []}
+    if precision == "fp16" and network.fp32_layers:
+        options["fp32_layers"] = network.fp32_layers
     return options if asked.avg_timing is None else options | {"avg_timing_iterations": asked.avg_timing}
 
 
@@ -116,7 +118,7 @@ def set_tf32(allowed: bool) -> None:
     torch.backends.cudnn.allow_tf32 = allowed
 
 
-def measure(name: str, precision: str, asked: argparse.Namespace, folder: Path) -> Row:
+def measure(name: str, precision: Precision, asked: argparse.Namespace, folder: Path) -> Row:
     """Builds, checks and measures one engine, as the command line asks."""
     network = NETWORKS[name]
     backend = asked.backend
@@ -126,12 +128,12 @@ def measure(name: str, precision: str, asked: argparse.Namespace, folder: Path) 
     model = made.to(device) if isinstance(made, nn.Module) else made
     set_tf32(False)
     start = time.perf_counter()
-    options: Any = {"backend": backend, **options_for(precision, asked)}
+    options: Any = {"backend": backend, **options_for(network, precision, asked)}
     program = nacelle.compile(model, network.inputs, **options)
     build_seconds = time.perf_counter() - start
     if backend == "tensorrt" and any(one.dtype == torch.int64 for one in network.inputs):
         nacelle.configure(program, convert_inputs=True)
-    report = nacelle.check(program, model, network.inputs, threshold=THRESHOLDS[precision])
+    report = nacelle.check(program, model, network.inputs, precision=precision)
     values = [value.to(device) for value in network.values(network.batch)]
     original = model if isinstance(model, nn.Module) else OnnxRuntimeModel(model)
     with torch.no_grad():
@@ -141,7 +143,7 @@ def measure(name: str, precision: str, asked: argparse.Namespace, folder: Path) 
     engine_inputs = [value.int() if value.dtype == torch.int64 and backend == "tensorrt" else value for value in values]
     fresh = run_in_fresh_process(path, engine_inputs, device)
     fresh_error = relative_error(fresh.outputs, wanted)
-    if fresh_error > THRESHOLDS[precision]:
+    if fresh_error > report.threshold:
         raise SystemExit(f"{name} {precision}: a fresh process is off by {fresh_error:.1e}")
     eager_ms = compiled_ms = None
     with torch.inference_mode():
@@ -155,8 +157,9 @@ def measure(name: str, precision: str, asked: argparse.Namespace, folder: Path) 
                 torch._dynamo.reset()
     set_tf32(False)
     plan_bytes = nacelle.Program(program).engines[0].plan_size
-    return Row(name, precision, network.batch, build_seconds, plan_bytes, report.worst.comparison.error, fresh_error,
-               program_ms, eager_ms, compiled_ms)  # fmt: skip
+    mixed = f", {' '.join(network.fp32_layers)} in fp32" if "fp32_layers" in options else ""
+    return Row(name, precision + mixed, network.batch, build_seconds, plan_bytes, report.worst.comparison.error,
+               fresh_error, program_ms, eager_ms, compiled_ms)  # fmt: skip
 
 
 def _as_precision(module: nn.Module, values: list[Tensor], precision: str) -> tuple[nn.Module, list[Tensor]]:
@@ -172,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", default="tensorrt", choices=("tensorrt", "tensorrt_rtx", "reference"))
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS), metavar="NAME")
-    parser.add_argument("--precisions", nargs="+", choices=list(THRESHOLDS), default=list(THRESHOLDS))
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     parser.add_argument("--avg-timing", type=int, help="measurements of each kernel; see avg_timing_iterations")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--output", type=Path, help="also write the table, as Markdown")

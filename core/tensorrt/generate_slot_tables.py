@@ -40,7 +40,7 @@ FLAG_ENUMS = words("BuilderFlag NetworkDefinitionCreationFlag PreviewFeature Tac
 # Classes with many functions that change, of which a few are called. The others get no enumerator, and these classes
 # no layout.
 CALLED = {
-    "NetworkDefinition": words("getNbInputs getInput getNbOutputs getOutput setName"),
+    "NetworkDefinition": words("getNbInputs getInput getNbOutputs getOutput getNbLayers getLayer setName"),
     "Tensor": words("getName getDimensions getType isShapeTensor"),
 }
 

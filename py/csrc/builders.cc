@@ -26,7 +26,7 @@ using Profile = std::map<std::string, std::array<Shape, 3>>;
 
 // Puts one option where it belongs; false for a name that is none.
 bool Set(BuildOptions& options, const std::string& name, const py::handle& value) {
-  const auto into = [&]<typename T>(std::optional<T>& option) {
+  const auto into = [&]<typename T>(T& option) {
     try {
       option = value.cast<T>();
     } catch (const py::cast_error&) {
@@ -39,6 +39,7 @@ bool Set(BuildOptions& options, const std::string& name, const py::handle& value
   if (name == "bf16") return into(options.bf16);
   if (name == "int8") return into(options.int8);
   if (name == "tf32") return into(options.tf32);
+  if (name == "fp32_layers") return into(options.fp32_layers);
   if (name == "strongly_typed") return into(options.strongly_typed);
   if (name == "workspace") return into(options.workspace);
   if (name == "tactic_sources") return into(options.tactic_sources);

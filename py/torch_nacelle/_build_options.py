@@ -22,6 +22,9 @@ class BuildOptions(TypedDict, total=False):
             dtypes of the model, so give a model in float16.
         bf16: The same for bfloat16. TensorRT 10.
         int8: The same for int8, with scales from QuantizeLinear and DequantizeLinear in the model. TensorRT to 10.
+        fp32_layers: Names of layers that compute in float32 whatever the others do, for those that lose too much in
+            float16; ``*`` stands for any characters: ``["/head/*"]``. Layers have the names of the ONNX model's nodes,
+            which torch's exporter makes of the paths of submodules. TensorRT to 10.
         tf32: Whether float32 layers may compute in TF32, on GPUs that have it; TensorRT's own default is True.
         strongly_typed: Whether every layer computes in the dtypes that the model says. TensorRT 10 and later; from 11
             on, and in TensorRT-RTX, always.
@@ -53,6 +56,7 @@ class BuildOptions(TypedDict, total=False):
     fp16: bool
     bf16: bool
     int8: bool
+    fp32_layers: Sequence[str]
     tf32: bool
     strongly_typed: bool
     workspace: int
@@ -88,10 +92,10 @@ def check_options(options: Mapping[str, object]) -> None:
         if wanted:
             raise InputError(f"build option {name} must be {wanted}, found {value!r}")
     if options.get("strongly_typed"):
-        typed = [name for name in ("fp16", "bf16", "int8") if options.get(name)]
+        typed = [name for name in ("fp16", "bf16", "int8", "fp32_layers") if options.get(name)]
         if typed:
             raise InputError(
-                f"strongly_typed takes dtypes from the model, and {', '.join(typed)} would let TensorRT choose them: "
+                f"strongly_typed takes dtypes from the model, and {', '.join(typed)} would have others: "
                 f"give one of the two"
             )
     if options.get("exclude_lean_runtime") and not options.get("version_compatible"):
@@ -111,8 +115,9 @@ def check_options_for_reference(options: Mapping[str, object], why: str) -> None
 def options_for_builder(options: Mapping[str, object]) -> dict[str, object]:
     """The options that the builder sees, as it takes them."""
     kept = {name: value for name, value in options.items() if name not in _NOT_FOR_BUILDER}
-    if "tactic_sources" in kept:
-        kept["tactic_sources"] = list(kept["tactic_sources"])  # type: ignore[call-overload]
+    for name in ("tactic_sources", "fp32_layers"):
+        if name in kept:
+            kept[name] = list(kept[name])  # type: ignore[call-overload]
     return kept
 
 
@@ -153,6 +158,12 @@ def _several_of(*choices: str) -> Callable[[object], str]:
     return check
 
 
+def _names(value: object) -> str:
+    if isinstance(value, (list, tuple)) and value and all(isinstance(one, str) and one for one in value):
+        return ""
+    return "a list of names, one at least"
+
+
 def _path(value: object) -> str:
     return "" if isinstance(value, (str, os.PathLike)) else "a path"
 
@@ -165,6 +176,7 @@ _WRONG: dict[str, Callable[[object], str]] = {
     "fp16": _truth,
     "bf16": _truth,
     "int8": _truth,
+    "fp32_layers": _names,
     "tf32": _truth,
     "strongly_typed": _truth,
     "workspace": _number(1),

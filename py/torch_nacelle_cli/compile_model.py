@@ -57,6 +57,9 @@ def compile(
     fp16: Annotated[bool | None, _flag("Layers may compute in float16.", "--fp16")] = None,
     bf16: Annotated[bool | None, _flag("Layers may compute in bfloat16.", "--bf16")] = None,
     int8: Annotated[bool | None, _flag("Layers may compute in int8, with the model's scales.", "--int8")] = None,
+    fp32_layers: Annotated[
+        list[str] | None, _flag("Layers that compute in float32 all the same, by name: '/head/*'.", "--fp32-layers")
+    ] = None,
     tf32: Annotated[bool | None, _flag("float32 layers may compute in TF32.", "--tf32/--no-tf32")] = None,
     strongly_typed: Annotated[
         bool | None, _flag("Layers compute in the dtypes that the model says.", "--strongly-typed")
@@ -109,6 +112,7 @@ def compile(
         "fp16": fp16,
         "bf16": bf16,
         "int8": int8,
+        "fp32_layers": fp32_layers or None,
         "tf32": tf32,
         "strongly_typed": strongly_typed,
         "workspace": _size("--workspace", workspace),

@@ -7,7 +7,7 @@
 
 namespace {
 
-constexpr int kKinds = 6;
+constexpr int kKinds = 7;
 constexpr size_t kSlots = 100;
 
 // What an object looks like: the interface object points to an implementation, which here is another such object.
@@ -46,7 +46,7 @@ Probe* Make() {
 }
 
 using Maker = Probe* (*)();
-constexpr Maker kMakers[kKinds] = {Make<0>, Make<1>, Make<2>, Make<3>, Make<4>, Make<5>};
+constexpr Maker kMakers[kKinds] = {Make<0>, Make<1>, Make<2>, Make<3>, Make<4>, Make<5>, Make<6>};
 
 }  // namespace
 

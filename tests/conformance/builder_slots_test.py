@@ -17,8 +17,8 @@ PROBE = ctypes.CDLL(str(LIBRARY))
 PROBE.probe_object.restype = ctypes.c_void_p
 PROBE.probe_set_result.argtypes = [ctypes.c_int, ctypes.c_ssize_t]
 
-BUILDER, NETWORK, PARSER, OTHER, TENSOR = range(5)
-NAMES = {BUILDER: "Builder", NETWORK: "NetworkDefinition", PARSER: "Parser", OTHER: "", TENSOR: "Tensor"}
+BUILDER, NETWORK, PARSER, OTHER, TENSOR, _, LAYER = range(7)  # the one left out is the registry of plugins
+NAMES = {BUILDER: "Builder", NETWORK: "NetworkDefinition", PARSER: "Parser", TENSOR: "Tensor"}
 
 
 def taken() -> list[int]:
@@ -122,6 +122,31 @@ def test_the_network_and_its_inputs(made: tuple[Any, Any, Any]) -> None:
     expect(TENSOR, "getType")
     assert not tensor.name
     expect(TENSOR, "getName")
+
+
+@pytest.mark.skipif(MAJOR >= 11 or RTX, reason="layers have no precision")
+def test_layers_and_their_precision(made: tuple[Any, Any, Any]) -> None:
+    network = made[1]
+    give(NETWORK, None)
+    assert network.num_layers == 0
+    expect(NETWORK, "getNbLayers")
+    give(NETWORK, LAYER)
+    give(LAYER, None)
+    layer = network.get_layer(0)
+    assert NETWORK * 1000 + slots()["NetworkDefinition::getLayer"] in taken()
+    assert not layer.name
+    expect(LAYER, "Layer::getName")
+    assert layer.num_inputs == 0
+    expect(LAYER, "Layer::getNbInputs")
+    assert layer.num_outputs == 0
+    expect(LAYER, "Layer::getNbOutputs")
+    layer.precision = trt.float32
+    expect(LAYER, "Layer::setPrecision")
+    layer.set_output_type(0, trt.float32)
+    expect(LAYER, "Layer::setOutputType")
+    give(LAYER, TENSOR)
+    layer.get_output(0)
+    expect(LAYER, "Layer::getOutput")
 
 
 def test_the_configuration(made: tuple[Any, Any, Any]) -> None:

@@ -138,11 +138,17 @@ def test_int64_inputs_of_old_releases_are_told(builder: Builder, caplog: pytest.
         ({"avg_timing_iterations": 0}, ["avg_timing_iterations must be a number"]),
         ({"tactic_sources": ["cuda"]}, ["tactic_sources must be a list of some of 'cublas'", "found ['cuda']"]),
         ({"tactic_sources": "cublas"}, ["tactic_sources must be a list"]),
+        ({"fp32_layers": "/head/*"}, ["fp32_layers must be a list of names, one at least, found '/head/*'"]),
+        ({"fp32_layers": []}, ["fp32_layers must be a list of names, one at least"]),
         ({"hardware_compatibility": "all"}, ["one of 'none', 'ampere_plus', 'same_compute_capability'"]),
         ({"profiling_verbosity": None}, ["profiling_verbosity must be one of"]),
         ({"timing_cache": 3}, ["timing_cache must be True, False or a folder's path"]),
         ({"library": 3}, ["library must be a path"]),
         ({"strongly_typed": True, "fp16": True}, ["strongly_typed takes dtypes from the model, and fp16"]),
+        (
+            {"strongly_typed": True, "fp32_layers": ["*"]},
+            ["strongly_typed takes dtypes from the model, and fp32_layers"],
+        ),
         ({"exclude_lean_runtime": True}, ["give version_compatible=True too"]),
     ],
 )

@@ -125,6 +125,7 @@ def test_a_call_says_what_is_missing(tmp_path: Path) -> None:
         ({"fp16": True}, r"Convert the model \(model.half\(\)"),
         ({"bf16": True}, "TensorRT 10.0.0.6 to 10.16.0.72 have it"),
         ({"int8": True}, "TensorRT 8.5.1.7 to 10.16.0.72 have it"),
+        ({"fp32_layers": ["*"]}, "TensorRT 8.5.1.7 to 10.16.0.72 have it"),
         ({"strongly_typed": False}, "always have the dtypes of the model"),
         ({"tactic_sources": ["cudnn"]}, "tactic_sources with cudnn"),
         ({"exclude_lean_runtime": True}, "give version_compatible=True too"),

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/tensorrt/builder/layer_precision.h"
 #include "core/tensorrt/builder/onnx_parser.h"
 #include "core/tensorrt/dims.h"
 #include "core/tensorrt/messages.h"
@@ -68,6 +69,9 @@ class Session {
       network_->Call<void(const char*)>(Method::kNetworkDefinition_setName, request_.name.c_str());
     }
     Configure();
+    if (!request_.options.fp32_layers.empty()) {
+      KeepInFloat32(network_->implementation(), network_->table(), request_.options.fp32_layers);
+    }
     AddProfiles();
     const ObjectPointer cache = UseTimingCache();
     HostMemory plan = BuildPlan();

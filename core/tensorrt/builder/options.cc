@@ -112,6 +112,11 @@ void ResolveFlags(const BuildOptions& options, const Checker& check, ResolvedOpt
   precision("fp16", options.fp16, Flag::kBuilderFlag_FP16);
   precision("bf16", options.bf16, Flag::kBuilderFlag_BF16);
   precision("int8", options.int8, Flag::kBuilderFlag_INT8);
+  if (!options.fp32_layers.empty()) {
+    constexpr Flag kObey = Flag::kBuilderFlag_OBEY_PRECISION_CONSTRAINTS;
+    check.NeedPrecision("fp32_layers", kObey);
+    resolved->set.push_back(kObey);
+  }
   flag("tf32", options.tf32, Flag::kBuilderFlag_TF32);
   flag("version_compatible", options.version_compatible, Flag::kBuilderFlag_VERSION_COMPATIBLE);
   flag("exclude_lean_runtime", options.exclude_lean_runtime, Flag::kBuilderFlag_EXCLUDE_LEAN_RUNTIME);
@@ -135,8 +140,11 @@ void ResolveNetworkFlags(const BuildOptions& options, const Library& library, co
     check.Need("strongly_typed", kTyped);
     add(kTyped);
   }
-  for (const auto& [name, value] : {std::pair("fp16", options.fp16), {"bf16", options.bf16}, {"int8", options.int8}}) {
-    if (options.strongly_typed.value_or(false) && value.value_or(false)) {
+  for (const auto& [name, asked] : {std::pair("fp16", options.fp16.value_or(false)),
+                                    {"bf16", options.bf16.value_or(false)},
+                                    {"int8", options.int8.value_or(false)},
+                                    {"fp32_layers", !options.fp32_layers.empty()}}) {
+    if (options.strongly_typed.value_or(false) && asked) {
       throw InputError(Cat("The options strongly_typed and ", name,
                            " contradict each other: a strongly typed engine "
                            "has the dtypes of the model. Leave one of them out."));

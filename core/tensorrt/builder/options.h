@@ -14,12 +14,13 @@ namespace nacelle::tensorrt {
 
 // What is not set stays as TensorRT has it. Plain values.
 struct BuildOptions {
-  std::optional<bool> fp16;            // kernels may compute in float16 (8.5 to 10.x)
-  std::optional<bool> bf16;            // … in bfloat16 (10.x)
-  std::optional<bool> int8;            // … in int8 where the model has Q/DQ operators (8.5 to 10.x)
-  std::optional<bool> tf32;            // float32 products may be rounded to TF32; TensorRT's default is true
-  std::optional<bool> strongly_typed;  // dtypes are those of the model, nothing else (10.0 and later; always from 11)
-  std::optional<int64_t> workspace;    // bytes of scratch memory that a kernel may use
+  std::optional<bool> fp16;              // kernels may compute in float16 (8.5 to 10.x)
+  std::optional<bool> bf16;              // … in bfloat16 (10.x)
+  std::optional<bool> int8;              // … in int8 where the model has Q/DQ operators (8.5 to 10.x)
+  std::optional<bool> tf32;              // float32 products may be rounded to TF32; TensorRT's default is true
+  std::vector<std::string> fp32_layers;  // names, with * and ?, of layers that compute in float32 (8.5 to 10.x)
+  std::optional<bool> strongly_typed;    // dtypes are those of the model, nothing else (10.0 and later; always from 11)
+  std::optional<int64_t> workspace;      // bytes of scratch memory that a kernel may use
   std::optional<std::vector<std::string>>
       tactic_sources;                                 // cublas, cublas_lt, cudnn (to 10.x), edge_mask_convolutions,
                                                       // jit_convolutions; an empty list allows none

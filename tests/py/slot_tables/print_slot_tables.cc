@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "core/tensorrt/builder/layer_slots.h"
 #include "core/tensorrt/builder/parser_slots.h"
 #include "core/tensorrt/slot_table.h"
 
@@ -15,6 +16,20 @@ using nacelle::tensorrt::SlotTable;
 void PrintRow(const std::string& release, const SlotTable& table, const std::string& name, int number) {
   std::printf("%s %d %s %d %s\n", release.c_str(), table.dims64 ? 64 : 32, name.substr(0, name.find(':')).c_str(),
               number, name.c_str());
+}
+
+// The functions of layers that are called, which are in no table.
+void PrintLayer(const std::string& release, const SlotTable& table) {
+  namespace layer = nacelle::tensorrt::layer;
+  if (table.release.major >= 11) return;
+  for (const auto& [name, slot] : {std::pair("Layer::getName", layer::kName),
+                                   {"Layer::getNbInputs", layer::kNumInputs},
+                                   {"Layer::getNbOutputs", layer::kNumOutputs},
+                                   {"Layer::getOutput", layer::kOutput},
+                                   {"Layer::setPrecision", layer::kSetPrecision},
+                                   {"Layer::setOutputType", layer::kSetOutputType}}) {
+    PrintRow(release, table, name, slot);
+  }
 }
 
 // The ONNX parser's functions that are called, which are in no table.
@@ -42,6 +57,7 @@ void Print(const std::string& release, const SlotTable& table) {
     PrintRow(release, table, name, table.slot(method));
   }
   PrintParser(release, table);
+  PrintLayer(release, table);
   for (size_t i = 0; i < nacelle::tensorrt::kFlagCount; ++i) {
     const auto flag = static_cast<nacelle::tensorrt::Flag>(i);
     if (table.bit(flag) < 0) continue;

@@ -56,6 +56,8 @@ TEST(BuildOptions, NetworksAreMadeAsTheReleaseWantsThem) {
 }
 
 TEST(BuildOptions, FlagsAreSetAndCleared) {
+  EXPECT_EQ(ResolveFor(k8_5, With(&BuildOptions::fp32_layers, std::vector<std::string>{"*"})).set,
+            std::vector{Flag::kBuilderFlag_OBEY_PRECISION_CONSTRAINTS});
   EXPECT_EQ(ResolveFor(k8_5, With(&BuildOptions::fp16, true)).set, std::vector{Flag::kBuilderFlag_FP16});
   EXPECT_EQ(ResolveFor(k11, With(&BuildOptions::tf32, false)).clear, std::vector{Flag::kBuilderFlag_TF32});
   // Not to have what the release lacks anyway is no error.
@@ -95,6 +97,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Missing{"bf16", k8_5, With(&BuildOptions::bf16, true), "TensorRT 10.0.0.6 to 10.16.0.72 have it"},
         Missing{"fp16", k11, With(&BuildOptions::fp16, true), "Convert the model (model.half()"},
+        Missing{"fp32_layers", k11, With(&BuildOptions::fp32_layers, std::vector<std::string>{"*"}),
+                "TensorRT 8.5.1.7 to 10.16.0.72 have it"},
         Missing{"int8", kRtx, With(&BuildOptions::int8, true), "TensorRT 8.5.1.7 to 10.16.0.72 have it"},
         Missing{"strongly_typed", k8_6, With(&BuildOptions::strongly_typed, true), "TensorRT 10.0.0.6 and later"},
         Missing{"strongly_typed", k11, With(&BuildOptions::strongly_typed, false), "always have the dtypes"},
@@ -123,6 +127,9 @@ TEST(BuildOptions, StronglyTypedAndAPrecisionContradictEachOther) {
   options.strongly_typed = true;
   options.fp16 = true;
   ExpectHas(Refusal(k10, options), "strongly_typed and fp16 contradict each other");
+  options.fp16.reset();
+  options.fp32_layers = {"*"};
+  ExpectHas(Refusal(k10, options), "strongly_typed and fp32_layers contradict each other");
 }
 
 }  // namespace
