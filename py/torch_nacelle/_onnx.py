@@ -149,6 +149,15 @@ def onnx_package(what_for: str) -> Any:
     return onnx
 
 
+def nodes_of(graph: Any) -> Iterator[Any]:
+    """The nodes of an ONNX graph and of the graphs inside it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in [attribute.g, *attribute.graphs]:
+                yield from nodes_of(inner)
+
+
 def device_of(module: torch.nn.Module) -> torch.device:
     """The device of the module's tensors; the CPU where it has none."""
     devices = {tensor.device for tensor in [*module.parameters(), *module.buffers()]}

@@ -7,12 +7,12 @@ of its ``If``.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch_nacelle._input import Input
-from torch_nacelle._onnx import OnnxModel, first_lines, onnx_package
+from torch_nacelle._onnx import OnnxModel, first_lines, nodes_of, onnx_package
 
 # Its simplest level writes operators of ONNX only; those of its own come with the next one.
 _LEVEL = "ORT_ENABLE_BASIC"
@@ -56,15 +56,6 @@ def has_branches(model: bytes) -> bool:
     """Whether a model has an ``If`` anywhere."""
     proto = onnx_package("ONNX models are read").load_model_from_string(model)
     return any(node.op_type == "If" for node in nodes_of(proto.graph))
-
-
-def nodes_of(graph: Any) -> Iterator[Any]:
-    """The nodes of a graph and of the graphs inside it."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in [attribute.g, *attribute.graphs]:
-                yield from nodes_of(inner)
 
 
 def _fix_shapes(proto: Any, inputs: Iterable[Input]) -> None:

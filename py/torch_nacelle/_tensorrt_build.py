@@ -15,6 +15,7 @@ from torch_nacelle._input import Input, dtype_name, profile_shapes
 from torch_nacelle._onnx import OnnxModel, export
 from torch_nacelle._onnx_folding import CannotFoldError, folded, has_branches
 from torch_nacelle._onnx_model import OnnxSource, with_node_names
+from torch_nacelle._onnx_weights import without_copied_weights
 from torch_nacelle._progress import Callback, Display, run_cancellable
 from torch_nacelle._sources import Source
 from torch_nacelle.errors import Error, ExecutionError, InputError
@@ -36,10 +37,12 @@ def export_model(
     output_names: Sequence[str] | None,
     method: str,
 ) -> OnnxModel:
-    """The model as ONNX that this builder's parser reads; one that others made as it is."""
+    """The model as ONNX that this builder's parser reads."""
     if isinstance(source, OnnxSource):
-        return source.as_model()
-    return export(source, inputs, opset=opset_for(builder), output_names=output_names, method=method)
+        model = source.as_model()
+    else:
+        model = export(source, inputs, opset=opset_for(builder), output_names=output_names, method=method)
+    return replace(model, model=without_copied_weights(model.model))
 
 
 def opset_for(builder: "_C.BuilderInfo") -> int:
