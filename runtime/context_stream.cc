@@ -74,14 +74,17 @@ void ContextStream::WaitForLast(const c10::Stream& next) {
     done_.Block(next.native_handle());
     return;
   }
+  // An event of a stream on which a graph is captured belongs to the graph, and so would who waits for it. What came
+  // before the capture is done, as StreamDone has it.
+  if (device::CudaDriver::Process().Capturing(last_->native_handle())) return;
   change_.Record(last_->native_handle());
   change_.Block(next.native_handle());
 }
 
 bool ContextStream::Finished() const {
   if (!last_) return true;
-  // While a graph is captured on another stream the driver may refuse the question
-  // (CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED was seen), unless the thread says that it knows what it asks.
+  // While another thread captures a graph the driver may refuse the question, unless the thread says that it knows what
+  // it asks.
   const device::RelaxedCapture relaxed;
   return MayGoAway(*last_) ? done_.Done() : device::StreamDone(last_->native_handle());
 }

@@ -3,6 +3,7 @@
 #include <cuda.h>
 
 #include "core/device/cuda_api.h"
+#include "core/device/cuda_driver.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -53,6 +54,7 @@ bool CudaEvent::Done() const {
 }
 
 bool StreamDone(void* stream) {
+  if (CudaDriver::Process().Capturing(stream)) return true;
   const CudaApi& cuda = ProcessCuda();
   return Ready(cuda, "cuStreamQuery", cuda.cuStreamQuery(Stream(stream)));
 }

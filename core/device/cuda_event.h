@@ -26,7 +26,9 @@ class CudaEvent {
   void* event_ = nullptr;  // a CUevent, made when it is first recorded
 };
 
-// Whether all work on `stream` is done. Throws DeviceError.
+// Whether all work on `stream` is done. Where a graph is captured on it, what came before counts as done: who captures
+// has waited for it, as torch.cuda.graph does, and the driver would end the capture with an error if it were asked.
+// Throws DeviceError.
 bool StreamDone(void* stream);
 
 // Makes the CUDA context of GPU `id` that CUDA's runtime uses current in this thread, where none is: CUDA's runtime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
@@ -81,6 +82,30 @@ def test_a_program_runs_in_a_fresh_process(tmp_path: Path, options: dict[str, An
     with torch.no_grad():
         wanted = module(x)
     assert_close(run_in_fresh_process(path, [x], "cuda").outputs, wanted, relative)
+
+
+def weight_types(engine: Any) -> list[str]:
+    """In what an engine's convolutions keep their weights."""
+    return [
+        layer["Weights"]["Type"] for layer in json.loads(engine.layer_information())["Layers"] if "Weights" in layer
+    ]
+
+
+def test_layers_that_stay_in_float32() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(64, 64, 3), nn.ReLU(), nn.Conv2d(64, 64, 3)).eval().cuda()
+    inputs = [nacelle.Input(shape=(8, 64, 64, 64))]
+    options: dict[str, Any] = {"fp16": True, "tf32": False, "profiling_verbosity": "detailed", "name": "net"}
+    half = compiled(module, inputs, **options)
+    assert weight_types(half.net_trt_engine) == ["Half", "Half"]
+    mixed = compiled(module, inputs, check=True, fp32_layers=["/0/*"], **options)
+    assert weight_types(mixed.net_trt_engine) == ["Float", "Half"]
+    x = torch.randn(8, 64, 64, 64, device="cuda")
+    whole = compiled(module, inputs, fp32_layers=["/0/*", "/2/*"], **options)
+    with torch.no_grad():
+        assert_close([whole(x)], [copy.deepcopy(module).double()(x.double())], 1e-5)
+    with pytest.raises(nacelle.InputError, match=r'fp32_layers has "/neck/\*", and none of the 3 layers.*"/0/Conv"'):
+        compiled(module, inputs, fp32_layers=["/neck/*"], **options)
 
 
 def test_options_that_the_release_lacks_are_refused() -> None:
@@ -196,10 +221,7 @@ def test_int8_with_scales_of_the_model() -> None:
     x = torch.randn(4, 4, 16, 16, device="cuda")
     with torch.no_grad():
         assert_close([program(x)], [module(x)], 2e-2)
-    layers = json.loads(program.net_trt_engine.layer_information())["Layers"]
-    convolutions = [layer for layer in layers if "Conv" in layer["LayerType"] or "conv" in layer["Name"].lower()]
-    assert len(convolutions) == 2
-    assert all("Int8" in layer["Inputs"][0]["Format/Datatype"] for layer in convolutions)
+    assert weight_types(program.net_trt_engine) == ["Int8", "Int8"]
 
 
 def test_an_input_whose_values_decide_about_shapes() -> None:

@@ -174,6 +174,57 @@ def test_a_graph_of_the_users(program: torch.jit.ScriptModule, reference: TwoHea
         assert_close(other, reference(images(3)))
 
 
+def test_a_graph_on_the_stream_of_the_calls_before(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
+    x = images(7)
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        program(x)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream):
+        found = program(x)
+    x.copy_(images(7, 1))
+    graph.replay()
+    assert_close(found, reference(x))
+
+
+@pytest.mark.parametrize("mode", ["thread_local", "relaxed"])
+def test_graphs_while_another_thread_calls(program: torch.jit.ScriptModule, reference: TwoHeads, mode: str) -> None:
+    nacelle.configure(program, plan_copies=6)
+    x, y = images(7), images(3, 1)
+    wanted_x, wanted_y = reference(x), reference(y)
+    capturing, calling, stop = torch.cuda.Stream(), threading.Event(), threading.Event()
+    with torch.cuda.stream(capturing):
+        program(x)
+    problems: list[str] = []
+
+    def call() -> None:
+        try:
+            with torch.cuda.stream(torch.cuda.Stream()):
+                while not stop.is_set():
+                    found = program(y)
+                    calling.set()
+                torch.cuda.current_stream().synchronize()
+                assert_close(found, wanted_y)
+        except Exception as error:
+            problems.append(repr(error))
+            calling.set()
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    try:
+        calling.wait()
+        for _ in range(4):
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, stream=capturing, capture_error_mode=mode):
+                found = program(x)
+            graph.replay()
+            assert_close(found, wanted_x)
+    finally:
+        stop.set()
+        thread.join()
+    assert problems == []
+
+
 def test_a_graph_that_takes_the_only_context(program: torch.jit.ScriptModule) -> None:
     x = images(7)
     with torch.cuda.stream(torch.cuda.Stream()):

@@ -5,6 +5,7 @@
 #include <cuda.h>
 
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
@@ -23,6 +24,7 @@ struct FakeGpu {
 
 constexpr FakeGpu kGpus[] = {{"Fake A10", 8, 6}, {"Fake 100% H100", 9, 0}, {"Fake A10", 8, 6}};
 std::atomic<int> init_count{0};
+std::atomic<bool> capture_broken{false};
 
 bool Behaves(std::string_view how) {
   const char* wanted = std::getenv("NACELLE_FAKE_CUDA");
@@ -84,22 +86,38 @@ NACELLE_FAKE CUresult cuCtxGetDevice(CUdevice* device) {
   return CUDA_SUCCESS;
 }
 
-// The rest is there to be found: nothing here has streams.
+// The rest is there to be found, but for what streams tell: nothing here has work.
 NACELLE_FAKE CUresult cuCtxSetCurrent(CUcontext) { return CUDA_ERROR_UNKNOWN; }
 NACELLE_FAKE CUresult cuDevicePrimaryCtxRetain(CUcontext*, CUdevice) { return CUDA_ERROR_UNKNOWN; }
 NACELLE_FAKE CUresult cuEventCreate(CUevent*, unsigned int) { return CUDA_ERROR_UNKNOWN; }
 NACELLE_FAKE CUresult cuEventDestroy(CUevent) { return CUDA_ERROR_UNKNOWN; }
 NACELLE_FAKE CUresult cuEventQuery(CUevent) { return CUDA_ERROR_UNKNOWN; }
 NACELLE_FAKE CUresult cuEventRecord(CUevent, CUstream) { return CUDA_ERROR_UNKNOWN; }
-NACELLE_FAKE CUresult cuStreamQuery(CUstream) { return CUDA_ERROR_UNKNOWN; }
 NACELLE_FAKE CUresult cuStreamWaitEvent(CUstream, CUevent, unsigned int) { return CUDA_ERROR_UNKNOWN; }
 
-// One stream is being captured, the one at address 0x1000.
+// One stream is being captured, the one at address 0x1000; that at 0x2000 has work, that at 0x3000 none.
 NACELLE_FAKE CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus* status) {
   *status =
       stream == reinterpret_cast<CUstream>(0x1000) ? CU_STREAM_CAPTURE_STATUS_ACTIVE : CU_STREAM_CAPTURE_STATUS_NONE;
   return CUDA_SUCCESS;
 }
+
+NACELLE_FAKE CUresult cuStreamQuery(CUstream stream) {
+  switch (reinterpret_cast<uintptr_t>(stream)) {
+    case 0x1000:
+      capture_broken = true;
+      return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    case 0x2000:
+      return CUDA_ERROR_NOT_READY;
+    case 0x3000:
+      return CUDA_SUCCESS;
+    default:
+      return CUDA_ERROR_UNKNOWN;
+  }
+}
+
+// Whether somebody asked what ends a capture.
+NACELLE_FAKE bool nacelle_fake_capture_broken() { return capture_broken; }
 
 NACELLE_FAKE CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {
   static thread_local CUstreamCaptureMode current = CU_STREAM_CAPTURE_MODE_GLOBAL;
