@@ -3,6 +3,7 @@
 #include <c10/util/SmallVector.h>
 
 #include <memory>
+#include <thread>
 
 #include "core/device/cuda_driver.h"
 #include "core/error.h"
@@ -35,6 +36,8 @@ c10::List<at::Tensor> RunInCapture(ContextPool& contexts, TensorPointersRef inpu
   const device::RelaxedCapture relaxed;
   const auto fits = [&](Context& idle) { return idle.HasShapesOf(inputs) && idle.Finished(); };
   ContextPool::Lease context = Unprofiled([&] { return contexts.AcquireWhere(fits); });
+  // A replay waits for nothing that came before the capture.
+  while (!context->Finished()) std::this_thread::yield();
   c10::List<at::Tensor> outputs = context->Run(inputs, caller, true);
   context.Keep();
   return outputs;

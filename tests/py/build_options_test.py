@@ -19,8 +19,9 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
-from tests.py.networks import Detector, TwoHeads, seeded
+from tests.py.networks import Detector, Quantized, TwoHeads, seeded
 from torch_nacelle import _C, Input
+from torch_nacelle._onnx import export
 
 IMAGES = Input(min=(1, 3, 8, 8), opt=(2, 3, 8, 8), max=(4, 3, 8, 8))
 TWO_HEADS = Path("tests/data/two_heads/two_heads.onnx")
@@ -81,6 +82,7 @@ def test_the_builder_gets_model_profiles_and_options(builder: Builder) -> None:
         [two],
         name="net",
         fp16=True,
+        fp32_layers=("/boxes/*",),
         tactic_sources=(),
         workspace=1 << 20,
         library=builder.path,
@@ -93,10 +95,26 @@ def test_the_builder_gets_model_profiles_and_options(builder: Builder) -> None:
         {"input_0": ([1, 3, 8, 8], [2, 3, 8, 8], [4, 3, 8, 8])},
         {"input_0": ([5, 3, 8, 8], [6, 3, 8, 8], [8, 3, 8, 8])},
     ]
-    assert call["options"] == {"fp16": True, "tactic_sources": [], "workspace": 1 << 20}
+    assert call["options"] == {
+        "fp16": True,
+        "fp32_layers": ["/boxes/*"],
+        "tactic_sources": [],
+        "workspace": 1 << 20,
+    }
     assert call["timing_cache"] is None
     graph = onnx.load_model_from_string(call["onnx"]).graph
     assert [one.name for one in graph.output] == ["classes", "boxes"]
+
+
+def test_the_builder_gets_no_copies_of_weights(builder: Builder) -> None:
+    images = Input(min=(1, 4, 16, 16), max=(4, 4, 16, 16), name="x")
+    exported = export(seeded(Quantized), [images], opset=16).model  # as somebody else would export it
+    for source in (seeded(Quantized), exported):
+        builder.calls.clear()
+        build(source, [images])
+        nodes = onnx.load_model_from_string(builder.call["onnx"]).graph.node
+        assert {node.op_type for node in nodes} >= {"QuantizeLinear", "Conv"}
+        assert "Identity" not in {node.op_type for node in nodes}
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,11 @@ def test_onnx_without_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (["-i", "float32[1,4,8,8]"], 1, "to have 3 channels, but got 4 channels instead"),
         (["-i", "float32[1,3,8,8]", "--backend", "tensorrt_9"], 1, "there is no backend 'tensorrt_9'"),
         (["-i", "float32[1,3,8,8]", "--fp16"], 1, "fp16: the reference engine has no such build option"),
+        (
+            ["-i", "float32[1,3,8,8]", "--fp32-layers", "/head/*", "--fp32-layers", "/a"],
+            1,
+            "fp32_layers: the reference engine has no such build option",
+        ),
         (["-i", "float32[1,3,8,8]", "--workspace", "4X"], 2, "--workspace takes a number of bytes, such as 512M or 4G"),
         (["-i", "float32[1,3,8,8]", "--abi", "2"], 1, "2"),
         (["-i", "float32[1,3,8,8]", "--name", "a b"], 1, "must be an identifier"),
