@@ -193,8 +193,6 @@ def test_graphs_while_another_thread_calls(program: torch.jit.ScriptModule, refe
     x, y = images(7), images(3, 1)
     wanted_x, wanted_y = reference(x), reference(y)
     capturing, calling, stop = torch.cuda.Stream(), threading.Event(), threading.Event()
-    with torch.cuda.stream(capturing):
-        program(x)
     problems: list[str] = []
 
     def call() -> None:
@@ -214,6 +212,8 @@ def test_graphs_while_another_thread_calls(program: torch.jit.ScriptModule, refe
     try:
         calling.wait()
         for _ in range(4):
+            with torch.cuda.stream(capturing):
+                program(x)  # each graph keeps the context of the call before
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, stream=capturing, capture_error_mode=mode):
                 found = program(x)
