@@ -1,4 +1,4 @@
-"""Networks that users run. Modules have weights that were made up: what is measured does not depend on them."""
+"""Networks that users run. Modules have weights that were made up: times do not depend on them, errors a little."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -153,9 +153,13 @@ def nodes_of(graph: Any) -> Iterator[Any]:
     """The nodes of an ONNX graph and of the graphs inside it."""
     for node in graph.node:
         yield node
-        for attribute in node.attribute:
-            for inner in [attribute.g, *attribute.graphs]:
-                yield from nodes_of(inner)
+        for inner in graphs_in(node):
+            yield from nodes_of(inner)
+
+
+def graphs_in(node: Any) -> list[Any]:
+    """The graphs that a node has as attributes: branches, bodies of loops. Some may be empty."""
+    return [graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs)]
 
 
 def device_of(module: torch.nn.Module) -> torch.device:

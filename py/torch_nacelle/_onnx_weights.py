@@ -6,7 +6,7 @@ TensorRT 8.5 that is a layer: scales of a quantized model and weights of a convo
 
 from typing import Any
 
-from torch_nacelle._onnx import nodes_of, onnx_package
+from torch_nacelle._onnx import graphs_in, nodes_of, onnx_package
 
 
 def without_copied_weights(model: bytes) -> bytes:
@@ -30,7 +30,7 @@ def _copies(graph: Any) -> dict[str, str]:
     """The weight that each such node gives, by the name of the node's output; outputs of the model keep theirs."""
     weights = {tensor.name for tensor in graph.initializer}
     outputs = {value.name for value in graph.output}
-    outputs.update(value.name for node in nodes_of(graph) for inner in _graphs_in(node) for value in inner.output)
+    outputs.update(value.name for node in nodes_of(graph) for inner in graphs_in(node) for value in inner.output)
     copies: dict[str, str] = {}
     for node in graph.node:
         if node.op_type == "Constant":
@@ -40,7 +40,3 @@ def _copies(graph: Any) -> dict[str, str]:
             if source in weights:
                 copies[node.output[0]] = source
     return copies
-
-
-def _graphs_in(node: Any) -> list[Any]:
-    return [graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs)]
