@@ -139,7 +139,7 @@ NETWORKS: dict[str, Network] = {
         (_images(300, 8),),
         _random_images(300),
         precisions=("fp32", "fp16"),
-        # Sums of thousands of products. With all layers in float16, 8.5.3.1 was off by 1.07e-2.
+        # Free to compute every layer in float16, 8.5.3.1 was off by 1.07e-2.
         fp32_layers=("/head/*",),
     ),
     "MTCNN P-Net": _faces("pnet", faces.PNet, 320, 1),

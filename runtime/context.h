@@ -8,7 +8,6 @@
 #include <c10/util/SmallVector.h>
 
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
