@@ -255,6 +255,7 @@ bool Context::EnqueueWithScratch(const ContextStream::Section& section, bool cap
     graph_scratch_ =
         at::empty({std::max<int64_t>(scratch_size_, 1)}, at::TensorOptions().dtype(at::kByte).device(engine_.device()));
     context_.SetDeviceMemory(graph_scratch_.data_ptr(), scratch_size_);
+    scratch_ = nullptr;
     return context_.Enqueue(section.native());
   }
   if (scratch_stream_ != section.stream()) {
@@ -262,7 +263,10 @@ bool Context::EnqueueWithScratch(const ContextStream::Section& section, bool cap
     scratch_stream_ = section.stream();
   }
   const SharedScratch::Use use(*shared_buffer_, section.stream(), scratch_size_);
-  if (use.memory() != scratch_) context_.SetDeviceMemory(use.memory(), use.size());
+  if (use.memory() != scratch_) {
+    context_.SetDeviceMemory(use.memory(), use.size());
+    graph_scratch_.reset();
+  }
   scratch_ = use.memory();
   return context_.Enqueue(section.native());
 }

@@ -38,9 +38,9 @@ class Context {
   Context& operator=(const Context&) = delete;
 
   // Runs on inputs that CheckInputs allowed for this context's profile. `capturing`: a graph is being captured on the
-  // caller's stream; the context then belongs to that graph and must not be used again. Throws ExecutionError with
-  // TensorRT's own messages; the context is not to be used again then either. See Execute for when the outputs are
-  // ready.
+  // caller's stream; the context then belongs to that graph and must not be used again before the graph is gone. Throws
+  // ExecutionError with TensorRT's own messages; the context is not to be used again at all then. See Execute for when
+  // the outputs are ready.
   c10::List<at::Tensor> Run(Inputs inputs, const CallerStream& caller, bool capturing);
 
   // The same, with `recorder` told what takes how long. TensorRT then waits for the device within the call. Afterwards
@@ -119,7 +119,7 @@ class Context {
   SharedScratch* shared_buffer_ = nullptr;  // of the stream of the last call
   std::optional<c10::Stream> scratch_stream_;
   void* scratch_ = nullptr;   // as set last
-  at::Tensor graph_scratch_;  // of the graph that the context belongs to
+  at::Tensor graph_scratch_;  // of the graph that the context belongs to, or belonged to last
 };
 
 }  // namespace nacelle::runtime

@@ -27,7 +27,7 @@ CallerStream::CallerStream(c10::Device device) {
 bool CallerStream::Capturing() const { return native_ != nullptr && device::CudaDriver::Process().Capturing(native_); }
 
 ContextStream::Section::Section(ContextStream& context, const CallerStream& caller, bool capturing)
-    : context_(context), caller_(caller), native_(caller.native()) {
+    : context_(context), caller_(caller), capturing_(capturing), native_(caller.native()) {
   if (on_side()) {
     context.Fork(caller);
     native_ = context.last_->native_handle();
@@ -42,6 +42,8 @@ ContextStream::Section::~Section() {
   try {
     if (on_side()) {
       context_.Join(caller_);
+    } else if (capturing_) {
+      context_.last_.reset();
     } else if (MayGoAway(caller_.stream())) {
       context_.done_.Record(caller_.native());
     }

@@ -49,7 +49,8 @@ class ContextStream {
   // `side`: the side stream to use; none: one of its own, where it is needed.
   ContextStream(c10::Device device, const std::optional<c10::Stream>& side) : device_(device), side_(side) {}
 
-  // As long as one lives, work may be enqueued on native().
+  // As long as one lives, work may be enqueued on native(). `capturing`: a graph is being captured on the caller's
+  // stream; the work is the graph's, and for the context it is as if there was none.
   class Section {
    public:
     Section(ContextStream& context, const CallerStream& caller, bool capturing);
@@ -67,6 +68,7 @@ class ContextStream {
    private:
     ContextStream& context_;
     const CallerStream& caller_;
+    const bool capturing_;
     void* native_;
   };
 

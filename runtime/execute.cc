@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "core/device/cuda_driver.h"
+#include "core/device/cuda_graph.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "runtime/call_recorder.h"
@@ -31,7 +32,8 @@ ContextPool::Lease Unprofiled(const Acquire& acquire) {
   }
 }
 
-// A graph that is being captured gets a context for itself: it works on that context's memory whenever it is replayed.
+// A graph that is being captured gets a context for itself, as long as there is the graph: it works on that context's
+// memory whenever it is replayed.
 c10::List<at::Tensor> RunInCapture(ContextPool& contexts, TensorPointersRef inputs, const CallerStream& caller) {
   const device::RelaxedCapture relaxed;
   const auto fits = [&](Context& idle) { return idle.HasShapesOf(inputs) && idle.Finished(); };
@@ -39,7 +41,8 @@ c10::List<at::Tensor> RunInCapture(ContextPool& contexts, TensorPointersRef inpu
   // A replay waits for nothing that came before the capture.
   while (!context->Finished()) std::this_thread::yield();
   c10::List<at::Tensor> outputs = context->Run(inputs, caller, true);
-  context.Keep();
+  const auto gone = [kept = context.Keep()] { kept.Return(); };
+  device::CallWhenGraphIsGone(caller.native(), gone);
   return outputs;
 }
 
@@ -74,7 +77,8 @@ c10::List<at::Tensor> RunChecked(const LoadedEngine& engine, TensorPointersRef i
   } catch (const AllKept& kept) {
     throw ExecutionError(Cat("engine ", Quote(engine.name()), ": all ", kept.count,
                              " execution contexts that it can have belong to captured CUDA graphs; raise plan_copies "
-                             "(or max_contexts), which torch_nacelle.configure sets, before the capture"));
+                             "(or max_contexts), which torch_nacelle.configure sets, before the capture, or destroy "
+                             "graphs that are not replayed any more"));
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -15,7 +16,7 @@
 
 namespace nacelle::runtime {
 
-// What Acquire throws where it would wait for ever: every item is kept by a lease that will not return it.
+// What Acquire throws where it would wait for ever: every item is kept, and none came back for a moment.
 struct AllKept {
   int count;
 };
@@ -44,9 +45,37 @@ class LeasePool {
     std::unique_ptr<Item> item;  // touched by whoever has the place taken
   };
 
+  // Where kept items come back to. Outlives the pool where some have not.
+  struct Home {
+    explicit Home(LeasePool* pool) : pool(pool) {}
+    std::mutex mutex;
+    LeasePool* pool;  // null: gone, with its items
+  };
+
  public:
   LeasePool(int capacity, Maker make)
       : make_(std::move(make)), capacity_(capacity), places_(std::make_unique<Place[]>(capacity)) {}
+
+  ~LeasePool() {
+    const std::lock_guard lock(home_->mutex);
+    home_->pool = nullptr;
+  }
+
+  // An item that nobody else gets before it is returned. It lives as long as the pool at most.
+  class Kept {
+   public:
+    Kept(std::shared_ptr<Home> home, Place& place) : home_(std::move(home)), place_(&place) {}
+
+    // At most once for all copies, in any thread, also when the pool is gone.
+    void Return() const {
+      const std::lock_guard lock(home_->mutex);
+      if (home_->pool != nullptr) home_->pool->TakeBack(*place_);
+    }
+
+   private:
+    std::shared_ptr<Home> home_;
+    Place* place_;
+  };
 
   // An item for the time of one call. Give it back with Return. A lease that is destroyed without that (the call
   // failed) destroys its item, so that no later call meets one in an unknown state.
@@ -68,10 +97,10 @@ class LeasePool {
       pool_->PutBack(*std::exchange(place_, nullptr));
     }
 
-    // Nobody else gets the item; it lives as long as the pool.
-    void Keep() {
+    // For longer than the call.
+    Kept Keep() {
       pool_->NoteKept();
-      place_ = nullptr;
+      return {pool_->home_, *std::exchange(place_, nullptr)};
     }
 
    private:
@@ -222,14 +251,24 @@ class LeasePool {
     returned_.notify_all();
   }
 
+  void TakeBack(Place& place) {
+    {
+      const std::lock_guard lock(mutex_);
+      --kept_;
+    }
+    PutBack(place);
+  }
+
   // Until something may have changed.
   void Wait() {
     std::unique_lock lock(mutex_);
     ++waiting_;
-    const auto can_make = [this] { return !full_ && made_ < capacity_; };
-    returned_.wait(lock, [&] { return AnyIdle() || can_make() || kept_ == made_; });
+    const auto changed = [this] { return AnyIdle() || (!full_ && made_ < capacity_); };
+    returned_.wait(lock, [&] { return changed() || kept_ == made_; });
+    // One may be on its way back.
+    const bool found = returned_.wait_for(lock, kPatience, changed);
     --waiting_;
-    if (kept_ == made_ && !can_make()) throw AllKept{kept_};
+    if (!found && kept_ == made_) throw AllKept{kept_};
   }
 
   bool AnyIdle() const {
@@ -240,7 +279,10 @@ class LeasePool {
     return false;
   }
 
+  static constexpr std::chrono::milliseconds kPatience{200};
+
   const uint64_t id_ = NextId();
+  const std::shared_ptr<Home> home_ = std::make_shared<Home>(this);
   const Maker make_;
   const int capacity_;
   const std::unique_ptr<Place[]> places_;
@@ -250,7 +292,7 @@ class LeasePool {
   std::condition_variable returned_;
   uint64_t reservations_ = 0;
   int made_ = 0;       // items that exist or are being made
-  int kept_ = 0;       // of these, those that no lease returns
+  int kept_ = 0;       // of these, those that are kept
   bool full_ = false;  // the maker failed with others alive: make no more
 };
 

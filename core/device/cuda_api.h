@@ -33,6 +33,11 @@
   FUNCTION(cuThreadExchangeStreamCaptureMode) \
   FUNCTION(cuGetErrorName)                    \
   FUNCTION(cuGetErrorString)
+// The same, of what drivers lack before CUDA 11.3: null there.
+#define NACELLE_LATER_CUDA_FUNCTIONS(FUNCTION) \
+  FUNCTION(cuGraphRetainUserObject)            \
+  FUNCTION(cuUserObjectCreate)                 \
+  FUNCTION(cuUserObjectRelease)
 #define NACELLE_TEXT_OF(name) #name
 #define NACELLE_TEXT(name) NACELLE_TEXT_OF(name)
 
@@ -41,16 +46,30 @@ namespace nacelle::device {
 struct CudaApi {
 #define NACELLE_DECLARE(name) decltype(&::name) name = nullptr;
   NACELLE_CUDA_FUNCTIONS(NACELLE_DECLARE)
+  NACELLE_LATER_CUDA_FUNCTIONS(NACELLE_DECLARE)
 #undef NACELLE_DECLARE
+
+  // The version of CUDA 11.3: cuda.h declares that of 12.3, which has one parameter more.
+  CUresult (*cuStreamGetCaptureInfo_v2)(CUstream, CUstreamCaptureStatus*, cuuint64_t* id, CUgraph*,
+                                        const CUgraphNode** dependencies, size_t* dependency_count) = nullptr;
 
   // Looks every function up. Gives the name of the first that `library` lacks, or nothing.
   std::optional<std::string> Load(void* library) {
-#define NACELLE_LOAD(name)                                                        \
-  name = reinterpret_cast<decltype(&::name)>(dlsym(library, NACELLE_TEXT(name))); \
+#define NACELLE_FIND(name) name = reinterpret_cast<decltype(name)>(dlsym(library, NACELLE_TEXT(name)));
+#define NACELLE_LOAD(name) \
+  NACELLE_FIND(name)       \
   if (name == nullptr) return NACELLE_TEXT(name);
     NACELLE_CUDA_FUNCTIONS(NACELLE_LOAD)
+    NACELLE_LATER_CUDA_FUNCTIONS(NACELLE_FIND)
+    NACELLE_FIND(cuStreamGetCaptureInfo_v2)
 #undef NACELLE_LOAD
+#undef NACELLE_FIND
     return std::nullopt;
+  }
+
+  bool HasUserObjects() const {
+    return cuGraphRetainUserObject != nullptr && cuUserObjectCreate != nullptr && cuUserObjectRelease != nullptr &&
+           cuStreamGetCaptureInfo_v2 != nullptr;
   }
 
   std::string Describe(CUresult result) const {

@@ -225,14 +225,69 @@ def test_graphs_while_another_thread_calls(program: torch.jit.ScriptModule, refe
     assert problems == []
 
 
-def test_a_graph_that_takes_the_only_context(program: torch.jit.ScriptModule) -> None:
+@pytest.mark.parametrize("shared_scratch", [False, True])
+def test_a_graph_that_takes_the_only_context(
+    program: torch.jit.ScriptModule, reference: TwoHeads, shared_scratch: bool
+) -> None:
+    nacelle.configure(program, shared_scratch=shared_scratch)
     x = images(7)
     with torch.cuda.stream(torch.cuda.Stream()):
         program(x)
-    with torch.cuda.graph(torch.cuda.CUDAGraph()):
-        program(x)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = program(x)
     with pytest.raises(nacelle.ExecutionError, match="belong to captured CUDA graphs; raise plan_copies"):
         program(x)
+    graph.replay()
+    assert_close(found, reference(x))
+    del graph
+    assert_close(program(images(3)), reference(images(3)))  # of other shapes, on another stream
+
+
+def test_graphs_that_are_captured_anew_share_a_context(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
+    nacelle.configure(program, plan_copies=2)
+    for batch in [1, 7, 16, 7] * 5:
+        x = images(batch, batch)
+        with torch.cuda.stream(torch.cuda.Stream()):
+            program(x)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            found = program(x)
+        graph.replay()
+        assert_close(program(images(3)), reference(images(3)))
+        assert_close(found, reference(x))
+
+
+def test_a_graph_that_goes_while_it_runs(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
+    x, y = images(16), images(16, 1)
+    wanted_x, wanted_y = reference(x), reference(y)
+    for _ in range(5):
+        busy = torch.randn(2000, 2000, device="cuda")
+        with torch.cuda.stream(torch.cuda.Stream()):
+            busy @ busy
+            program(x)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            for _ in range(20):
+                busy = busy @ busy * 1e-4
+            found = program(x)
+        graph.replay()
+        del graph
+        other = program(y)  # with the same context, when the graph has run
+        assert_close(found, wanted_x)
+        assert_close(other, wanted_y)
+
+
+def test_a_capture_that_is_given_up_gives_its_context_back(
+    program: torch.jit.ScriptModule, reference: TwoHeads
+) -> None:
+    x = images(7)
+    with torch.cuda.stream(torch.cuda.Stream()):
+        program(x)
+    with pytest.raises(ValueError, match="another way"), torch.cuda.graph(torch.cuda.CUDAGraph()):
+        program(x)
+        raise ValueError("another way")
+    assert_close(program(x), reference(x))
 
 
 def test_calls_on_changing_streams_do_not_mix(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:

@@ -167,6 +167,64 @@ TEST(LeasePool, WhoWaitsIsToldWhenTheLastOneIsKept) {
   EXPECT_TRUE(thrown);
 }
 
+TEST(LeasePool, AKeptItemComesBack) {
+  Pool pool = MakePool(1);
+  for (int i = 0; i < 3; ++i) {
+    const Pool::Kept kept = pool.Acquire(Lane(0)).Keep();
+    EXPECT_THROW(pool.Acquire(Lane(0)), AllKept);
+    kept.Return();
+    EXPECT_EQ(IndexFor(pool, Lane(1)), 0);
+  }
+}
+
+TEST(LeasePool, WhoNeedsAKeptItemWaitsAMomentForIt) {
+  Pool pool = MakePool(1);
+  const Pool::Kept kept = pool.Acquire(Lane(0)).Keep();
+  std::thread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    kept.Return();
+  });
+  EXPECT_EQ(IndexFor(pool, Lane(0)), 0);
+  other.join();
+}
+
+TEST(LeasePool, AKeptItemMayBeReturnedWhenThePoolIsGone) {
+  auto pool = std::make_unique<Pool>(1, [](int index) { return std::make_unique<Item>(index); });
+  const Pool::Kept kept = pool->Acquire(Lane(0)).Keep();
+  pool.reset();
+  kept.Return();
+}
+
+TEST(LeasePool, ThreadsKeepAndReturnWhileOthersCall) {
+  constexpr int kThreads = 4;
+  Pool pool = MakePool(3);
+  std::atomic<int> uses = 0;
+  const auto work = [&](int thread) {
+    for (int i = 0; i < 500; ++i) {
+      Pool::Lease lease = pool.Acquire(Lane(thread));
+      ++lease->uses;
+      ++uses;
+      if (i % 4 != 0) {
+        lease.Return(Lane(thread));
+        continue;
+      }
+      std::thread([kept = lease.Keep()] { kept.Return(); }).join();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) threads.emplace_back(work, i);
+  for (std::thread& thread : threads) thread.join();
+  int counted = 0;
+  std::vector<Pool::Lease> all;
+  for (int i = 0; i < pool.size(); ++i) all.push_back(pool.AcquireWhere([](const Item&) { return true; }));
+  for (Pool::Lease& lease : all) {
+    counted += lease->uses;
+    lease.Return(nullptr);
+  }
+  EXPECT_EQ(counted, uses);
+  EXPECT_EQ(uses, kThreads * 500);
+}
+
 TEST(LeasePool, AnItemThatIsWantedIsPreferred) {
   Pool pool = MakePool(3);
   {

@@ -1,6 +1,7 @@
 // A libcuda.so.1 of our own, with three GPUs that exist nowhere. The environment decides how it behaves, read at each
 // call:
 //   NACELLE_FAKE_CUDA          "no_device": cuInit fails; "zero": it lists no GPU; "nameless": GPU 1 has no name
+//                              "full": a graph takes no user object
 //   NACELLE_FAKE_CUDA_CURRENT  the device of the calling thread's context; unset: there is no context
 #include <cuda.h>
 
@@ -11,6 +12,7 @@
 #include <iterator>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #define NACELLE_FAKE extern "C" __attribute__((visibility("default")))
 
@@ -124,6 +126,58 @@ NACELLE_FAKE CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mod
   std::swap(current, *mode);
   return CUDA_SUCCESS;
 }
+
+#ifndef NACELLE_FAKE_BEFORE_CUDA_11_3
+namespace {
+
+struct UserObject {
+  void* value;
+  CUhostFn destroy;
+};
+
+// Of the one graph, that which is being captured.
+std::vector<UserObject*>& Retained() {
+  static std::vector<UserObject*> objects;
+  return objects;
+}
+
+void Destroy(UserObject* object) {
+  object->destroy(object->value);
+  delete object;
+}
+
+}  // namespace
+
+NACELLE_FAKE CUresult cuStreamGetCaptureInfo_v2(CUstream stream, CUstreamCaptureStatus* status, cuuint64_t*,
+                                                CUgraph* graph, const CUgraphNode**, size_t*) {
+  cuStreamIsCapturing(stream, status);
+  if (*status == CU_STREAM_CAPTURE_STATUS_ACTIVE) *graph = reinterpret_cast<CUgraph>(&Retained());
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuUserObjectCreate(CUuserObject* object, void* value, CUhostFn destroy, unsigned int count,
+                                         unsigned int flags) {
+  if (count != 1 || flags != CU_USER_OBJECT_NO_DESTRUCTOR_SYNC) return CUDA_ERROR_INVALID_VALUE;
+  *object = reinterpret_cast<CUuserObject>(new UserObject{value, destroy});
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuUserObjectRelease(CUuserObject object, unsigned int) {
+  Destroy(reinterpret_cast<UserObject*>(object));
+  return CUDA_SUCCESS;
+}
+
+NACELLE_FAKE CUresult cuGraphRetainUserObject(CUgraph, CUuserObject object, unsigned int count, unsigned int flags) {
+  if (Behaves("full") || count != 1 || flags != CU_GRAPH_USER_OBJECT_MOVE) return CUDA_ERROR_INVALID_VALUE;
+  Retained().push_back(reinterpret_cast<UserObject*>(object));
+  return CUDA_SUCCESS;
+}
+
+// The graph is gone.
+NACELLE_FAKE void nacelle_fake_destroy_graph() {
+  for (UserObject* object : std::exchange(Retained(), {})) Destroy(object);
+}
+#endif
 
 NACELLE_FAKE CUresult cuGetErrorName(CUresult error, const char** text) {
   *text = error == CUDA_ERROR_NO_DEVICE ? "CUDA_ERROR_NO_DEVICE" : "CUDA_ERROR_UNKNOWN";
