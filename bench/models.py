@@ -74,7 +74,7 @@ def options_for(network: Network, precision: str, asked: argparse.Namespace) -> 
     # Tactic sources: none but TensorRT's own kernels, so that cuBLAS and cuDNN of its release need not be there.
     options: dict[str, object] = {"tf32": precision == "tf32", "fp16": precision == "fp16", "tactic_sources": []}
     if precision == "fp16" and network.fp32_layers:
-        options["fp32_layers"] = network.fp32_layers
+        options |= {"fp32_layers": network.fp32_layers, "tf32": True}
     return options if asked.avg_timing is None else options | {"avg_timing_iterations": asked.avg_timing}
 
 
@@ -157,7 +157,7 @@ def measure(name: str, precision: Precision, asked: argparse.Namespace, folder: 
                 torch._dynamo.reset()
     set_tf32(False)
     plan_bytes = nacelle.Program(program).engines[0].plan_size
-    mixed = f", {' '.join(network.fp32_layers)} in fp32" if "fp32_layers" in options else ""
+    mixed = f", {' '.join(network.fp32_layers)} in float32 or TF32" if "fp32_layers" in options else ""
     return Row(name, precision + mixed, network.batch, build_seconds, plan_bytes, report.worst.comparison.error,
                fresh_error, program_ms, eager_ms, compiled_ms)  # fmt: skip
 

@@ -28,7 +28,7 @@ class Network:
         values: Makes the inputs of a call for a batch of this size.
         batch: How many items a measured call takes.
         precisions: What engines of it are built in: ``fp32`` (TF32 off), ``tf32`` (TensorRT's default), ``fp16``.
-        fp32_layers: What stays in float32 in an engine in float16.
+        fp32_layers: What computes in float32 or TF32 in an engine in float16.
     """
 
     make: Callable[[], nn.Module | Path]
@@ -139,8 +139,8 @@ NETWORKS: dict[str, Network] = {
         (_images(300, 8),),
         _random_images(300),
         precisions=("fp32", "fp16"),
-        # Free to compute every layer in float16, 8.5.3.1 was off by 1.07e-2.
-        fp32_layers=("/head/*",),
+        # Free to compute every layer in float16, 8.5.3.1 is off by up to 1.07e-2, with these at most by 5.4e-3.
+        fp32_layers=("/head/*", "*features.17*", "*features.19*", "*features.21*"),
     ),
     "MTCNN P-Net": _faces("pnet", faces.PNet, 320, 1),
     "MTCNN R-Net": _faces("rnet", faces.RNet, 24, 32),
