@@ -113,6 +113,12 @@ def test_every_version(good: Path, version: int, tmp_path: Path) -> None:
     check_the_same(tmp_path / "golden.ts")
 
 
+@pytest.mark.parametrize("fields", [VERSION_3, VERSION_10], ids=["version 3", "version 10"])
+def test_strings_are_read_as_torch_writes_those_of_4_gib(good: Path, fields: list[bytes], tmp_path: Path) -> None:
+    samples.replace_record(good, fields, tmp_path / "long.ts", samples.long_string)
+    check_the_same(tmp_path / "long.ts")
+
+
 def test_what_several_modules_share_is_told_as_torch_tells_it(good: Path, tmp_path: Path) -> None:
     shared = torch.jit.load(str(good))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -65,7 +65,19 @@ def whole(path: Path, name: str = "net") -> None:
     nacelle.compile(seeded(TwoHeads), [images], name=name).save(str(path))
 
 
-def replace_record(program: Path, fields: Sequence[bytes], path: Path) -> None:
+def short_string(text: bytes) -> bytes:
+    """A string as torch pickles it."""
+    return b"X" + struct.pack("<I", len(text)) + text
+
+
+def long_string(text: bytes) -> bytes:
+    """A string as torch pickles those of 4 GiB and more."""
+    return b"\x8d" + struct.pack("<Q", len(text)) + text
+
+
+def replace_record(
+    program: Path, fields: Sequence[bytes], path: Path, string: Callable[[bytes], bytes] = short_string
+) -> None:
     """Copies a program that has one engine, with other fields in its record."""
     with zipfile.ZipFile(program) as archive, zipfile.ZipFile(path, "w") as out:
         for item in archive.infolist():
@@ -73,8 +85,7 @@ def replace_record(program: Path, fields: Sequence[bytes], path: Path) -> None:
             if item.filename.endswith("/data.pkl"):
                 start = content.index(b"(", content.index(b"restore_type_tag\n"))
                 end = content.index(b"eX\x09\x00\x00\x00List[str]")
-                strings = b"".join(b"X" + struct.pack("<I", len(field)) + field for field in fields)
-                content = content[:start] + b"(" + strings + content[end:]
+                content = content[:start] + b"(" + b"".join(map(string, fields)) + content[end:]
             out.writestr(item.filename, content)
 
 
