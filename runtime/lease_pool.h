@@ -16,7 +16,7 @@
 
 namespace nacelle::runtime {
 
-// What Acquire throws where it would wait for ever: every item is kept, and none came back for a moment.
+// What Acquire throws where it would wait for ever: every item is kept, and none came back in time.
 struct AllKept {
   int count;
 };
@@ -53,8 +53,12 @@ class LeasePool {
   };
 
  public:
-  LeasePool(int capacity, Maker make)
-      : make_(std::move(make)), capacity_(capacity), places_(std::make_unique<Place[]>(capacity)) {}
+  // `patience`: for how long a call waits where every item is kept, since one may be on its way back.
+  LeasePool(int capacity, Maker make, std::chrono::milliseconds patience = std::chrono::milliseconds(200))
+      : make_(std::move(make)),
+        capacity_(capacity),
+        patience_(patience),
+        places_(std::make_unique<Place[]>(capacity)) {}
 
   ~LeasePool() {
     const std::lock_guard lock(home_->mutex);
@@ -265,8 +269,7 @@ class LeasePool {
     ++waiting_;
     const auto changed = [this] { return AnyIdle() || (!full_ && made_ < capacity_); };
     returned_.wait(lock, [&] { return changed() || kept_ == made_; });
-    // One may be on its way back.
-    const bool found = returned_.wait_for(lock, kPatience, changed);
+    const bool found = returned_.wait_for(lock, patience_, changed);
     --waiting_;
     if (!found && kept_ == made_) throw AllKept{kept_};
   }
@@ -279,12 +282,11 @@ class LeasePool {
     return false;
   }
 
-  static constexpr std::chrono::milliseconds kPatience{200};
-
   const uint64_t id_ = NextId();
   const std::shared_ptr<Home> home_ = std::make_shared<Home>(this);
   const Maker make_;
   const int capacity_;
+  const std::chrono::milliseconds patience_;
   const std::unique_ptr<Place[]> places_;
   std::atomic<int> used_ = 0;  // places from here on have never been used
   std::atomic<int> waiting_ = 0;

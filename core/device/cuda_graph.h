@@ -11,7 +11,8 @@ namespace nacelle::device {
 // had under way is done. The driver calls it in a thread of its own some time later; it must not call CUDA, wait or
 // throw.
 //
-// False, and `gone` is never called, where nothing is captured or the driver cannot tell (before CUDA 11.3).
+// False, and `gone` is never called, where nothing is captured or the driver cannot tell (before CUDA 11.3). May be
+// called by any thread at once, for a capture by the one that captures. Throws DeviceError where there is no driver.
 bool CallWhenGraphIsGone(void* stream, std::function<void()> gone);
 
 }  // namespace nacelle::device

@@ -213,7 +213,7 @@ def test_graphs_while_another_thread_calls(program: torch.jit.ScriptModule, refe
         calling.wait()
         for _ in range(4):
             with torch.cuda.stream(capturing):
-                program(x)  # each graph keeps the context of the call before
+                program(x)  # so that the capture finds a context with these shapes
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, stream=capturing, capture_error_mode=mode):
                 found = program(x)
