@@ -170,13 +170,18 @@ class LeasePool {
                                                std::memory_order_relaxed);
   }
 
-  // Takes each idle place in turn until `wanted` says yes to one.
+  // Takes each idle place in turn until `wanted` says yes to one. Throws what `wanted` throws; the place is idle then.
   template <typename Wanted>
   Place* TakeIdle(const Wanted& wanted) {
     const int used = used_.load(std::memory_order_acquire);
     for (int i = 0; i < used; ++i) {
       if (!TryTake(places_[i])) continue;
-      if (wanted(places_[i])) return &places_[i];
+      try {
+        if (wanted(places_[i])) return &places_[i];
+      } catch (...) {
+        PutBack(places_[i]);
+        throw;
+      }
       PutBack(places_[i]);
     }
     return nullptr;

@@ -21,10 +21,14 @@ const void* Lane(int number) {
 
 struct Item {
   explicit Item(int index) : index(index) {}
-  bool Finished() const { return finished; }
+  bool Finished() const {
+    if (fails) throw std::runtime_error("the device is lost");
+    return finished;
+  }
 
   const int index;
   bool finished = true;
+  bool fails = false;
   int uses = 0;  // not atomic: ThreadSanitizer sees two holders
 };
 
@@ -80,6 +84,19 @@ TEST(LeasePool, ALeaseThatIsNotReturnedDestroysItsItem) {
   }
   EXPECT_EQ(pool.size(), 0);
   EXPECT_EQ(IndexFor(pool, Lane(0)), 0);
+}
+
+TEST(LeasePool, AnItemThatCannotBeAskedIsNotLost) {
+  Pool pool = MakePool(2);
+  Pool::Lease lease = pool.Acquire(Lane(0));
+  lease->fails = true;
+  lease.Return(Lane(0));
+  for (int i = 0; i < 3; ++i) EXPECT_THROW(pool.Acquire(Lane(1)), std::runtime_error);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THROW(pool.AcquireWhere([](Item&) -> bool { throw std::runtime_error("no"); }), std::runtime_error);
+  }
+  EXPECT_EQ(IndexFor(pool, Lane(0)), 0);
+  EXPECT_EQ(pool.size(), 1);
 }
 
 TEST(LeasePool, TheFirstFailureOfTheMakerIsThrown) {
