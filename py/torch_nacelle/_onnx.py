@@ -222,7 +222,7 @@ def first_lines(error: BaseException, count: int = 4) -> str:
 @contextlib.contextmanager
 def _in_eval_mode(module: torch.nn.Module) -> Iterator[None]:
     """The module and everything in it in eval mode, and each part as it was afterwards."""
-    before = [(part, part.training) for part in module.modules()]
+    before = [(part, part.training) for part in module.modules() if hasattr(part, "training")]  # frozen ones lack it
     for part, _ in before:
         part.training = False
     try:
