@@ -10,6 +10,7 @@
 
 #include "core/abi/plan_header.h"
 #include "core/abi/record.h"
+#include "core/utf8.h"
 #include "runtime/engine.h"
 #include "runtime/loaded_engine.h"
 #include "runtime/scalar_type.h"
@@ -23,12 +24,13 @@ using Self = c10::intrusive_ptr<Engine>;
 using Shape = std::vector<int64_t>;
 using Tensor = std::tuple<std::string, std::string, Shape, std::vector<std::vector<Shape>>>;
 
+// Texts of records and plans may be any bytes, and Python's strings hold UTF-8 only: others are shown as \xNN.
 std::vector<Tensor> Tensors(const std::vector<TensorInfo>& infos) {
   std::vector<Tensor> tensors;
   for (const TensorInfo& info : infos) {
     std::vector<std::vector<Shape>> profiles;
     for (const ShapeRange& range : info.profiles) profiles.push_back({range.min, range.opt, range.max});
-    tensors.emplace_back(info.name, DtypeName(info.dtype), info.shape, std::move(profiles));
+    tensors.emplace_back(utf8::Valid(info.name), DtypeName(info.dtype), info.shape, std::move(profiles));
   }
   return tensors;
 }
@@ -49,6 +51,11 @@ std::vector<std::string> Names(const std::vector<TensorInfo>& infos) {
   return names;
 }
 
+std::vector<std::string> Valid(std::vector<std::string> names) {
+  for (std::string& name : names) name = utf8::Valid(name);
+  return names;
+}
+
 }  // namespace
 
 void RegisterEngineClass(torch::Library& library) {
@@ -59,25 +66,25 @@ void RegisterEngineClass(torch::Library& library) {
       .def_pickle(
           [](const Self& self) { return WithTorchErrors([&] { return abi::Write(self->CompleteRecord()); }); },
           [](const c10::List<std::string>& record) { return WithTorchErrors([&] { return FromList(record); }); })
-      .def("__str__", [](const Self& self) { return self->Describe(); })
-      .def("__repr__", [](const Self& self) { return self->Describe(); })
-      .def("name", [](const Self& self) { return self->record().name; })
+      .def("__str__", [](const Self& self) { return utf8::Valid(self->Describe()); })
+      .def("__repr__", [](const Self& self) { return utf8::Valid(self->Describe()); })
+      .def("name", [](const Self& self) { return utf8::Valid(self->record().name); })
       .def("abi_version", [](const Self& self) { return static_cast<int64_t>(self->record().version); })
       .def("plan_release",
            [](const Self& self) { return WithTorchErrors([&] { return self->plan_header().Describe(); }); })
-      .def("device", [](const Self& self) { return self->record().device.Describe(); })
+      .def("device", [](const Self& self) { return utf8::Valid(self->record().device.Describe()); })
       .def("input_names",
            [](const Self& self) {
              return WithTorchErrors([&] {
                const auto& recorded = self->record().input_names;
-               return recorded.empty() ? Names(self->loaded().inputs()) : recorded;
+               return Valid(recorded.empty() ? Names(self->loaded().inputs()) : recorded);
              });
            })
       .def("output_names",
            [](const Self& self) {
              return WithTorchErrors([&] {
                const auto& recorded = self->record().output_names;
-               return recorded.empty() ? Names(self->loaded().outputs()) : recorded;
+               return Valid(recorded.empty() ? Names(self->loaded().outputs()) : recorded);
              });
            })
       .def("profile_count",
@@ -88,8 +95,8 @@ void RegisterEngineClass(torch::Library& library) {
       .def("outputs",
            [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded().outputs()); }); })
       .def("layer_information",
-           [](const Self& self) { return WithTorchErrors([&] { return self->loaded().LayerInformation(); }); })
-      .def("why_not_ready", [](const Self& self) { return self->why_not_ready(); });
+           [](const Self& self) { return WithTorchErrors([&] { return utf8::Valid(self->loaded().LayerInformation()); }); })
+      .def("why_not_ready", [](const Self& self) { return utf8::Valid(self->why_not_ready()); });
 }
 
 }  // namespace nacelle::runtime

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -91,18 +92,35 @@ void Convert(const torch::jit::Module& module, int version, const std::vector<st
   });
 }
 
+// A module that holds others under names, which may have dots: what looks for engines in it looks into all of them, and
+// gives the paths as the holder of these modules has them. The parts are shared, not copied.
+torch::jit::Module Join(const std::vector<std::pair<std::string, torch::jit::Module>>& parts) {
+  torch::jit::Module joint("__torch__.Programs");
+  for (const auto& [name, part] : parts) joint.register_module(name, part);
+  return joint;
+}
+
 // Loads a program without setting up its engines. `device` as torch.jit.load's map_location; empty: as saved.
-torch::jit::Module Load(const std::string& path, const std::string& device, py::dict extra_files) {
+template <typename Source>
+torch::jit::Module Load(Source&& source, const std::string& device, py::dict extra_files) {
   torch::jit::ExtraFilesMap files;
   for (const auto& item : extra_files) files[item.first.cast<std::string>()] = "";
   torch::jit::Module module = [&] {
     const py::gil_scoped_release released;
     const runtime::InspectOnly inspect;
     const auto where = device.empty() ? std::nullopt : std::optional(c10::Device(device));
-    return torch::jit::load(path, where, files);
+    return torch::jit::load(source, where, files);
   }();
   for (const auto& [name, content] : files) extra_files[py::str(name)] = py::bytes(content);
   return module;
+}
+
+torch::jit::Module LoadFile(const std::string& path, const std::string& device, py::dict extra_files) {
+  return Load(path, device, std::move(extra_files));
+}
+
+torch::jit::Module LoadBytes(const py::bytes& content, const std::string& device, py::dict extra_files) {
+  return Load(std::istringstream(content.cast<std::string>()), device, std::move(extra_files));
 }
 
 // A file that torch writes into. It takes what cannot be written, too, and keeps the reason: torch's writer ends the
@@ -200,10 +218,12 @@ void BindPrograms(py::module_& m) {
                              [](const SiteView& self) { return self.record().requires_native_multi_device; })
       .def_property_readonly("aliased_io", [](const SiteView& self) { return Aliases(self.record()); });
   m.def("find_engines", &Find, py::arg("module"));
+  m.def("join", &Join, py::arg("parts"));
   m.def("convert_engines", &Convert, py::arg("module"), py::arg("abi_version"), py::arg("drop"));
   m.def("replace_plan", &ReplacePlan, py::arg("module"), py::arg("path"), py::arg("plan"));
   m.def("remove_metadata", &RemoveMetadata, py::arg("module"));
-  m.def("load", &Load, py::arg("path"), py::arg("device"), py::arg("extra_files"));
+  m.def("load", &LoadFile, py::arg("path"), py::arg("device"), py::arg("extra_files"));
+  m.def("load_bytes", &LoadBytes, py::arg("content"), py::arg("device"), py::arg("extra_files"));
   m.def("save", &Save, py::arg("module"), py::arg("path"), py::arg("extra_files"));
   m.attr("DEFAULT_ABI_VERSION") = abi::kDefaultVersion;
 }

@@ -19,26 +19,39 @@ namespace py = pybind11;
 using runtime::EngineSite;
 using runtime::Settings;
 
+// The value of a setting, or InputError that says what it takes.
+template <typename T>
+T As(const std::string& name, const py::handle& value, const char* wanted) {
+  try {
+    return value.cast<T>();
+  } catch (const py::cast_error&) {
+    throw InputError(Cat("setting ", name, " is ", std::string(py::repr(value)), "; wanted ", wanted));
+  }
+}
+
+constexpr const char* kNumber = "a whole number";
+constexpr const char* kTruth = "True or False";
+
 // The settings with those that `changes` names.
 Settings Changed(Settings settings, const py::dict& changes) {
   for (const auto& [key, value] : changes) {
     const auto name = key.cast<std::string>();
     if (name == "max_contexts") {
-      settings.max_contexts = value.cast<int>();
+      settings.max_contexts = As<int>(name, value, kNumber);
     } else if (name == "plan_copies") {
-      settings.plan_copies = value.cast<int>();
+      settings.plan_copies = As<int>(name, value, kNumber);
     } else if (name == "profile") {
-      settings.profile = value.cast<std::optional<int>>();
+      settings.profile = As<std::optional<int>>(name, value, "a whole number or None");
     } else if (name == "move_inputs") {
-      settings.move_inputs = value.cast<bool>();
+      settings.move_inputs = As<bool>(name, value, kTruth);
     } else if (name == "convert_inputs") {
-      settings.convert_inputs = value.cast<bool>();
+      settings.convert_inputs = As<bool>(name, value, kTruth);
     } else if (name == "pack_outputs") {
-      settings.pack_outputs = value.cast<bool>();
+      settings.pack_outputs = As<bool>(name, value, kTruth);
     } else if (name == "shared_scratch") {
-      settings.shared_scratch = value.cast<bool>();
+      settings.shared_scratch = As<bool>(name, value, kTruth);
     } else if (name == "nvtx") {
-      settings.nvtx = value.cast<bool>();
+      settings.nvtx = As<bool>(name, value, kTruth);
     } else {
       throw InputError(Cat("there is no setting ", Quote(name),
                            "; there are max_contexts, plan_copies, profile, move_inputs, convert_inputs, pack_outputs, "

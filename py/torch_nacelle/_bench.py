@@ -1,5 +1,6 @@
 """How long the calls of a program take, and what of it the runtime adds."""
 
+import math
 import threading
 import time
 from bisect import bisect_right
@@ -12,10 +13,11 @@ from typing import Any
 import torch
 
 from torch_nacelle import _C
+from torch_nacelle._archives import Source
 from torch_nacelle._conditions import conditions
 from torch_nacelle._figures import Benchmark, Memory, Parts, Throughput, Times
+from torch_nacelle._holders import as_device
 from torch_nacelle._profile import Profile, profile
-from torch_nacelle._program import PathLike
 from torch_nacelle._running import Inputs, device_of, load_program, named_inputs
 from torch_nacelle._settings import to
 from torch_nacelle.errors import InputError
@@ -27,7 +29,7 @@ _ENGINE = "enqueue"  # the phase that is the engine's own; see PhaseTime
 
 
 def bench(
-    program: torch.jit.ScriptModule | PathLike,
+    program: torch.jit.ScriptModule | Source,
     inputs: Inputs | Callable[[torch.jit.ScriptModule], Inputs] | None = None,
     *,
     device: str | torch.device | None = None,
@@ -40,7 +42,8 @@ def bench(
     Calls are made in ``torch.inference_mode``, after a tenth of the time as warm-up.
 
     Args:
-        program: A loaded program, or a file that ``torch.jit.save`` wrote, which is loaded.
+        program: A loaded program, or a file that ``torch.jit.save`` wrote, as a path or open for reading bytes, which is
+            loaded.
         inputs: What to call it with, by name or in the order of forward's arguments, or a function of the program that
             returns it; left out, made up, of the shapes that its engines are fastest at.
         device: Where to run it; left out, where its tensors are, or the current GPU where its engines want one.
@@ -56,6 +59,11 @@ def bench(
         Error: What a call of the program raises.
     """
     _check(seconds, threads)
+    if isinstance(program, torch.nn.Module) and not isinstance(program, torch.jit.ScriptModule):
+        raise InputError(
+            f"found {type(program).__name__}; wanted a program, as nacelle.compile or torch.jit.load returns it, or "
+            "its file: torch.jit.script makes one of a module"
+        )
     before = _Before.now()
     started = time.perf_counter_ns()
     given_loaded = isinstance(program, torch.jit.ScriptModule)
@@ -63,7 +71,7 @@ def bench(
     load = None if given_loaded else (time.perf_counter_ns() - started) / 1e6
     if device is not None:
         to(loaded, device)
-    where = device_of(loaded) if device is None else torch.device(device)
+    where = device_of(loaded) if device is None else as_device(device)
     named = named_inputs(loaded, inputs(loaded) if callable(inputs) else inputs)
     runner = _Runner(loaded, [tensor.to(where) for tensor in named.values()], where, progress or (lambda _: None))
     runner.warm_up(seconds / 10)
@@ -88,11 +96,13 @@ def bench(
     )
 
 
-def _check(seconds: float, threads: Sequence[int]) -> None:
-    if not seconds > 0:
-        raise InputError(f"seconds is {seconds}; wanted more than 0")
-    if not threads or min(threads) < 1:
-        raise InputError(f"threads is {list(threads)}; wanted one number or more, each 1 or more")
+def _check(seconds: object, threads: object) -> None:
+    if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise InputError(f"seconds is {seconds!r}; wanted more than 0 and a finite number")
+    listed = list(threads) if isinstance(threads, Sequence) and not isinstance(threads, str) else None
+    if not listed or not all(isinstance(count, int) and count >= 1 for count in listed):
+        found = repr(threads) if listed is None else listed
+        raise InputError(f"threads is {found}; wanted a list of one number or more, each 1 or more")
 
 
 class _Runner:

@@ -11,10 +11,12 @@ import torch
 from torch_nacelle import _C
 from torch_nacelle._compare import Comparison, compare
 from torch_nacelle._exported_program import positional_module
-from torch_nacelle._input import Input, dtype_name
+from torch_nacelle._holders import joined, require_program
+from torch_nacelle._input import Input, as_list, dtype_name
 from torch_nacelle._model_state import for_inference
 from torch_nacelle._onnx import device_of, first_lines
 from torch_nacelle._onnx_model import OnnxSource, is_onnx_source
+from torch_nacelle._running import device_of as device_of_program
 from torch_nacelle._settings import configure
 from torch_nacelle.errors import CheckError, InputError
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "int8"]
 Tensors: TypeAlias = Sequence[torch.Tensor]
-CheckInputs: TypeAlias = Sequence[Input | torch.Tensor] | Sequence[Tensors]
+CheckInputs: TypeAlias = Sequence[Input | torch.Tensor] | Sequence[Tensors] | Input | torch.Tensor
 
 THRESHOLDS: dict[str, float] = {"fp32": 1e-3, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2, "int8": 1e-1}
 """The relative error that is allowed, by the precision that an engine computes in."""
@@ -110,7 +112,7 @@ _COLUMNS = ("case", "inputs", "output", "relative error", "")
 
 
 def check(
-    program: torch.jit.ScriptModule,
+    program: torch.nn.Module,
     original: object,
     inputs: CheckInputs | None = None,
     *,
@@ -125,13 +127,13 @@ def check(
     dtypes, and the places of NaNs and infinities must be the same. TensorRT before 10 has no int64: int32 is as good.
 
     Args:
-        program: The program.
+        program: The program, or an ``nn.Module`` that holds it.
         original: The ``nn.Module``, ``ScriptModule`` or ``ExportedProgram`` that it was made from, or the ONNX model's
-            path or bytes, which onnxruntime runs where it is installed.
+            path or bytes, which onnxruntime runs where it is installed. Another program with engines will do too.
         inputs: ``Input`` for each: values are made up, for the min, opt and max of every profile (normal numbers,
             bytes, and 0 and 1 for other integers; where values decide about shapes the stated ones, of which the least
             and the largest are left out, with a note, where the original fails on them). Or tensors for one call, or a
-            list of lists of tensors for several. Left out: what the program's engine tells, where the program is one
+            list of lists of tensors for several. A tensor or an ``Input`` alone is one input. Left out: what the program's engine tells, where the program is one
             engine.
         threshold: The relative error that is allowed; left out, by precision: 1e-3 for fp32, 1e-2 for tf32 and fp16,
             5e-2 for bf16, 1e-1 for int8.
@@ -148,8 +150,9 @@ def check(
     """
     if precision not in THRESHOLDS:
         raise InputError(f"there is no precision {precision!r}; there are: {', '.join(THRESHOLDS)}")
+    _check_numbers(threshold, seed)
     under_check = _Program(program)
-    cases = _cases(inputs if inputs is not None else under_check.inputs(), seed)
+    cases = _cases(as_list(inputs) if inputs is not None else under_check.inputs(), seed)
     rows: list[OutputCheck] = []
     notes: dict[str, None] = {}
     with _original(original) as run_original, under_check.every_profile(cases) as run_program:
@@ -168,6 +171,13 @@ def check(
     if not report.passed:
         raise CheckError(_failure(report), report)
     return report
+
+
+def _check_numbers(threshold: object, seed: object) -> None:
+    if threshold is not None and not (isinstance(threshold, (int, float)) and threshold >= 0):
+        raise InputError(f"threshold is {threshold!r}; wanted a number, 0 or more")
+    if not (isinstance(seed, int) and -(2**63) <= seed < 2**63):
+        raise InputError(f"seed is {seed!r}; wanted a whole number of 64 bits")
 
 
 def precision_of(backend: str, options: Mapping[str, object], inputs: Sequence[Input]) -> Precision:
@@ -200,14 +210,14 @@ class _Case:
     may_not_fit: bool = False
 
 
-def _cases(inputs: CheckInputs, seed: int) -> list[_Case]:
+def _cases(inputs: Sequence[Any], seed: int) -> list[_Case]:
     if not inputs:
         raise InputError("inputs is empty: a program takes at least one tensor")
     if all(isinstance(one, (list, tuple)) for one in inputs):
         return [_given(f"given inputs {index}", one) for index, one in enumerate(inputs)]
     if all(isinstance(one, torch.Tensor) for one in inputs):
         return [_given("given inputs", inputs)]
-    described = [Input.of(one) for one in inputs]  # type: ignore[arg-type]
+    described = [Input.of(one) for one in inputs]
     counts = [one.profile_count for one in described if one.profile_count]
     if not counts:
         return [_made_up("fixed shapes", None, "opt", described, seed)]
@@ -252,14 +262,12 @@ def _values(dtype: torch.dtype, shape: Sequence[int], generator: torch.Generator
 class _Program:
     """The program, and what is known where it is one engine only."""
 
-    def __init__(self, program: torch.jit.ScriptModule) -> None:
+    def __init__(self, program: torch.nn.Module) -> None:
         self._program = program
-        sites = _C.find_engines(program._c)
+        sites = _C.find_engines(require_program(program))
         alone = len(sites) == 1 and "." not in sites[0].path and "[" not in sites[0].path
         self._engine: Any = getattr(program, sites[0].path) if alone else None
-        tensor = next(iter([*program.parameters(), *program.buffers()]), None)
-        on_gpu = any(not site.device.endswith("%cpu") for site in sites)
-        self._device = tensor.device if tensor is not None else torch.device("cuda" if on_gpu else "cpu")
+        self._device = device_of_program(program)
 
     def inputs(self) -> list[Input]:
         """What the program takes."""
@@ -281,7 +289,7 @@ class _Program:
             if several and case.profile is not None and case.profile != current[0]:
                 configure(self._program, profile=case.profile)
                 current[0] = case.profile
-            return self._call(case)
+            return _flat(self.call(*case.tensors), "the program")
 
         try:
             yield run
@@ -289,8 +297,9 @@ class _Program:
             if current[0] is not None:
                 configure(self._program, profile=None)
 
-    def _call(self, case: _Case) -> list[torch.Tensor]:
-        tensors = [tensor.to(self._device) for tensor in case.tensors]
+    def call(self, *given: torch.Tensor) -> object:
+        """Calls the program with these tensors, moved to its device and of the dtypes that it takes."""
+        tensors = [tensor.to(self._device) for tensor in given]
         if self._engine is not None:  # int32 where TensorRT has no int64
             kinds = [getattr(torch, dtype) for _, dtype, _, _ in self._engine.inputs()]
             tensors = [
@@ -298,7 +307,7 @@ class _Program:
                 for tensor, kind in zip(tensors, kinds, strict=False)
             ]
         with torch.no_grad():
-            return _flat(self._program(*tensors), "the program")
+            return self._program(*tensors)
 
 
 def _input(name: str, dtype: str, shape: list[int], profiles: list[list[list[int]]]) -> Input:
@@ -322,9 +331,15 @@ def _original(original: object) -> Iterator[Callable[..., object]]:
             f"found {type(original).__name__}"
         )
     module = original
-    device = device_of(module)
     with for_inference(module), torch.no_grad(), _full_precision():
-        yield lambda *tensors: module(*(tensor.to(device) for tensor in tensors))
+        yield _module_function(module)
+
+
+def _module_function(module: torch.nn.Module) -> Callable[..., object]:
+    if _C.find_engines(joined(module)):
+        return _Program(module).call
+    device = device_of(module)
+    return lambda *tensors: module(*(tensor.to(device) for tensor in tensors))
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from torch_nacelle import _C
 from torch_nacelle._build import Built, Method, build, choose
 from torch_nacelle._build_options import BuildOptions
 from torch_nacelle._builders import Backend, Choice
+from torch_nacelle._check import CheckInputs, precision_of
 from torch_nacelle._check import check as run_check
-from torch_nacelle._check import precision_of
 from torch_nacelle._embed import embed_returning
 from torch_nacelle._input import Input
 from torch_nacelle._messages import first_lines
@@ -42,7 +42,7 @@ def compile(
     device: str | torch.device | None = None,
     abi_version: int | None = None,
     method: Method = "auto",
-    check: bool | Inputs = False,
+    check: bool | CheckInputs = False,
     progress: bool | None = None,
     **options: Unpack[BuildOptions],
 ) -> torch.jit.ScriptModule:
@@ -155,7 +155,7 @@ class _Job:
             return self.device
         return built.device
 
-    def check(self, program: torch.jit.ScriptModule, model: object, built: Built, inputs: Inputs) -> None:
+    def check(self, program: torch.jit.ScriptModule, model: object, built: Built, inputs: CheckInputs) -> None:
         """Raises CheckError where the program computes something else than the model."""
         run_check(program, model, inputs, precision=precision_of(built.choice.backend, self.options, built.inputs))
 
@@ -200,7 +200,7 @@ def _number(name: str) -> int | None:
 
 
 def _compile_hybrid(
-    module: object, inputs: Mapping[str, Inputs], job: _Job, check: bool | Inputs
+    module: object, inputs: Mapping[str, Inputs], job: _Job, check: bool | CheckInputs
 ) -> torch.jit.ScriptModule:
     if not isinstance(module, torch.nn.Module):
         raise InputError(

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import torch
 
 from torch_nacelle import _C
+from torch_nacelle._archives import Source
 from torch_nacelle._files import replacing
 from torch_nacelle._program import EngineInfo, PathLike, load_as_saved, read
 from torch_nacelle.errors import InputError, PlanError
@@ -51,11 +52,11 @@ class RemovedMetadata:
     kind: str
 
 
-def extract(source: PathLike, engine: str, destination: PathLike) -> EngineInfo:
+def extract(source: Source, engine: str, destination: PathLike) -> EngineInfo:
     """Writes the plan of an engine in a program to a file of its own, byte for byte.
 
     Args:
-        source: A file that ``torch.jit.save`` wrote.
+        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
         engine: The engine's path in the program, or its name where only one engine has it.
         destination: The file to write; whole at any time.
 
@@ -72,7 +73,7 @@ def extract(source: PathLike, engine: str, destination: PathLike) -> EngineInfo:
     return found
 
 
-def replace(source: PathLike, engine: str, plan: bytes | PathLike, destination: PathLike) -> Replaced:
+def replace(source: Source, engine: str, plan: bytes | PathLike, destination: PathLike) -> Replaced:
     """Copies a program with another plan in one of its engines; all else of its record stays as it is.
 
     The new plan must take and return the same tensors as the former one: the same names in the same order, dtypes and
@@ -80,7 +81,7 @@ def replace(source: PathLike, engine: str, plan: bytes | PathLike, destination: 
     stand for the former plan, and what could not be compared is told in the result. Shapes and profiles may differ.
 
     Args:
-        source: A file that ``torch.jit.save`` wrote.
+        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
         engine: The engine's path in the program, or its name where only one engine has it.
         plan: The new plan, or a file that holds it.
         destination: The file to write; it may be `source`, and is whole at any time.
@@ -104,14 +105,14 @@ def replace(source: PathLike, engine: str, plan: bytes | PathLike, destination: 
     return Replaced(program.engine(former.path), former.plan_release, checked, why_unchecked)
 
 
-def strip(source: PathLike, destination: PathLike) -> list[RemovedMetadata]:
+def strip(source: Source, destination: PathLike) -> list[RemovedMetadata]:
     """Copies a program without the metadata of its engines; all other fields and plans stay, byte for byte.
 
     Metadata is what a compiler left in the record. Torch-TensorRT leaves a pickle there, which can run any code when
     somebody unpickles it; programs run without it.
 
     Args:
-        source: A file that ``torch.jit.save`` wrote.
+        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
         destination: The file to write; it may be `source`, and is whole at any time.
 
     Returns:

@@ -1,7 +1,7 @@
 """What an engine is built to take."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -99,7 +99,9 @@ class Input:
             return value
         if isinstance(value, torch.Tensor):
             return Input(shape=tuple(value.shape), dtype=value.dtype)
-        raise InputError(f"an input is described by a tensor or a torch_nacelle.Input, found {type(value).__name__}")
+        raise InputError(
+            f"an input is described by a tensor or a torch_nacelle.Input, found {type(value).__name__}{_hint(value)}"
+        )
 
     @property
     def dynamic(self) -> bool:
@@ -255,6 +257,32 @@ def _overall_shape(shape: ShapeLike | None, profiles: tuple[Profile, ...], name:
     ):
         raise InputError(f"{which}: the shape {given} does not fit min and max, which give {derived}")
     return given
+
+
+def as_list(inputs: object, what: str = "inputs") -> list[Any]:
+    """What a caller gave as inputs, as a list: a tensor or an ``Input`` alone is one input.
+
+    Raises:
+        InputError: It is nothing that holds inputs in an order.
+    """
+    if isinstance(inputs, (torch.Tensor, Input)):
+        return [inputs]
+    no_list = isinstance(inputs, (str, bytes, Mapping, Set)) or hasattr(inputs, "__array__")
+    if no_list or not isinstance(inputs, Iterable):
+        raise InputError(
+            f"{what} is of type {type(inputs).__name__}; wanted a list with a tensor or a torch_nacelle.Input for each "
+            f"input{_hint(inputs)}"
+        )
+    return list(inputs)
+
+
+def _hint(value: object) -> str:
+    """How to give a value after all, for the end of a message."""
+    if hasattr(value, "__array__"):
+        return ": make a tensor of the array with torch.from_numpy"
+    if isinstance(value, (tuple, list, torch.Size)) and value and all(isinstance(one, int) for one in value):
+        return f": give torch_nacelle.Input(shape={tuple(value)})"
+    return ""
 
 
 def with_names(inputs: Sequence[Input]) -> list[Input]:

@@ -10,6 +10,7 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle._files import replacing
+from torch_nacelle._holders import check_path, require_program
 from torch_nacelle._program import PathLike
 
 
@@ -112,7 +113,7 @@ class Profile:
 
 
 @contextmanager
-def profile(program: torch.jit.ScriptModule, engine: str | None = None) -> Iterator[Profile]:
+def profile(program: torch.nn.Module, engine: str | None = None) -> Iterator[Profile]:
     """Records where the time of a program's engines goes: layers on the device, phases on the host.
 
         with nacelle.profile(program) as profile:
@@ -124,17 +125,18 @@ def profile(program: torch.jit.ScriptModule, engine: str | None = None) -> Itera
     layers is set when a plan is built. Ranges for Nsight Systems come without it: ``configure(program, nvtx=True)``.
 
     Args:
-        program: A loaded program, which any thread may call meanwhile.
+        program: A loaded program, or an ``nn.Module`` that holds programs; any thread may call it meanwhile.
         engine: The path of the engine to record, as ``nacelle.read(program).engines`` gives it. Left out: all of them.
 
     Yields:
         The profile, empty until the block ends.
 
     Raises:
-        InputError: There is no such engine, or one is profiled already.
+        InputError: There is no such engine, no program, or an engine that is profiled already.
     """
+    check_path(engine)
     result = Profile()
-    started = _C.start_profile(program._c, engine)
+    started = _C.start_profile(require_program(program), engine)
     try:
         yield result
     finally:

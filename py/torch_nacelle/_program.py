@@ -1,20 +1,17 @@
 """The engines inside programs: reading and converting them."""
 
-import os
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
 
 import torch
 
 from torch_nacelle import _C
+from torch_nacelle._archives import PathLike as PathLike
+from torch_nacelle._archives import ProgramFile, Source
 from torch_nacelle._embed import wrap
 from torch_nacelle._files import replacing
-from torch_nacelle.errors import Error, InputError
-
-PathLike: TypeAlias = str | os.PathLike[str]
+from torch_nacelle._holders import require_program
+from torch_nacelle.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -102,39 +99,45 @@ class Program:
             _C.save(self.module._c, str(temporary), self.extra_files)
 
 
-def read(source: PathLike | torch.jit.ScriptModule) -> Program:
+def read(source: Source | torch.jit.ScriptModule) -> Program:
     """Reads a program without setting up its engines: needs no GPU and no TensorRT, and runs nothing of it.
 
     Args:
-        source: A file that ``torch.jit.save`` wrote, or a module.
+        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes, or a module.
 
     Returns:
         The program. Its tensors are on the CPU where it comes from a file.
 
     Raises:
-        InputError: The file is no TorchScript program.
+        InputError: The file is no TorchScript program, or an entry of it is not what its checksum says.
         AbiError: A record in it is damaged, or of a version that is not known.
         FileNotFoundError: There is no such file.
     """
     if isinstance(source, torch.jit.ScriptModule):
         return Program(source)
-    return _load(Path(source), device="cpu")
+    if isinstance(source, torch.nn.Module):
+        require_program(source)
+        raise InputError(
+            f"found {type(source).__name__}, which holds programs; wanted one of them, a path, or a file that is open "
+            "for reading bytes"
+        )
+    return _load(source, device="cpu")
 
 
-def convert(source: PathLike, destination: PathLike, *, abi_version: int, drop: Sequence[str] = ()) -> None:
+def convert(source: Source, destination: PathLike, *, abi_version: int, drop: Sequence[str] = ()) -> None:
     """Copies a program with the records of its engines in another version; plans stay as they are, byte for byte.
 
     `destination` is written to a temporary name and moved, so it is whole at any time; it may be `source`.
 
     Args:
-        source: A file that ``torch.jit.save`` wrote.
+        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
         destination: The file to write.
         abi_version: The version to write, 3 to 10.
         drop: Names of fields whose loss is accepted where that version lacks them, for instance ``["metadata"]``.
 
     Raises:
         AbiError: Fields that the version cannot keep and that `drop` does not name; the message names each.
-        InputError: `source` is no TorchScript program, or holds tensors of a device that is not here.
+        InputError: `source` is no TorchScript program, is damaged, or holds tensors of a device that is not here.
         FileNotFoundError: There is no such file.
     """
     program = load_as_saved(source)
@@ -142,9 +145,9 @@ def convert(source: PathLike, destination: PathLike, *, abi_version: int, drop: 
     program.save(destination)
 
 
-def load_as_saved(source: PathLike) -> Program:
+def load_as_saved(source: Source) -> Program:
     """As ``read``, with tensors on the devices that they were saved on: for programs that are written again."""
-    return _load(Path(source), device="")
+    return _load(source, device="")
 
 
 def _info(site: "_C.EngineSite") -> EngineInfo:
@@ -170,26 +173,13 @@ def _info(site: "_C.EngineSite") -> EngineInfo:
     )
 
 
-def _load(path: Path, device: str) -> Program:
-    extra_files: dict[str, bytes] = dict.fromkeys(_extra_files(path), b"")
-    try:
-        module = _C.load(str(path), device, extra_files)
-    except Error:
-        raise
-    except RuntimeError as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
-        raise InputError(f"{path} cannot be read as a TorchScript program: {reason}") from error
-    return Program(wrap(module), extra_files)
+def _load(source: Source, device: str) -> Program:
+    file = ProgramFile(source, every_entry=True)
+    extra_files: dict[str, bytes] = dict.fromkeys(file.extra_files, b"")
 
+    def load() -> "torch._C.ScriptModule":
+        if file.path is not None:
+            return _C.load(str(file.path), device, extra_files)
+        return _C.load_bytes(file.content, device, extra_files)
 
-def _extra_files(path: Path) -> list[str]:
-    """Names of the files that ``torch.jit.save(..., _extra_files=...)`` put beside the program."""
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, IsADirectoryError) as error:
-        raise InputError(f"{path} is no TorchScript program: {error}; give a file that torch.jit.save wrote") from error
-    parts = (name.split("/", 2) for name in names)
-    return [part[2] for part in parts if len(part) == 3 and part[1] == "extra"]
+    return Program(wrap(file.load(load)), extra_files)

@@ -1,9 +1,12 @@
 """What a user may set about engines, and where they run."""
 
+from typing import TypeVar
+
 import torch
 from typing_extensions import TypedDict, Unpack
 
 from torch_nacelle import _C
+from torch_nacelle._holders import as_device, check_path, require_program
 
 
 class Settings(TypedDict, total=False):
@@ -39,38 +42,41 @@ class Settings(TypedDict, total=False):
     nvtx: bool
 
 
-def configure(
-    program: torch.jit.ScriptModule, engine: str | None = None, **settings: Unpack[Settings]
-) -> torch.jit.ScriptModule:
+_Module = TypeVar("_Module", bound=torch.nn.Module)
+
+
+def configure(program: _Module, engine: str | None = None, **settings: Unpack[Settings]) -> _Module:
     """Changes settings of a program's engines; those that are not named stay as they are.
 
     Engines that were set up are set up again, on the device where they are. Not while the program is called, and CUDA
     graphs that were captured with it must not be replayed any more.
 
     Args:
-        program: A loaded program.
-        engine: The path of the engine to change, as ``nacelle.read(program).engines`` gives it. Left out: all of them.
+        program: A loaded program, or an ``nn.Module`` that holds programs.
+        engine: The path of the engine to change, as ``nacelle.read(program).engines`` gives it; in an ``nn.Module``,
+            after the program's path: ``0.net_trt_engine``. Left out: all of them.
         settings: See ``Settings``.
 
     Returns:
         The program.
 
     Raises:
-        InputError: There is no such engine or setting, or a value that is out of range.
+        InputError: There is no such engine or setting, a value that is out of range, or no program.
         Error: What keeps an engine from being set up with these settings. It keeps its former ones then.
     """
-    _C.configure_engines(program._c, engine, dict(settings))
+    check_path(engine)
+    _C.configure_engines(require_program(program), engine, dict(settings))
     return program
 
 
-def to(program: torch.jit.ScriptModule, device: str | torch.device) -> torch.jit.ScriptModule:
+def to(program: _Module, device: str | torch.device) -> _Module:
     """Moves a program to a device: its engines, which are deserialized there, and its parameters and buffers.
 
     Engines are moved all or none. Records name the new device from then on. Constants in a program's graphs stay where
     they are. Not while the program is called.
 
     Args:
-        program: A loaded program.
+        program: A loaded program, or an ``nn.Module`` that holds programs.
         device: ``"cuda:1"``, or ``"cpu"`` for a program whose engines run on the CPU.
 
     Returns:
@@ -80,8 +86,9 @@ def to(program: torch.jit.ScriptModule, device: str | torch.device) -> torch.jit
         DeviceError: An engine cannot run there; the message names the device that its plan was built for and the one
             that was asked for.
     """
-    _C.move_engines(program._c, str(device))
-    program.to(device)
+    where = as_device(device)
+    _C.move_engines(require_program(program), str(where))
+    program.to(where)
     return program
 
 

@@ -7,22 +7,23 @@ from typing import TypeAlias
 import torch
 
 from torch_nacelle._exported_program import check_inputs, static_inputs
-from torch_nacelle._input import Input, with_names
+from torch_nacelle._input import Input, as_list, with_names
 from torch_nacelle._onnx_model import OnnxSource, is_onnx_source
 from torch_nacelle.errors import InputError
 
 Model: TypeAlias = "torch.nn.Module | torch.export.ExportedProgram | bytes | str | os.PathLike[str]"
-Inputs: TypeAlias = Sequence[Input | torch.Tensor]
+Inputs: TypeAlias = Sequence[Input | torch.Tensor] | Input | torch.Tensor
 Source: TypeAlias = "torch.nn.Module | torch.export.ExportedProgram | OnnxSource"
 
 
 def bind(model: Model, inputs: Inputs | None) -> tuple[Source, list[Input]]:
     """What to build from, and its inputs by name, checked against it."""
+    given = [] if inputs is None else [Input.of(value) for value in as_list(inputs)]
     if is_onnx_source(model):
         source = OnnxSource(model)  # type: ignore[arg-type]
-        return source, source.bind(inputs)
+        return source, source.bind(given)
     if isinstance(model, torch.export.ExportedProgram):
-        bound = with_names([Input.of(value) for value in inputs] if inputs else static_inputs(model))
+        bound = with_names(given or static_inputs(model))
         check_inputs(model, bound)
         return model, bound
     if not isinstance(model, torch.nn.Module):
@@ -30,9 +31,9 @@ def bind(model: Model, inputs: Inputs | None) -> tuple[Source, list[Input]]:
             "model must be an nn.Module, a ScriptModule, an ExportedProgram, or an ONNX model's path or bytes, found "
             + type(model).__name__
         )
-    if not inputs:
+    if not given:
         raise InputError("inputs is empty: an engine takes at least one tensor")
-    return model, with_names([Input.of(value) for value in inputs])
+    return model, with_names(given)
 
 
 def names_of_outputs(source: Source, given: Sequence[str] | None) -> tuple[str, ...] | None:

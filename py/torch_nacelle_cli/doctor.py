@@ -13,7 +13,7 @@ from torch_nacelle_cli import failures, inspect, loading, output, show
 from torch_nacelle_cli.loading import Loaded
 from torch_nacelle_cli.machine import Library, Machine, look
 from torch_nacelle_cli.reading.programs import Engine, Program
-from torch_nacelle_cli.reading.texts import printable
+from torch_nacelle_cli.reading.texts import printable, printable_lines
 
 _HELP = """Say what this machine has, and whether the engines of a program will run on it.
 
@@ -190,7 +190,7 @@ def _print_diagnosis(page: show.Page, diagnosis: Diagnosis) -> None:
     count = len(diagnosis.engines)
     answer = "will run here" if diagnosis.will_run else "will not run here"
     page.heading(printable(str(diagnosis.path)), answer if count or diagnosis.fatal else "has no engines")
-    page.row("problem", printable(diagnosis.fatal), "red")
+    page.row("problem", printable_lines(diagnosis.fatal), "red")
     for note in diagnosis.notes:
         page.row("note", note, "yellow")
     for path, loaded in diagnosis.engines.items():
@@ -199,4 +199,4 @@ def _print_diagnosis(page: show.Page, diagnosis: Diagnosis) -> None:
         if loaded.ready:
             page.row("will run", f"on {printable(loaded.runs_on)}", "green", indent=4)
         else:
-            page.row("will not run", printable(loaded.reason), "red", indent=4)
+            page.row("will not run", printable_lines(loaded.reason), "red", indent=4)

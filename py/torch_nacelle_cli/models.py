@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch_nacelle_cli.failures import CommandError
+from torch_nacelle_cli.reading import archives
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +38,8 @@ def load_model(path: Path) -> torch.jit.ScriptModule | torch.export.ExportedProg
     Args:
         path: ``.onnx``; ``.pt2`` as ``torch.export.save`` writes it; or what ``torch.jit.save`` writes.
     """
+    if path.is_dir():
+        raise CommandError(f"{path} is a folder; wanted the file of a model")
     if not path.is_file():
         raise CommandError(f"there is no file {path}")
     if path.suffix == ".onnx":
@@ -58,21 +61,14 @@ def _exported(path: Path) -> torch.export.ExportedProgram:
 
 
 def _script(path: Path) -> torch.jit.ScriptModule:
-    import torch
-
-    if not zipfile.is_zipfile(path):
+    if not archives.first_bytes(path).startswith(archives.MAGIC):
         raise CommandError(
             f"{path} is no model that can be read here: give ONNX (.onnx), what torch.export.save wrote (.pt2), or "
             "what torch.jit.save wrote"
         )
-    from torch_nacelle._torch_state import without_deprecations
+    from torch_nacelle._running import load_program  # the program may have engines
 
-    try:
-        with without_deprecations():
-            script: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")
-        return script
-    except RuntimeError as error:
-        raise CommandError(f"{path} cannot be read as what torch.jit.save writes: {_first_line(error)}") from error
+    return load_program(path, "cpu")
 
 
 def _refuse_code(path: Path) -> None:

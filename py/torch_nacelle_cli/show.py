@@ -11,7 +11,7 @@ from torch_nacelle_cli import output
 from torch_nacelle_cli.loading import Loaded
 from torch_nacelle_cli.reading.plans import Plan, TensorSpec
 from torch_nacelle_cli.reading.programs import Engine, Program
-from torch_nacelle_cli.reading.texts import printable
+from torch_nacelle_cli.reading.texts import printable, printable_lines
 from torch_nacelle_cli.reading.walks import Tensors
 
 LABEL_WIDTH = 13
@@ -147,7 +147,7 @@ def bindings(
 def loaded_lines(page: Page, loaded: Loaded, indent: int) -> None:
     """What an engine told once it was set up, or why it was not."""
     if not loaded.ready:
-        page.row("cannot run", printable(loaded.reason), "red", indent)
+        page.row("cannot run", printable_lines(loaded.reason), "red", indent)
         return
     page.row("runs on", printable(loaded.runs_on), "green", indent)
     shown = [f"{layer.name}{f' ({layer.kind})' if layer.kind else ''}" for layer in loaded.layers]

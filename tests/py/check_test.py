@@ -43,11 +43,12 @@ def off_by(error: float) -> torch.nn.Module:
         def __init__(self) -> None:
             super().__init__()
             self.module = seeded(TwoHeads)
+            self.error = error
 
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             classes, boxes = self.module(x)
             boxes = boxes.clone()
-            boxes[-1, 2] += error * boxes.abs().max()
+            boxes[-1, 2] += self.error * boxes.abs().max()
             return classes, boxes
 
     return Off()
@@ -262,6 +263,116 @@ def test_hybrid_programs_are_checked_by_engine_or_as_a_whole() -> None:
     with pytest.raises(nacelle.InputError, match="more than one engine: give inputs"):
         nacelle.check(program, module)
     assert len(nacelle.check(program, module, [IMAGES]).outputs) == 6
+
+
+ORIGINALS_WITHOUT_A_MODE = [
+    "compiled",
+    "hybrid",
+    "frozen",
+    "frozen trace",
+    "optimized",
+    "loaded",
+    "held",
+    "held frozen",
+]
+
+
+class Holder(torch.nn.Module):
+    """Returns what another module returns; names of tensors differ."""
+
+    def __init__(self, inner: torch.nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        classes, boxes = self.inner(x)
+        return classes, boxes
+
+
+def without_a_mode(which: str, module: torch.nn.Module, folder: Path) -> torch.nn.Module:
+    """`module` in a form that has no attribute training, or holds a part that has none."""
+    if which == "compiled":
+        return nacelle.compile(module, [IMAGES], backend="reference", name="other")
+    if which in ("hybrid", "loaded"):
+        hybrid = nacelle.compile(Holder(module), {"inner": [IMAGES]}, backend="reference")
+        hybrid.save(str(folder / "hybrid.ts"))
+        return torch.jit.load(str(folder / "hybrid.ts")) if which == "loaded" else hybrid
+    if which == "held":
+        return torch.nn.Sequential(nacelle.compile(module, [IMAGES], backend="reference"))
+    script = torch.jit.trace(module, torch.rand(2, 3, 8, 8)) if which == "frozen trace" else torch.jit.script(module)
+    if which == "optimized":
+        return torch.jit.optimize_for_inference(script)
+    frozen = torch.jit.freeze(script)
+    return Holder(frozen) if which == "held frozen" else frozen
+
+
+@pytest.mark.parametrize("which", ORIGINALS_WITHOUT_A_MODE)
+def test_originals_that_have_no_mode(which: str, tmp_path: Path) -> None:
+    module = seeded(TwoHeads)
+    program = nacelle.compile(module, [IMAGES], backend="reference")
+    original = without_a_mode(which, module, tmp_path)
+    report = nacelle.check(program, original, [IMAGES])
+    assert len(report.outputs) == 3 * 2
+    assert report.passed
+    with pytest.raises(nacelle.CheckError, match="worst: profile 0, "):
+        nacelle.check(program, without_a_mode(which, off_by(0.1).eval(), tmp_path), [IMAGES])
+
+
+def test_an_original_with_engines_is_called_as_a_program() -> None:
+    """Its engines may take int32 where the tensors are int64, as those of TensorRT before 10 do."""
+    program = nacelle.compile(Function(lambda x: x + 1), [torch.ones(3, dtype=torch.int64)], method="trace")
+    narrow = nacelle.compile(Function(lambda x: x + 1), [torch.ones(3, dtype=torch.int32)], method="trace")
+    report = nacelle.check(program, narrow, [torch.tensor([1, 2, 3])])
+    assert report.passed
+    assert report.notes == ("output_0 is int64 and was int32: compared by value",)
+
+
+def test_frozen_and_compiled_models_are_compiled_and_checked() -> None:
+    module = seeded(TwoHeads)
+    frozen = torch.jit.freeze(torch.jit.script(module))
+    compiled = nacelle.compile(frozen, [IMAGES], backend="reference", check=True)
+    nacelle.compile(compiled, [IMAGES], backend="reference", check=True)
+    nacelle.compile(Holder(frozen), {"inner": [IMAGES]}, backend="reference", check=True)
+    nacelle.compile(Holder(compiled), {"inner": [IMAGES]}, backend="reference", check=True)
+
+
+def test_parts_that_have_a_mode_keep_it() -> None:
+    module = seeded(TwoHeads)
+    program = nacelle.compile(module, [IMAGES], backend="reference")
+    original = torch.nn.Sequential(torch.nn.Dropout(0.5), torch.jit.freeze(torch.jit.script(module))).train()
+    assert nacelle.check(program, original, [IMAGES]).passed
+    assert original.training
+    assert original[0].training
+
+
+def test_a_module_that_holds_the_program_is_checked() -> None:
+    module = seeded(TwoHeads)
+    program = nacelle.compile(module, [IMAGES], backend="reference")
+    assert nacelle.check(torch.nn.Sequential(program), module, [IMAGES]).passed
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        (seeded(TwoHeads), "TwoHeads holds no program; wanted a program, as nacelle.compile or torch.jit.load"),
+        ("a.ts", "found str; wanted a program, .*: load the file with torch.jit.load"),
+        (Path("a.ts"), "found PosixPath; .*: load the file with torch.jit.load"),
+        (None, "found NoneType; wanted a program"),
+        (torch.ones(2), "found Tensor; wanted a program"),
+    ],
+    ids=["module", "text", "path", "none", "tensor"],
+)
+def test_what_is_no_program_is_told(program: Any, words: str) -> None:
+    with pytest.raises(nacelle.InputError, match=words):
+        nacelle.check(program, seeded(TwoHeads), [IMAGES])
+
+
+def test_what_is_read_is_told_from_what_is_loaded() -> None:
+    module = seeded(TwoHeads)
+    read = nacelle.read(nacelle.compile(module, [IMAGES], backend="reference"))
+    with pytest.raises(nacelle.InputError, match=r"found Program; wanted a program, .*: give its \.module"):
+        nacelle.check(read, module)  # type: ignore[arg-type]
+    assert nacelle.check(read.module, module).passed
 
 
 class Random(torch.nn.Module):

@@ -116,3 +116,15 @@ def test_a_call_that_fails_is_not_recorded(program: torch.jit.ScriptModule) -> N
     with nacelle.profile(program) as profile, pytest.raises(nacelle.InputError):
         program(torch.zeros(2, 3, 8, 8))
     assert profile.phases == []
+
+
+def test_a_module_that_holds_programs(program: torch.jit.ScriptModule) -> None:
+    holder = torch.nn.Sequential(torch.nn.Identity(), program)
+    with nacelle.profile(holder) as profile:
+        holder(torch.randn(1, 3, 8, 8))
+    assert {phase.engine for phase in profile.phases} == {"1.net_trt_engine"}
+    with nacelle.profile(holder, engine="1.net_trt_engine") as profile:
+        holder(torch.randn(1, 3, 8, 8))
+    assert [phase.name for phase in profile.phases] == PHASES
+    with pytest.raises(nacelle.InputError, match=r'there is no engine "net"; there are: 1\.net_trt_engine'):
+        nacelle.profile(holder, engine="net").__enter__()

@@ -5,12 +5,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import torch_nacelle as nacelle
-from tests.py.networks import TwoHeads, seeded
+from tests.py.networks import Detector, TwoHeads, seeded
 from torch_nacelle import Input
 
 IMAGES = Input(min=(1, 3, 8, 8), opt=(2, 3, 8, 8), max=(4, 3, 8, 8))
@@ -154,3 +155,81 @@ def test_libraries_are_listed_with_what_they_are(tmp_path: Path) -> None:
     assert found[1:3] == ["the Python package tensorrt_lean_libs", "lean"]
     assert "file too short" in found[3] or "invalid ELF header" in found[3]
     assert ["libnvinfer.so.8", "the system's library path", "full"] in [row[:3] for row in rows]
+
+
+@pytest.fixture
+def holder(program: torch.jit.ScriptModule) -> torch.nn.Module:
+    """A module that holds two programs, one of them with several engines, beside modules of torch."""
+    hybrid = nacelle.compile(seeded(Detector), {"backbone": [IMAGES], "head.box": [Input(min=(1, 8), max=(4, 8))]})
+    return torch.nn.ModuleDict({"first": torch.nn.Sequential(torch.nn.Identity(), program), "second": hybrid})
+
+
+def calls_with_double(module: torch.nn.Module) -> bool:
+    try:
+        module(torch.randn(2, 3, 8, 8, dtype=torch.float64))
+    except nacelle.InputError:
+        return False
+    return True
+
+
+def test_engines_in_a_module_that_holds_programs(holder: torch.nn.Module) -> None:
+    first, second = holder["first"], holder["second"]  # type: ignore[index]
+    assert nacelle.configure(holder, convert_inputs=True) is holder
+    assert calls_with_double(first)
+    assert calls_with_double(second)
+    nacelle.configure(holder, "first.1.net_trt_engine", convert_inputs=False)
+    assert not calls_with_double(first)
+    assert calls_with_double(second)
+    nacelle.configure(first, "1.net_trt_engine", convert_inputs=True)
+    assert calls_with_double(first)
+    with pytest.raises(
+        nacelle.InputError, match=r"no engine \"net_trt_engine\"; there are: first\.1\.net_trt_engine, "
+    ):
+        nacelle.configure(holder, "net_trt_engine", convert_inputs=False)
+
+
+def test_other_holders_of_programs(program: torch.jit.ScriptModule) -> None:
+    class Own(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = torch.nn.ModuleList([torch.nn.Linear(1, 1), program])
+            self.same = program
+
+        def forward(self, x: torch.Tensor) -> object:
+            return self.parts[1](x)
+
+    for made in (Own, lambda: torch.nn.Sequential(torch.nn.Sequential(program)), lambda: torch.compile(Own())):
+        module: torch.nn.Module = made()
+        nacelle.configure(program, convert_inputs=False)
+        nacelle.configure(module, convert_inputs=True)
+        assert calls_with_double(program)
+
+
+def test_a_module_that_holds_programs_is_moved(holder: torch.nn.Module) -> None:
+    assert nacelle.to(holder, "cpu") is holder
+    with pytest.raises(nacelle.DeviceError, match="engine "):
+        nacelle.to(holder, "cuda")
+    assert holder["second"](torch.rand(2, 3, 8, 8))  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("program_given", "words"),
+    [
+        (torch.nn.Linear(1, 1), "Linear holds no program; wanted a program, as nacelle.compile or torch.jit.load"),
+        (
+            "model.ts",
+            "found str; wanted a program, .* or an nn.Module that holds one: load the file with torch.jit.load",
+        ),
+        (None, "found NoneType; wanted a program"),
+        ([], "found list; wanted a program"),
+    ],
+    ids=["module", "path", "none", "list"],
+)
+def test_what_is_no_program_is_told(program_given: Any, words: str) -> None:
+    def profiled(given: Any) -> None:
+        with nacelle.profile(given):
+            raise AssertionError
+
+    for function in (nacelle.configure, lambda given: nacelle.to(given, "cpu"), profiled):
+        with pytest.raises(nacelle.InputError, match=words):
+            function(program_given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import zipfile
 import zlib
@@ -11,15 +12,50 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from torch_nacelle_cli.reading import texts
 from torch_nacelle_cli.reading.errors import ReadingError
 
 MAGIC = b"PK\x03\x04"
 # What Python's zipfile raises for a damaged archive. (RecursionError is a RuntimeError, but not raised there.)
 DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, struct.error, NotImplementedError, RuntimeError, ValueError)
+_FIRST = 8
+# What the plans of a program begin with.
+_PLANS = (b"ftrt", b"ptrt", b"vtrt", b"nref")
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # magic, lengths of name and extra field
 _BLOCK = 1 << 20
 # What an entry that is read as a whole may have: source code, a version. No program comes near it.
 _MOST_AT_ONCE = 256 << 20
+
+
+def first_bytes(path: Path) -> bytes:
+    """The first bytes of a file, which tell what it is: ``MAGIC`` for a program.
+
+    Raises:
+        ReadingError: The file is empty, a folder, or no regular file.
+        OSError: It cannot be opened.
+    """
+    if path.is_dir():
+        raise ReadingError(f"{path} is a folder; wanted the file of a program that torch.jit.save wrote, or of a plan")
+    with path.open("rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ReadingError(
+                f"{path} is no file that can be read twice, but a pipe or a device; copy it into a file first"
+            )
+        first = file.read(_FIRST)
+    if not first:
+        raise ReadingError(f"{path} is empty; wanted a program that torch.jit.save wrote, or a plan")
+    return first
+
+
+def check_start(name: object, first: bytes) -> None:
+    """Raises ReadingError where a file of that name and with these first bytes is no archive, and so no program."""
+    if first.startswith(MAGIC):
+        return
+    found = f"it begins with {first.hex(' ')} ({texts.quoted(texts.from_bytes(first))})" if first else "it is empty"
+    hint = ": make a program of the plan with nacelle embed" if first[:4] in _PLANS else ""
+    raise ReadingError(
+        f"{name} is no TorchScript program: {found}; wanted the zip archive that torch.jit.save writes{hint}"
+    )
 
 
 class Archive:
@@ -28,10 +64,13 @@ class Archive:
     Use it in a ``with`` block; what was opened through it is valid within.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Opens a file and reads its table of contents."""
+    def __init__(self, path: Path, file: IO[bytes] | None = None) -> None:
+        """Opens a file and reads its table of contents; `file`, where it is open already, is closed with this.
+
+        Only an archive with a file of its own gives parts of entries.
+        """
         self.path = path
-        self._file = path.open("rb")
+        self._file = file or path.open("rb")
         try:
             self._zip = zipfile.ZipFile(self._file)
             self._check_start()
@@ -78,6 +117,25 @@ class Archive:
         """Whether there is such an entry."""
         return name in self._entries
 
+    def check_kind(self) -> None:
+        """Raises ReadingError where the archive is no program."""
+        if "data.pkl" in self and "constants.pkl" in self:
+            return
+        if "data.pkl" in self:
+            what = "what torch.save wrote (tensors or other objects)"
+        elif any(name.startswith("models/") or name.endswith("/model.json") for name in self.names):
+            what = "an exported program (torch.export.save)"
+        else:
+            what = "some other zip archive"
+        raise ReadingError(f"{self.path} is {what} and no TorchScript program; give a file that torch.jit.save wrote")
+
+    def check_entries(self) -> None:
+        """Reads every entry to its end, and raises ReadingError for the first that is not what its checksum says."""
+        for name in self.names:
+            with self.open(name) as stream:
+                while self._checked(name, lambda stream=stream: stream.read(_BLOCK)):  # type: ignore[misc]
+                    pass
+
     def size(self, name: str) -> int:
         """Bytes of an entry, unpacked."""
         return self._entries[name].file_size
@@ -94,7 +152,7 @@ class Archive:
         try:
             return self._zip.open(self._entries[name])
         except DAMAGE as error:
-            raise self._damaged(name, error) from error
+            raise self.damaged(name, error) from error
 
     def blocks(self, name: str, start: int, size: int) -> Iterator[bytes]:
         """A part of an entry, in blocks of a megabyte."""
@@ -111,14 +169,14 @@ class Archive:
                 return self._checked(name, lambda: stream.read(size))
         found = os.pread(self._file.fileno(), size, self._start(info) + start)
         if len(found) != size:
-            raise self._damaged(name, ReadingError("the file ends within it"))
+            raise self.damaged(name, ReadingError("the file ends within it"))
         return found
 
     def _start(self, info: zipfile.ZipInfo) -> int:
         """Where an entry's bytes begin in the file."""
         header = os.pread(self._file.fileno(), _LOCAL_HEADER.size, info.header_offset)
         if len(header) != _LOCAL_HEADER.size or not header.startswith(MAGIC):
-            raise self._damaged(info.filename, ReadingError("its header is not where the table of contents says"))
+            raise self.damaged(info.filename, ReadingError("its header is not where the table of contents says"))
         _, name, extra = _LOCAL_HEADER.unpack(header)
         return int(info.header_offset + _LOCAL_HEADER.size + name + extra)
 
@@ -126,7 +184,8 @@ class Archive:
         try:
             return bytes(read())  # type: ignore[operator]
         except DAMAGE as error:
-            raise self._damaged(name, error) from error
+            raise self.damaged(name, error) from error
 
-    def _damaged(self, name: str, error: Exception) -> ReadingError:
+    def damaged(self, name: str, error: Exception) -> ReadingError:
+        """What to raise where an entry cannot be read."""
         return ReadingError(f"{self.path}: entry {name} cannot be read: {error}; copy the file again, or save it again")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -77,18 +75,9 @@ def is_program(path: Path) -> bool:
     """Whether a file begins as a program does, which is a zip archive.
 
     Raises:
-        ReadingError: The file is empty, or no regular file.
+        ReadingError: The file is empty, a folder, or no regular file.
     """
-    with path.open("rb") as file:
-        first = file.read(4)
-        regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-    if not regular:
-        raise ReadingError(
-            f"{path} is no file that can be read twice, but a pipe or a device; copy it into a file first"
-        )
-    if not first:
-        raise ReadingError(f"{path} is empty; wanted a program that torch.jit.save wrote, or a plan")
-    return first == archives.MAGIC
+    return archives.first_bytes(path).startswith(archives.MAGIC)
 
 
 def read(path: Path) -> Program:
@@ -99,7 +88,7 @@ def read(path: Path) -> Program:
         OSError: The file cannot be read.
     """
     with archives.Archive(path) as archive:
-        _check_kind(archive)
+        archive.check_kind()
         root = _load_pickle(archive, "data.pkl")
         if not isinstance(root, pickles.Instance):
             raise ReadingError(f"{path}: data.pkl holds {type(root).__name__} and no module; this is no program")
@@ -117,7 +106,7 @@ def _load_pickle(archive: archives.Archive, name: str) -> Any:
         try:
             return pickles.load(stream, name, str(archive.path))
         except archives.DAMAGE as error:
-            raise ReadingError(f"{archive.path}: {name} cannot be read: {error}; copy the file again") from error
+            raise archive.damaged(name, error) from error
 
 
 def hash_entries(path: Path, entries: Iterable[str]) -> dict[str, str]:
@@ -130,18 +119,6 @@ def hash_entries(path: Path, entries: Iterable[str]) -> dict[str, str]:
                 digest.update(block)
             digests[entry] = digest.hexdigest()
     return digests
-
-
-def _check_kind(archive: archives.Archive) -> None:
-    if "data.pkl" in archive and "constants.pkl" in archive:
-        return
-    if "data.pkl" in archive:
-        what = "what torch.save wrote (tensors or other objects)"
-    elif any(name.startswith("models/") or name.endswith("/model.json") for name in archive.names):
-        what = "an exported program (torch.export.save)"
-    else:
-        what = "some other zip archive"
-    raise ReadingError(f"{archive.path} is {what} and no TorchScript program; give a file that torch.jit.save wrote")
 
 
 class _Reader:

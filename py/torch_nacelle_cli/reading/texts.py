@@ -27,6 +27,11 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), shown(text))
 
 
+def printable_lines(text: str) -> str:
+    """The same of a text of several lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def quoted(text: str, limit: int = 80) -> str:
     """The text in quotes for a message, cut after `limit` bytes: what core/text.h's Quote gives."""
     raw = to_bytes(text)

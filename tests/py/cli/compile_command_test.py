@@ -15,7 +15,8 @@ import torch.export.pt2_archive.constants
 
 import torch_nacelle as nacelle_package
 from tests.py.cli.commands import nacelle
-from tests.py.networks import Head, TwoHeads, seeded
+from tests.py.cli.terminal import pipe
+from tests.py.networks import Detector, Head, TwoHeads, seeded
 from torch_nacelle_cli.failures import CommandError
 from torch_nacelle_cli.models import load_model
 
@@ -278,3 +279,50 @@ def test_what_is_checked_has_to_be_known(tmp_path: Path) -> None:
     assert "the dtype and shape of argument x are not known" in outcome.words
     given = ["--input", "random:float32[2,8]"]
     assert nacelle("check", tmp_path / "head.ts", "--against", tmp_path / "head.ts", *given).code == 0
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program with one engine, one with engines inside, a frozen model, and files that are none of these."""
+    folder: Path = tmp_path_factory.mktemp("programs")
+    images = nacelle_package.Input(min=(1, 3, 8, 8), max=(4, 3, 8, 8))
+    module = seeded(TwoHeads)
+    nacelle_package.compile(module, [images], backend="reference").save(str(folder / "a.ts"))
+    nacelle_package.compile(seeded(Detector), {"backbone": [images]}, backend="reference").save(str(folder / "b.ts"))
+    nacelle_package.compile(seeded(Detector), [images], backend="reference").save(str(folder / "whole.ts"))
+    torch.jit.freeze(torch.jit.script(module)).save(str(folder / "frozen.ts"))
+    torch.save(module, folder / "module.pt")
+    return folder
+
+
+def test_checked_against_a_program_with_engines(programs: Path) -> None:
+    """In a process of its own: nothing but the command has imported torch_nacelle."""
+    outcome = pipe("nacelle check whole.ts --against b.ts && nacelle check b.ts --against b.ts --json", programs)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "FAILED" not in outcome.out
+    outcome = pipe("nacelle check a.ts --against frozen.ts --json", programs)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.json["passed"] is True
+    assert pipe("nacelle check a.ts --against b.ts", programs).code == 1
+
+
+def test_compiled_from_a_program_with_engines(programs: Path, tmp_path: Path) -> None:
+    for name in ("frozen.ts", "b.ts"):
+        outcome = nacelle(
+            "compile", programs / name, "-o", tmp_path / "out.ts", "-i", "[1..4,3,8,8]", *REFERENCE, "--check"
+        )
+        assert (outcome.code, outcome.err) == (0, "")
+        assert "computes what the model computes" in outcome.out
+
+
+@pytest.mark.parametrize("command", ["check", "compile"])
+def test_a_module_of_torch_save_is_no_model(programs: Path, tmp_path: Path, command: str) -> None:
+    arguments = {
+        "check": ["check", programs / "a.ts", "--against", programs / "module.pt"],
+        "compile": ["compile", programs / "module.pt", "-o", tmp_path / "out.ts", "-i", "[1,3,8,8]"],
+    }[command]
+    outcome = nacelle(*arguments)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "module.pt is what torch.save wrote (tensors or other objects) and no TorchScript program" in outcome.err
+    folder = [programs if str(one).endswith("module.pt") else one for one in arguments]
+    assert "is a folder; wanted the file of a model" in nacelle(*folder).err

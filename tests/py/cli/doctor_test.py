@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 import zipfile
 from pathlib import Path
@@ -121,3 +122,67 @@ def test_the_driver_is_asked_through_its_own_library(tmp_path: Path, monkeypatch
     monkeypatch.setattr(machine, "_KERNEL_MODULE", tmp_path / "version")
     wanted = machine.Driver("580.65.06", "13.2", [machine.Gpu(0, "NVIDIA A10", "8.6", 24 << 30)], "")
     assert machine._driver() == wanted
+
+
+def with_checksum(plan: bytes) -> bytes:
+    """A plan of the reference engine with size and checksum put right, as docs/reference_engine.md describes them."""
+    digest = 14695981039346656037
+    body = plan[24:]
+    whole = len(body) // 8
+    for word in (*struct.unpack_from(f"<{whole}Q", body), *body[whole * 8 :]):
+        digest = (digest ^ word) * 1099511628211 % 2**64
+    return plan[:8] + struct.pack("<QQ", len(plan), digest) + body
+
+
+@pytest.fixture(scope="module")
+def plan() -> bytes:
+    named = nacelle.Input(shape=(2,), name="AAAAAAAA")
+    made = nacelle.build_engine(
+        torch.nn.ReLU(), [named], backend="reference", name="CCCCCCCC", output_names=["BBBBBBBB"]
+    )
+    assert with_checksum(made) == made
+    return made
+
+
+@pytest.mark.parametrize("command", ["doctor", "doctor --json", "inspect --load", "inspect --load --json"])
+@pytest.mark.parametrize("text", [b"AAAAAAAA", b"BBBBBBBB", b"CCCCCCCC"])
+def test_a_plan_whose_names_are_not_utf8(plan: bytes, tmp_path: Path, command: str, text: bytes) -> None:
+    (tmp_path / "odd.plan").write_bytes(with_checksum(plan.replace(text, b"\xff\xfe\xc3 odd")))
+    outcome = pipe(f"nacelle {command} odd.plan", tmp_path)
+    assert (outcome.code, outcome.err) == (0, "")
+    shown = r"\xff\xfe\xc3 odd"
+    if command == "inspect --load" and text != b"CCCCCCCC":
+        assert shown in outcome.out
+
+
+def test_what_an_engine_with_such_names_tells(plan: bytes) -> None:
+    for text in (b"AAAAAAAA", b"BBBBBBBB", b"CCCCCCCC"):
+        plan = plan.replace(text, b"\xff" + text[1:])
+    engine = nacelle.embed(with_checksum(plan)).engine_trt_engine
+    assert [one[0] for one in engine.inputs()] == engine.input_names() == [r"\xffAAAAAAA"]
+    assert [one[0] for one in engine.outputs()] == engine.output_names() == [r"\xffBBBBBBB"]
+    assert r"\xffAAAAAAA" in str(engine)
+    assert "aten::relu" in engine.layer_information()
+    assert engine.why_not_ready() == ""
+
+
+@pytest.mark.parametrize("name", ["cut.plan", "program.ts"])
+def test_a_reason_of_several_lines_is_printed_as_lines(plan: bytes, folder: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "cut.plan").write_bytes(plan[:-3])
+    nacelle.embed(plan[:-3], input_names=["AAAAAAAA"], output_names=["BBBBBBBB"], abi_version=9).save(
+        str(tmp_path / "program.ts")
+    )
+    for command in ("doctor", "inspect --load"):
+        outcome = pipe(f"nacelle {command} {name}", tmp_path)
+        assert r"\x0a" not in outcome.out
+        assert "did not accept the plan" in outcome.out
+        assert any(line.strip().startswith("See docs/troubleshooting.md#") for line in outcome.out.splitlines())
+    terminal_outcome = terminal(f"nacelle doctor {name}", tmp_path, NO_COLOR="1")
+    assert r"\x0a" not in terminal_outcome.out
+
+
+def test_control_characters_in_a_reason_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "text.plan").write_bytes(b"hello\n\x1b[31mred")
+    outcome = pipe("nacelle doctor text.plan", tmp_path)
+    assert outcome.code == 1
+    assert r"hello\x0a\x1b[" in outcome.out

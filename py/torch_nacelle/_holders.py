@@ -1,0 +1,62 @@
+"""Programs inside other modules: an ``nn.Module`` may hold some, as ``nn.Sequential(program, nn.Softmax())`` does."""
+
+import os
+
+import torch
+
+from torch_nacelle import _C
+from torch_nacelle.errors import InputError
+
+
+def joined(module: torch.nn.Module) -> torch._C.ScriptModule:
+    """The C++ module of a program. Of another module: one that holds every program in it, under its path there.
+
+    A module without programs gives one that holds nothing.
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        return module._c
+    parts: list[tuple[str, torch._C.ScriptModule]] = []
+    for path, part in module.named_modules():
+        inside = any(path.startswith(f"{outer}.") for outer, _ in parts)
+        if isinstance(part, torch.jit.ScriptModule) and not inside:
+            parts.append((path, part._c))
+    return _C.join(parts)
+
+
+def require_program(program: object) -> torch._C.ScriptModule:
+    """The same of what has to be a program, or to hold one.
+
+    Raises:
+        InputError: It is something else, or holds none.
+    """
+    wanted = "wanted a program, as nacelle.compile or torch.jit.load returns it, or an nn.Module that holds one"
+    if not isinstance(program, torch.nn.Module):
+        hint = ""
+        if isinstance(program, (str, os.PathLike)):
+            hint = ": load the file with torch.jit.load"
+        elif isinstance(getattr(program, "module", None), torch.jit.ScriptModule):
+            hint = ": give its .module"
+        raise InputError(f"found {type(program).__name__}; {wanted}{hint}")
+    if not any(isinstance(part, torch.jit.ScriptModule) for part in program.modules()):
+        raise InputError(f"{type(program).__name__} holds no program; {wanted}")
+    return joined(program)
+
+
+def check_path(engine: object) -> None:
+    """Raises InputError where an engine's path is no text."""
+    if engine is not None and not isinstance(engine, str):
+        raise InputError(
+            f"engine is of type {type(engine).__name__}; wanted its path, as nacelle.read(program).engines gives it"
+        )
+
+
+def as_device(device: object) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        InputError: There is none.
+    """
+    try:
+        return torch.device(device)  # type: ignore[arg-type]
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"there is no device {device!r}; give cpu, cuda or cuda:1") from error

@@ -1,0 +1,80 @@
+"""Files that are no programs, or damaged: every command says what ``inspect`` says."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import torch_nacelle
+from tests.py import damaged_files
+from tests.py.cli.commands import nacelle
+from tests.py.cli.terminal import pipe
+from tests.py.networks import Detector, seeded
+
+ALL = damaged_files.NOT_PROGRAMS | damaged_files.NO_ARCHIVES
+COMMANDS = {
+    "run": ["run", "{}"],
+    "bench": ["bench", "{}", "--seconds", "0.01"],
+    "convert": ["convert", "{}", "out.ts", "--abi", "5"],
+    "strip": ["strip", "{}", "-o", "out.ts"],
+    "extract": ["extract", "{}", "backbone", "-o", "out.plan"],
+    "replace": ["replace", "{}", "backbone", "plan.ts", "-o", "out.ts"],
+    "check": ["check", "{}", "--against", "good.ts"],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made: Path = tmp_path_factory.mktemp("files")
+    program = torch_nacelle.compile(seeded(Detector), {"backbone": [torch.rand(1, 3, 8, 8)]}, backend="reference")
+    program.save(str(made / "good.ts"))
+    (engine,) = torch_nacelle.read(program).engines
+    damaged_files.write(made, made / "good.ts", engine.plan)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+
+def error_of(command: list[str], name: str) -> str:
+    outcome = nacelle(*(name if argument == "{}" else argument for argument in command))
+    assert (outcome.code, outcome.out) == (1, "")
+    assert not Path("out.ts").exists()
+    lines = outcome.err.splitlines()
+    assert lines[1:] in ([], ["See docs/troubleshooting.md#inputerror"])
+    return lines[0]
+
+
+@pytest.mark.parametrize("name", damaged_files.NOT_PROGRAMS)
+def test_all_say_what_inspect_says(name: str) -> None:
+    wanted = error_of(["inspect", "{}"], name)
+    assert wanted.startswith("nacelle: " + damaged_files.NOT_PROGRAMS[name])
+    assert {error_of(command, name) for command in COMMANDS.values()} == {wanted}
+
+
+@pytest.mark.parametrize("name", damaged_files.NO_ARCHIVES)
+def test_all_say_the_same_of_what_may_be_a_plan(name: str) -> None:
+    (words,) = {error_of(command, name) for command in COMMANDS.values()}
+    assert ALL[name] in words
+
+
+@pytest.mark.parametrize("name", damaged_files.SILENT)
+def test_no_damage_is_written_again(name: str) -> None:
+    for command in ("convert", "strip", "extract", "replace"):
+        assert error_of(COMMANDS[command], name).startswith("nacelle: " + damaged_files.SILENT[name])
+
+
+def test_in_a_process_of_its_own(folder: Path) -> None:
+    outcome = pipe("nacelle run half.ts; nacelle convert half.ts out.ts --abi 9; nacelle bench folder.ts", folder)
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+    assert outcome.err.count("half.ts begins as a zip archive, and its table of contents cannot be read") == 2
+    assert "folder.ts is a folder" in outcome.err
+
+
+def test_a_model_to_compile_or_to_check_against() -> None:
+    for name in ("half.ts", "module.ts", "weights.ts", "exported.ts", "other.ts", "constants.ts", "empty.ts"):
+        for command in (["check", "good.ts", "--against", "{}"], ["compile", "{}", "-o", "out.ts", "-i", "[1,3,8,8]"]):
+            assert error_of(command, name).startswith("nacelle: " + damaged_files.NOT_PROGRAMS[name])
