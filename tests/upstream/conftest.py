@@ -10,9 +10,18 @@ from tests.upstream.judge import ABI, Judge
 
 
 @pytest.fixture(scope="session")
-def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
-    """Torch-TensorRT's runtime, started once."""
-    made = Judge(tmp_path_factory.mktemp("judge"))
-    assert made.abi == ABI
-    yield made
-    made.close()
+def _judges() -> Iterator[list[Judge]]:
+    """The judges that were started; all but the last have died."""
+    judges: list[Judge] = []
+    yield judges
+    if judges and judges[-1].is_alive():
+        judges[-1].close()
+
+
+@pytest.fixture
+def judge(_judges: list[Judge], tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    """Torch-TensorRT's runtime: started once, and again if a test ended it."""
+    if not _judges or not _judges[-1].is_alive():
+        _judges.append(Judge(tmp_path_factory.mktemp("judge")))
+    assert _judges[-1].abi == ABI
+    return _judges[-1]

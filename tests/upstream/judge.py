@@ -25,6 +25,10 @@ class Refused(Exception):
     """The judge refused; the message is its own."""
 
 
+class Died(Exception):
+    """The judge's process ended; the message is its exit status and its log."""
+
+
 class Judge:
     """A process in which Torch-TensorRT's runtime is, and Nacelle is not."""
 
@@ -49,11 +53,16 @@ class Judge:
             )
         self.abi = int(self._answer()["abi"])
 
+    def is_alive(self) -> bool:
+        """Returns whether the process still runs."""
+        return self._process.poll() is None
+
     def close(self) -> None:
-        """Ends the process and checks that it ended well."""
+        """Ends the process. Raises Died if it does not end well."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        assert self._process.wait() == 0, self._log_path.read_text()
+        if status := self._process.wait():
+            raise Died(f"exit status {status}: {self._log_path.read_text(errors='replace')}")
 
     def log(self) -> str:
         """Returns what the runtime has logged since the last call."""
@@ -71,7 +80,7 @@ class Judge:
         return self._folder / f"{self._count}{suffix}"
 
     def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
-        """Sends a request and returns the answer. Raises Refused."""
+        """Sends a request and returns the answer. Raises Refused, Died."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": what, **arguments}) + "\n")
         self._process.stdin.flush()
@@ -83,7 +92,8 @@ class Judge:
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, f"the judge ended with {self._process.wait()}: {self._log_path.read_text(errors='replace')}"
+        if not line:
+            raise Died(f"exit status {self._process.wait()}: {self._log_path.read_text(errors='replace')}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

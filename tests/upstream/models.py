@@ -33,8 +33,8 @@ class ThreeOfThree(torch.nn.Module):
         return chosen, index * 3, torch.logical_not(mask)
 
 
-class Doubled(torch.nn.Module):
-    """The same dtype in and out."""
+class Flipped(torch.nn.Module):
+    """One input of any dtype, and an output of the same."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.flip(x, [0])
