@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "runtime/reference/client.h"
 #include "runtime/reference/plan.h"
+#include "runtime/reference/plugin_registry.h"
 #include "runtime/reference/presented.h"
 #include "runtime/reference/runtime.h"
 
@@ -92,8 +93,8 @@ void* createInferBuilder_INTERNAL(void* logger, int32_t /*version*/) noexcept {
 void* createInferRefitter_INTERNAL(void* /*engine*/, void* logger, int32_t /*version*/) noexcept {
   return reference::Refuse(logger, "refitter");
 }
-void* getPluginRegistry() noexcept { return nullptr; }
-void* getBuilderPluginRegistry(int32_t /*capability*/) noexcept { return nullptr; }
+void* getPluginRegistry() noexcept { return reference::GlobalPluginRegistry().face(); }
+void* getBuilderPluginRegistry(int32_t /*capability*/) noexcept { return reference::GlobalPluginRegistry().face(); }
 // The logger of the last runtime that was made.
 void* getLogger() noexcept { return reference::last_logger.load(); }
 

@@ -47,6 +47,9 @@ class Object {
   Object(const void* const* methods, const Reporter& reporter)
       : impl_(&impl_storage_), impl_storage_{methods, this}, reporter_(reporter) {}
 
+  // The implementation, for the interfaces that are called without an object before it.
+  Impl* impl() const { return impl_; }
+
  private:
   Impl* const impl_;  // second word of the object: TensorRT's wrappers read it there
   Impl impl_storage_;
@@ -97,19 +100,41 @@ Binding Bind(tensorrt::Method method) {
   return {method, reinterpret_cast<const void*>(&internal::Bound<Function>::Call)};
 }
 
-// A virtual table for the implementations of `interface` in the release of `table`: each of its methods at its slot.
-// Methods that `bindings` lacks log that they are not supported and answer 0, null or false.
+// Number of slots of every virtual table, more than any known release uses. A caller that was built for a newer release
+// finds a function in the slots that it knows and the presented release lacks: it logs the class and the slot, and
+// answers 0, null or false.
+inline constexpr size_t kTableSlots = 192;
+
+// The virtual table of one class. The object stays where it was made: the table points back to it.
 class MethodTable {
  public:
+  // The implementations of `interface` in the release of `table`: each of its methods at its slot. Methods that
+  // `bindings` lacks log that they are not supported and answer 0, null or false.
   MethodTable(const tensorrt::SlotTable& table, tensorrt::Interface interface, std::span<const Binding> bindings);
+  // `functions` in the order of their slots; `name` is the class's.
+  MethodTable(std::string name, std::span<const void* const> functions);
+  MethodTable(const MethodTable&) = delete;
+  MethodTable& operator=(const MethodTable&) = delete;
 
   const void* const* get() const { return entries_.data() + kPrefix; }
+  // The MethodTable whose get() `table` is.
+  static const MethodTable& Of(const void* const* table) {
+    return *static_cast<const MethodTable*>(*(table - kPrefix));
+  }
+
+  const std::string& name() const { return name_; }  // "IRuntime"
+  size_t known() const { return known_; }            // slots that the presented release has
   // The methods of the release that `bindings` lacked.
   const std::vector<tensorrt::Method>& unsupported() const { return unsupported_; }
 
  private:
-  static constexpr size_t kPrefix = 2;  // offset to top and type information, which the C++ ABI puts before slot 0
+  void Append(const void* function);  // the next slot
+
+  // This object, then the offset to top and the type information that the C++ ABI puts before slot 0.
+  static constexpr size_t kPrefix = 3;
+  const std::string name_;
   std::vector<const void*> entries_;
+  size_t known_ = 0;
   std::vector<tensorrt::Method> unsupported_;
 };
 

@@ -14,7 +14,7 @@ using tensorrt::ErrorCode;
 using tensorrt::Method;
 
 Runtime::Runtime(const tensorrt::SlotTable& table, void* logger)
-    : Object(MethodsOf<Runtime>(table), Reporter(table, logger)) {}
+    : Object(MethodsOf<Runtime>(table), Reporter(table, logger)), plugins_(reporter()) {}
 
 void* Runtime::Deserialize(std::string bytes) {
   try {
@@ -69,6 +69,7 @@ void Runtime::SetTempfileControlFlags(uint32_t flags) { tempfile_flags_ = flags;
 uint32_t Runtime::GetTempfileControlFlags() { return tempfile_flags_; }
 void Runtime::SetEngineHostCodeAllowed(bool allowed) { host_code_allowed_ = allowed; }
 bool Runtime::GetEngineHostCodeAllowed() { return host_code_allowed_; }
+void* Runtime::GetPluginRegistry() { return plugins_.face(); }
 
 std::vector<Binding> Runtime::Bindings(const tensorrt::SlotTable& /*table*/) {
   using C = Runtime;
@@ -94,6 +95,7 @@ std::vector<Binding> Runtime::Bindings(const tensorrt::SlotTable& /*table*/) {
       Bind<&C::GetTempfileControlFlags>(Method::kRuntime_getTempfileControlFlags),
       Bind<&C::SetEngineHostCodeAllowed>(Method::kRuntime_setEngineHostCodeAllowed),
       Bind<&C::GetEngineHostCodeAllowed>(Method::kRuntime_getEngineHostCodeAllowed),
+      Bind<&C::GetPluginRegistry>(Method::kRuntime_getPluginRegistry),
   };
 }
 

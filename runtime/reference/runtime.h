@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/reference/object.h"
+#include "runtime/reference/plugin_registry.h"
 
 namespace nacelle::reference {
 
@@ -36,6 +37,8 @@ class Runtime final : public Object {
   uint32_t GetTempfileControlFlags();
   void SetEngineHostCodeAllowed(bool allowed);
   bool GetEngineHostCodeAllowed();
+  void* GetPluginRegistry();  // the runtime's own, which lives as long as it
+
 
   static constexpr tensorrt::Interface kInterface = tensorrt::Interface::kRuntime;
   static std::vector<Binding> Bindings(const tensorrt::SlotTable& table);
@@ -48,6 +51,7 @@ class Runtime final : public Object {
   std::string temporary_directory_;
   uint32_t tempfile_flags_ = 0;
   bool host_code_allowed_ = false;
+  PluginRegistry plugins_;
 };
 
 }  // namespace nacelle::reference

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,7 @@ PROBE = ctypes.CDLL(str(LIBRARY))
 PROBE.probe_object.restype = ctypes.c_void_p
 PROBE.probe_set_result.argtypes = [ctypes.c_int, ctypes.c_ssize_t]
 
-BUILDER, NETWORK, PARSER, OTHER, TENSOR, _, LAYER = range(7)  # the one left out is the registry of plugins
+BUILDER, NETWORK, PARSER, OTHER, TENSOR, REGISTRY, LAYER = range(7)
 NAMES = {BUILDER: "Builder", NETWORK: "NetworkDefinition", PARSER: "Parser", TENSOR: "Tensor"}
 
 
@@ -196,6 +196,31 @@ def test_the_build(made: tuple[Any, Any, Any]) -> None:
     give(BUILDER, None)
     assert builder.build_serialized_network(network, config) is None
     expect(BUILDER, "buildSerializedNetwork")
+
+
+def test_the_registry_of_plugins() -> None:
+    # runtime/reference/plugin_registry.cc has its functions in this order.
+    registry = trt.get_plugin_registry()
+    give(REGISTRY, None)
+    calls: dict[str, Callable[[], object]] = {
+        "setErrorRecorder": lambda: setattr(registry, "error_recorder", None),
+        "getErrorRecorder": lambda: registry.error_recorder,
+        "isParentSearchEnabled": lambda: registry.parent_search_enabled,
+        "setParentSearchEnabled": lambda: setattr(registry, "parent_search_enabled", True),
+        "loadLibrary": lambda: registry.load_library("libplugins.so"),
+    }
+    places = {name: place for place, name in enumerate(calls, 2 if MAJOR >= 11 else 5)}
+    if MAJOR < 11:  # a destructor takes two slots, and deregisterCreator stands between
+        calls["getPluginCreator"] = lambda: registry.get_plugin_creator("Clip", "1", "")
+        places |= {"getPluginCreator": 2, "isParentSearchEnabled": 8, "setParentSearchEnabled": 9, "loadLibrary": 10}
+    if MAJOR >= 10:
+        calls["getCreator"] = lambda: registry.get_creator("Clip", "1", "")
+        calls["releasePluginResource"] = lambda: registry.release_plugin_resource("key")
+        places |= {"getCreator": 10 if MAJOR >= 11 else 14, "releasePluginResource": 13 if MAJOR >= 11 else 17}
+    taken()
+    for name, call in calls.items():
+        call()
+        assert taken() == [REGISTRY * 1000 + places[name]], name
 
 
 def test_flags_have_the_numbers_of_the_release() -> None:

@@ -30,7 +30,6 @@ const std::set<Method>& KnownUnsupported() {
       Method::kEngineInspector_destroy,
       Method::kRuntimeConfig_destroy,
       Method::kSerializationConfig_destroy,
-      Method::kRuntime_getPluginRegistry,
       Method::kRuntime_setPluginRegistryParent,
       Method::kRuntime_loadRuntime,
       Method::kCudaEngine_createRefitter,

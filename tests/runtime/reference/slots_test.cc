@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/tensorrt/dims.h"
+#include "core/text.h"
 #include "tests/core/throws.h"
 #include "tests/runtime/reference/engine_fixture.h"
 #include "tests/runtime/reference/networks.h"
@@ -194,9 +195,82 @@ TEST_F(SlotsTest, EntryPointsThatARuntimeDoesNotHaveGiveNull) {
   EXPECT_EQ(Entry<void*(void*, void*, int32_t)>("createNvOnnxParser_INTERNAL")(nullptr, logger, 0), nullptr);
   ExpectHas(TakeMessages(), "no ONNX parser");
   EXPECT_TRUE(Entry<bool(void*, const char*)>("initLibNvInferPlugins")(logger, ""));
-  EXPECT_EQ(Entry<void*()>("getPluginRegistry")(), nullptr);
   EXPECT_EQ(Entry<void*()>("getLogger")(), logger);
   EXPECT_EQ(Entry<int32_t()>("nacelle_reference_version")(), 1);
+}
+
+// Calls `slot` of the table that `implementation` begins with.
+template <typename R, typename... Args>
+R CallNumber(void* implementation, size_t slot, Args... args) {
+  void** const table = *static_cast<void***>(implementation);
+  return reinterpret_cast<R (*)(void*, Args...)>(table[slot])(implementation, args...);
+}
+
+// The registry's functions are called as a library that links with TensorRT calls them, by their places in the headers.
+TEST_F(SlotsTest, TheRegistryOfPluginsIsThereAndEmpty) {
+  void* const global = Entry<void*()>("getPluginRegistry")();
+  ASSERT_NE(global, nullptr);
+  EXPECT_EQ(Entry<void*(int32_t)>("getBuilderPluginRegistry")(0), global);
+  const bool first_kind = !AtLeast(11, 0);
+  const size_t settings = first_kind ? 5 : 2;
+  const size_t creators = first_kind ? 12 : 8;
+  int32_t count = 7;
+  if (first_kind) {
+    EXPECT_FALSE(CallNumber<bool>(global, 0, static_cast<void*>(&count), ""));
+    EXPECT_EQ(CallNumber<void*>(global, 1, &count), nullptr);
+    EXPECT_EQ(count, 0);
+    EXPECT_EQ(CallNumber<void*>(global, 2, "Clip", "1", ""), nullptr);
+  }
+  EXPECT_EQ(CallNumber<void*>(global, settings + 1), nullptr);  // the error recorder
+  EXPECT_FALSE(CallNumber<bool>(global, creators, static_cast<void*>(&count), ""));
+  for (const size_t slot : {creators + 1, creators + 6}) {  // getAllCreators, getAllCreatorsRecursive
+    count = 7;
+    EXPECT_EQ(CallNumber<void*>(global, slot, &count), nullptr);
+    EXPECT_EQ(count, 0);
+  }
+  EXPECT_EQ(CallNumber<void*>(global, creators + 2, "Clip", "1", ""), nullptr);
+  EXPECT_EQ(CallNumber<void*>(global, creators + 4, "key", static_cast<void*>(nullptr)), nullptr);
+  EXPECT_EQ(CallNumber<int32_t>(global, creators + 5, "key"), -1);
+  EXPECT_EQ(CallNumber<uintptr_t>(global, 100), 0u);
+  EXPECT_EQ(TakeMessages(), "");  // this registry has no logger
+}
+
+TEST_F(SlotsTest, ARuntimeHasARegistryOfPluginsOfItsOwn) {
+  if (!Raw::Has(Method::kRuntime_getPluginRegistry)) return;
+  void* const registry = raw_runtime_.Call<void*>(Method::kRuntime_getPluginRegistry);
+  ASSERT_NE(registry, nullptr);
+  EXPECT_NE(registry, Entry<void*()>("getPluginRegistry")());
+  EXPECT_EQ(raw_runtime_.Call<void*>(Method::kRuntime_getPluginRegistry), registry);
+  EXPECT_EQ(CallNumber<void*>(registry, AtLeast(11, 0) ? 6 : 10, "libplugins.so"), nullptr);
+  ExpectHas(TakeMessages(), "IPluginRegistry::loadLibrary: \"libplugins.so\"; the reference engine runs no plugins");
+  EXPECT_EQ(CallNumber<uintptr_t>(registry, 40), 0u);
+  ExpectHas(TakeMessages(), "slot 40 of IPluginRegistry is not implemented by the reference engine");
+}
+
+// A client that was built for a newer release calls slots that the presented one lacks.
+TEST_F(SlotsTest, SlotsBeyondTheReleaseSaySoAndAnswerNothing) {
+  const Raw engine = RawEngine(raw_runtime_, TwoHeadsFixed());
+  const Raw context = RawContext(engine);
+  const Raw memory(engine.Call<void*>(Method::kCudaEngine_serialize));
+  const Raw inspector(engine.Call<void*>(Method::kCudaEngine_createEngineInspector));
+  const tensorrt::SlotTable& table = ReferenceLibrary()->table();
+  const struct {
+    const Raw& object;
+    tensorrt::Interface interface;
+    const char* name;
+  } objects[] = {{raw_runtime_, tensorrt::Interface::kRuntime, "IRuntime"},
+                 {engine, tensorrt::Interface::kCudaEngine, "ICudaEngine"},
+                 {context, tensorrt::Interface::kExecutionContext, "IExecutionContext"},
+                 {memory, tensorrt::Interface::kHostMemory, "IHostMemory"},
+                 {inspector, tensorrt::Interface::kEngineInspector, "IEngineInspector"}};
+  for (const auto& [object, interface, name] : objects) {
+    void* const implementation = static_cast<void**>(object.object())[1];
+    const size_t known = table.layout(interface).size();
+    for (const size_t slot : {known, known + 1, known + 9, size_t{150}}) {
+      EXPECT_EQ(CallNumber<uintptr_t>(implementation, slot, 3, name, nullptr), 0u);
+      ExpectHas(TakeMessages(), Cat("slot ", slot, " of ", name, " is not implemented by the reference engine"));
+    }
+  }
 }
 
 TEST_F(SlotsTest, ACallerOfAnotherMajorReleaseGetsNoRuntime) {
