@@ -74,6 +74,10 @@ class Judge:
         """Loads a program. Raises Refused."""
         return Judged(self, int(self.ask("load", path=str(path))["program"]))
 
+    def loaded_libraries(self) -> list[str]:
+        """Returns the paths of the shared libraries in its process."""
+        return list(self.ask("loaded")["libraries"])
+
     def new_path(self, suffix: str) -> Path:
         """Returns a path for an exchange."""
         self._count += 1
@@ -117,7 +121,3 @@ class Judged:
         """Saves the program."""
         self._judge.ask("save", program=self._number, path=str(path))
         return path
-
-    def describe(self, engine: str) -> str:
-        """Returns what an engine says of itself."""
-        return str(self._judge.ask("describe", program=self._number, engine=engine)["text"])

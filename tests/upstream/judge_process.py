@@ -8,7 +8,7 @@ each line of standard output its answer, both JSON:
     {"do": "load", "path": P}                                           {"program": N}
     {"do": "call", "program": N, "inputs": P, "times": T, "to": P}      {}            tensors go through files
     {"do": "save", "program": N, "path": P}                             {}
-    {"do": "describe", "program": N, "engine": "attribute"}             {"text": its own description}
+    {"do": "loaded"}                                                    {"libraries": [P, …]}
 
 A request that raises is answered by {"error": message}. Standard error has the log of the runtime.
 """
@@ -48,9 +48,11 @@ class Programs:
         self._programs[program].save(path)
         return {}
 
-    def describe(self, program: int, engine: str) -> dict[str, Any]:
-        """Returns what an engine says of itself."""
-        return {"text": str(getattr(self._programs[program], engine))}
+    def loaded(self) -> dict[str, Any]:
+        """Returns the shared libraries of this process."""
+        with open("/proc/self/maps") as maps:
+            paths = {line.split(maxsplit=5)[5].strip() for line in maps if len(line.split(maxsplit=5)) > 5}
+        return {"libraries": sorted(path for path in paths if ".so" in path)}
 
 
 def main(libraries: list[str]) -> None:

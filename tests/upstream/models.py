@@ -71,6 +71,24 @@ class Cache(torch.nn.Module):
         return new, new.sum(dim=1)
 
 
+class HalfCache(torch.nn.Module):
+    """The same with a new cache of another dtype."""
+
+    def forward(self, cache: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return (cache + x).half(), cache - x
+
+
+class DifferenceAndSum(torch.nn.Module):
+    """Two inputs and two outputs, all of one shape."""
+
+    def __init__(self, one_bit_more: bool = False) -> None:
+        super().__init__()
+        self.factor = 2.0 + (2.0**-22 if one_bit_more else 0)
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return a - self.factor * b, a + b
+
+
 class Pair(torch.nn.Module):
     """Two submodules to become engines, and work on their results that stays TorchScript."""
 
