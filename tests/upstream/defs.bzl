@@ -4,13 +4,15 @@ load("//toolchains:defs.bzl", "nacelle_cc_binary", "nacelle_pytest")
 load("//toolchains/torch_tensorrt:repositories.bzl", "TORCH_TENSORRT")
 
 # In the order in which they are loaded: each needs those before it.
-_STAND_INS = [
-    "libcudart.so.13",
-    "libc10_cuda.so",
-    "libtorch_cuda.so",
-    "libtorch_nvshmem.so",
-    "libnvinfer_plugin.so.11",
-    "libnvinfer.so.11",
+_LIBRARIES = [
+    "//tests/fake_gpu:libcuda.so.1",
+    "//tests/fake_gpu:libfake_torch_device.so",
+    "//tests/upstream/stand_ins:libcudart.so.13",
+    "//tests/upstream/stand_ins:libc10_cuda.so",
+    "//tests/upstream/stand_ins:libtorch_cuda.so",
+    "//tests/upstream/stand_ins:libtorch_nvshmem.so",
+    "//tests/upstream/stand_ins:libnvinfer_plugin.so.11",
+    "//tests/upstream/stand_ins:libnvinfer.so.11",
 ]
 
 def stand_in(name, **kwargs):
@@ -35,7 +37,7 @@ def upstream_test(release):
       release: the release, one that has a repository.
     """
     runtime = "@torch_tensorrt_%s//:runtime" % release.replace(".", "_")
-    libraries = ["//tests/upstream/stand_ins:" + name for name in _STAND_INS] + [runtime]
+    libraries = _LIBRARIES + [runtime]
     facts = TORCH_TENSORRT[release]
     nacelle_pytest(
         name = "torch_tensorrt_%s_test" % release.replace(".", "_"),

@@ -1,7 +1,8 @@
-// libc10_cuda.so for a machine without a GPU: the device, the streams and the allocator that torch's CUDA build has.
+// libc10_cuda.so over whichever device torch has for the device type CUDA, here the fake GPU.
 //
-// The functions are those of torch's own headers, over the stand-in for the CUDA runtime: work is done when it is
-// enqueued, so that streams need an identity and nothing else.
+// The functions are those of torch's own headers. Torch's interface of any device, the guard, answers them.
+#include <c10/core/Allocator.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
@@ -16,14 +17,9 @@
 namespace c10::cuda {
 namespace {
 
-constexpr StreamId kDefaultStream = 0;
-constexpr StreamId kSideStream = 1;  // the only one of the pool
+const c10::impl::DeviceGuardImplInterface& Guard() { return *c10::impl::getDeviceGuardImpl(kCUDA); }
 
-thread_local StreamId current_stream = kDefaultStream;
-
-CUDAStream StreamOf(StreamId id) {
-  return CUDAStream(CUDAStream::UNCHECKED, Stream(Stream::UNSAFE, Device(kCUDA, 0), id));
-}
+Device DeviceOf(DeviceIndex index) { return index < 0 ? Guard().getDevice() : Device(kCUDA, index); }
 
 void Check(cudaError_t error, const char* file, const char* function, uint32_t line) {
   TORCH_CHECK(error == cudaSuccess, "CUDA error: ", cudaGetErrorString(error), " (", function, ", ", file, ":", line,
@@ -34,13 +30,17 @@ void Check(cudaError_t error, const char* file, const char* function, uint32_t l
 
 // ---- the device
 
-DeviceIndex device_count() noexcept { return 1; }
-DeviceIndex current_device() { return 0; }
+DeviceIndex device_count() noexcept {
+  int count = 0;
+  cudaGetDeviceCount(&count);
+  return static_cast<DeviceIndex>(count);
+}
+
+DeviceIndex current_device() { return Guard().getDevice().index(); }
 void set_device(DeviceIndex device, const bool force) { C10_CUDA_CHECK(SetDevice(device, force)); }
-void warn_or_error_on_sync() {}
 
 cudaError_t GetDevice(DeviceIndex* device) {
-  *device = 0;
+  *device = current_device();
   return cudaSuccess;
 }
 
@@ -48,21 +48,24 @@ cudaError_t SetDevice(DeviceIndex device, const bool /*force*/) { return cudaSet
 cudaError_t MaybeSetDevice(DeviceIndex device) { return cudaSetDevice(device); }
 
 DeviceIndex ExchangeDevice(DeviceIndex device) {
+  const DeviceIndex before = current_device();
   C10_CUDA_CHECK(cudaSetDevice(device));
-  return 0;
+  return before;
 }
 
 // ---- streams
 
-CUDAStream getStreamFromPool(const bool /*high_priority*/, DeviceIndex) { return StreamOf(kSideStream); }
-CUDAStream getStreamFromPool(const int /*priority*/, DeviceIndex) { return StreamOf(kSideStream); }
-CUDAStream getCurrentCUDAStream(DeviceIndex) { return StreamOf(current_stream); }
-CUDAStream getDefaultCUDAStream(DeviceIndex) { return StreamOf(kDefaultStream); }
-void setCurrentCUDAStream(CUDAStream stream) { current_stream = stream.id(); }
+CUDAStream getStreamFromPool(const bool high_priority, DeviceIndex device) {
+  return CUDAStream(Guard().getStreamFromGlobalPool(DeviceOf(device), high_priority));
+}
+CUDAStream getStreamFromPool(const int priority, DeviceIndex device) { return getStreamFromPool(priority < 0, device); }
+CUDAStream getCurrentCUDAStream(DeviceIndex device) { return CUDAStream(Guard().getStream(DeviceOf(device))); }
+CUDAStream getDefaultCUDAStream(DeviceIndex device) { return CUDAStream(Guard().getDefaultStream(DeviceOf(device))); }
+void setCurrentCUDAStream(CUDAStream stream) { Guard().exchangeStream(stream); }
 
-cudaStream_t CUDAStream::stream() const { return reinterpret_cast<cudaStream_t>(id()); }
-bool CUDAStream::query() const { return true; }
-void CUDAStream::synchronize() const {}
+cudaStream_t CUDAStream::stream() const { return static_cast<cudaStream_t>(Guard().getStreamNativeHandle(stream_)); }
+bool CUDAStream::query() const { return Guard().queryStream(stream_); }
+void CUDAStream::synchronize() const { Guard().synchronizeStream(stream_); }
 
 // ---- errors
 
@@ -91,38 +94,29 @@ namespace CUDACachingAllocator {
 namespace {
 
 [[noreturn]] void Refuse(const char* function) {
-  TORCH_CHECK(false, "the allocator of the host's memory has no ", function);
+  TORCH_CHECK(false, "the fake GPU's memory has no ", function);
 }
 
-void Free(void* memory) { C10_CUDA_CHECK_WARN(cudaFree(memory)); }
-
-// Host memory, freed when its last tensor goes: nothing is cached, and no stream has work that still reads it.
-class HostAllocator final : public CUDAAllocator {
+// The device's allocator under the name that CUDA's has.
+class DeviceMemory final : public CUDAAllocator {
  public:
   // ---- c10::Allocator
-  DataPtr allocate(size_t size) override {
-    void* memory = raw_alloc(size);
-    return {memory, memory, &Free, Device(kCUDA, 0)};
-  }
-  DeleterFnPtr raw_deleter() const override { return &Free; }
-  void copy_data(void* to, const void* from, std::size_t size) const override { std::memcpy(to, from, size); }
+  DataPtr allocate(size_t size) override { return Torchs().allocate(size); }
+  DeleterFnPtr raw_deleter() const override { return Torchs().raw_deleter(); }
+  void copy_data(void* to, const void* from, std::size_t size) const override { Torchs().copy_data(to, from, size); }
 
   // ---- c10::DeviceAllocator
   bool initialized() override { return true; }
   void emptyCache(MempoolId_t) override {}
-  void recordStream(const DataPtr&, Stream) override {}
+  void recordStream(const DataPtr& memory, Stream stream) override { Guard().recordDataPtrOnStream(memory, stream); }
   CachingDeviceAllocator::DeviceStats getDeviceStats(DeviceIndex) override { return {}; }
   void resetAccumulatedStats(DeviceIndex) override {}
   void resetPeakStats(DeviceIndex) override {}
 
   // ---- CUDAAllocator
-  void* raw_alloc(size_t size) override {
-    void* memory = nullptr;
-    C10_CUDA_CHECK(cudaMalloc(&memory, size));
-    return memory;
-  }
+  void* raw_alloc(size_t size) override { return Torchs().raw_allocate(size); }
   void* raw_alloc_with_stream(size_t size, cudaStream_t) override { return raw_alloc(size); }
-  void raw_delete(void* memory) override { Free(memory); }
+  void raw_delete(void* memory) override { Torchs().raw_deallocate(memory); }
   void init(int) override {}
   double getMemoryFraction(DeviceIndex) override { return 1; }
   void setMemoryFraction(double, DeviceIndex) override { Refuse("setMemoryFraction"); }
@@ -131,7 +125,9 @@ class HostAllocator final : public CUDAAllocator {
   bool isEnabled() const override { return true; }
   void cacheInfo(DeviceIndex, size_t* largest) override { *largest = 0; }
   void* getBaseAllocation(void*, size_t*) override { Refuse("getBaseAllocation"); }
-  void recordStream(const DataPtr&, CUDAStream) override {}
+  void recordStream(const DataPtr& memory, CUDAStream stream) override {
+    Guard().recordDataPtrOnStream(memory, stream);
+  }
   SnapshotInfo snapshot(MempoolId_t, bool) override { return {}; }
   void beginAllocateToPool(DeviceIndex, MempoolId_t, std::function<bool(cudaStream_t)>) override {
     Refuse("beginAllocateToPool");
@@ -157,14 +153,17 @@ class HostAllocator final : public CUDAAllocator {
   CheckpointDelta setCheckpointPoolState(DeviceIndex, std::shared_ptr<AllocatorState>) override {
     Refuse("setCheckpointPoolState");
   }
-  std::string name() override { return "the host's memory"; }
+  std::string name() override { return "the fake GPU's memory"; }
+
+ private:
+  static Allocator& Torchs() { return *GetAllocator(kCUDA); }
 };
 
-HostAllocator host_allocator;
+DeviceMemory device_memory;
 
 }  // namespace
 
-std::atomic<CUDAAllocator*> allocator{&host_allocator};
+std::atomic<CUDAAllocator*> allocator{&device_memory};
 
 }  // namespace CUDACachingAllocator
 }  // namespace c10::cuda

@@ -1,15 +1,14 @@
-// libcudart.so.13 for a machine without a GPU: one device whose memory is the host's.
+// libcudart.so.13 over the fake GPU's driver: one device, which has the compute capability and the name of the records that
+// the reference engine's programs carry, `0%0%0%0%cpu`.
 //
-// Nothing here is asynchronous. Whoever enqueues work, does it at once, so a stream is always idle and an event is
-// reached when it is recorded. The device has the compute capability and the name of the records that the reference
-// engine's programs carry, `0%0%0%0%cpu`.
+// The fake GPU has work run when it is enqueued (NACELLE_FAKE_GPU=eager), since the reference engine, which stands for
+// TensorRT, computes at once whatever stream it is given.
 #include <cuda_runtime_api.h>
 #include <unistd.h>
 
-#include <chrono>
-#include <cstdlib>
 #include <cstring>
-#include <new>
+
+#include "tests/fake_gpu/gpu.h"
 
 // The header renames some functions to their newest form; the names below are those that are exported.
 #undef cudaEventElapsedTime
@@ -19,27 +18,16 @@
 
 namespace {
 
+using nacelle::fake_gpu::Gpu;
+using nacelle::fake_gpu::StreamName;
+
+constexpr int kDevice = 0;
 constexpr char kDeviceName[] = "cpu";
-constexpr size_t kAlignment = 256;  // as cudaMalloc's
 
-using Clock = std::chrono::steady_clock;
+StreamName NameOf(cudaStream_t stream) { return {kDevice, stream}; }
 
-struct Event {
-  Clock::time_point recorded;
-};
-
-Event* EventOf(cudaEvent_t event) { return reinterpret_cast<Event*>(event); }
-
-cudaError_t Record(cudaEvent_t event) {
-  if (event == nullptr) return cudaErrorInvalidResourceHandle;
-  EventOf(event)->recorded = Clock::now();
-  return cudaSuccess;
-}
-
-cudaError_t CreateEvent(cudaEvent_t* event) {
-  *event = reinterpret_cast<cudaEvent_t>(new (std::nothrow) Event{Clock::now()});
-  return *event == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
-}
+// The driver and the runtime number errors alike.
+cudaError_t ErrorOf(nacelle::fake_gpu::Result result) { return static_cast<cudaError_t>(result); }
 
 }  // namespace
 
@@ -54,93 +42,99 @@ cudaError_t cudaGetDeviceCount(int* count) {
 }
 
 cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = kDevice;
   return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
+cudaError_t cudaSetDevice(int device) {
+  if (device != kDevice) return cudaErrorInvalidDevice;
+  Gpu::Process().SetDevice(device);
+  return cudaSuccess;
+}
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) return cudaErrorInvalidDevice;
+  if (device != kDevice) return cudaErrorInvalidDevice;
   std::memset(properties, 0, sizeof *properties);
   std::memcpy(properties->name, kDeviceName, sizeof kDeviceName);
   return cudaSuccess;
 }
 
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize() {
+  Gpu::Process().SynchronizeAll();
+  return cudaSuccess;
+}
 
 // ---- memory
 
 cudaError_t cudaMalloc(void** memory, size_t size) {
-  *memory = nullptr;
-  if (size == 0) return cudaSuccess;
-  *memory = std::aligned_alloc(kAlignment, (size + kAlignment - 1) / kAlignment * kAlignment);
-  return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+  *memory = Gpu::Process().Allocate(NameOf(nullptr), size);
+  return cudaSuccess;
 }
 
 cudaError_t cudaFree(void* memory) {
-  std::free(memory);
+  if (memory != nullptr) Gpu::Process().Free(memory);
   return cudaSuccess;
 }
 
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
-  *free = static_cast<size_t>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
-  *total = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
+  *free = static_cast<size_t>(sysconf(_SC_AVPHYS_PAGES)) * page;
+  *total = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * page;
   return cudaSuccess;
 }
 
 // ---- streams and events
 
-cudaError_t cudaStreamQuery(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned int) { return cudaSuccess; }
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int /*flags*/) {
+  return ErrorOf(Gpu::Process().WaitEvent(NameOf(stream), event));
+}
 
-cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
-  *status = cudaStreamCaptureStatusNone;
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  *status = Gpu::Process().Capturing(NameOf(stream)) ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
   return cudaSuccess;
 }
 
-cudaError_t cudaEventCreate(cudaEvent_t* event) { return CreateEvent(event); }
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) { return CreateEvent(event); }
-
-cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  delete EventOf(event);
-  return cudaSuccess;
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  return ErrorOf(Gpu::Process().CreateEvent(reinterpret_cast<void**>(event)));
 }
 
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) { return Record(event); }
-cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t, unsigned int) { return Record(event); }
-cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int /*flags*/) { return cudaEventCreate(event); }
 
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
-  const std::chrono::duration<float, std::milli> passed = EventOf(end)->recorded - EventOf(start)->recorded;
-  *milliseconds = passed.count();
-  return cudaSuccess;
+cudaError_t cudaEventDestroy(cudaEvent_t event) { return ErrorOf(Gpu::Process().DestroyEvent(event)); }
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  return ErrorOf(Gpu::Process().RecordEvent(event, NameOf(stream)));
 }
 
-// ---- graphs, which this device cannot capture
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned int /*flags*/) {
+  return cudaEventRecord(event, stream);
+}
 
-cudaError_t cudaGraphDebugDotPrint(cudaGraph_t, const char*, unsigned int) { return cudaErrorNotSupported; }
+cudaError_t cudaEventQuery(cudaEvent_t event) { return ErrorOf(Gpu::Process().QueryEvent(event)); }
+cudaError_t cudaEventSynchronize(cudaEvent_t event) { return ErrorOf(Gpu::Process().SynchronizeEvent(event)); }
 
-// ---- errors: each call returns its own, none is kept
+// ---- the rest: the fake GPU keeps no times and prints no graphs
 
-cudaError_t cudaGetLastError() { return cudaSuccess; }
+cudaError_t cudaEventElapsedTime(float* /*milliseconds*/, cudaEvent_t /*start*/, cudaEvent_t /*end*/) {
+  return cudaErrorNotSupported;
+}
+
+cudaError_t cudaGraphDebugDotPrint(cudaGraph_t /*graph*/, const char* /*path*/, unsigned int /*flags*/) {
+  return cudaErrorNotSupported;
+}
+
+cudaError_t cudaGetLastError() { return cudaSuccess; }  // each call returns its own error, and none is kept
 
 const char* cudaGetErrorString(cudaError_t error) {
   switch (error) {
     case cudaSuccess:
       return "no error";
     case cudaErrorInvalidDevice:
-      return "no such device: there is device 0 alone";
-    case cudaErrorInvalidResourceHandle:
-      return "no such event";
-    case cudaErrorMemoryAllocation:
-      return "out of the host's memory";
+      return "there is no such device; found: device 0";
     case cudaErrorNotSupported:
-      return "the device of the host's memory cannot do this";
+      return "the fake GPU cannot do this";
     default:
-      return "another error than the stand-in for the CUDA runtime returns";
+      return "an error of the fake GPU's driver";
   }
 }
 

@@ -1,6 +1,5 @@
-// libtorch_cuda.so for a machine without a GPU: what Torch-TensorRT's runtime calls of it beside tensors.
-//
-// CUDA graphs and NCCL need a GPU. Their objects are made, since every engine holds some, and their use is refused.
+// libtorch_cuda.so: torch's CUDA graphs and NCCL, which Torch-TensorRT's runtime knows. Every engine has a graph, so that
+// graphs can be made; their use is refused.
 #include <c10/util/Exception.h>
 #include <cuda_runtime_api.h>
 
@@ -31,7 +30,7 @@ class CUDAGraph {
 namespace {
 
 [[noreturn]] void Refuse(const char* method) {
-  TORCH_CHECK(false, "CUDAGraph::", method, ": a device of the host's memory captures no CUDA graphs");
+  TORCH_CHECK(false, "CUDAGraph::", method, ": torch's graphs are not there on a fake GPU");
 }
 
 }  // namespace
