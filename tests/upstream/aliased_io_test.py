@@ -12,7 +12,7 @@ import torch_nacelle as nacelle
 from tests.upstream import models
 from tests.upstream.calling import call
 from tests.upstream.comparing import assert_same, compare
-from tests.upstream.judge import ABI, Judge, Refused
+from tests.upstream.judge import ABI, Judge, RefusedError
 from tests.upstream.records import FIELDS, record_of, with_fields
 
 ENGINE = "net_trt_engine"
@@ -97,7 +97,7 @@ def test_a_kind_that_the_judge_does_not_know(judge: Judge, tmp_path: Path) -> No
 def test_another_shape_is_refused_by_both(judge: Judge, tmp_path: Path) -> None:
     path = _save(tmp_path, "other@cache@user")
     inputs = [torch.zeros(2, 3), torch.ones(2, 3)]
-    with pytest.raises(Refused, match=r"Aliased output other shape .* does not match source input cache shape"):
+    with pytest.raises(RefusedError, match=r"Aliased output other shape .* does not match source input cache shape"):
         judge.load(path).call(inputs)
     words = _our_refusal(path, inputs)
     assert "other" in words and "cache" in words
@@ -125,7 +125,7 @@ def test_a_strided_input_is_refused_by_nacelle(judge: Judge, tmp_path: Path) -> 
 def test_names_that_the_engine_does_not_have(judge: Judge, tmp_path: Path) -> None:
     inputs = [torch.zeros(2, 3), torch.ones(2, 3)]
     path = _save(tmp_path, "new@nothing@user")
-    with pytest.raises(Refused, match="references input binding nothing but that input was not bound"):
+    with pytest.raises(RefusedError, match="references input binding nothing but that input was not bound"):
         judge.load(path).call(inputs)
     assert "nothing" in _our_refusal(path, inputs)
 
@@ -133,7 +133,7 @@ def test_names_that_the_engine_does_not_have(judge: Judge, tmp_path: Path) -> No
 def test_an_output_of_unknown_shape_cannot_share(judge: Judge, tmp_path: Path) -> None:
     path = _save(tmp_path, "new@cache@user")
     changed = with_fields(path, ENGINE, {"requires_output_allocator": "1"})
-    with pytest.raises(Refused, match="is incompatible with dynamic output allocator"):
+    with pytest.raises(RefusedError, match="is incompatible with dynamic output allocator"):
         judge.load(changed)
 
 

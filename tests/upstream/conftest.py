@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from tests.upstream.judge import ABI, Judge
 
@@ -12,6 +13,7 @@ from tests.upstream.judge import ABI, Judge
 @pytest.fixture(scope="session")
 def _judges() -> Iterator[list[Judge]]:
     """The judges that were started; all but the last have died."""
+    torch.set_num_threads(1)  # as the judge does
     judges: list[Judge] = []
     yield judges
     if judges and judges[-1].is_alive():

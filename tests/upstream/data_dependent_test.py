@@ -11,7 +11,7 @@ import torch
 import torch_nacelle as nacelle
 from tests.upstream import models
 from tests.upstream.comparing import compare
-from tests.upstream.judge import ABI, Judge, Refused
+from tests.upstream.judge import ABI, Judge, RefusedError
 from tests.upstream.records import with_fields
 
 
@@ -50,7 +50,7 @@ def test_an_input_whose_values_decide_about_shapes(judge: Judge, tmp_path: Path)
 def test_without_the_flag_the_judge_asks_for_a_negative_dimension(judge: Judge, tmp_path: Path) -> None:
     """Nacelle asks the plan and needs no flag."""
     path = _program(tmp_path, models.Where(), [nacelle.Input((3, 4))], "0")
-    with pytest.raises(Refused, match="Trying to create tensor with negative dimension -1"):
+    with pytest.raises(RefusedError, match="Trying to create tensor with negative dimension -1"):
         judge.load(path).call([torch.ones(3, 4)])
     where, _ = torch.jit.load(str(path))(torch.ones(3, 4))
     assert where.shape == (12, 2)

@@ -21,11 +21,11 @@ RELEASE = os.environ["NACELLE_JUDGE_RELEASE"]
 TENSORRT = os.environ["NACELLE_JUDGE_TENSORRT"]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The judge refused; the message is its own."""
 
 
-class Died(Exception):
+class DiedError(Exception):
     """The judge's process ended; the message is its exit status and its log."""
 
 
@@ -58,11 +58,11 @@ class Judge:
         return self._process.poll() is None
 
     def close(self) -> None:
-        """Ends the process. Raises Died if it does not end well."""
+        """Ends the process. Raises DiedError if it does not end well."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         if status := self._process.wait():
-            raise Died(f"exit status {status}: {self._log_path.read_text(errors='replace')}")
+            raise DiedError(f"exit status {status}: {self._log_path.read_text(errors='replace')}")
 
     def log(self) -> str:
         """Returns what the runtime has logged since the last call."""
@@ -71,7 +71,7 @@ class Judge:
         return new
 
     def load(self, path: Path) -> Judged:
-        """Loads a program. Raises Refused."""
+        """Loads a program. Raises RefusedError."""
         return Judged(self, int(self.ask("load", path=str(path))["program"]))
 
     def loaded_libraries(self) -> list[str]:
@@ -84,20 +84,20 @@ class Judge:
         return self._folder / f"{self._count}{suffix}"
 
     def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
-        """Sends a request and returns the answer. Raises Refused, Died."""
+        """Sends a request and returns the answer. Raises RefusedError, DiedError."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": what, **arguments}) + "\n")
         self._process.stdin.flush()
         answer = self._answer()
         if "error" in answer:
-            raise Refused(answer["error"])
+            raise RefusedError(answer["error"])
         return answer
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise Died(f"exit status {self._process.wait()}: {self._log_path.read_text(errors='replace')}")
+            raise DiedError(f"exit status {self._process.wait()}: {self._log_path.read_text(errors='replace')}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -111,7 +111,7 @@ class Judged:
         self._number = number
 
     def call(self, inputs: Sequence[Any], times: int = 1) -> Called:
-        """Calls the program `times` times with the same tensors on the GPU. Raises Refused."""
+        """Calls the program `times` times with the same tensors on the GPU. Raises RefusedError."""
         given, to = self._judge.new_path(".inputs"), self._judge.new_path(".outputs")
         torch.save(list(inputs), given)
         self._judge.ask("call", program=self._number, inputs=str(given), times=times, to=str(to))

@@ -64,6 +64,7 @@ def main(libraries: list[str]) -> None:
         ctypes.CDLL(library, ctypes.RTLD_GLOBAL)
     torch.ops.load_library(runtime)
     assert "torch_nacelle" not in sys.modules
+    torch.set_num_threads(1)  # the programs are small, and the machine may have other work
     print(json.dumps({"abi": torch.ops.tensorrt.ABI_VERSION()}), file=answers, flush=True)
     programs = Programs()
     for line in sys.stdin:

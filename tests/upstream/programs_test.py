@@ -21,9 +21,9 @@ def _random(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=_GENERATOR)
 
 
-def _program(folder: Path, module: torch.nn.Module, inputs: Any, **options: Any) -> Path:
+def _program(folder: Path, model: Any, inputs: Any, **options: Any) -> Path:
     path = folder / "program.ts"
-    nacelle.compile(module, inputs, abi_version=ABI, **options).save(str(path))
+    nacelle.compile(model, inputs, abi_version=ABI, **options).save(str(path))
     return path
 
 
@@ -113,8 +113,9 @@ def test_a_hybrid_of_two_engines_and_control_flow(judge: Judge, tmp_path: Path) 
 
 
 def test_a_hybrid_of_dicts(judge: Judge, tmp_path: Path) -> None:
-    paths = {"first": [nacelle.Input(min=(1, 6), opt=(2, 6), max=(9, 6))], "second": [nacelle.Input(min=(1, 4), opt=(2, 4), max=(9, 4))]}
-    path = _program(tmp_path, seeded(models.Pair), paths)
+    first = nacelle.Input(min=(1, 6), opt=(2, 6), max=(9, 6))
+    second = nacelle.Input(min=(1, 4), opt=(2, 4), max=(9, 4))
+    path = _program(tmp_path, seeded(models.Pair), {"first": [first], "second": [second]})
     calls = ([_random(rows, 6) * 3, {"a": _random(3), "b": _random(2, 2)}] for rows in (1, 5, 9))
     called = compare(judge, path, tmp_path, *calls)
     assert list(called.outputs[0]) == ["out", "hidden", "a", "b"]

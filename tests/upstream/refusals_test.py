@@ -13,7 +13,7 @@ import torch_nacelle as nacelle
 from tests.upstream import models
 from tests.upstream.calling import call
 from tests.upstream.comparing import assert_same, compare
-from tests.upstream.judge import ABI, Died, Judge, Refused
+from tests.upstream.judge import ABI, DiedError, Judge, RefusedError
 from tests.upstream.records import FIELDS, record_of, with_fields
 
 ENGINE = "net_trt_engine"
@@ -38,7 +38,7 @@ def path(tmp_path: Path) -> Path:
 
 def _judges_words(judge: Judge, path: Path, inputs: Sequence[Any]) -> str:
     """Returns why the judge does not load or does not call a program."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         judge.load(path).call(inputs)
     return str(refused.value)
 
@@ -99,9 +99,7 @@ JUDGE_REFUSES: list[tuple[Changes, str]] = [
 
 
 @pytest.mark.parametrize(("changes", "judges"), JUDGE_REFUSES, ids=str)
-def test_records_that_the_judge_alone_refuses(
-    judge: Judge, path: Path, changes: Changes, judges: str
-) -> None:
+def test_records_that_the_judge_alone_refuses(judge: Judge, path: Path, changes: Changes, judges: str) -> None:
     changed = with_fields(path, ENGINE, changes)
     assert judges in _judges_words(judge, changed, INPUTS)
     assert_same(judge.load(path).call(INPUTS), call(torch.jit.load(str(changed)), INPUTS, 1, "cpu"))
@@ -151,7 +149,7 @@ def test_the_judge_reads_its_own_version_of_the_record(judge: Judge, tmp_path: P
 def test_the_judge_does_not_read_version_3(judge: Judge, tmp_path: Path) -> None:
     """It takes fields by number before it counts them: a record of four ends in an error or a crash."""
     path = _save(tmp_path, 3)
-    with pytest.raises((Refused, Died)):
+    with pytest.raises((RefusedError, DiedError)):
         judge.load(path)
     torch.testing.assert_close(torch.jit.load(str(path))(*INPUTS), INPUTS[0] - 2 * INPUTS[1])
 
@@ -199,11 +197,9 @@ BAD_INPUTS: list[tuple[list[torch.Tensor], str, str]] = [
 
 
 @pytest.mark.parametrize(("inputs", "judges", "ours"), BAD_INPUTS, ids=lambda value: str(value)[:40])
-def test_inputs_that_both_refuse(
-    judge: Judge, path: Path, inputs: list[torch.Tensor], judges: str, ours: str
-) -> None:
+def test_inputs_that_both_refuse(judge: Judge, path: Path, inputs: list[torch.Tensor], judges: str, ours: str) -> None:
     judged, our = judge.load(path), torch.jit.load(str(path))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         judged.call(inputs)
     assert judges in str(refused.value)
     with pytest.raises((RuntimeError, nacelle.Error)) as our_refusal:

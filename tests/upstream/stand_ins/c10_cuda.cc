@@ -93,9 +93,7 @@ void c10_cuda_check_implementation(int32_t error, const char* file, const char* 
 namespace CUDACachingAllocator {
 namespace {
 
-[[noreturn]] void Refuse(const char* function) {
-  TORCH_CHECK(false, "the fake GPU's memory has no ", function);
-}
+[[noreturn]] void Refuse(const char* function) { TORCH_CHECK(false, "the fake GPU's memory has no ", function); }
 
 // The device's allocator under the name that CUDA's has.
 class DeviceMemory final : public CUDAAllocator {

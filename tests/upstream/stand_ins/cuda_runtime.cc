@@ -1,5 +1,5 @@
-// libcudart.so.13 over the fake GPU's driver: one device, which has the compute capability and the name of the records that
-// the reference engine's programs carry, `0%0%0%0%cpu`.
+// libcudart.so.13 over the fake GPU's driver: one device, which has the compute capability and the name of the records
+// that the reference engine's programs carry, `0%0%0%0%cpu`.
 //
 // The fake GPU has work run when it is enqueued (NACELLE_FAKE_GPU=eager), since the reference engine, which stands for
 // TensorRT, computes at once whatever stream it is given.

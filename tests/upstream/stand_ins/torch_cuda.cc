@@ -1,5 +1,5 @@
-// libtorch_cuda.so: torch's CUDA graphs and NCCL, which Torch-TensorRT's runtime knows. Every engine has a graph, so that
-// graphs can be made; their use is refused.
+// libtorch_cuda.so: torch's CUDA graphs and NCCL, which Torch-TensorRT's runtime knows. Every engine has a graph, so
+// that graphs can be made; their use is refused.
 #include <c10/util/Exception.h>
 #include <cuda_runtime_api.h>
 
@@ -11,8 +11,8 @@
 
 namespace at::cuda {
 
-// Declared again, without members: the object lies in the wheel's own memory, whose size is that of the release of torch
-// that the wheel was compiled with. So nothing of it may be read or written here.
+// Declared again, without members: the object lies in the wheel's own memory, whose size is that of the release of
+// torch that the wheel was compiled with. So nothing of it may be read or written here.
 class CUDAGraph {
  public:
   explicit CUDAGraph(bool keep_graph);
