@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "runtime/scalar_type.h"
 #include "runtime/tensor_info.h"
+#include "runtime/tensor_memory.h"
 
 namespace nacelle::runtime {
 namespace {
@@ -38,15 +39,46 @@ std::string OrLetTheEngine(const TensorInfo& wanted, const char* setting) {
   return Cat(", or let the engine do it: torch_nacelle.configure(program, ", setting, "=True)");
 }
 
+// True if an output can be written to the tensor's own memory.
+bool CanBeWritten(const LoadedEngine& engine, const at::Tensor& tensor) {
+  return !NeedsCopy(tensor) && !Misaligned(tensor.const_data_ptr(), engine.device().is_cpu());
+}
+
+// For a tensor that has no memory of its own, or none that an engine could read.
+[[noreturn]] void ThrowNoMemory(const std::string& which, const TensorInfo& wanted, const at::Tensor& tensor) {
+  const c10::DispatchKeySet keys = tensor.key_set();
+  if (keys.has_any(c10::DispatchKeySet({c10::DispatchKey::Sparse, c10::DispatchKey::SparseCsr})) ||
+      (tensor.is_mkldnn() && !keys.has(c10::DispatchKey::Python))) {
+    throw InputError(
+        Cat(which, " has the layout ", tensor.layout(), "; wanted a dense tensor: call .to_dense() on it"));
+  }
+  if (keys.has(c10::DispatchKey::Quantized)) {
+    throw InputError(Cat(which, " ", DescribeKind(tensor), ", wanted ", DtypeName(wanted.dtype),
+                         "; convert it with .dequantize() or .int_repr()"));
+  }
+  throw InputError(Cat(which, " ", DescribeKind(tensor),
+                       ", whose values an engine cannot read; wanted a plain tensor with memory of its own: call the "
+                       "program outside of what traces, wraps or batches tensors, or give it the plain tensor inside"));
+}
+
+// Why an output cannot be written to the memory of the tensor.
+std::string WhyNotWritten(const at::Tensor& tensor) {
+  if (tensor._is_zerotensor()) return "it is a lazy zero, which has no memory: give torch.zeros_like(tensor)";
+  if (tensor.is_neg()) return "it is negated lazily: give tensor.resolve_neg()";
+  if (!tensor.is_contiguous()) return "it is not contiguous: give tensor.contiguous()";
+  return Cat("its memory does not begin at a multiple of ", kAlignment, " bytes: give tensor.clone()");
+}
+
 [[noreturn, gnu::noinline]] void ThrowTensor(const LoadedEngine& engine, size_t index, const at::Tensor& tensor) {
   const TensorInfo& wanted = engine.inputs()[index];
   const std::string which = Which(engine, index);
   if (!tensor.defined()) {
     throw InputError(Cat(which, " is an undefined tensor (None in Python); wanted ", Describe(wanted)));
   }
-  if (tensor.layout() != at::kStrided) {
-    throw InputError(
-        Cat(which, " has the layout ", tensor.layout(), "; wanted a dense tensor: call .to_dense() on it"));
+  if (!StandsForMemory(tensor)) ThrowNoMemory(which, wanted, tensor);
+  if (tensor.is_meta()) {
+    throw InputError(Cat(which, " is on the meta device, where tensors have no values; wanted a tensor on ",
+                         engine.device().str()));
   }
   if (!OnRightDevice(engine, wanted, tensor)) {
     throw InputError(Cat(which, " is on ", tensor.device().str(), ", the engine runs on ", engine.device().str(),
@@ -58,13 +90,18 @@ std::string OrLetTheEngine(const TensorInfo& wanted, const char* setting) {
     throw InputError(Cat(which, " has dtype ", DtypeName(tensor.scalar_type()), ", wanted ", dtype,
                          "; convert it with .to(torch.", dtype, ")", OrLetTheEngine(wanted, "convert_inputs")));
   }
-  if (wanted.written && !tensor.is_contiguous()) {
-    throw InputError(Cat(which,
-                         " shares its memory with an output, so it cannot be copied for the call, and it is not "
-                         "contiguous: give tensor.contiguous()"));
+  if (tensor.sizes().size() != wanted.shape.size()) {
+    throw InputError(Cat(which, " has ", tensor.dim(), " dimensions, ", ShapeOf(tensor), ", wanted ",
+                         wanted.shape.size(), ": ", ShapeText(wanted.shape)));
   }
-  throw InputError(Cat(which, " has ", tensor.dim(), " dimensions, ", ShapeOf(tensor), ", wanted ", wanted.shape.size(),
-                       ": ", ShapeText(wanted.shape)));
+  if (!HoldsElements(tensor)) {
+    throw InputError(Cat(which, " has the shape ", ShapeOf(tensor), ", and its storage holds ",
+                         tensor.has_storage() ? tensor.storage().nbytes() : 0,
+                         " bytes, less than these elements need: it was resized, or its memory was given back; "
+                         "give a tensor that has its memory"));
+  }
+  throw InputError(Cat(which, " shares its memory with an output, so it cannot be copied for the call, and ",
+                       WhyNotWritten(tensor)));
 }
 
 [[noreturn, gnu::noinline]] void ThrowShape(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
@@ -135,9 +172,9 @@ size_t CheckInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> 
   if (inputs.size() != wanted.size()) ThrowCount(engine, inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     const at::Tensor& tensor = *inputs[i];
-    if (!tensor.defined() || tensor.layout() != at::kStrided || !OnRightDevice(engine, wanted[i], tensor) ||
+    if (!tensor.defined() || !StandsForMemory(tensor) || !OnRightDevice(engine, wanted[i], tensor) ||
         tensor.scalar_type() != wanted[i].dtype || tensor.sizes().size() != wanted[i].shape.size() ||
-        (wanted[i].written && !tensor.is_contiguous())) {
+        !HoldsElements(tensor) || (wanted[i].written && !CanBeWritten(engine, tensor))) {
       ThrowTensor(engine, i, tensor);
     }
   }
@@ -152,7 +189,8 @@ c10::SmallVector<at::Tensor, 8> AdaptInputs(const LoadedEngine& engine, c10::Arr
   c10::SmallVector<at::Tensor, 8> adapted;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const at::Tensor& tensor = *inputs[i];
-    if (i >= engine.inputs().size() || !tensor.defined() || engine.inputs()[i].written) {
+    if (i >= engine.inputs().size() || !tensor.defined() || !StandsForMemory(tensor) || tensor.is_meta() ||
+        engine.inputs()[i].written) {
       adapted.push_back(tensor);
       continue;
     }

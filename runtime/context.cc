@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "runtime/loaded_engine.h"
+#include "runtime/tensor_memory.h"
 
 namespace nacelle::runtime {
 namespace {
@@ -20,17 +21,6 @@ using Strategy = tensorrt::ExecutionContextAllocationStrategy;
 
 // Of how many shapes a context remembers what follows from them.
 constexpr size_t kKnownShapes = 8;
-
-// What memory holds is not what the tensor means: strides, or a sign or a zero that torch applies lazily.
-bool NeedsCopy(const at::Tensor& tensor) {
-  constexpr c10::DispatchKeySet kLazy({c10::DispatchKey::Negative, c10::DispatchKey::ZeroTensor});
-  return !tensor.is_contiguous() || tensor.key_set().has_any(kLazy);
-}
-
-// On the CPU the reference engine reads with torch, which needs no alignment.
-bool Misaligned(const void* address, bool on_cpu) {
-  return !on_cpu && reinterpret_cast<uintptr_t>(address) % kAlignment != 0;
-}
 
 }  // namespace
 
@@ -133,6 +123,10 @@ Addresses Context::PrepareInputs(Inputs inputs, Tensors& kept) {
       addresses.push_back(const_cast<void*>(ReadOnHost(inputs_[i], *tensor)));
       continue;
     }
+    if (engine_.inputs()[i].written) {
+      addresses.push_back(AddressToWrite(*tensor));  // CheckInputs allowed it as it is
+      continue;
+    }
     if (NeedsCopy(*tensor) || Misaligned(tensor->const_data_ptr(), on_cpu_)) {
       kept.push_back(at::clone(*tensor, at::MemoryFormat::Contiguous));
       tensor = &kept.back();
@@ -144,7 +138,8 @@ Addresses Context::PrepareInputs(Inputs inputs, Tensors& kept) {
 
 // Where the values of a shape tensor are on the host. TensorRT computes shapes from them, so new ones are new shapes.
 const void* Context::ReadOnHost(Input& input, const at::Tensor& tensor) {
-  const at::Tensor values = tensor.cpu().contiguous();
+  at::Tensor values = tensor.cpu();
+  if (NeedsCopy(values)) values = at::clone(values, at::MemoryFormat::Contiguous);
   const size_t size = values.nbytes();
   if (input.on_host.size() != size || std::memcmp(input.on_host.data(), values.const_data_ptr(), size) != 0) {
     input.on_host.resize(size);
@@ -176,8 +171,24 @@ void Context::SetShapes(Inputs inputs) {
   }
   if (!changed) return;
   if (!RecallShapes()) ReadShapes();
+  CheckSharedShapes();
   outputs_.SizesChanged();
   shapes_set_ = true;
+}
+
+// An output that is written where an input lies must be of the input's shape.
+void Context::CheckSharedShapes() const {
+  for (const Output& output : outputs_.all()) {
+    if (!output.info.aliased_input) continue;
+    const size_t index = *output.info.aliased_input;
+    const Input& input = inputs_[index];
+    if (input.sizes == output.sizes) continue;
+    throw InputError(Cat("input ", Quote(input.name), " (number ", index, ") of engine ", Quote(engine_.name()),
+                         " has the shape ", ShapeText(input.sizes.data(), input.sizes.size()), ", and output ",
+                         Quote(output.info.name), ", which is written to its memory, gets the shape ",
+                         ShapeText(output.sizes.data(), output.sizes.size()),
+                         " from these inputs; give inputs for which the two shapes are equal"));
+  }
 }
 
 bool Context::RecallShapes() {
@@ -211,6 +222,9 @@ void Context::ReadShape(Output& output) {
   output.sizes.assign(extents.begin(), extents.end());
   const bool depends_on_values = std::ranges::any_of(extents, [](int64_t extent) { return extent < 0; });
   if (!depends_on_values || output.memory != nullptr) return;
+  if (output.info.aliased_input) {
+    Fail(Cat("output ", Quote(name), " shares the memory of an input, and its shape follows from values"));
+  }
   outputs_.SizeByValues(output);
   if (!context_.SetOutputAllocator(name, &output.memory->allocator())) {
     Fail(Cat("the allocator of output ", Quote(name), ", whose shape depends on values, was refused"));

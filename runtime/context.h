@@ -84,6 +84,7 @@ class Context {
   void SetShapes(Inputs inputs);
   void ReadShapes();
   bool RecallShapes();
+  void CheckSharedShapes() const;
   void ReadShape(Output& output);
   void Bind(const Addresses& inputs, const Addresses& outputs);
   void Enqueue(const ContextStream::Section* section, bool capturing);

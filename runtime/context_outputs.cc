@@ -3,9 +3,16 @@
 #include <utility>
 
 #include "runtime/loaded_engine.h"
+#include "runtime/tensor_memory.h"
 
 namespace nacelle::runtime {
 namespace {
+
+// The input as the output that shares its memory; autograd and compiled code learn that it has changed.
+const at::Tensor& Written(const at::Tensor& input) {
+  if (!input.is_inference()) input.unsafeGetTensorImpl()->bump_version();
+  return input;
+}
 
 // Whether an output is memory on the engine's device that is asked for before the call.
 bool MayBeInBlock(const ContextOutputs::Output& output) {
@@ -13,16 +20,6 @@ bool MayBeInBlock(const ContextOutputs::Output& output) {
 }
 
 }  // namespace
-
-void* AddressOf(const at::Tensor& tensor) {
-  void* const address = tensor.numel() == 0 ? nullptr : const_cast<void*>(tensor.const_data_ptr());
-  return address == nullptr ? NoElements() : address;
-}
-
-void* NoElements() {
-  alignas(kAlignment) static char memory[kAlignment];
-  return memory;
-}
 
 ContextOutputs::ContextOutputs(const LoadedEngine& engine) : engine_(engine) {
   for (const TensorInfo& info : engine.outputs()) {
@@ -70,7 +67,7 @@ Addresses ContextOutputs::Make(c10::ArrayRef<const at::Tensor*> inputs, c10::Lis
 
 at::Tensor ContextOutputs::MakeOne(const Output& output, c10::ArrayRef<const at::Tensor*> inputs,
                                    c10::Storage& block) const {
-  if (output.info.aliased_input) return *inputs[*output.info.aliased_input];
+  if (output.info.aliased_input) return Written(*inputs[*output.info.aliased_input]);
   if (block_size_ == 0 || !MayBeInBlock(output)) return output.tensors.Make(output.sizes);
   if (!block) block = output.tensors.MakeBlock(block_size_);
   return output.tensors.MakeIn(block, output.offset, output.sizes);

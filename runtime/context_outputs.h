@@ -22,17 +22,8 @@ namespace nacelle::runtime {
 
 class LoadedEngine;
 
-// What TensorRT asks of the addresses it is given; torch's own allocations have it, slices of them may not.
-inline constexpr uintptr_t kAlignment = 256;
-
 using Sizes = c10::SmallVector<int64_t, 5>;
 using Addresses = c10::SmallVector<void*, 8>;
-
-// Where a tensor's elements are, for TensorRT; NoElements() where there are none.
-void* AddressOf(const at::Tensor& tensor);
-
-// The address of what has no elements, of which nothing is read: TensorRT takes null for "not set".
-void* NoElements();
 
 // For one thread at a time.
 class ContextOutputs {
@@ -50,6 +41,7 @@ class ContextOutputs {
   explicit ContextOutputs(const LoadedEngine& engine);
 
   std::vector<Output>& all() { return outputs_; }
+  const std::vector<Output>& all() const { return outputs_; }
 
   // Whether any is written on the host.
   bool on_host() const { return on_host_; }

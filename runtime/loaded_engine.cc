@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/tensorrt/library_choice.h"
 #include "core/text.h"
+#include "runtime/aliases.h"
 #include "runtime/choose_device.h"
 #include "runtime/nvtx_range.h"
 #include "runtime/reference_library.h"
@@ -104,7 +105,7 @@ LoadedEngine::LoadedEngine(const abi::Record& record, const Settings& settings, 
       plans_(std::move(plans)) {
   profile_count_ = std::max(engine().NumProfiles(), 1);
   ReadTensors(record);
-  ReadAliases();
+  ReadAliases(engine(), record, device_, inputs_, outputs_);
   GroupProfiles();
 }
 
@@ -121,18 +122,6 @@ void LoadedEngine::ReadTensors(const abi::Record& record) {
   }
   for (const std::string& name : CallOrder("output", record.output_names, PlanNames(engine(), TensorIOMode::kOUTPUT))) {
     outputs_.push_back(ReadTensorInfo(engine(), name.c_str()));
-  }
-}
-
-void LoadedEngine::ReadAliases() {
-  if (!engine().Has(tensorrt::Method::kCudaEngine_getAliasedInputTensor)) return;
-  for (TensorInfo& output : outputs_) {
-    const char* const name = engine().AliasedInput(output.name.c_str());
-    if (name == nullptr) continue;
-    const auto input = std::ranges::find(inputs_, name, &TensorInfo::name);
-    if (input == inputs_.end()) continue;
-    input->written = true;
-    output.aliased_input = static_cast<size_t>(input - inputs_.begin());
   }
 }
 

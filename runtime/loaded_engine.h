@@ -73,7 +73,6 @@ class NACELLE_API LoadedEngine {
   LoadedEngine(const abi::Record& record, const Settings& settings, at::Device device,
                std::vector<std::shared_ptr<const DeserializedPlan>> plans);
   void ReadTensors(const abi::Record& record);
-  void ReadAliases();
   void GroupProfiles();
   bool SameShapes(int profile, int other) const;
   std::unique_ptr<Context> MakeContext(const std::vector<int>& profiles, int index) const;

@@ -94,11 +94,15 @@ TargetPlatform CurrentPlatform();
 // Whether a context holds its device memory all the time or only while it runs.
 enum class ResourceAllocation : uint8_t { kStatic, kDynamic };
 
+// The kinds of alias that Torch-TensorRT writes. "kv_cache_update": the plan itself gives the output the input's memory,
+// and writes only what is new. "user": the model's author asked for it, and the plan computes the output like any other.
+inline constexpr std::array<std::string_view, 2> kAliasKinds = {"kv_cache_update", "user"};
+
 // An output that shares its memory with an input.
 struct AliasedIo {
   std::string output;
   std::string input;
-  std::string kind;  // opaque text, not empty, for instance "kv_cache_update"
+  std::string kind;  // not empty; a record may hold kinds that are not in kAliasKinds, an engine that runs may not
 
   friend bool operator==(const AliasedIo&, const AliasedIo&) = default;
 };

@@ -186,6 +186,18 @@ bool ExecutionContext::Deliver(const char* method, size_t output, void* stream) 
   return true;
 }
 
+// True if an output is to be written to memory that holds an input.
+bool ExecutionContext::WritesToInput() const {
+  for (const Output& output : outputs_) {
+    const auto address = reinterpret_cast<uintptr_t>(output.address);
+    for (const TensorView& input : views_) {
+      const auto begin = reinterpret_cast<uintptr_t>(input.data);
+      if (address >= begin && address - begin < input.bytes()) return true;
+    }
+  }
+  return false;
+}
+
 bool ExecutionContext::Enqueue(const char* method, void* stream) {
   using Clock = std::chrono::steady_clock;
   if (!CheckReady(method)) return false;
@@ -195,6 +207,7 @@ bool ExecutionContext::Enqueue(const char* method, void* stream) {
   try {
     workspace_.Run(views_);
     for (size_t i = 0; i < outputs_.size() && wrong.empty(); ++i) wrong = CheckOutput(i);
+    if (wrong.empty() && WritesToInput()) workspace_.CopyFromInputs(views_);
     for (size_t i = 0; i < outputs_.size() && wrong.empty() && delivered; ++i) delivered = Deliver(method, i, stream);
   } catch (const ExecutionError& error) {
     wrong = error.what();

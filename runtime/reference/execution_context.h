@@ -127,6 +127,7 @@ class ExecutionContext final : public Object {
   bool Enqueue(const char* method, void* stream);
   bool SetBindings(const char* method, void* const* bindings);
   std::string CheckOutput(size_t output) const;
+  bool WritesToInput() const;
   bool Deliver(const char* method, size_t output, void* stream);
   void Report(float milliseconds);
 

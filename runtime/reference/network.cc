@@ -158,6 +158,10 @@ void Network::State::Run(jit::Stack& stack, std::vector<at::Tensor>& results) co
 Network::Network(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Network::~Network() = default;
 
+size_t TensorView::bytes() const {
+  return static_cast<size_t>(Volume(shape)) * static_cast<size_t>(FindDtype(dtype)->bytes);
+}
+
 const std::vector<Layer>& Network::layers() const { return state_->layers; }
 
 std::unique_ptr<Network> Network::Load(std::string_view archive, size_t inputs, size_t outputs) {
@@ -254,6 +258,16 @@ void Workspace::Copy(size_t output, void* to) const {
     at::from_blob(to, result.sizes(), result.options()).copy_(result);
   } catch (const std::exception& error) {
     throw ExecutionError(Cat("output ", output, " could not be copied: ", Message(error)));
+  }
+}
+
+void Workspace::CopyFromInputs(std::span<const TensorView> inputs) {
+  const c10::InferenceMode inference_mode;
+  for (at::Tensor& result : state_->results) {
+    if (!result.has_storage()) continue;
+    const void* const memory = result.storage().data();
+    const bool is_view = std::ranges::any_of(inputs, [&](const TensorView& input) { return input.data == memory; });
+    if (is_view) result = result.clone(at::MemoryFormat::Contiguous);
   }
 }
 

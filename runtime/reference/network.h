@@ -22,6 +22,8 @@ struct TensorView {
   tensorrt::DataType dtype = tensorrt::DataType::kFLOAT;
   std::span<const int64_t> shape;
   void* data = nullptr;
+
+  size_t bytes() const;
 };
 
 struct TensorType {
@@ -93,6 +95,10 @@ class Workspace {
   size_t bytes(size_t output) const;
   // Writes the elements to `to`, contiguous, bytes(output) of them. Throws ExecutionError.
   void Copy(size_t output, void* to) const;
+
+  // Gives every output that is a view of one of `inputs`, which are those of the last run, memory of its own, so that
+  // the inputs may be overwritten.
+  void CopyFromInputs(std::span<const TensorView> inputs);
 
   // Lets go of the outputs, and with them of what they hold of the inputs.
   void Release();

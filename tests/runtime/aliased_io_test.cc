@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "core/abi/record.h"
 #include "runtime/engine.h"
 #include "runtime/program.h"
 #include "tests/runtime/tiny.h"
@@ -56,6 +59,50 @@ TEST(AliasedIo, OtherOutputsMayShareABlock) {
   const auto outputs = module.forward({cache, at::ones({2, 3})}).toTuple();
   EXPECT_EQ(outputs->elements()[0].toTensor().data_ptr(), cache.data_ptr());
   EXPECT_FALSE(outputs->elements()[1].toTensor().storage().is_alias_of(cache.storage()));
+}
+
+// Why an engine of the plan cannot run whose record has these aliases.
+std::string WhyNotReady(const torch::jit::Module& module, const std::vector<abi::AliasedIo>& aliases) {
+  abi::Record record = FindEngines(module).at(0).engine()->CompleteRecord();
+  record.version = 10;
+  record.aliased_io = aliases;
+  return c10::make_intrusive<Engine>(std::move(record))->why_not_ready();
+}
+
+TEST(AliasedIo, ARecordMaySayWhatThePlanSaysAndNothingElse) {
+  const torch::jit::Module module = Cached();
+  EXPECT_EQ(WhyNotReady(module, {{"output_0", "input_0", "kv_cache_update"}}), "");
+  EXPECT_THAT(WhyNotReady(module, {{"output_0", "input_1", "user"}}),
+              AllOf(HasSubstr("output \"output_0\""), HasSubstr("input \"input_1\""),
+                    HasSubstr("its plan binds that output to input \"input_0\"")));
+}
+
+TEST(AliasedIo, ARecordMayNotBindASecondOutputToTheInput) {
+  const torch::jit::Module module = testing::Embedded(
+      testing::MakePlan("def forward(self, cache):\n    return cache + 1, cache + 2\n", {testing::Fixed("input_0", {2})}));
+  EXPECT_THAT(WhyNotReady(module, {{"output_1", "input_0", "user"}}),
+              AllOf(HasSubstr("output \"output_1\""), HasSubstr("output \"output_0\" is bound to the same input")));
+}
+
+TEST(AliasedIo, WhatIsOnTheHostCannotBeShared) {
+  const torch::jit::Module input = testing::Embedded(testing::MakePlan(
+      "def forward(self, x):\n    return x + 1, x + 2\n", {testing::Fixed("on_host", {2})}, {"a", "b"}));
+  EXPECT_THAT(WhyNotReady(input, {{"a", "on_host", "user"}}),
+              AllOf(HasSubstr("input \"on_host\""), HasSubstr("read on the host")));
+  const torch::jit::Module output = testing::Embedded(testing::MakePlan(
+      "def forward(self, x):\n    return x + 1, x + 2\n", {testing::Fixed("x", {2})}, {"on_host", "b"}));
+  EXPECT_THAT(WhyNotReady(output, {{"on_host", "x", "user"}}),
+              AllOf(HasSubstr("output \"on_host\""), HasSubstr("written on the host")));
+}
+
+// What memory holds of a lazily negated tensor is not what the engine is to read.
+TEST(AliasedIo, ValuesOnTheHostAreWhatTheTensorMeans) {
+  torch::jit::Module module = testing::Embedded(testing::MakePlan(
+      "def forward(self, x):\n    return x + 1\n", {testing::Fixed("on_host", {2}, tensorrt::DataType::kINT64)}, {"y"}));
+  const at::Tensor x = at::full({2}, 5, at::kLong);
+  EXPECT_TRUE(module.forward({at::_neg_view(x)}).toTensor().equal(at::full({2}, -4, at::kLong)));
+  EXPECT_TRUE(module.forward({at::_efficientzerotensor({2}, at::kLong)}).toTensor().equal(at::ones({2}, at::kLong)));
+  EXPECT_TRUE(module.forward({at::full({4}, 7, at::kLong).slice(0, 0, 4, 2)}).toTensor().equal(at::full({2}, 8, at::kLong)));
 }
 
 TEST(AliasedIo, AnInputThatCannotBeWrittenInPlaceIsAnError) {
