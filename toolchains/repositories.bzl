@@ -7,6 +7,7 @@ load("//toolchains/libtorch:repository.bzl", "libtorch_repository")
 load("//toolchains/python:repository.bzl", "python_environment")
 load("//toolchains/stubs:repository.bzl", "stub_repositories")
 load("//toolchains/tensorrt:repositories.bzl", "tensorrt_repositories")
+load("//toolchains/torch_tensorrt:repositories.bzl", "torch_tensorrt_repositories")
 load("//toolchains/wheels:repository.bzl", "wheel_files")
 load("//toolchains/workspace:repository.bzl", "workspace_root_repository")
 
@@ -26,6 +27,7 @@ def nacelle_repositories():
         requirement = "nvidia-cuda-runtime==13.0.96",
     )
     tensorrt_repositories()
+    torch_tensorrt_repositories()
     wheel_files(
         name = "example_data",
         build_file = Label("//toolchains/wheels:example_data.BUILD"),

@@ -84,7 +84,7 @@ def nacelle_cc_test(name, copts = [], deps = [], size = "small", **kwargs):
         **kwargs
     )
 
-def nacelle_cc_binary(name, copts = [], deps = [], linkopts = [], linkshared = False, version_script = None, **kwargs):
+def nacelle_cc_binary(name, copts = [], deps = [], linkopts = [], linkshared = False, version_script = None, shared_libraries = [], **kwargs):
     """A C++ program, or a shared library (linkshared = True, name = "libNAME.so").
 
     A shared library must have every symbol defined, and finds torch's libraries beside the package that holds it: it
@@ -97,15 +97,17 @@ def nacelle_cc_binary(name, copts = [], deps = [], linkopts = [], linkshared = F
       linkopts: flags for the linker beside the project's.
       linkshared: whether to make a shared library.
       version_script: the linker's version script that says what a shared library exports.
+      shared_libraries: libraries of this project to link with. Where they are when it runs is the caller's matter.
       **kwargs: cc_binary's other attributes.
     """
-    inputs = []
+    inputs = shared_libraries
+    linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries]
     if linkshared:
         linkopts = linkopts + ["-Wl,--no-undefined", _WHEEL_RUNTIME_PATH]
     else:
         deps = deps + _runtime_path()
     if version_script:
-        inputs = [version_script]
+        inputs = inputs + [version_script]
         linkopts = linkopts + ["-Wl,--version-script,$(location %s)" % version_script]
     native.cc_binary(
         name = name,
