@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.py.fuzz.judge import Finding
 from tests.py.fuzz.modules import generate
 from tests.py.fuzz.reproducer import reproducer
-from tests.py.fuzz.runner import Failure, Worker, run, shrink
+from tests.py.fuzz.runner import Failure, Judged, Worker, run, shrink, summary
 
 
 def main(arguments: list[str]) -> int:
     """Runs the cases that the arguments ask for; 1 if one of them fails."""
     options = _options(arguments)
-    totals: Counter[tuple[str, str]] = Counter()
     kinds: Counter[tuple[str, str]] = Counter()
+    judged: list[Judged] = []
     begun = time.monotonic()
     with Worker() as worker:
-        for seed, finding in run(_seeds(options), worker, totals):
-            kinds[finding.identity] += 1
-            print(f"seed {seed}: {finding.variant}: {finding.kind}: {finding.detail}", flush=True)
-            if kinds[finding.identity] <= options.shrink:
-                _tell(shrink(worker, seed, finding), options.out)
-    _sum_up(totals, time.monotonic() - begun)
+        for one in run(_seeds(options), options.jobs):
+            judged.append(one)
+            for finding in one.answer.findings:
+                kinds[finding.identity] += 1
+                print(f"seed {one.seed}: {finding.variant}: {finding.kind}: {finding.detail}", flush=True)
+                if kinds[finding.identity] <= options.shrink:
+                    _tell(shrink(worker, one.seed, finding), options.out)
+    _sum_up(judged, sum(kinds.values()), time.monotonic() - begun)
     return 1 if kinds else 0
 
 
@@ -38,6 +40,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--count", type=int, help="how many cases; left out, as many as the time allows")
     parser.add_argument("--seconds", type=float, help="how long; left out, until all cases are run")
     parser.add_argument("--only", type=int, metavar="SEED", help="this case alone, with its text")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
     parser.add_argument("--shrink", type=int, default=1, metavar="N", help="make N cases of each kind smaller")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a folder for programs that reproduce a fault")
     return parser.parse_args(arguments)
@@ -70,12 +73,11 @@ def _tell(failure: Failure, folder: Path | None) -> None:
     print(f"  smaller: {path}: {', '.join(case.features) or 'no feature'}", flush=True)
 
 
-def _sum_up(totals: Counter[tuple[str, str]], seconds: float) -> None:
-    variants = dict.fromkeys(variant for variant, _ in totals)
-    for variant in variants:
-        outcomes = {outcome: count for (other, outcome), count in sorted(totals.items()) if other == variant}
-        print(f"{variant}: {', '.join(f'{count} {outcome}' for outcome, count in outcomes.items())}")
-    print(f"{seconds:.0f} s")
+def _sum_up(judged: list[Judged], faults: int, seconds: float) -> None:
+    for variant, outcomes in summary(judged).items():
+        print(f"{variant}: {', '.join(f'{count} {outcome}' for outcome, count in sorted(outcomes.items()))}")
+    seeds = [one.seed for one in judged]
+    print(f"{len(seeds)} cases, seeds {min(seeds, default=0)} to {max(seeds, default=0)}, in {seconds:.0f} s: {faults} faults")
 
 
 if __name__ == "__main__":

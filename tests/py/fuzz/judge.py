@@ -196,11 +196,11 @@ class _Variant:
         self._check_source(before, module, "compile")
         if program is None:
             return "refused"
-        self._sequence(_IN_MEMORY, {"a": program})
-        self._check_source(before, module, "calling the program")
         with tempfile.TemporaryDirectory(prefix="nacelle_fuzz_") as folder:
             path = Path(folder) / "program.ts"
             self._guarded("save", lambda: self._subject.save(program, path))
+            self._sequence(_IN_MEMORY, {"a": program})
+            self._check_source(before, module, "calling the program")
             programs = {name: self._guarded("load", lambda: self._subject.load(path)) for name in "ab"}
             self._sequence(_LOADED, programs)
         return "warned" if self._warned else "equal"

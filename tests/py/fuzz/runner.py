@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import queue
@@ -9,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +21,7 @@ from tests.py.fuzz.judge import Finding
 PATIENCE = 300.0
 """Seconds without an answer after which a case counts as one that hangs."""
 
-_CASES_OF_A_WORKER = 150
+_CASES_OF_A_WORKER = 100
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Worker:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
             while True:
-                said = self._next()
+                said = self._next(self._patience)
                 if "findings" in said:
                     return _answer(said)
                 variant = said["begins"]
@@ -89,13 +91,13 @@ class Worker:
         )
         threading.Thread(target=_read, args=(self._process, self._lines), daemon=True).start()
         try:
-            self._next()
+            self._next(PATIENCE)
         except _Silent:
             raise RuntimeError(f"the worker does not start: {self._tail()}") from None
 
-    def _next(self) -> dict[str, Any]:
+    def _next(self, patience: float) -> dict[str, Any]:
         try:
-            line = self._lines.get(timeout=self._patience)
+            line = self._lines.get(timeout=patience)
         except queue.Empty:
             raise _Silent from None
         if line is None:
@@ -188,11 +190,50 @@ def _same(answer: Answer, finding: Finding) -> Finding | None:
     return next((one for one in answer.findings if one.identity == finding.identity), None)
 
 
-def run(seeds: Iterable[int], worker: Worker, totals: Counter[tuple[str, str]]) -> Iterator[tuple[int, Finding]]:
-    """Judges the cases of `seeds`; yields each fault, and counts outcomes in `totals`."""
-    for seed in seeds:
-        answer = worker.judge(seed)
-        for variant, outcome in answer.outcomes.items():
-            totals[variant, outcome if not outcome.startswith("no module") else "no module"] += 1
-        for finding in answer.findings:
-            yield seed, finding
+@dataclass(frozen=True)
+class Judged:
+    """A case and what was said of it."""
+
+    seed: int
+    answer: Answer
+
+
+def run(seeds: Iterable[int], jobs: int = 1, subject: str = "") -> Iterator[Judged]:
+    """Judges the cases of `seeds`, in that order, each hundred in a process of its own.
+
+    What a case finds in its process depends on `seeds` alone, not on the number of processes at a time.
+
+    Args:
+        seeds: The seeds; read as far as they are needed.
+        jobs: The number of processes at a time.
+        subject: What compiles, as the worker takes it.
+    """
+    batches = _batches(iter(seeds), _CASES_OF_A_WORKER)
+    with ThreadPoolExecutor(jobs) as pool:
+        pending: deque[Future[list[Judged]]] = deque()
+        for batch in batches:
+            pending.append(pool.submit(_judge_batch, batch, subject))
+            if len(pending) > jobs:
+                yield from pending.popleft().result()
+        for future in pending:
+            yield from future.result()
+
+
+def _batches(seeds: Iterator[int], size: int) -> Iterator[list[int]]:
+    while batch := list(itertools.islice(seeds, size)):
+        yield batch
+
+
+def _judge_batch(seeds: Sequence[int], subject: str) -> list[Judged]:
+    with Worker(subject) as worker:
+        return [Judged(seed, worker.judge(seed)) for seed in seeds]
+
+
+def summary(judged: Iterable[Judged]) -> dict[str, Counter[str]]:
+    """For each variant, how often each outcome was."""
+    result: dict[str, Counter[str]] = {}
+    for one in judged:
+        for variant, outcome in one.answer.outcomes.items():
+            word = "no module" if outcome.startswith("no module") else outcome
+            result.setdefault(variant, Counter())[word] += 1
+    return result
