@@ -85,7 +85,16 @@ Names ChooseNames(const char* what, const std::optional<Names>& given, const Nam
   return *given;
 }
 
-torch::jit::Module BuildModule(const c10::intrusive_ptr<Engine>& engine, size_t input_count, size_t output_count) {
+// The value that forward returns, of the list that execute_engine returned.
+torch::jit::Value* AddResult(torch::jit::Graph& graph, torch::jit::Value* list, size_t output_count, Returns returns) {
+  if (returns == Returns::kList) return list;
+  torch::jit::Node* unpack = graph.insertNode(graph.createListUnpack(list, output_count));
+  if (returns == Returns::kTensor) return unpack->output(0);
+  return graph.insertNode(graph.createTuple(unpack->outputs()))->output();
+}
+
+torch::jit::Module BuildModule(const c10::intrusive_ptr<Engine>& engine, size_t input_count, size_t output_count,
+                               Returns returns) {
   using torch::jit::Node;
   using torch::jit::Value;
   const std::string& name = engine->record().name;
@@ -111,9 +120,7 @@ torch::jit::Module BuildModule(const c10::intrusive_ptr<Engine>& engine, size_t 
   Node* call = graph->insertNode(
       graph->create(c10::Symbol::fromQualString("tensorrt::execute_engine"), {list, attribute_value}, 1));
   call->output()->setType(c10::ListType::ofTensors());
-  Node* unpack = graph->insertNode(graph->createListUnpack(call->output(), output_count));
-  Value* result =
-      output_count == 1 ? unpack->output(0) : graph->insertNode(graph->createTuple(unpack->outputs()))->output();
+  Value* result = AddResult(*graph, call->output(), output_count, returns);
   graph->registerOutput(result);
 
   auto* forward = unit->create_function(c10::QualifiedName(*module.type()->name(), "forward"), graph);
@@ -149,6 +156,11 @@ torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
   const Names inputs = choose("input", options.input_names, plan_inputs);
   const Names outputs = choose("output", options.output_names, plan_outputs);
   if (outputs.empty()) throw InputError(Cat("engine ", Quote(options.name), " has no outputs"));
+  const Returns returns = options.returns.value_or(outputs.size() == 1 ? Returns::kTensor : Returns::kTuple);
+  if (returns == Returns::kTensor && outputs.size() > 1) {
+    throw InputError(Cat("engine ", Quote(options.name), " has ", outputs.size(),
+                         " outputs; wanted one, since forward is to return a tensor"));
+  }
   if (options.abi_version != abi::kDefaultVersion || options.hardware_compatible) {
     abi::Record named = engine->CompleteRecord();
     named.target_platform = abi::CurrentPlatform();
@@ -158,7 +170,7 @@ torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
     engine =
         c10::make_intrusive<Engine>(abi::Convert(std::move(named), options.abi_version, {abi::Field::kTargetPlatform}));
   }
-  return BuildModule(engine, inputs.size(), outputs.size());
+  return BuildModule(engine, inputs.size(), outputs.size(), returns);
 }
 
 }  // namespace nacelle::runtime

@@ -14,6 +14,13 @@
 
 namespace nacelle::runtime {
 
+// What the forward of an embedded engine returns its outputs in.
+enum class Returns {
+  kTensor,  // the one output by itself
+  kTuple,   // a tuple, of one output too
+  kList,    // Tensor[]
+};
+
 struct EmbedOptions {
   // An identifier: the module's class is `__torch__.<name>_trt`, its attribute `<name>_trt_engine`.
   std::string name = "engine";
@@ -25,13 +32,16 @@ struct EmbedOptions {
   std::optional<device::Device> device;
   int abi_version = abi::kDefaultVersion;
   bool hardware_compatible = false;  // kept from record version 5 on
+  // Left out: one output by itself, several as a tuple.
+  std::optional<Returns> returns;
 };
 
-// A module whose forward takes the plan's inputs and returns its output, or a tuple where there are several. The
-// same arguments give a module that saves to the same bytes. `plan` is a serialized engine, owned by the result.
+// A module whose forward takes the plan's inputs and returns its outputs as `returns` says. The same arguments give a
+// module that saves to the same bytes. `plan` is a serialized engine, owned by the result.
 //
-// Throws InputError (a name that cannot be used, names that the plan does not have), AbiError (what the record's
-// version cannot keep), PlanError (bytes that are no plan), DeviceError (no device given, and none here).
+// Throws InputError (a name that cannot be used, names that the plan does not have, several outputs as one tensor),
+// AbiError (what the record's version cannot keep), PlanError (bytes that are no plan), DeviceError (no device given,
+// and none here).
 NACELLE_API torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options);
 
 }  // namespace nacelle::runtime

@@ -16,6 +16,7 @@
 #include "core/text.h"
 #include "py/csrc/bindings.h"
 #include "runtime/embed.h"
+#include "runtime/reference/archive.h"
 #include "runtime/reference/builder.h"
 #include "runtime/scalar_type.h"
 
@@ -51,9 +52,17 @@ device::Device ParseDevice(const std::string& text) {
                         "; for a GPU elsewhere give its record text, such as 0%9%0%0%NVIDIA H100 80GB HBM3"));
 }
 
+std::optional<runtime::Returns> ParseReturns(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  if (*text == "tensor") return runtime::Returns::kTensor;
+  if (*text == "tuple") return runtime::Returns::kTuple;
+  if (*text == "list") return runtime::Returns::kList;
+  throw InputError(Cat("forward cannot return ", Quote(*text), "; wanted tensor, tuple or list"));
+}
+
 torch::jit::Module Embed(std::string plan, std::string name, std::optional<Names> input_names,
                          std::optional<Names> output_names, const std::optional<std::string>& device, int abi_version,
-                         bool hardware_compatible) {
+                         bool hardware_compatible, const std::optional<std::string>& returns) {
   const py::gil_scoped_release released;
   runtime::EmbedOptions options;
   options.name = std::move(name);
@@ -62,6 +71,7 @@ torch::jit::Module Embed(std::string plan, std::string name, std::optional<Names
   if (device) options.device = ParseDevice(*device);
   options.abi_version = abi_version;
   options.hardware_compatible = hardware_compatible;
+  options.returns = ParseReturns(returns);
   return runtime::EmbedEngine(std::move(plan), options);
 }
 
@@ -74,9 +84,17 @@ reference::TensorSpec ToSpec(const InputTuple& input) {
   return spec;
 }
 
-py::bytes BuildReference(const torch::jit::Module& module, const std::string& name,
-                         const std::vector<InputTuple>& inputs, const Names& output_names,
-                         const std::set<std::string>& data_dependent,
+py::bytes ReferenceArchive(const torch::jit::Module& module, size_t inputs) {
+  std::string archive;
+  {
+    const py::gil_scoped_release released;
+    archive = reference::MakeArchive(module, inputs);
+  }
+  return py::bytes(archive);
+}
+
+py::bytes BuildReference(std::string archive, const std::string& name, const std::vector<InputTuple>& inputs,
+                         const Names& output_names, const std::set<std::string>& data_dependent,
                          const std::vector<std::map<std::string, Shape>>& values) {
   reference::BuildOptions options;
   options.name = name;
@@ -87,7 +105,7 @@ py::bytes BuildReference(const torch::jit::Module& module, const std::string& na
   std::string plan;
   {
     const py::gil_scoped_release released;
-    plan = reference::BuildReferencePlan(module, options);
+    plan = reference::BuildReferencePlan(std::move(archive), options);
   }
   return py::bytes(plan);
 }
@@ -96,8 +114,9 @@ py::bytes BuildReference(const torch::jit::Module& module, const std::string& na
 
 void BindPlans(py::module_& m) {
   m.def("embed", &Embed, py::arg("plan"), py::arg("name"), py::arg("input_names"), py::arg("output_names"),
-        py::arg("device"), py::arg("abi_version"), py::arg("hardware_compatible"));
-  m.def("build_reference", &BuildReference, py::arg("module"), py::arg("name"), py::arg("inputs"),
+        py::arg("device"), py::arg("abi_version"), py::arg("hardware_compatible"), py::arg("returns") = std::nullopt);
+  m.def("reference_archive", &ReferenceArchive, py::arg("module"), py::arg("inputs"));
+  m.def("build_reference", &BuildReference, py::arg("archive"), py::arg("name"), py::arg("inputs"),
         py::arg("output_names"), py::arg("data_dependent"), py::arg("values"));
 }
 

@@ -81,6 +81,7 @@ def embed(
     device: str | None,
     abi_version: int,
     hardware_compatible: bool,
+    returns: str | None = None,
 ) -> torch._C.ScriptModule: ...
 
 class BuilderInfo:
@@ -111,8 +112,9 @@ def build_tensorrt(
     timing_cache: bytes | None,
     progress: Callable[[str, str, int, int], bool] | None,
 ) -> tuple[bytes, bytes | None]: ...
+def reference_archive(module: torch._C.ScriptModule, inputs: int) -> bytes: ...
 def build_reference(
-    module: torch._C.ScriptModule,
+    archive: bytes,
     name: str,
     inputs: list[tuple[str, str, list[int], list[tuple[list[int], list[int], list[int]]]]],
     output_names: list[str],

@@ -38,6 +38,7 @@ from torch_nacelle.errors import (
     InputError,
     LibraryError,
     PlanError,
+    TracingWarning,
 )
 
 __version__ = VERSION
@@ -67,6 +68,7 @@ __all__ = [
     "Replaced",
     "Settings",
     "TensorRTLibrary",
+    "TracingWarning",
     "__version__",
     "allow_engine_host_code",
     "bench",

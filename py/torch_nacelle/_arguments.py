@@ -89,10 +89,12 @@ def filled(
 ) -> torch.Tensor:
     """A tensor of made-up values; see ``example_inputs``."""
     if fill != "random":
-        return torch.zeros(shape, dtype=dtype) if fill == "zeros" else torch.ones(shape, dtype=dtype)
+        make = torch.zeros if fill == "zeros" else torch.ones
+        return make(shape, dtype=dtype, device="cpu")
     if dtype.is_complex or dtype.is_floating_point:
-        return torch.randn(shape, generator=generator).to(dtype)
-    return torch.randint(0, 2 if dtype == torch.bool else 10, shape, generator=generator).to(dtype)
+        return torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu").to(dtype)
+    high = 2 if dtype == torch.bool else 10
+    return torch.randint(0, high, shape, generator=generator, dtype=torch.int64, device="cpu").to(dtype)
 
 
 def forward_schema(program: torch.jit.ScriptModule) -> Any:

@@ -14,6 +14,7 @@ from torch_nacelle._progress import Display, display
 from torch_nacelle._reference_build import build_reference
 from torch_nacelle._sources import Inputs, Model, bind, cuda_device, names_of_outputs
 from torch_nacelle._tensorrt_build import build_tensorrt, export_model
+from torch_nacelle._torch_state import torch_defaults
 from torch_nacelle.errors import InputError
 
 Method: TypeAlias = Literal["auto", "script", "trace"]
@@ -52,12 +53,16 @@ def build_engine(
         data_dependent: Names of outputs whose shape follows from the inputs' values, for the reference engine. Those
             that show themselves when the module is tried need not be named. TensorRT finds them.
         method: How an ``nn.Module`` becomes a graph. ``"script"`` keeps control flow; ``"trace"`` follows one run with
-            made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the others.
+            made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the others. It
+            takes a trace only if that computes what the model computes at min, opt and max of every profile.
         progress: Whether a terminal shows progress; None: where standard error is one.
         options: See ``BuildOptions``.
 
     Returns:
         The plan. The reference engine's is the same bytes for the same model, weights and arguments.
+
+    Warns:
+        TracingWarning: With ``"auto"``: the model is traced, and values of its inputs decide which way it goes.
 
     Raises:
         InputError: The model cannot be turned into what the backend reads, fails on the inputs, or an argument is
@@ -88,6 +93,7 @@ class Built:
         inputs: Its inputs, named, in order.
         output_names: Its outputs' names; None where the plan tells them.
         device: The GPU that the model is on, where it is on one.
+        returns: How the model returns its outputs: "tensor", "tuple" or "list"; None where it does not say.
     """
 
     plan: bytes
@@ -95,6 +101,7 @@ class Built:
     inputs: list[Input]
     output_names: tuple[str, ...] | None
     device: torch.device | None = None
+    returns: str | None = None
 
 
 def build(
@@ -119,12 +126,14 @@ def build(
     shown = display(progress)
     choice = choice or choose(backend, options, shown)
     if choice.builder is None:
-        plan = build_reference(source, bound, name, names or (), data_dependent, method, options)
-        return Built(plan, choice, bound, names)
-    exported = export_model(source, bound, choice.builder, names, method)
+        with torch_defaults():
+            plan, returns = build_reference(source, bound, name, names or (), data_dependent, method, options)
+        return Built(plan, choice, bound, names, returns=returns)
+    with torch_defaults():
+        exported = export_model(source, bound, choice.builder, names, method)
     device = cuda_device(source)
     plan = build_tensorrt(exported, bound, choice.builder, name, options, shown, device)
-    return Built(plan, choice, bound, exported.output_names, device)
+    return Built(plan, choice, bound, exported.output_names, device, exported.returns)
 
 
 def choose(backend: str, options: Mapping[str, object], shown: Display) -> Choice:

@@ -12,6 +12,7 @@ from torch_nacelle import _C
 from torch_nacelle._compare import Comparison, compare
 from torch_nacelle._exported_program import positional_module
 from torch_nacelle._input import Input, dtype_name
+from torch_nacelle._model_state import for_inference
 from torch_nacelle._onnx import device_of, first_lines
 from torch_nacelle._onnx_model import OnnxSource, is_onnx_source
 from torch_nacelle._settings import configure
@@ -228,7 +229,7 @@ def _given(name: str, tensors: object) -> _Case:
 
 
 def _made_up(name: str, profile: int | None, extent: str, inputs: Sequence[Input], seed: int) -> _Case:
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator("cpu").manual_seed(seed)
 
     def tensor(one: Input) -> torch.Tensor:
         if one.values:
@@ -243,9 +244,9 @@ def _made_up(name: str, profile: int | None, extent: str, inputs: Sequence[Input
 def _values(dtype: torch.dtype, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
     size = tuple(shape)
     if dtype.is_floating_point:
-        return torch.randn(size, generator=generator).to(dtype)
+        return torch.randn(size, generator=generator, dtype=torch.float32, device="cpu").to(dtype)
     low, high = {torch.uint8: (0, 256), torch.int8: (-128, 128)}.get(dtype, (0, 2))
-    return torch.randint(low, high, size, generator=generator).to(dtype)
+    return torch.randint(low, high, size, generator=generator, device="cpu").to(dtype)
 
 
 class _Program:
@@ -322,15 +323,8 @@ def _original(original: object) -> Iterator[Callable[..., object]]:
         )
     module = original
     device = device_of(module)
-    before = [(part, part.training) for part in module.modules()]
-    try:
-        for part, _ in before:
-            part.training = False
-        with torch.no_grad(), _full_precision():
-            yield lambda *tensors: module(*(tensor.to(device) for tensor in tensors))
-    finally:
-        for part, training in before:
-            part.training = training
+    with for_inference(module), torch.no_grad(), _full_precision():
+        yield lambda *tensors: module(*(tensor.to(device) for tensor in tensors))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,10 @@
 """From a model to a program with engines in it."""
 
 import copy
+import inspect
+import itertools
 import os
+import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +17,13 @@ from torch_nacelle._build_options import BuildOptions
 from torch_nacelle._builders import Backend, Choice
 from torch_nacelle._check import check as run_check
 from torch_nacelle._check import precision_of
-from torch_nacelle._embed import embed
+from torch_nacelle._embed import embed_returning
+from torch_nacelle._input import Input
+from torch_nacelle._messages import first_lines
+from torch_nacelle._model_state import for_inference
 from torch_nacelle._progress import display
 from torch_nacelle._sources import Inputs, Model
+from torch_nacelle._torchscript import scripted
 from torch_nacelle.errors import InputError
 
 # The records that keep names, and that keep whether an engine is hardware compatible.
@@ -51,7 +58,7 @@ def compile(
         inputs: What its forward takes (see ``build_engine``), or for each submodule, by its path, what that takes.
         backend: Who builds and runs the engines; see ``build_engine``.
         name: The engine's name; left out, the model's class or the ONNX file's name. In a hybrid program engines are
-            named after their paths.
+            named after their paths: ``head.box`` is ``head_box``, ``0`` is ``engine_0``, ``layer-1`` ``layer_2d1``.
         output_names: See ``build_engine``; not for hybrid programs.
         data_dependent: The same.
         device: What the engines are for; see ``embed``. Left out: the CPU for the reference engine, else the model's
@@ -65,7 +72,11 @@ def compile(
         options: See ``BuildOptions``.
 
     Returns:
-        The program: ``.save(path)`` it, call it, or read it with ``nacelle.read``.
+        The program: ``.save(path)`` it, call it, or read it with ``nacelle.read``. It returns what the model returns: a
+        tensor, a tuple or a list, of one element too.
+
+    Warns:
+        TracingWarning: What ``build_engine`` warns of.
 
     Raises:
         InputError: A path that leads to no submodule, or a model that cannot be turned into what the backend reads.
@@ -127,7 +138,8 @@ class _Job:
         if version is None:
             version = _version_for(built, input_names, outputs, hardware_compatible)
         names_needed = built.choice.builder is not None or version >= _KEEPS_NAMES
-        program = embed(
+        program = embed_returning(
+            built.returns,
             built.plan,
             name=name,
             input_names=input_names if names_needed else None,
@@ -194,66 +206,120 @@ def _compile_hybrid(
         raise InputError(
             f"a hybrid program is made from an nn.Module, found {type(module).__name__}: give inputs as a list"
         )
-    _check_paths(module, list(inputs))
+    parts = _parts(module, inputs)
     choice = choose(job.backend, job.options, display(job.progress))
-    _check_devices(module, list(inputs), choice)
+    _check_devices(module, list(parts.values()), choice)
     engines: dict[str, torch.jit.ScriptModule] = {}
     builts: dict[str, Built] = {}
-    for path, of_path in inputs.items():
-        part = module.get_submodule(path)
-        engines[path], builts[path] = job.engine(part, of_path, path.replace(".", "_"), choice=choice)
+    for path, name in _engine_names(list(parts)).items():
+        engines[path], builts[path] = job.engine(parts[path], inputs[path], name, choice=choice)
     try:
-        program: torch.jit.ScriptModule = torch.jit.script(_with_replaced(module, engines))
+        with for_inference(module):
+            program = scripted(_with_replaced(module, {id(parts[path]): engine for path, engine in engines.items()}))
+        _check_names(program)
     except Exception as error:
         raise InputError(
-            f"{type(module).__name__} cannot be scripted around its engines {', '.join(engines)}: {error}"
+            f"{type(module).__name__} cannot be scripted around its engines {', '.join(engines)}: "
+            + first_lines(error, 8)
         ) from error
     if check is True:
         for path, built in builts.items():
-            job.check(engines[path], module.get_submodule(path), built, built.inputs)
+            job.check(engines[path], parts[path], built, built.inputs)
     elif check is not False:
         job.check(program, module, next(iter(builts.values())), check)
     return program
 
 
-def _check_paths(module: torch.nn.Module, paths: Sequence[str]) -> None:
+def _check_names(program: torch.jit.ScriptModule) -> None:
+    """Raises InputError for a name that torch writes into files that it then cannot read."""
+    named = [*program.named_modules(), *program.named_parameters(), *program.named_buffers()]
+    for name, _ in named:
+        if not name.isascii():
+            raise InputError(f"the name {name!r} has letters outside of ASCII, which torch cannot read from a file")
+
+
+def _parts(module: torch.nn.Module, inputs: Mapping[str, Inputs]) -> dict[str, torch.nn.Module]:
+    """The submodules that become engines, each under the first path of `inputs` that leads to it."""
     if isinstance(module, torch.jit.ScriptModule):
         raise InputError("submodules of a ScriptModule have fixed types and cannot be replaced: give the nn.Module")
-    if not paths:
+    if not inputs:
         raise InputError("inputs names no submodule: give a list of inputs to make an engine of the whole module")
-    known = [path for path, _ in module.named_modules() if path]
-    for path in paths:
+    known = {path: part for path, part in module.named_modules(remove_duplicate=False) if path}
+    parts: dict[str, torch.nn.Module] = {}
+    for path in inputs:
         if path not in known:
             raise InputError(f"{type(module).__name__} has no submodule {path!r}; it has: {', '.join(known) or 'none'}")
-        outer = [other for other in paths if path.startswith(other + ".")]
-        if outer:
-            raise InputError(f"{path!r} is inside {outer[0]!r}: only one of them can become an engine")
+        same = next((other for other, part in parts.items() if part is known[path]), None)
+        if same is None:
+            parts[path] = known[path]
+        elif [Input.of(one) for one in inputs[path]] != [Input.of(one) for one in inputs[same]]:
+            raise InputError(
+                f"{path!r} and {same!r} are one submodule, which becomes one engine, and their inputs differ: give the "
+                f"inputs once, under either path"
+            )
+    for outer, part in parts.items():
+        inside = {id(one) for one in part.modules()} - {id(part)}
+        for path, other in parts.items():
+            if id(other) in inside:
+                raise InputError(f"{path!r} is inside {outer!r}: only one of them can become an engine")
+    return parts
 
 
-def _check_devices(module: torch.nn.Module, paths: Sequence[str], choice: Choice) -> None:
+def _engine_names(paths: Sequence[str]) -> dict[str, str]:
+    """A name for the engine of each path: an identifier, and one of its own.
+
+    Letters and digits of ASCII and "_" stay, a dot becomes "_", any other character "_" and its code in hexadecimal. A
+    name that would begin with a digit begins with "engine_". Of paths whose names would be the same, the second in the
+    order of `paths` gets "_2", the third "_3".
+    """
+    names: dict[str, str] = {}
+    for path in paths:
+        letters = (one if _is_plain(one) else "_" if one == "." else f"_{ord(one):x}" for one in path)
+        name = "".join(letters)
+        if name[:1].isdigit():
+            name = f"engine_{name}"
+        candidates = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+        names[path] = next(one for one in candidates if one not in names.values())
+    return names
+
+
+def _is_plain(letter: str) -> bool:
+    return letter == "_" or (letter.isascii() and letter.isalnum())
+
+
+def _check_devices(module: torch.nn.Module, parts: Sequence[torch.nn.Module], choice: Choice) -> None:
     """Raises InputError where tensors of the rest are not where the engines will run: no call could join them."""
     wanted = "cpu" if choice.builder is None else "cuda"
-    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        inside = any(name.startswith(engine + ".") for engine in paths)
-        if not inside and tensor.dim() > 0 and tensor.device.type != wanted:
-            raise InputError(
-                f"engines of {choice.description} run on {wanted}, and {name!r}, which stays "
-                f"TorchScript, is on {tensor.device}: move the module with .to({wanted!r}) first"
-            )
+    inside = {id(one) for part in parts for one in part.modules()}
+    for path, part in module.named_modules():
+        if id(part) in inside:
+            continue
+        for name, tensor in [*part.named_parameters(path, recurse=False), *part.named_buffers(path, recurse=False)]:
+            if tensor.dim() > 0 and tensor.device.type != wanted:
+                raise InputError(
+                    f"engines of {choice.description} run on {wanted}, and {name!r}, which stays "
+                    f"TorchScript, is on {tensor.device}: move the module with .to({wanted!r}) first"
+                )
 
 
-def _with_replaced(module: torch.nn.Module, engines: Mapping[str, torch.nn.Module]) -> torch.nn.Module:
-    """The tree of modules anew, in eval mode, sharing all tensors, with `engines` in their places."""
-    by_original = {id(module.get_submodule(path)): engine for path, engine in engines.items()}
+def _with_replaced(module: torch.nn.Module, engines: Mapping[int, torch.nn.Module]) -> torch.nn.Module:
+    """The tree of modules anew, in eval mode, sharing all tensors, with engines in place of modules by their id."""
     copies: dict[int, torch.nn.Module] = {}
 
     def rebuild(original: torch.nn.Module) -> torch.nn.Module:
-        replaced = by_original.get(id(original)) or copies.get(id(original))
+        replaced = engines.get(id(original)) or copies.get(id(original))
         if replaced is not None:
             return replaced
         result = copies[id(original)] = copy.copy(original)
+        for name, value in original.__dict__.items():
+            if inspect.ismethod(value) and value.__self__ is original:
+                result.__dict__[name] = types.MethodType(value.__func__, result)
+        names = list(original._modules)
+        if type(original) is torch.nn.Sequential:  # nobody asks for its children by name
+            names = list(_engine_names(names).values()) if any(not name.isascii() for name in names) else names
         result.__dict__["_modules"] = {
-            name: None if child is None else rebuild(child) for name, child in original._modules.items()
+            name: None if child is None else rebuild(child)
+            for name, child in zip(names, original._modules.values(), strict=True)
         }
         result.training = False
         return result

@@ -47,6 +47,30 @@ def embed(
     """
     if not isinstance(plan, bytes):
         raise InputError(f"plan must be bytes, found {type(plan).__name__}; read a file with Path(...).read_bytes()")
+    return embed_returning(
+        None,
+        plan,
+        name=name,
+        input_names=input_names,
+        output_names=output_names,
+        device=device,
+        abi_version=abi_version,
+        hardware_compatible=hardware_compatible,
+    )
+
+
+def embed_returning(
+    returns: str | None,
+    plan: bytes,
+    *,
+    name: str,
+    input_names: Sequence[str] | None,
+    output_names: Sequence[str] | None,
+    device: str | torch.device | None,
+    abi_version: int,
+    hardware_compatible: bool,
+) -> torch.jit.ScriptModule:
+    """``embed``, with a forward that returns a "tensor", a "tuple" or a "list"; None: a tuple of several outputs."""
     module = _C.embed(
         plan,
         name,
@@ -55,6 +79,7 @@ def embed(
         None if device is None else str(device),
         abi_version,
         hardware_compatible,
+        returns,
     )
     return wrap(module)
 

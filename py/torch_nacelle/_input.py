@@ -122,11 +122,11 @@ class Input:
         if self.values:
             return self.tensor_of(self.values[profile].opt)
         shape = self.profiles[profile].opt if self.dynamic else self.shape
-        return torch.ones(shape, dtype=self.dtype)
+        return torch.ones(shape, dtype=self.dtype, device="cpu")
 
     def tensor_of(self, values: Sequence[int]) -> torch.Tensor:
         """A tensor of its shape and dtype with these values, on the CPU."""
-        return torch.tensor(values, dtype=self.dtype).reshape(self.shape)
+        return torch.tensor(values, dtype=self.dtype, device="cpu").reshape(self.shape)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,11 @@ import contextlib
 import copy
 import hashlib
 import io
-import logging
 import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,10 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 
 from torch_nacelle._exported_program import positional_module
 from torch_nacelle._input import Input
-from torch_nacelle.errors import Error, InputError
+from torch_nacelle._messages import first_lines as first_lines
+from torch_nacelle._model_state import for_inference
+from torch_nacelle._torchscript import Traced, difference, losses_in, scripted, tell_losses, traced, tracer_warnings
+from torch_nacelle.errors import InputError
 
 NEWEST_OPSET = 20
 """The newest opset that torch's TorchScript exporter writes (torch 2.11 to 2.13)."""
@@ -48,9 +50,6 @@ DTYPES = {
 # A protobuf message holds less than 2 GiB; what is not weights gets the rest.
 WEIGHTS_IN_ONE_FILE = 2**31 - 2**26
 
-_TORCH = str(Path(torch.__file__).parent)  # its own modules ask about shapes, where tracing loses nothing
-
-_logger = logging.getLogger("torch_nacelle")
 _exporter = threading.Lock()  # the exporter keeps its state in globals
 
 _WHAT_TO_DO = (
@@ -70,6 +69,7 @@ class OnnxModel:
         external_files: The files beside it that hold its weights, by their names from there.
         open_inputs: Names of the inputs whose shape the model itself leaves open, where others made it.
         folder: Keeps the temporary folder of `path`, where there is one, until this object goes.
+        returns: How the module that it was made from returns its outputs: "tensor", "tuple" or "list"; else None.
     """
 
     model: bytes
@@ -78,6 +78,7 @@ class OnnxModel:
     external_files: tuple[str, ...] = ()
     open_inputs: tuple[str, ...] = ()
     folder: "tempfile.TemporaryDirectory[str] | None" = None
+    returns: str | None = None
 
     def content(self) -> list[bytes]:
         """What makes it this model: the protobuf, and for each file beside it a sha256."""
@@ -120,14 +121,14 @@ def export(
     name = type(module).__name__
     opset = min(opset, NEWEST_OPSET)
     positional = positional_module(module) if isinstance(module, torch.export.ExportedProgram) else module
-    with _in_eval_mode(positional), torch.no_grad(), _exporter:
+    with for_inference(positional), torch.no_grad(), _exporter:
         examples = tuple(one.example().to(device_of(positional)) for one in inputs)
-        count = _count_outputs(positional, examples, name)
+        count, returns = _outputs(positional, examples, name)
         names = tuple(output_names or (f"output_{index}" for index in range(count)))
         if len(names) != count:
             raise InputError(f"output_names lists {len(names)} names ({', '.join(names)}), and {name} returns {count}")
         job = _Job(name, examples, tuple(inputs), names, opset)
-        return _export_module(positional, method, job)
+        return replace(_export_module(positional, method, job), returns=returns)
 
 
 def onnx_package(what_for: str) -> Any:
@@ -187,49 +188,46 @@ def _export_module(module: torch.nn.Module, method: str, job: _Job) -> OnnxModel
         return _run_exporter(module, job)[0]
     if method == "script":
         return _run_exporter(_scripted(module, job), job)[0]
-    traced, losses = _run_exporter(_with_positional_forward(module), job)
-    if not losses or method == "trace":
-        return traced
-    # What values decided was followed once and forgotten, or was a question about shapes that does no harm.
+    exported, losses = _run_exporter(_with_positional_forward(module), job)
+    if method == "trace":
+        return exported
+    trace, apart = _compared_trace(module, job)
+    if not (losses or apart):
+        return exported
+    # A decision was followed once and forgotten: one about values, or one about shapes, which may do no harm.
     try:
         return _run_exporter(_scripted(module, job), job)[0]
     except InputError as error:
-        _logger.warning(
-            "%s is traced, which follows one way only through what its inputs decide at %s; scripting would keep both "
-            "ways, and failed: %s",
-            job.name,
-            ", ".join(dict.fromkeys(losses)),
-            error,
-        )
-        return traced
+        reason = first_lines(error)
+    if apart:
+        raise InputError(f"{job.name} cannot be exported to ONNX: its trace cannot be accepted: {apart}; {reason}")
+    if trace is not None:
+        tell_losses(trace, job.name, [reason])
+    return exported
+
+
+def _compared_trace(module: torch.nn.Module, job: _Job) -> tuple[Traced | None, str]:
+    """A trace by torch's tracer, which the exporter uses too, and its ``difference`` to the module.
+
+    Nothing is compared if the module fails on what is made up, since the builder does not run it.
+    """
+    try:
+        trace = traced(module, job.inputs, device_of(module))
+    except InputError:
+        raise
+    except Exception:  # the exporter follows some modules that the tracer alone does not
+        return None, ""
+    try:
+        return trace, difference(trace, module, job.inputs)
+    except InputError:
+        return trace, ""
 
 
 def _scripted(module: torch.nn.Module, job: _Job) -> torch.jit.ScriptModule:
     try:
-        script: torch.jit.ScriptModule = torch.jit.script(module)
-        return script
+        return scripted(module)
     except Exception as error:  # whatever the compiler raises is the reason
         raise InputError(f"{job.name} cannot be scripted: {first_lines(error)}") from error
-
-
-def first_lines(error: BaseException, count: int = 4) -> str:
-    """The first lines of an error's message that are not empty, in one line; of an error of ours its reason alone."""
-    message = error.reason if isinstance(error, Error) else str(error)
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return " ".join(lines[:count]) or type(error).__name__
-
-
-@contextlib.contextmanager
-def _in_eval_mode(module: torch.nn.Module) -> Iterator[None]:
-    """The module and everything in it in eval mode, and each part as it was afterwards."""
-    before = [(part, part.training) for part in module.modules()]
-    for part, _ in before:
-        part.training = False
-    try:
-        yield
-    finally:
-        for part, training in before:
-            part.training = training
 
 
 def _with_positional_forward(module: torch.nn.Module) -> torch.nn.Module:
@@ -244,7 +242,8 @@ def _with_positional_forward(module: torch.nn.Module) -> torch.nn.Module:
     return clone
 
 
-def _count_outputs(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> int:
+def _outputs(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> tuple[int, str]:
+    """The number of outputs, and whether they come as a "tensor", a "tuple" or a "list"."""
     shapes = ", ".join(str(list(example.shape)) for example in examples)
     try:
         with warnings.catch_warnings():
@@ -264,7 +263,8 @@ def _count_outputs(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], 
                 f"{name}: {where} is a {type(output).__name__}; an engine returns a tensor, or a tuple or list of "
                 f"tensors"
             )
-    return len(outputs)
+    kinds = {tuple: "tuple", list: "list"}
+    return len(outputs), next((kind for of, kind in kinds.items() if isinstance(result, of)), "tensor")
 
 
 def _run_exporter(module: torch.nn.Module, job: _Job) -> tuple[OnnxModel, list[str]]:
@@ -305,9 +305,7 @@ def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _Jo
         for one in job.inputs
         if one.dynamic
     }
-    with warnings.catch_warnings(record=True) as caught, _quiet_exporter(), _slow_attention():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+    with tracer_warnings() as caught, _quiet_exporter(), _slow_attention():
         try:
             torch.onnx.export(
                 module,
@@ -329,11 +327,7 @@ def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _Jo
                 f"{job.name} cannot be exported to ONNX opset {job.opset}: {type(error).__name__}: "
                 f"{first_lines(error)}; {_WHAT_TO_DO}"
             ) from error
-    return [
-        f"{Path(one.filename).name}:{one.lineno}"
-        for one in caught
-        if "might cause the trace to be incorrect" in str(one.message) and not one.filename.startswith(_TORCH)
-    ]
+    return list(losses_in(caught))
 
 
 @contextlib.contextmanager

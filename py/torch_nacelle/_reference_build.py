@@ -3,6 +3,7 @@
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -11,13 +12,16 @@ from torch_nacelle._build_info import VERSION
 from torch_nacelle._caches import DEFAULT_SIZE, EngineCache, cache_folder, key_of
 from torch_nacelle._exported_program import positional_module
 from torch_nacelle._input import Input, dtype_name
-from torch_nacelle._onnx import first_lines
+from torch_nacelle._messages import first_lines
 from torch_nacelle._onnx_model import OnnxSource
 from torch_nacelle._sources import Source, cuda_device
-from torch_nacelle.errors import InputError
+from torch_nacelle._torchscript import difference, returns, scripted, tell_losses, traced
+from torch_nacelle.errors import Error, InputError
 
 # Of a profile's values; each is a run of the model.
 _MOST_TRIES = 81
+
+_NO_ENGINE = "no engine can be built from its"
 
 
 def build_reference(
@@ -28,38 +32,118 @@ def build_reference(
     data_dependent: Sequence[str],
     method: str,
     options: Mapping[str, object],
-) -> bytes:
-    """The plan: from the engine cache, or built."""
+) -> tuple[bytes, str | None]:
+    """The plan, from the engine cache or built, and how the model returns its outputs; see ``embed_returning``.
+
+    A model that cannot be built in one way is built in the next; an error that remains has the reasons of all.
+    """
     device = cuda_device(source)
     if device is not None:
         raise InputError(
             f"the reference engine runs on the CPU, and the model is on {device}: move it with .to('cpu'), or build "
             f"with backend='tensorrt'"
         )
-    tuples = [
-        (
-            str(one.name),
-            dtype_name(one.dtype),
-            list(one.shape),
-            [(list(p.min), list(p.opt), list(p.max)) for p in one.profiles] if one.dynamic else [],
+    job = _Job(inputs, name, tuple(output_names), frozenset(data_dependent), options)
+    if isinstance(source, OnnxSource):
+        return job.plan(_translated(source), source.as_model().content()), None
+    if isinstance(source, torch.export.ExportedProgram):
+        return job.in_some_way(positional_module(source), ["trace"], type(source).__name__)
+    if isinstance(source, torch.jit.ScriptModule):
+        return job.plan(source), returns(source)
+    ways = ["script", "trace"] if method == "auto" else [method]
+    return job.in_some_way(source, ways, type(source).__name__)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is built, apart from the model."""
+
+    inputs: Sequence[Input]
+    name: str
+    output_names: tuple[str, ...]
+    data_dependent: frozenset[str]
+    options: Mapping[str, object]
+
+    def in_some_way(self, module: torch.nn.Module, ways: Sequence[str], what: str) -> tuple[bytes, str | None]:
+        """The plan, by the first of `ways` that leads to one."""
+        failures: list[tuple[str, Exception]] = []
+        for way in ways:
+            try:
+                if way == "script":
+                    step = "scripting it failed"
+                    script = scripted(module)
+                    step = f"{_NO_ENGINE} script"
+                    return self.plan(script), returns(script)
+                step = "tracing it failed"
+                trace = traced(module, self.inputs)
+                if len(ways) > 1:
+                    step = "its trace cannot be accepted"
+                    if apart := difference(trace, module, self.inputs):
+                        raise InputError(apart)
+                step = f"{_NO_ENGINE} trace"
+                plan = self.plan(trace.script)
+            except Exception as error:  # the compiler, the tracer and the model raise all kinds
+                failures.append((step, error))
+                continue
+            if len(ways) > 1:
+                tell_losses(trace, what, _reasons(failures))
+            return plan, returns(trace.script)
+        step, first = failures[0]
+        if isinstance(first, Error) and all(
+            step.startswith(_NO_ENGINE) and first_lines(error) == first_lines(first) for step, error in failures
+        ):
+            raise first  # an argument is wrong, whichever way is taken
+        raise InputError(f"{what} cannot become an engine; {'; '.join(_reasons(failures))}") from failures[-1][1]
+
+    def plan(self, script: torch.jit.ScriptModule, content: Sequence[bytes] | None = None) -> bytes:
+        """The plan of what TorchScript computes: from the engine cache, or built.
+
+        Args:
+            script: The module.
+            content: What makes it this model; left out, its archive, which is the same for the same module.
+        """
+        tuples = [
+            (
+                str(one.name),
+                dtype_name(one.dtype),
+                list(one.shape),
+                [(list(p.min), list(p.opt), list(p.max)) for p in one.profiles] if one.dynamic else [],
+            )
+            for one in self.inputs
+        ]
+        values = _values_to_try(self.inputs)
+        archive = functools.cache(lambda: _C.reference_archive(script._c, len(tuples)))
+
+        def make() -> bytes:
+            return _C.build_reference(
+                archive(), self.name, tuples, list(self.output_names), set(self.data_dependent), values
+            )
+
+        folder = cache_folder(self.options.get("engine_cache", False), "engines")  # type: ignore[arg-type]
+        if folder is None:
+            return make()
+        cache = EngineCache(folder, self.options.get("engine_cache_size", DEFAULT_SIZE))  # type: ignore[arg-type]
+        key = key_of(
+            "reference",
+            VERSION,
+            self.name,
+            tuples,
+            list(self.output_names),
+            sorted(self.data_dependent),
+            values,
+            *([archive()] if content is None else content),
         )
-        for one in inputs
-    ]
+        return cache.get_or_build(key, make)[0]
 
-    values = _values_to_try(inputs)
 
-    def make() -> bytes:
-        return _C.build_reference(script()._c, name, tuples, list(output_names), set(data_dependent), values)
+def _reasons(failures: Sequence[tuple[str, Exception]]) -> list[str]:
+    return [f"{step}: {first_lines(error)}" for step, error in failures]
 
-    script = functools.cache(functools.partial(_as_torchscript, source, inputs, method))
-    folder = cache_folder(options.get("engine_cache", False), "engines")  # type: ignore[arg-type]
-    if folder is None:
-        return make()
-    cache = EngineCache(folder, options.get("engine_cache_size", DEFAULT_SIZE))  # type: ignore[arg-type]
-    # What an ONNX model is translated to has new names each time: the model itself is in the key.
-    content = source.as_model().content() if isinstance(source, OnnxSource) else [script().save_to_buffer()]
-    key = key_of("reference", VERSION, name, tuples, list(output_names), sorted(data_dependent), values, *content)
-    return cache.get_or_build(key, make)[0]
+
+def _translated(source: OnnxSource) -> torch.jit.ScriptModule:
+    from torch_nacelle._onnx_to_torchscript import to_torchscript as translate
+
+    return translate(source.loaded())
 
 
 def _values_to_try(inputs: Sequence[Input]) -> list[dict[str, list[int]]]:
@@ -86,44 +170,3 @@ def _values_to_try(inputs: Sequence[Input]) -> list[dict[str, list[int]]]:
 def _split(values: Sequence[int], inputs: Sequence[Input], sizes: Sequence[int]) -> dict[str, list[int]]:
     rest = iter(values)
     return {str(one.name): list(itertools.islice(rest, size)) for one, size in zip(inputs, sizes, strict=True)}
-
-
-def _as_torchscript(source: Source, inputs: Sequence[Input], method: str) -> torch.jit.ScriptModule:
-    if isinstance(source, OnnxSource):
-        from torch_nacelle._onnx_to_torchscript import to_torchscript as translate
-
-        return translate(source.loaded())
-    if isinstance(source, torch.export.ExportedProgram):
-        return to_torchscript(positional_module(source), inputs, "trace")
-    return to_torchscript(source, inputs, method)
-
-
-def to_torchscript(module: torch.nn.Module, inputs: Sequence[Input], method: str) -> torch.jit.ScriptModule:
-    """`module` as TorchScript; a ScriptModule as it is."""
-    if isinstance(module, torch.jit.ScriptModule):
-        return module
-    reasons = []
-    if method != "trace":
-        try:
-            return torch.jit.script(module)
-        except Exception as error:  # whatever the compiler raises is a reason
-            reasons.append(f"scripting it failed: {first_lines(error)}")
-    if method != "script":
-        try:
-            return _trace(module, inputs)
-        except Exception as error:
-            reasons.append(f"tracing it failed: {first_lines(error)}")
-    raise InputError(f"{type(module).__name__} cannot be turned into TorchScript; " + "; ".join(reasons))
-
-
-def _trace(module: torch.nn.Module, inputs: Sequence[Input]) -> torch.jit.ScriptModule:
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            traced: torch.jit.ScriptModule = torch.jit.trace(
-                module, tuple(one.example() for one in inputs), check_trace=False
-            )
-            return traced
-    finally:
-        module.train(was_training)

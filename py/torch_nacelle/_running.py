@@ -9,6 +9,7 @@ import torch
 from torch_nacelle import _C
 from torch_nacelle._arguments import example_inputs, forward_schema
 from torch_nacelle._program import PathLike
+from torch_nacelle._torch_state import without_deprecations
 from torch_nacelle.errors import InputError
 
 Inputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor]
@@ -21,9 +22,10 @@ def load_program(path: PathLike) -> torch.jit.ScriptModule:
     if not Path(path).exists():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        loaded: torch.jit.ScriptModule = torch.jit.load(
-            str(path), map_location=None if torch.cuda.is_available() else "cpu"
-        )
+        with without_deprecations():
+            loaded: torch.jit.ScriptModule = torch.jit.load(
+                str(path), map_location=None if torch.cuda.is_available() else "cpu"
+            )
     except RuntimeError as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         raise InputError(f"{path} cannot be read as a TorchScript program: {reason}") from error
@@ -44,7 +46,7 @@ def device_of(program: torch.jit.ScriptModule) -> torch.device:
 def named_inputs(program: torch.jit.ScriptModule, inputs: Inputs | None) -> dict[str, torch.Tensor]:
     """The inputs by name, in the order of a call."""
     if inputs is None:
-        return example_inputs(program, generator=torch.Generator().manual_seed(0))
+        return example_inputs(program, generator=torch.Generator("cpu").manual_seed(0))
     names = [argument.name for argument in forward_schema(program).arguments[1:]]
     if not isinstance(inputs, Mapping):
         if len(inputs) > len(names):

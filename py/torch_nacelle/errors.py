@@ -1,4 +1,4 @@
-"""The errors that Nacelle raises.
+"""The errors that Nacelle raises, and the warnings that it gives.
 
 They come from eager calls, from TorchScript programs and from this package alike, with the same class and the same
 words. ``Error`` is a ``RuntimeError``, so code written for torch's own errors catches them too.
@@ -71,3 +71,11 @@ class CheckError(Error):
         """An error with its message and the report that it sums up."""
         super().__init__(message)
         self.report = report
+
+
+class TracingWarning(UserWarning):
+    """A model was traced, since it could not be scripted, and the trace follows one way through what values decide.
+
+    The trace computes what the model computes on made-up inputs of all profiles; on others the model may go another
+    way. The message names the places in the source. ``method="trace"`` asks for a trace, and gives no warning.
+    """

@@ -65,8 +65,11 @@ def _script(path: Path) -> torch.jit.ScriptModule:
             f"{path} is no model that can be read here: give ONNX (.onnx), what torch.export.save wrote (.pt2), or "
             "what torch.jit.save wrote"
         )
+    from torch_nacelle._torch_state import without_deprecations
+
     try:
-        script: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")
+        with without_deprecations():
+            script: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")
         return script
     except RuntimeError as error:
         raise CommandError(f"{path} cannot be read as what torch.jit.save writes: {_first_line(error)}") from error

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -55,12 +56,17 @@ void AsInputError(Check check) {
 }  // namespace
 
 std::string BuildReferencePlan(const torch::jit::Module& module, const BuildOptions& options) {
+  AsInputError([&] { CheckInputs(options.inputs, CountProfiles(options.inputs)); });
+  return BuildReferencePlan(MakeArchive(module, options.inputs.size()), options);
+}
+
+std::string BuildReferencePlan(std::string archive, const BuildOptions& options) {
   Plan plan;
   plan.name = options.name;
   plan.inputs = options.inputs;
   plan.profile_count = CountProfiles(options.inputs);
   AsInputError([&] { CheckInputs(plan.inputs, plan.profile_count); });
-  plan.module = MakeArchive(module, plan.inputs.size());
+  plan.module = std::move(archive);
   const auto network = Network::Load(plan.module, plan.inputs.size(), Network::kAnyNumber);
   plan.outputs = ProbeOutputs(*network, plan.inputs, plan.profile_count, options.output_names, options.data_dependent,
                               ByIndex(plan.inputs, options.values));

@@ -37,6 +37,9 @@ struct BuildOptions {
 // shapes. Calls may run at once for different modules.
 std::string BuildReferencePlan(const torch::jit::Module& module, const BuildOptions& options);
 
+// The same from what MakeArchive made of a module (runtime/reference/archive.h), for as many inputs as `options` has.
+std::string BuildReferencePlan(std::string archive, const BuildOptions& options);
+
 }  // namespace nacelle::reference
 
 #endif  // NACELLE_RUNTIME_REFERENCE_BUILDER_H_

@@ -32,6 +32,11 @@ std::string Saved(const torch::jit::Module& module) {
   return out.str();
 }
 
+// A plan whose module doubles its input.
+std::string DoublingPlan() {
+  return testing::MakePlan("def forward(self, x):\n    return x * 2.0\n", {testing::Fixed("input_0", {2})});
+}
+
 std::string MessageOf(const std::function<void()>& body) {
   try {
     body();
@@ -55,6 +60,34 @@ TEST(Embed, OneOutputIsReturnedByItself) {
 TEST(Embed, SeveralOutputsAreATuple) {
   const std::string graph = GraphText(Embedded(TwoOutputsPlan()));
   EXPECT_THAT(graph, HasSubstr(": (Tensor, Tensor) = prim::TupleConstruct("));
+}
+
+TEST(Embed, ForwardReturnsWhatIsAskedFor) {
+  const at::Tensor x = at::ones({2});
+  const auto call = [&](const std::string& plan, Returns returns) {
+    EmbedOptions options;
+    options.returns = returns;
+    torch::jit::Module module = EmbedEngine(plan, options);
+    return module.forward({x});
+  };
+  const at::Tensor wanted = call(DoublingPlan(), Returns::kTensor).toTensor();
+  const c10::IValue tuple = call(DoublingPlan(), Returns::kTuple);
+  ASSERT_TRUE(tuple.isTuple());
+  ASSERT_EQ(tuple.toTupleRef().elements().size(), 1U);
+  EXPECT_TRUE(tuple.toTupleRef().elements()[0].toTensor().equal(wanted));
+  const c10::IValue list = call(DoublingPlan(), Returns::kList);
+  ASSERT_TRUE(list.isTensorList());
+  ASSERT_EQ(list.toTensorList().size(), 1U);
+  EXPECT_TRUE(list.toTensorList().get(0).equal(wanted));
+}
+
+TEST(Embed, SeveralOutputsAreNoTensor) {
+  EmbedOptions options;
+  options.returns = Returns::kTensor;
+  EXPECT_THAT(MessageOf([&] { EmbedEngine(TwoOutputsPlan(), options); }),
+              AllOf(HasSubstr("InputError"), HasSubstr("has 2 outputs; wanted one")));
+  options.returns = Returns::kList;
+  EXPECT_THAT(GraphText(EmbedEngine(TwoOutputsPlan(), options)), Not(HasSubstr("ListUnpack")));
 }
 
 TEST(Embed, TheSameArgumentsGiveTheSameBytes) {

@@ -1,0 +1,291 @@
+"""Modules as TorchScript, scripted or traced, so that the result computes what Python computes.
+
+torch's compiler reads a module's class where Python calls what the instance holds, and the source of a function where
+Python calls what decorators made of it. What differs there is compiled as Python has it, or refused.
+"""
+
+import contextlib
+import inspect
+import threading
+import types
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.jit import _recursive, _state
+from torch.jit import frontend as _frontend
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from torch_nacelle._input import Input
+from torch_nacelle._messages import first_lines, warn_of_tracing
+from torch_nacelle._model_state import for_inference, version_of
+from torch_nacelle._torch_state import without_deprecations
+from torch_nacelle.errors import InputError
+
+_TORCH = str(Path(torch.__file__).parent)  # its own modules ask about shapes, where tracing loses nothing
+
+_CPU = torch.device("cpu")
+
+_SEEDS = (0, 100)  # of the inputs on which a trace is compared
+
+frontend: Any = _frontend
+
+_scripting = threading.RLock()  # the compiler keeps its state in globals
+
+# Decorators that change no number that forward computes.
+_GRAD_MODES = (torch.no_grad, torch.enable_grad, torch.inference_mode, torch.set_grad_enabled)
+
+
+def scripted(module: torch.nn.Module) -> torch.jit.ScriptModule:
+    """Compiles a module in eval mode with ``torch.jit.script``; a ScriptModule is returned as it is.
+
+    Raises:
+        InputError: The compiler would leave out what Python runs: a wrapper around a function, a forward of another
+            object, a ``__call__`` of the class's own.
+        Exception: Whatever the compiler raises.
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        return module
+    for path, part in module.named_modules():
+        _check_part(part, path)
+    with _scripting, for_inference(module), without_deprecations(), _as_python_calls():
+        # Types are not shared, since the compiler shares them by class: between instances that have methods of their
+        # own, and between calls between which the class was changed.
+        script: torch.jit.ScriptModule = _recursive.create_script_module(
+            torch.jit._script.call_prepare_scriptable_func(module), _methods, share_types=False
+        )
+    for part in script.modules():
+        # The compiler keeps each type that it has compiled, for others of the type; there are none.
+        _recursive.concrete_type_store.methods_compiled.discard(getattr(part, "_concrete_type", None))
+    return script
+
+
+def _methods(module: torch.nn.Module) -> list[Any]:
+    """The methods to compile: the compiler's choice, and those that the instance has in place of its class's."""
+    stubs: list[Any] = _recursive.infer_methods_to_compile(module)
+    known = {stub.def_.name().name for stub in stubs}
+    return stubs + [
+        _recursive.make_stub_from_method(module, name) for name in _own_methods(module) if name not in known
+    ]
+
+
+def _own_methods(module: torch.nn.Module) -> list[str]:
+    """Names of bound methods that the instance holds where its class has an attribute of the same name."""
+    return [
+        name
+        for name, value in module.__dict__.items()
+        if inspect.ismethod(value) and (name == "forward" or callable(getattr(type(module), name, None)))
+    ]
+
+
+def _check_part(part: torch.nn.Module, path: str) -> None:
+    """Raises InputError where the compiler would read another function than Python calls."""
+    if isinstance(part, torch.jit.ScriptModule):
+        return
+    what = f"submodule {path!r} ({type(part).__name__})" if path else type(part).__name__
+    calls = (type(part).__call__, type(part)._call_impl)
+    if calls != (torch.nn.Module.__call__, torch.nn.Module._call_impl) and not isinstance(part, torch.fx.GraphModule):
+        raise InputError(f"{what} has a __call__ of its own, which TorchScript leaves out: put it into forward")
+    for name in ("forward", *_own_methods(part)):
+        method = getattr(part, name)
+        if inspect.ismethod(method) and method.__self__ is part:
+            continue
+        owner = (
+            f"a method of another object, a {type(method.__self__).__name__}"
+            if inspect.ismethod(method)
+            else (f"a {type(method).__name__}")
+        )
+        raise InputError(
+            f"{what} has as {name} {owner}, which TorchScript would call with another self: wanted a method of "
+            f"its own, as types.MethodType(function, module) makes it"
+        )
+
+
+@contextlib.contextmanager
+def _as_python_calls() -> Iterator[None]:
+    """Has the compiler refuse functions whose source is not what Python calls, and forget functions that it knows.
+
+    A function that it compiled before may call others that have been replaced since.
+    """
+    cache = _state._jit_caching_layer
+    for function in list(cache):
+        if not _is_torchs(function):
+            cache.pop(function, None)
+    thread = threading.get_ident()
+    parse = frontend.parse_def
+
+    def checked(function: Any) -> Any:
+        if threading.get_ident() == thread:
+            _check_source(function)
+        return parse(function)
+
+    frontend.parse_def = checked
+    try:
+        yield
+    finally:
+        frontend.parse_def = parse
+
+
+def _is_torchs(function: object) -> bool:
+    return (getattr(function, "__module__", None) or "").split(".")[0] == "torch"
+
+
+def _check_source(function: Any) -> None:
+    """Raises InputError for a function that a decorator has wrapped: its source is that of the function inside."""
+    while hasattr(function, "__wrapped__"):
+        if not (_is_torchs(function) or _changes_grad_mode(function)):
+            raise InputError(
+                f"{getattr(function, '__qualname__', function)} is wrapped by a decorator, which TorchScript leaves "
+                f"out: do its work inside the function, or trace it"
+            )
+        function = function.__wrapped__
+
+
+def _changes_grad_mode(function: Any) -> bool:
+    """True if all that the decorator does is to enter one of torch's modes for gradients."""
+    function = getattr(function, "__func__", function)
+    if not isinstance(function, types.FunctionType) or not function.__code__.co_filename.startswith(_TORCH):
+        return False
+    context = inspect.getclosurevars(function).nonlocals.get("ctx_factory")
+    return isinstance(getattr(context, "__self__", None), _GRAD_MODES)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A module as one run of it went.
+
+    Attributes:
+        script: The trace.
+        losses: Places in the source where tracing lost a decision, as ``file.py:12``.
+        reads_values: True if some of these decisions are about values, not about shapes alone.
+    """
+
+    script: torch.jit.ScriptModule
+    losses: tuple[str, ...]
+    reads_values: bool
+
+
+def traced(module: torch.nn.Module, inputs: Sequence[Input], device: torch.device = _CPU) -> Traced:
+    """Follows one run of a module in eval mode, on made-up inputs of the opt shapes of the first profile.
+
+    Args:
+        module: The module.
+        inputs: What it takes.
+        device: Its device.
+
+    Raises:
+        InputError: forward changes a buffer or a parameter.
+        Exception: Whatever the module or the tracer raises.
+    """
+    examples = tuple(one.example().to(device) for one in inputs)
+    with for_inference(module), torch.no_grad(), tracer_warnings() as caught:
+        # What the first call makes for those after it is there when a call is followed.
+        module(*examples)
+        before = _tensors(module)
+        script: torch.jit.ScriptModule = torch.jit.trace(module, examples, check_trace=False, strict=False)
+        _check_unchanged(before, _tensors(module))
+        losses = losses_in(caught)
+        return Traced(script, losses, bool(losses) and _reads_values(module, examples))
+
+
+def difference(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input]) -> str:
+    """A sentence if a trace fails, or computes something else than the module, at min, opt or max of a profile.
+
+    The tracer tells some of what it loses, such as a branch, and not that a loop over ``range(x.shape[0])`` is run as
+    often as in the run that it followed.
+
+    Raises:
+        InputError: The module itself fails at such a shape.
+    """
+    from torch_nacelle._check import check, precision_of  # it needs the exporter, which needs this module
+
+    try:
+        for seed in _SEEDS:
+            check(trace.script, module, inputs, precision=precision_of("reference", {}, inputs), seed=seed)
+    except InputError:
+        raise
+    except Exception as error:  # the trace raises what its operators raise
+        at = f" (tracing lost decisions at {', '.join(trace.losses)})" if trace.losses else ""
+        return f"{first_lines(error)}{at}"
+    return ""
+
+
+def tell_losses(trace: Traced, name: str, reasons: Sequence[str]) -> None:
+    """Warns of a trace that was taken since `reasons` spoke against scripting, and that values may lead astray."""
+    if trace.losses and trace.reads_values:
+        warn_of_tracing(
+            f"{name} is traced, and the trace goes one way only through what the values of its inputs decide at "
+            f"{', '.join(trace.losses)}; it was compared to the module on made-up inputs alone. Scripting would keep "
+            f"both ways: {'; '.join(reasons)}. method='trace' traces without this warning"
+        )
+
+
+def _tensors(module: torch.nn.Module) -> dict[str, tuple[torch.Tensor, int | None]]:
+    if isinstance(module, torch.jit.ScriptModule):
+        return {}
+    named = [*module.named_parameters(), *module.named_buffers()]
+    return {name: (tensor, version_of(tensor)) for name, tensor in named}
+
+
+def _check_unchanged(
+    before: dict[str, tuple[torch.Tensor, int | None]], after: dict[str, tuple[torch.Tensor, int | None]]
+) -> None:
+    for name, (tensor, version) in before.items():
+        now = after.get(name)
+        if now is None or now[0] is not tensor or now[1] != version:
+            raise InputError(
+                f"forward changes {name!r}; an engine keeps nothing from call to call: take it as an input, and return "
+                f"what it becomes"
+            )
+
+
+@contextlib.contextmanager
+def tracer_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Collects the warnings of torch's tracer, and hides all others meanwhile."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        yield caught
+
+
+def losses_in(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
+    """The places outside of torch, as ``file.py:12``, where the tracer followed one way of several."""
+    return tuple(
+        dict.fromkeys(
+            f"{Path(one.filename).name}:{one.lineno}"
+            for one in caught
+            if "might cause the trace to be incorrect" in str(one.message) and not one.filename.startswith(_TORCH)
+        )
+    )
+
+
+class _ValueReads(TorchDispatchMode):
+    """Sees whether a run makes Python numbers of elements of tensors. Sizes are Python numbers in any run."""
+
+    found = False
+
+    def __torch_dispatch__(
+        self, func: Callable[..., object], types: object, args: Any = (), kwargs: Any = None
+    ) -> object:
+        if func is torch.ops.aten._local_scalar_dense.default:
+            self.found = True
+        return func(*args, **(kwargs or {}))
+
+
+def _reads_values(module: torch.nn.Module, examples: Sequence[torch.Tensor]) -> bool:
+    reads = _ValueReads()  # type: ignore[no-untyped-call]
+    try:
+        with reads:
+            module(*examples)
+    except Exception:  # not every operator runs under such a mode; then nothing speaks against it
+        return True
+    return reads.found
+
+
+def returns(script: torch.jit.ScriptModule) -> str | None:
+    """How forward returns its tensors: "tensor", "tuple" or "list"; None where only a run tells."""
+    kind = script._c._get_method("forward").schema.returns[0].type.kind()
+    return {"TensorType": "tensor", "TupleType": "tuple", "ListType": "list"}.get(kind)
