@@ -1,0 +1,239 @@
+"""Runs many cases in processes of their own, and makes those that fail smaller."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.py.fuzz.judge import Finding
+
+PATIENCE = 300.0
+"""Seconds without an answer after which a case counts as one that hangs."""
+
+_CASES_OF_A_WORKER = 100
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a worker said of a case.
+
+    Attributes:
+        features: The features of the case.
+        findings: The faults.
+        outcomes: What became of each variant.
+        refusals: The first line of each refusal.
+    """
+
+    features: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    outcomes: dict[str, str] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
+
+
+class Worker:
+    """A process that judges cases; started anew when it dies and after many cases, since torch keeps what it compiles."""
+
+    def __init__(self, subject: str = "", patience: float = PATIENCE) -> None:
+        self._subject = subject
+        self._patience = patience
+        self._process: subprocess.Popen[str] | None = None
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._cases = 0
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        self._stop()
+
+    def judge(self, seed: int, without: Iterable[str] = (), variants: Sequence[str] = ()) -> Answer:
+        """The worker's answer; a crash or a hang is a finding."""
+        if self._process is None or self._cases >= _CASES_OF_A_WORKER:
+            self._start()
+        self._cases += 1
+        assert self._process is not None and self._process.stdin is not None
+        request = {"seed": seed, "without": sorted(without), "variants": list(variants)}
+        variant = "generator"
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            while True:
+                said = self._next(self._patience)
+                if "findings" in said:
+                    return _answer(said)
+                variant = said["begins"]
+        except (_Silent, BrokenPipeError) as error:
+            return Answer(findings=(Finding(variant, *self._end(error)),), outcomes={variant: "failed"})
+
+    def _start(self) -> None:
+        self._stop()
+        self._cases = 0
+        self._lines = queue.Queue()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed with the process
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.py.fuzz.worker", *([self._subject] if self._subject else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        threading.Thread(target=_read, args=(self._process, self._lines), daemon=True).start()
+        try:
+            self._next(PATIENCE)
+        except _Silent:
+            raise RuntimeError(f"the worker does not start: {self._tail()}") from None
+
+    def _next(self, patience: float) -> dict[str, Any]:
+        try:
+            line = self._lines.get(timeout=patience)
+        except queue.Empty:
+            raise _Silent from None
+        if line is None:
+            raise _Silent
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+    def _end(self, error: BaseException) -> tuple[str, str]:
+        """Why there was no answer: a kind and a detail."""
+        assert self._process is not None
+        try:
+            status = self._process.wait(timeout=5 if isinstance(error, BrokenPipeError) else 1)
+        except subprocess.TimeoutExpired:
+            self._stop()
+            return "hang", f"no answer for {self._patience:g} s"
+        tail = self._tail()
+        self._stop()
+        return "crash", f"exit status {status}: {tail}"
+
+    def _tail(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read()[-400:].decode(errors="replace")
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._errors.close()
+        self._process = None
+
+
+class _Silent(Exception):
+    """No answer came."""
+
+
+def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
+            lines.put(line)
+    lines.put(None)
+
+
+def _answer(said: dict[str, Any]) -> Answer:
+    findings = tuple(Finding(*one) for one in said["findings"])
+    return Answer(tuple(said["features"]), findings, said["outcomes"], said["refusals"])
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case that fails, as small as it was made.
+
+    Attributes:
+        seed: The seed.
+        without: The features that it fails without.
+        finding: The fault.
+    """
+
+    seed: int
+    without: tuple[str, ...]
+    finding: Finding
+
+
+def shrink(worker: Worker, seed: int, finding: Finding) -> Failure:
+    """Leaves features out one by one, as long as the same kind of fault stays."""
+    without: list[str] = []
+    smallest = finding
+    progress = True
+    while progress:
+        progress = False
+        for feature in worker.judge(seed, without, [finding.variant]).features or _features(seed, without):
+            found = _same(worker.judge(seed, [*without, feature], [finding.variant]), finding)
+            if found is not None:
+                without.append(feature)
+                smallest = found
+                progress = True
+    return Failure(seed, tuple(without), smallest)
+
+
+def _features(seed: int, without: Iterable[str]) -> tuple[str, ...]:
+    from tests.py.fuzz.modules import generate
+
+    return generate(seed, frozenset(without)).features
+
+
+def _same(answer: Answer, finding: Finding) -> Finding | None:
+    return next((one for one in answer.findings if one.identity == finding.identity), None)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A case and what was said of it."""
+
+    seed: int
+    answer: Answer
+
+
+def run(seeds: Iterable[int], jobs: int = 1, subject: str = "") -> Iterator[Judged]:
+    """Judges the cases of `seeds`, in that order, each hundred in a process of its own.
+
+    What a case finds in its process depends on `seeds` alone, not on the number of processes at a time.
+
+    Args:
+        seeds: The seeds; read as far as they are needed.
+        jobs: The number of processes at a time.
+        subject: What compiles, as the worker takes it.
+    """
+    batches = _batches(iter(seeds), _CASES_OF_A_WORKER)
+    with ThreadPoolExecutor(jobs) as pool:
+        pending: deque[Future[list[Judged]]] = deque()
+        for batch in batches:
+            pending.append(pool.submit(_judge_batch, batch, subject))
+            if len(pending) > jobs:
+                yield from pending.popleft().result()
+        for future in pending:
+            yield from future.result()
+
+
+def _batches(seeds: Iterator[int], size: int) -> Iterator[list[int]]:
+    while batch := list(itertools.islice(seeds, size)):
+        yield batch
+
+
+def _judge_batch(seeds: Sequence[int], subject: str) -> list[Judged]:
+    with Worker(subject) as worker:
+        return [Judged(seed, worker.judge(seed)) for seed in seeds]
+
+
+def summary(judged: Iterable[Judged]) -> dict[str, Counter[str]]:
+    """For each variant, how often each outcome was."""
+    result: dict[str, Counter[str]] = {}
+    for one in judged:
+        for variant, outcome in one.answer.outcomes.items():
+            word = "no module" if outcome.startswith("no module") else outcome
+            result.setdefault(variant, Counter())[word] += 1
+    return result
