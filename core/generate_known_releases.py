@@ -16,7 +16,7 @@ Ranges = dict[tuple[str, int], list[Key]]  # by product and major release
 
 
 def read_ranges(paths: Iterable[Path]) -> Ranges:
-    """The releases that the tables tell of. A table of TensorRT-RTX has a base, and the oldest release that it is for."""
+    """The releases that the tables are for. A table of TensorRT-RTX has a base, and names its oldest release."""
     ranges: Ranges = {}
     for path in paths:
         data = json.loads(path.read_text(encoding="utf-8"))
