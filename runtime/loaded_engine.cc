@@ -80,6 +80,8 @@ std::shared_ptr<const DeserializedPlan> Deserialize(std::string_view plan, const
 std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record, std::string_view plan,
                                                        const Settings& settings) {
   const abi::PlanHeader header = abi::ParsePlanHeader(plan);
+  const std::string why_not = header.WhyItCannotRun();
+  if (!why_not.empty()) throw LibraryError(why_not);
   const at::Device device = ChooseDevice(record, header, settings);
   InitializeTorch(device);
   if (settings.nvtx && !NvtxRange::Available()) {

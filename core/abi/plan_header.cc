@@ -1,11 +1,14 @@
 #include "core/abi/plan_header.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdio>
 #include <limits>
+#include <vector>
 
 #include "core/error.h"
+#include "core/known_releases.h"
 #include "core/text.h"
 
 namespace nacelle::abi {
@@ -28,7 +31,13 @@ constexpr std::array<Layout, 3> kLayouts = {{
 }};
 
 constexpr std::string_view kKnownKinds =
-    "\"ftrt\" (TensorRT 8.6 and later), \"ptrt\" (TensorRT 8.5), \"vtrt\" (TensorRT-RTX), \"nref\" (reference engine)";
+    "\"ftrt\" (TensorRT 8.6 and later), \"ptrt\" (TensorRT 7.1 to 8.5), \"vtrt\" (TensorRT-RTX), \"nref\" (reference "
+    "engine)";
+
+// The first release whose plans may run on later ones of the same major release.
+constexpr Release kFirstVersionCompatible = {8, 6, 0, 0};
+
+Product ProductOf(PlanKind kind) { return kind == PlanKind::kTensorRTRtx ? Product::kTensorRTRtx : Product::kTensorRT; }
 
 int ByteAt(std::string_view plan, size_t offset) { return static_cast<uint8_t>(plan[offset]); }
 
@@ -84,7 +93,21 @@ std::string_view PlanKindName(PlanKind kind) {
 
 std::string PlanHeader::Describe() const {
   if (kind == PlanKind::kReference) return Cat(PlanKindName(kind), ", plan format ", release.major);
-  return Cat(PlanKindName(kind), " ", release.ToString());
+  const std::string name = Cat(PlanKindName(kind), " ", release.ToString());
+  if (WhyItCannotRun().empty()) return name;
+  return Cat(name, " (cannot run here: Nacelle calls ", KnownReleases(ProductOf(kind)), ")");
+}
+
+std::string PlanHeader::WhyItCannotRun() const {
+  if (kind == PlanKind::kReference) return "";
+  const Product product = ProductOf(kind);
+  const std::vector<int> majors = KnownMajors(product);
+  const bool known = std::ranges::find(majors, release.major) != majors.end();
+  const bool own_release_alone = product == Product::kTensorRT && release < kFirstVersionCompatible;
+  if (known && (!own_release_alone || WhyNotCallable(product, release).empty())) return "";
+  return Cat("the plan was built by ", PlanKindName(kind), " ", release.ToString(), ", and Nacelle calls ",
+             PlanKindName(kind), " ", KnownReleases(product),
+             "; no library that is installed here can run it: build the engine again with one of these releases");
 }
 
 PlanHeader ParsePlanHeader(std::string_view plan) {

@@ -11,7 +11,7 @@
 namespace nacelle::abi {
 
 enum class PlanKind : uint8_t {
-  kTensorRT,     // magic "ftrt" (8.6 and later) or "ptrt" (8.5)
+  kTensorRT,     // magic "ftrt" (8.6 and later) or "ptrt" (7.1 to 8.5)
   kTensorRTRtx,  // magic "vtrt"
   kReference,    // magic "nref": the engine that runs on a CPU
 };
@@ -24,8 +24,12 @@ struct PlanHeader {
   // The release that built the plan. Of a reference plan: its format version as the major number, the rest 0.
   Release release;
 
-  // "TensorRT 8.5.3.1", "reference engine, plan format 1".
+  // "TensorRT 8.5.3.1", "reference engine, plan format 1"; with the reason in parentheses if it can never run here.
   std::string Describe() const;
+
+  // Why no library that Nacelle can call runs the plan, whatever is installed, and the remedy; empty if one may. A plan
+  // of TensorRT before 8.6 runs on its own release alone; later ones may run on later libraries of their major release.
+  std::string WhyItCannotRun() const;
 
   friend bool operator==(const PlanHeader&, const PlanHeader&) = default;
 };

@@ -23,7 +23,7 @@ namespace nacelle::abi {
 
 inline constexpr int kOldestVersion = 3;
 inline constexpr int kNewestVersion = 10;
-inline constexpr int kDefaultVersion = 3;  // what new programs get: every reader of records reads it
+inline constexpr int kDefaultVersion = 3;  // what new programs get, unless they need a later one
 
 // The fields of a record, in the order in which they are stored: the value is the index.
 enum class Field : uint8_t {

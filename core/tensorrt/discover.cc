@@ -10,12 +10,12 @@
 #include <mutex>
 #include <optional>
 #include <set>
-#include <span>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "core/error.h"
+#include "core/known_releases.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
@@ -30,10 +30,6 @@ constexpr std::array<std::string_view, 4> kStems = {"libnvinfer", "libnvinfer_le
 // Folders of Python packages that have such files in them: NVIDIA's wheels.
 constexpr std::array<std::string_view, 6> kPackages = {
     "tensorrt", "tensorrt_libs", "tensorrt_lean_libs", "tensorrt_dispatch_libs", "tensorrt_rtx_libs", "tensorrt_rtx"};
-
-// Major releases whose libraries the system is asked for, newest first.
-constexpr std::array<int, 3> kMajors = {11, 10, 8};
-constexpr std::array<int, 1> kRtxMajors = {1};
 
 struct PackageFolders {
   std::mutex mutex;
@@ -159,9 +155,7 @@ void AddPackages(List& list) {
 void AddSystem(List& list) {
   for (const std::string_view stem : kStems) {
     const bool rtx = KindOfFile(std::string(stem)) == LibraryKind::kRtx;
-    for (const int major : rtx ? std::span<const int>(kRtxMajors) : std::span<const int>(kMajors)) {
-      list.AddName(stem, major);
-    }
+    for (const int major : KnownMajors(rtx ? Product::kTensorRTRtx : Product::kTensorRT)) list.AddName(stem, major);
   }
 }
 

@@ -48,7 +48,7 @@ void RequireEntryPoints(const std::string& path, void* file) {
 
 const SlotTable& TableOf(const std::string& path, LibraryKind kind, const Release& release) {
   try {
-    return kind == LibraryKind::kRtx ? RtxSlotTable() : TableFor(release);
+    return kind == LibraryKind::kRtx ? RtxTableFor(release) : TableFor(release);
   } catch (const LibraryError& error) {
     throw LibraryError(Cat(path, " cannot be used: ", error.what()));
   }

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "core/known_releases.h"
 #include "core/release.h"
 #include "core/text.h"
 
@@ -30,6 +31,8 @@ std::optional<std::string> Excluded(const abi::PlanHeader& header, const Candida
 }  // namespace
 
 LibraryChoice::LibraryChoice(const abi::PlanHeader& header) : header_(header) {
+  const std::string why_not = header.WhyItCannotRun();
+  if (!why_not.empty()) throw LibraryError(why_not);
   for (const Candidate& candidate : Discover()) {
     Consider(candidate);
     if (own_ != nullptr) return;
@@ -72,8 +75,12 @@ void LibraryChoice::Refused(const std::string& reason) {
 }
 
 void LibraryChoice::Throw() const {
-  throw LibraryError(Cat("the plan needs ", header_.Describe(),
-                         ", and no library here runs it; put the file or folder of that release into ", kPathVariable,
+  const Product product = IsRtx(header_) ? Product::kTensorRTRtx : Product::kTensorRT;
+  const std::string remedy = WhyNotCallable(product, header_.release).empty()
+                                 ? Cat("put the file or folder of that release into ", kPathVariable)
+                                 : Cat("Nacelle cannot call that release (it calls ", KnownReleases(product),
+                                       "): build the engine again with one of these");
+  throw LibraryError(Cat("the plan needs ", header_.Describe(), ", and no library here runs it; ", remedy,
                          ". Looked at:", verdicts_.empty() ? " nothing: no library of TensorRT is here" : "\n  ",
                          Join(verdicts_, "\n  ")));
 }

@@ -18,7 +18,8 @@ namespace nacelle::tensorrt {
 // then dispatch ones. Opens only what its file name does not exclude. For one thread.
 class LibraryChoice {
  public:
-  // Of a plan that TensorRT or TensorRT-RTX built.
+  // For a plan that TensorRT or TensorRT-RTX built. Throws LibraryError for one that no library can run here, whatever
+  // is installed.
   explicit LibraryChoice(const abi::PlanHeader& header);
 
   // The next one to try; null where there is none.

@@ -62,6 +62,10 @@ Release RtxRelease();
 // one, since a table would then name methods that the library lacks. The message lists what is known.
 const SlotTable& TableFor(const Release& release);
 
+// The same with a library of TensorRT-RTX, whose releases count for themselves. Throws LibraryError for a release older
+// than those that RtxSlotTable() is for, and for another major one.
+const SlotTable& RtxTableFor(const Release& release);
+
 // "CudaEngine::getName", "Runtime::deserializeCudaEngine_streamReader"; "BuilderFlag::kTF32"; "CudaEngine". Static
 // strings.
 const char* MethodName(Method method);

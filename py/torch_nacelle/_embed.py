@@ -24,7 +24,7 @@ def embed(
     give a module that saves to the same bytes.
 
     Args:
-        plan: A serialized engine: of TensorRT 8.5 to 11, or of the reference engine.
+        plan: A serialized engine: of TensorRT 8.5, 8.6, 10.x or 11.x, or of the reference engine.
         name: An identifier. The module's class is ``<name>_trt``, its attribute ``<name>_trt_engine``.
         input_names: The order in which forward takes the inputs, as names of the plan's bindings. Left out: by the
             numbers in the plan's names (``input_0``, ``input_1`` …), else the plan's own order.
@@ -32,8 +32,8 @@ def embed(
         device: What the plan was built for: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or a record's text such as
             ``"0%9%0%0%NVIDIA H100 80GB HBM3"`` for a GPU of another machine. Left out: the CPU for a plan of the
             reference engine, else the current GPU.
-        abi_version: The version of the record, 3 to 10. Version 3 keeps no names and no flags, and every reader of
-            such programs reads it.
+        abi_version: The version of the record, 3 to 10. Version 3 keeps no names and no flags. Every Nacelle reads
+            all of them, a Torch-TensorRT only the version that it writes.
         hardware_compatible: Whether the plan was built to run on any GPU of compute capability 8.0 or newer.
 
     Returns:

@@ -39,7 +39,6 @@ class Runtime final : public Object {
   bool GetEngineHostCodeAllowed();
   void* GetPluginRegistry();  // the runtime's own, which lives as long as it
 
-
   static constexpr tensorrt::Interface kInterface = tensorrt::Interface::kRuntime;
   static std::vector<Binding> Bindings(const tensorrt::SlotTable& table);
 

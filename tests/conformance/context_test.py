@@ -213,7 +213,7 @@ def without_memory(engine: Any) -> Any:
 
 
 def test_contexts_from_a_runtime_configuration(engine: Any, log: Log) -> None:
-    if VERSION < (10, 15):
+    if VERSION < (10, 13):
         assert not hasattr(engine, "create_runtime_config")
         return
     strategies = trt.ExecutionContextAllocationStrategy

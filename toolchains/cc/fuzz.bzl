@@ -34,6 +34,7 @@ def _nacelle_cc_fuzz_target_impl(ctx):
     files = depset(ctx.files.srcs, transitive = [dep[_Sources].files for dep in ctx.attr.deps])
     arguments = ctx.actions.args()
     arguments.add_all(_FLAGS)
+    arguments.add_all(["-iquote", ctx.bin_dir.path])  # generated headers
     arguments.add("-o", program)
     arguments.add_all([file for file in files.to_list() if file.extension == "cc"])
     ctx.actions.run(
@@ -52,7 +53,7 @@ nacelle_cc_fuzz_target = rule(
     doc = """A libFuzzer program with the address and undefined-behaviour sanitizers.
 
 srcs define LLVMFuzzerTestOneInput. The sources of deps are compiled once more, by clang: only what the fuzzer's own
-compiler made can guide it. So deps must be C++ of this project without generated headers, and not need torch.""",
+compiler made can guide it. So deps must be C++ of this project, and not need torch.""",
     attrs = {
         "srcs": attr.label_list(allow_files = [".cc"]),
         "deps": attr.label_list(aspects = [_collect]),

@@ -22,11 +22,16 @@ _LIBRARIES = [
 _BINDINGS = {
     "8.6.1": ("tensorrt-bindings", ["3.10", "3.11"]),
     "10.0.1": ("tensorrt-cu12-bindings", ["3.10", "3.11", "3.12"]),
+    "10.3.0": ("tensorrt-cu12-bindings", ["3.10", "3.11", "3.12"]),
+    "10.7.0": ("tensorrt-cu12-bindings", ["3.10", "3.11", "3.12"]),
+    "10.13.3.9": ("tensorrt-cu13-bindings", ["3.10", "3.11", "3.12", "3.13"]),
     "10.15.1.29": ("tensorrt-cu13-bindings", ["3.10", "3.11", "3.12", "3.13"]),
     "11.0.0.114": ("tensorrt-cu13-bindings", ["3.10", "3.11", "3.12", "3.13"]),
+    "11.2.1.2": ("tensorrt-cu13-bindings", ["3.10", "3.11", "3.12", "3.13"]),
     "11.4.0.106": ("tensorrt-cu13-bindings", ["3.10", "3.11", "3.12", "3.13"]),
 
-    # TensorRT-RTX's, whose releases count for themselves.
+    # TensorRT-RTX's, whose releases count for themselves: the first and the last that its table is for.
+    "1.5.0.114": ("tensorrt-rtx-cu13-bindings", ["3.10", "3.11", "3.12", "3.13"]),
     "1.7.1.116": ("tensorrt-rtx-cu13-bindings", ["3.10", "3.11", "3.12", "3.13"]),
 }
 

@@ -27,9 +27,17 @@ _LAYOUTS = (
     (b"vtrt", "TensorRT-RTX", (24, 25, 26, 27)),
 )
 _KNOWN_KINDS = (
-    '"ftrt" (TensorRT 8.6 and later), "ptrt" (TensorRT 8.5), "vtrt" (TensorRT-RTX), "nref" (reference engine)'
+    '"ftrt" (TensorRT 8.6 and later), "ptrt" (TensorRT 7.1 to 8.5), "vtrt" (TensorRT-RTX), "nref" (reference engine)'
 )
 _REFERENCE = b"nref"
+
+# By kind, the minor releases that can be called, as the slot tables say (core/known_releases.h).
+_CALLABLE = {
+    "TensorRT": (((8, 5), (8, 6)), ((10, 0), (10, 16)), ((11, 0), (11, 1))),
+    "TensorRT-RTX": (((1, 5), (1, 7)),),
+}
+# The first release of TensorRT whose plans may run on later ones of the same major release.
+_FIRST_VERSION_COMPATIBLE = (8, 6)
 
 # TensorRT's data types by number, with torch's names.
 _DTYPES = {
@@ -142,11 +150,23 @@ class Plan:
 
     @property
     def description(self) -> str:
-        """What made it: ``"TensorRT 8.6.1.6"``, ``"reference engine, plan format 1"``."""
+        """What made it: ``"TensorRT 8.6.1.6"``, ``"reference engine, plan format 1"``; and that it cannot run here."""
         if self.problem:
             return self.problem
-        between = ", plan format" if self.kind == "reference engine" else ""
-        return f"{self.kind}{between} {self.release}"
+        if self.kind == "reference engine":
+            return f"{self.kind}, plan format {self.release}"
+        return f"{self.kind} {self.release}{_why_it_cannot_run(self.kind, self.release)}"
+
+
+def _why_it_cannot_run(kind: str, release: str) -> str:
+    """A clause for a plan that no library can run here, whatever is installed; empty for others."""
+    key = tuple(int(number) for number in release.split(".")[:2])
+    oldest = next((first for first, _ in _CALLABLE[kind] if first[0] == key[0]), None)
+    own_release_alone = kind == "TensorRT" and key < _FIRST_VERSION_COMPATIBLE
+    if oldest is not None and not (own_release_alone and key < oldest):
+        return ""
+    known = ", ".join(".".join(map(str, first)) + " to " + ".".join(map(str, last)) for first, last in _CALLABLE[kind])
+    return f" (cannot run here: Nacelle calls {known})"
 
 
 def of_file(path: Path) -> PlanBytes:

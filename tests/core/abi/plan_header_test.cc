@@ -86,6 +86,26 @@ TEST(PlanHeader, CutOff) {
   }
 }
 
+// Plans of releases that no library can run here, and of some that one may.
+TEST(PlanHeader, APlanThatCanNeverRunSaysSo) {
+  const auto why = [](PlanKind kind, const Release& release) { return PlanHeader{kind, release}.WhyItCannotRun(); };
+  for (const Release& release : {Release{7, 1, 3, 4}, Release{7, 2, 3, 4}, Release{8, 0, 1, 6}, Release{8, 4, 3, 1},
+                                 Release{12, 0, 0, 1}, Release{0, 0, 0, 0}}) {
+    const std::string message = why(PlanKind::kTensorRT, release);
+    ExpectHas(message, "the plan was built by TensorRT " + release.ToString() + ", and Nacelle calls TensorRT 8.5 to");
+    ExpectHas(message, "build the engine again with one of these releases");
+    ExpectHas((PlanHeader{PlanKind::kTensorRT, release}).Describe(),
+              "TensorRT " + release.ToString() + " (cannot run here: Nacelle calls 8.5 to ");
+  }
+  for (const Release& release :
+       {Release{8, 5, 1, 7}, Release{8, 6, 1, 6}, Release{10, 99, 0, 0}, Release{11, 0, 0, 114}}) {
+    EXPECT_EQ(why(PlanKind::kTensorRT, release), "") << release.ToString();
+  }
+  EXPECT_EQ(why(PlanKind::kTensorRTRtx, {1, 4, 0, 76}), "");  // a later library may take it
+  ExpectHas(why(PlanKind::kTensorRTRtx, {2, 0, 0, 1}), "Nacelle calls TensorRT-RTX 1.5 to 1.7");
+  EXPECT_EQ(why(PlanKind::kReference, {12, 0, 0, 0}), "");
+}
+
 TEST(PlanHeader, Describe) {
   EXPECT_EQ((PlanHeader{PlanKind::kTensorRT, {8, 5, 3, 1}}).Describe(), "TensorRT 8.5.3.1");
   EXPECT_EQ((PlanHeader{PlanKind::kTensorRTRtx, {1, 7, 1, 116}}).Describe(), "TensorRT-RTX 1.7.1.116");

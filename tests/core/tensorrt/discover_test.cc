@@ -180,5 +180,25 @@ TEST_F(Discovery, NoOlderReleaseAndNoOtherMajorIsTried) {
   ExpectHas(message, "libtensorrt_rtx.so.1 (NACELLE_TENSORRT_PATH): is a library of TensorRT-RTX, by its name");
 }
 
+TEST_F(Discovery, APlanThatNoLibraryCanRunIsRefusedAtOnce) {
+  for (const Release& release : {Release{7, 1, 3, 4}, Release{8, 4, 3, 1}, Release{12, 0, 0, 1}}) {
+    const std::string message = MessageOf<LibraryError>([&] { LibraryChoice choice(TensorRt(release)); });
+    ExpectHas(message, "the plan was built by TensorRT " + release.ToString());
+    ExpectHas(message, "build the engine again with one of these releases");
+  }
+}
+
+// Later releases may take it, so they are tried; its own release is no remedy.
+TEST_F(Discovery, APlanOfAReleaseThatCannotBeCalledIsTriedWithNewerLibraries) {
+  Put("libtensorrt_rtx_1_4.so", "a/libtensorrt_rtx.so.1");
+  Name((root_ / "a").string());
+  LibraryChoice choice(abi::PlanHeader{abi::PlanKind::kTensorRTRtx, {1, 4, 0, 76}});
+  while (choice.Next() != nullptr) choice.Refused("another release");
+  const std::string message = MessageOf<LibraryError>([&] { choice.Throw(); });
+  ExpectHas(message,
+            "Nacelle cannot call that release (it calls 1.5 to 1.7): build the engine again with one of these");
+  ExpectHas(message, "TensorRT-RTX 1.4.0.0 is older than 1.5.0.114");
+}
+
 }  // namespace
 }  // namespace nacelle::tensorrt

@@ -70,6 +70,20 @@ TEST(Library, KnowsTensorRtRtxByItsName) {
   EXPECT_EQ(rtx->Describe(), "TensorRT-RTX 1.7.1.0");
 }
 
+TEST(Library, RefusesReleasesOfTensorRtRtxThatItsTableIsNotFor) {
+  for (const char* file : {"libtensorrt_rtx_1_0.so", "libtensorrt_rtx_1_4.so"}) {
+    const std::string refusal = Refusal(FakePath(file));
+    ExpectIn(FakePath(file), refusal);
+    ExpectIn("is older than 1.5.0.114, the oldest release of 1.x that Nacelle knows (it knows 1.5 to 1.7)", refusal);
+  }
+  ExpectIn("TensorRT-RTX 1.4.0.0", Refusal(FakePath("libtensorrt_rtx_1_4.so")));
+  const std::string refusal = Refusal(FakePath("libtensorrt_rtx_2_0.so"));
+  ExpectIn("TensorRT-RTX 2.0.0.0 is of a major release that Nacelle does not know (it knows 1.5 to 1.7)", refusal);
+  for (const char* file : {"libtensorrt_rtx_1_5.so", "libtensorrt_rtx_1_9.so"}) {
+    EXPECT_EQ(&OpenFake(file)->table(), &RtxSlotTable()) << file;
+  }
+}
+
 TEST(Library, UsesANewerMinorWithTheNewestTable) {
   const auto library = OpenFake("libfake_11_7.so");
   EXPECT_EQ(library->release(), (Release{11, 7, 0, 77}));

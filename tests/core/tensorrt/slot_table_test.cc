@@ -122,6 +122,17 @@ TEST(TableFor, RefusesReleasesOlderThanItsTables) {
   EXPECT_NE(refusal.find("8.4.3.1 is older than 8.5.1.7"), std::string::npos) << refusal;
 }
 
+TEST(RtxTableFor, IsForTheReleasesOfItsTableAlone) {
+  for (const Release& release :
+       {Release{1, 5, 0, 0}, Release{1, 6, 1, 120}, Release{1, 7, 1, 116}, Release{1, 9, 0, 0}}) {
+    EXPECT_EQ(&RtxTableFor(release), &RtxSlotTable()) << release.ToString();
+  }
+  for (const Release& release : {Release{0, 9, 0, 0}, Release{1, 0, 0, 0}, Release{1, 4, 0, 76}, Release{1, 4, 99, 0},
+                                 Release{2, 0, 0, 0}, Release{11, 1, 0, 106}}) {
+    EXPECT_THROW(RtxTableFor(release), LibraryError) << release.ToString();
+  }
+}
+
 TEST(Names, AreThoseOfTheHeaders) {
   EXPECT_STREQ(MethodName(Method::kCudaEngine_getIOTensorName), "CudaEngine::getIOTensorName");
   EXPECT_STREQ(MethodName(Method::kRuntime_deserializeCudaEngine_streamReader),

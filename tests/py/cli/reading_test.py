@@ -206,6 +206,43 @@ def test_a_damaged_plan_has_the_same_words(good: Path, plan: bytes, tmp_path: Pa
     assert engine.plan.sha256 == hashlib.sha256(plan).hexdigest()
 
 
+def header(magic: bytes, *release: int) -> bytes:
+    """The beginning of a plan of a release."""
+    plan = bytearray(magic.ljust(100, b"\1"))
+    for offset, number in zip((28, 33, 38, 43) if magic == b"ptrt" else range(24, 28), release, strict=True):
+        plan[offset] = number
+    return bytes(plan)
+
+
+NEVER = "(cannot run here: Nacelle calls "
+
+
+@pytest.mark.parametrize(
+    ("plan", "never"),
+    [
+        (header(b"ptrt", 7, 1, 3, 4), True),
+        (header(b"ptrt", 8, 4, 3, 1), True),
+        (header(b"ptrt", 8, 5, 1, 7), False),
+        (header(b"ftrt", 8, 6, 1, 6), False),
+        (header(b"ftrt", 10, 99, 0, 0), False),
+        (header(b"ftrt", 12, 0, 0, 1), True),
+        (header(b"vtrt", 1, 4, 0, 76), False),
+        (header(b"vtrt", 2, 0, 0, 1), True),
+    ],
+)
+def test_a_plan_that_can_never_run_says_so(good: Path, plan: bytes, never: bool, tmp_path: Path) -> None:
+    path = tmp_path / "old.ts"
+    samples.replace_record(good, replaced(VERSION_3, 3, plan), path)
+    check_the_same(path)
+    (engine,) = programs.read(path).engines
+    assert engine.plan is not None
+    assert (NEVER in engine.plan.description) is never
+    why_not = torch.jit.load(str(path)).net_trt_engine.why_not_ready()
+    assert ("build the engine again with one of these releases" in why_not) is never, why_not
+    if never:
+        assert f"the plan was built by {engine.plan.kind} {engine.plan.release}, and Nacelle calls" in why_not
+
+
 def test_a_reference_plan_tells_its_tensors(tmp_path: Path) -> None:
     samples.whole(tmp_path / "net.ts")
     (engine,) = programs.read(tmp_path / "net.ts").engines

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "core/error.h"
 #include "tests/core/tensorrt/fake/fakes.h"
@@ -48,6 +49,19 @@ TEST(BuilderLibrary, APlaceIsLookedAtAlone) {
   ExpectHas(found.front().problem, "createInferBuilder_INTERNAL");
   // A lean library is no builder, wherever it lies.
   EXPECT_TRUE(FindBuilders(FakePath("libnvinfer_lean_fake.so")).empty());
+}
+
+TEST(BuilderLibrary, ReleasesThatCannotBeCalledAreFoundWithTheReason) {
+  for (const auto& [file, reason] :
+       {std::pair{"libtensorrt_rtx_1_4.so", "TensorRT-RTX 1.4.0.0 is older than 1.5.0.114"},
+        std::pair{"libtensorrt_rtx_2_0.so", "2.0.0.0 is of a major release"},
+        std::pair{"libmajor_9.so", "TensorRT 9.3.0.0 is of a major release"},
+        std::pair{"libtoo_old.so", "8.4.1.0 is older than 8.5.1.7"}}) {
+    const std::vector<FoundBuilder> found = FindBuilders(FakePath(file));
+    ASSERT_EQ(found.size(), 1u) << file;
+    EXPECT_EQ(found.front().library, nullptr) << file;
+    ExpectHas(found.front().problem, reason);
+  }
 }
 
 }  // namespace
