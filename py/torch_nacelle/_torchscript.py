@@ -66,9 +66,6 @@ class _Types(_recursive.ConcreteTypeStore):
     methods of the first instance are those of all.
     """
 
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
     def get_or_create_concrete_type(self, nn_module: torch.nn.Module) -> Any:
         if not _own_methods(nn_module):
             return super().get_or_create_concrete_type(nn_module)  # type: ignore[no-untyped-call]
@@ -81,10 +78,12 @@ class _TypesOfThread:
     """A store of types that is another for one thread: others may compile at the same time."""
 
     def __init__(self, thread: int, types: Any, others: Any) -> None:
-        self._choose = lambda: types if threading.get_ident() == thread else others
+        self._thread = thread
+        self._types = types
+        self._others = others
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._choose(), name)
+        return getattr(self._types if threading.get_ident() == self._thread else self._others, name)
 
 
 @contextlib.contextmanager
