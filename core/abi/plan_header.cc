@@ -110,6 +110,11 @@ std::string PlanHeader::WhyItCannotRun() const {
              "; no library that is installed here can run it: build the engine again with one of these releases");
 }
 
+bool HasPlanMagic(std::string_view bytes) {
+  return bytes.starts_with(kReferenceMagic) ||
+         std::ranges::any_of(kLayouts, [&](const Layout& layout) { return bytes.starts_with(layout.magic); });
+}
+
 PlanHeader ParsePlanHeader(std::string_view plan) {
   for (const Layout& layout : kLayouts) {
     if (plan.starts_with(layout.magic)) return ReadRelease(plan, layout);

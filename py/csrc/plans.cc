@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/abi/record.h"
 #include "core/device/cuda_driver.h"
 #include "core/device/device.h"
 #include "core/error.h"
@@ -60,9 +61,28 @@ std::optional<runtime::Returns> ParseReturns(const std::optional<std::string>& t
   throw InputError(Cat("forward cannot return ", Quote(*text), "; wanted tensor, tuple or list"));
 }
 
+}  // namespace
+
+std::optional<abi::TargetPlatform> ParsePlatform(const std::optional<std::string>& name, std::optional<int> version) {
+  if (!name) return std::nullopt;
+  const int since = abi::InfoOf(abi::Field::kTargetPlatform).since;
+  if (version && *version < since) {
+    throw AbiError(Cat("records of version ", *version, " keep no platform, and ", Quote(*name),
+                       " is given; take abi_version=", since, " or later, or leave the platform out"));
+  }
+  try {
+    return abi::TargetPlatformFromName(*name);
+  } catch (const AbiError& error) {
+    throw InputError(error.what());
+  }
+}
+
+namespace {
+
 torch::jit::Module Embed(std::string plan, std::string name, std::optional<Names> input_names,
-                         std::optional<Names> output_names, const std::optional<std::string>& device, int abi_version,
-                         bool hardware_compatible, const std::optional<std::string>& returns) {
+                         std::optional<Names> output_names, const std::optional<std::string>& device,
+                         std::optional<int> abi_version, bool hardware_compatible,
+                         const std::optional<std::string>& platform, const std::optional<std::string>& returns) {
   const py::gil_scoped_release released;
   runtime::EmbedOptions options;
   options.name = std::move(name);
@@ -71,6 +91,7 @@ torch::jit::Module Embed(std::string plan, std::string name, std::optional<Names
   if (device) options.device = ParseDevice(*device);
   options.abi_version = abi_version;
   options.hardware_compatible = hardware_compatible;
+  options.platform = ParsePlatform(platform, abi_version);
   options.returns = ParseReturns(returns);
   return runtime::EmbedEngine(std::move(plan), options);
 }
@@ -114,7 +135,8 @@ py::bytes BuildReference(std::string archive, const std::string& name, const std
 
 void BindPlans(py::module_& m) {
   m.def("embed", &Embed, py::arg("plan"), py::arg("name"), py::arg("input_names"), py::arg("output_names"),
-        py::arg("device"), py::arg("abi_version"), py::arg("hardware_compatible"), py::arg("returns") = std::nullopt);
+        py::arg("device"), py::arg("abi_version"), py::arg("hardware_compatible"), py::arg("platform"),
+        py::arg("returns") = std::nullopt);
   m.def("reference_archive", &ReferenceArchive, py::arg("module"), py::arg("inputs"));
   m.def("build_reference", &BuildReference, py::arg("archive"), py::arg("name"), py::arg("inputs"),
         py::arg("output_names"), py::arg("data_dependent"), py::arg("values"));
