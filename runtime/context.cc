@@ -77,10 +77,11 @@ c10::List<at::Tensor> Context::Run(Inputs inputs, const CallerStream& caller, bo
     Bind(input_addresses, output_addresses);
     Enqueue(nullptr, false);
   } else {
-    const ContextStream::Section section(stream_, caller, capturing);
+    ContextStream::Section section(stream_, caller, capturing);
     if (outputs_.sized_by_values() && section.on_side()) outputs_.WriteOn(section.stream());
     Bind(input_addresses, output_addresses);
     Enqueue(&section, capturing);
+    section.Close();
   }
   if (outputs_.sized_by_values()) {
     const Output* const missing = outputs_.Take(on_cpu_ ? std::nullopt : std::optional(caller.stream()), outputs);

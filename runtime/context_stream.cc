@@ -38,17 +38,23 @@ ContextStream::Section::Section(ContextStream& context, const CallerStream& call
   context.last_ = caller.stream();
 }
 
+void ContextStream::Section::Close() {
+  open_ = false;
+  if (on_side()) {
+    context_.Join(caller_);
+  } else if (capturing_) {
+    context_.last_.reset();
+  } else if (MayGoAway(caller_.stream())) {
+    context_.done_.Record(caller_.native());
+  }
+}
+
 ContextStream::Section::~Section() {
+  if (!open_) return;
   try {
-    if (on_side()) {
-      context_.Join(caller_);
-    } else if (capturing_) {
-      context_.last_.reset();
-    } else if (MayGoAway(caller_.stream())) {
-      context_.done_.Record(caller_.native());
-    }
+    Close();
   } catch (const std::exception& error) {
-    // The device is lost; whatever uses it next says so too.
+    // The call throws already, with the first thing that failed.
     std::fprintf(stderr, "torch-nacelle: an event after an engine's work failed: %s\n", error.what());
   }
 }
@@ -66,8 +72,14 @@ void ContextStream::Fork(const CallerStream& caller) {
 }
 
 void ContextStream::Join(const CallerStream& caller) {
-  after_.Record(side_->native_handle());
-  after_.Block(caller.native());
+  try {
+    after_.Record(side_->native_handle());
+    after_.Block(caller.native());
+  } catch (...) {
+    // Memory of the call goes back to the caller's stream, which does not wait for the side stream.
+    side_->synchronize();
+    throw;
+  }
 }
 
 void ContextStream::WaitForLast(const c10::Stream& next) {

@@ -49,14 +49,19 @@ class ContextStream {
   // `side`: the side stream to use; none: one of its own, where it is needed.
   ContextStream(c10::Device device, const std::optional<c10::Stream>& side) : device_(device), side_(side) {}
 
-  // As long as one lives, work may be enqueued on native(). `capturing`: a graph is being captured on the caller's
+  // As long as one is open, work may be enqueued on native(). `capturing`: a graph is being captured on the caller's
   // stream; the work is the graph's, and for the context it is as if there was none.
   class Section {
    public:
     Section(ContextStream& context, const CallerStream& caller, bool capturing);
+    // Closes the section if a call failed before Close.
     ~Section();
     Section(const Section&) = delete;
     Section& operator=(const Section&) = delete;
+
+    // Orders what comes on the caller's stream after the work. Throws DeviceError if the driver refuses; what was
+    // enqueued on a side stream is done then, and the context is not to be used again.
+    void Close();
 
     // The stream to enqueue on.
     const c10::Stream& stream() const { return *context_.last_; }
@@ -70,6 +75,7 @@ class ContextStream {
     const CallerStream& caller_;
     const bool capturing_;
     void* native_;
+    bool open_ = true;
   };
 
   // Whether all work of the context is done. Asks the driver.

@@ -134,15 +134,19 @@ Inventory CudaDriver::Devices() {
 
 bool CudaDriver::Capturing(void* stream) {
   const State& state = Ready();
+  if (!state.usable) return false;
   CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-  return state.usable && state.api.cuStreamIsCapturing(static_cast<CUstream>(stream), &status) == CUDA_SUCCESS &&
-         status != CU_STREAM_CAPTURE_STATUS_NONE;
+  const CUresult asked = state.api.cuStreamIsCapturing(static_cast<CUstream>(stream), &status);
+  if (asked != CUDA_SUCCESS) throw DeviceError(Cat("cuStreamIsCapturing: ", state.api.Describe(asked)));
+  return status != CU_STREAM_CAPTURE_STATUS_NONE;
 }
 
-void CudaDriver::ExchangeCaptureMode(int& mode) {
+bool CudaDriver::ExchangeCaptureMode(int& mode) {
   const State& state = Ready();
   auto wire = static_cast<CUstreamCaptureMode>(mode);
-  if (state.usable && state.api.cuThreadExchangeStreamCaptureMode(&wire) == CUDA_SUCCESS) mode = wire;
+  if (!state.usable || state.api.cuThreadExchangeStreamCaptureMode(&wire) != CUDA_SUCCESS) return false;
+  mode = wire;
+  return true;
 }
 
 const CudaApi& ProcessCuda() {
@@ -151,10 +155,11 @@ const CudaApi& ProcessCuda() {
   return state.api;
 }
 
-RelaxedCapture::RelaxedCapture() : mode_(CU_STREAM_CAPTURE_MODE_RELAXED) {
-  CudaDriver::Process().ExchangeCaptureMode(mode_);
-}
+RelaxedCapture::RelaxedCapture()
+    : mode_(CU_STREAM_CAPTURE_MODE_RELAXED), exchanged_(CudaDriver::Process().ExchangeCaptureMode(mode_)) {}
 
-RelaxedCapture::~RelaxedCapture() { CudaDriver::Process().ExchangeCaptureMode(mode_); }
+RelaxedCapture::~RelaxedCapture() {
+  if (exchanged_) CudaDriver::Process().ExchangeCaptureMode(mode_);
+}
 
 }  // namespace nacelle::device

@@ -44,15 +44,16 @@ class CudaDriver {
   Inventory Devices();
 
   // Whether a CUDA graph is being captured on `stream` (a cudaStream_t of the current CUDA context). False where there
-  // is no driver.
+  // is no driver. Throws DeviceError if the driver does not tell.
   bool Capturing(void* stream);
 
  private:
   friend class RelaxedCapture;
   friend const CudaApi& ProcessCuda();
 
-  // Gives the calling thread the capture mode `mode` (a CUstreamCaptureMode) and leaves the former one in it.
-  void ExchangeCaptureMode(int& mode);
+  // Gives the calling thread the capture mode `mode` (a CUstreamCaptureMode) and leaves the former one in it. False,
+  // and nothing is changed, if that fails.
+  bool ExchangeCaptureMode(int& mode);
 
   struct State;
   State& Ready();  // opens the library at the first call
@@ -71,6 +72,7 @@ class RelaxedCapture {
 
  private:
   int mode_;
+  const bool exchanged_;
 };
 
 }  // namespace nacelle::device

@@ -161,9 +161,11 @@ NACELLE_FAKE CUresult cuEventCreate(CUevent* event, unsigned int) {
   return result;
 }
 
+// An error here is one of work before: the event is gone all the same.
 NACELLE_FAKE CUresult cuEventDestroy(CUevent event) {
-  NACELLE_MAY_FAIL();
-  return Told(TheGpu().DestroyEvent(event));
+  const bool fails = TheGpu().Fails(__func__);
+  const CUresult result = Told(TheGpu().DestroyEvent(event));
+  return fails ? CUDA_ERROR_LAUNCH_FAILED : result;
 }
 
 NACELLE_FAKE CUresult cuEventQuery(CUevent event) {

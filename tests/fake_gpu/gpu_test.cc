@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "core/abi/record.h"
 #include "runtime/embed.h"
 #include "runtime/loaded_engine.h"
 #include "runtime/program.h"
@@ -18,10 +19,13 @@ device::Device Recorded(c10::Device device) {
   return {1, 9, 0, device::Type::kGpu, "Fake H100"};
 }
 
-GpuEngine::GpuEngine(const std::string& plan, c10::Device device, const runtime::Settings& settings) {
+GpuEngine::GpuEngine(const std::string& plan, c10::Device device, const runtime::Settings& settings,
+                     bool hardware_compatible) {
   runtime::EmbedOptions options;
   options.name = "tiny";
   options.device = Recorded(device);
+  options.hardware_compatible = hardware_compatible;
+  if (hardware_compatible) options.abi_version = abi::kNewestVersion;
   module_ = runtime::EmbedEngine(GpuPlan(plan), options);
   engine()->Configure(settings);
 }

@@ -32,7 +32,8 @@ device::Device Recorded(c10::Device device);
 class GpuEngine {
  public:
   // `plan` is one of the reference engine.
-  explicit GpuEngine(const std::string& plan, c10::Device device = kGpu0, const runtime::Settings& settings = {});
+  explicit GpuEngine(const std::string& plan, c10::Device device = kGpu0, const runtime::Settings& settings = {},
+                     bool hardware_compatible = false);
 
   std::vector<at::Tensor> Run(const std::vector<at::Tensor>& inputs);
   // Of an engine with one input and one output.
