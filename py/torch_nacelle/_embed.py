@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from torch_nacelle import _C
+from torch_nacelle import _C, _given
 from torch_nacelle.errors import InputError
 
 
@@ -49,12 +49,12 @@ def embed(
         raise InputError(f"plan must be bytes, found {type(plan).__name__}; read a file with Path(...).read_bytes()")
     module = _C.embed(
         plan,
-        name,
-        None if input_names is None else list(input_names),
-        None if output_names is None else list(output_names),
+        _given.text(name, "name"),
+        None if input_names is None else _given.texts(input_names, "input_names"),
+        None if output_names is None else _given.texts(output_names, "output_names"),
         None if device is None else str(device),
-        abi_version,
-        hardware_compatible,
+        _given.whole_number(abi_version, "abi_version"),
+        _given.truth(hardware_compatible, "hardware_compatible"),
     )
     return wrap(module)
 

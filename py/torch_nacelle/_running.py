@@ -68,5 +68,7 @@ def named_inputs(program: torch.jit.ScriptModule, inputs: Inputs | None) -> dict
     required = [argument.name for argument in arguments if not argument.has_default_value()]
     missing = [name for name in [*names[: len(given)], *required] if name not in given]
     if missing:
-        raise InputError(f"an input for argument {missing[0]} of forward is missing; given: {', '.join(given) or 'none'}")
+        raise InputError(
+            f"an input for argument {missing[0]} of forward is missing; given: {', '.join(given) or 'none'}"
+        )
     return given

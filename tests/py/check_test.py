@@ -265,7 +265,16 @@ def test_hybrid_programs_are_checked_by_engine_or_as_a_whole() -> None:
     assert len(nacelle.check(program, module, [IMAGES]).outputs) == 6
 
 
-ORIGINALS_WITHOUT_A_MODE = ["compiled", "hybrid", "frozen", "frozen trace", "optimized", "loaded", "held", "held frozen"]
+ORIGINALS_WITHOUT_A_MODE = [
+    "compiled",
+    "hybrid",
+    "frozen",
+    "frozen trace",
+    "optimized",
+    "loaded",
+    "held",
+    "held frozen",
+]
 
 
 class Holder(torch.nn.Module):

@@ -182,7 +182,9 @@ def test_engines_in_a_module_that_holds_programs(holder: torch.nn.Module) -> Non
     assert calls_with_double(second)
     nacelle.configure(first, "1.net_trt_engine", convert_inputs=True)
     assert calls_with_double(first)
-    with pytest.raises(nacelle.InputError, match=r"no engine \"net_trt_engine\"; there are: first\.1\.net_trt_engine, "):
+    with pytest.raises(
+        nacelle.InputError, match=r"no engine \"net_trt_engine\"; there are: first\.1\.net_trt_engine, "
+    ):
         nacelle.configure(holder, "net_trt_engine", convert_inputs=False)
 
 
@@ -214,7 +216,10 @@ def test_a_module_that_holds_programs_is_moved(holder: torch.nn.Module) -> None:
     ("program_given", "words"),
     [
         (torch.nn.Linear(1, 1), "Linear holds no program; wanted a program, as nacelle.compile or torch.jit.load"),
-        ("model.ts", "found str; wanted a program, .* or an nn.Module that holds one: load the file with torch.jit.load"),
+        (
+            "model.ts",
+            "found str; wanted a program, .* or an nn.Module that holds one: load the file with torch.jit.load",
+        ),
         (None, "found NoneType; wanted a program"),
         ([], "found list; wanted a program"),
     ],
