@@ -220,7 +220,9 @@ void RegisterEngineClass(torch::Library& library) {
       .def("outputs",
            [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded().outputs()); }); })
       .def("layer_information",
-           [](const Self& self) { return WithTorchErrors([&] { return utf8::Valid(self->loaded().LayerInformation()); }); })
+           [](const Self& self) {
+             return WithTorchErrors([&] { return utf8::Valid(self->loaded().LayerInformation()); });
+           })
       .def("why_not_ready", [](const Self& self) { return utf8::Valid(self->why_not_ready()); });
   AddPeerMethods(engine);
 }

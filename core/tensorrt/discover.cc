@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -68,14 +69,22 @@ std::optional<int> MajorOf(std::string_view name) {
   return major;
 }
 
+// The same text for two paths of one file, whether links are symbolic or hard: the file's device and number. A path
+// without a file stands for itself.
+std::string Identity(const fs::path& path) {
+  struct stat status{};
+  if (stat(path.c_str(), &status) == 0) return Cat("#", status.st_dev, ":", status.st_ino);
+  std::error_code ignored;
+  const fs::path real = fs::weakly_canonical(path, ignored);
+  return ignored ? path.string() : real.string();
+}
+
 // Collects candidates, each file once.
 class List {
  public:
   // A file that the user named, whatever its name is.
   void AddFile(const fs::path& path, const std::string& source) {
-    std::error_code ignored;
-    const fs::path real = fs::weakly_canonical(path, ignored);
-    if (!seen_.insert(ignored ? path.string() : real.string()).second) return;
+    if (!seen_.insert(Identity(path)).second) return;
     const std::string name = path.filename().string();
     found_.push_back({path.string(), source, KindOfFile(name), MajorOf(name).value_or(0)});
   }
@@ -190,7 +199,11 @@ std::vector<Opened> OpenAll() {
     } catch (const Error& error) {
       result.problem = error.what();
     }
-    opened.push_back(std::move(result));
+    // The system's name of a library may stand for a file that is listed by its path.
+    const bool listed = result.library != nullptr && std::ranges::any_of(opened, [&](const Opened& other) {
+                          return other.library == result.library;
+                        });
+    if (!listed) opened.push_back(std::move(result));
   }
   return opened;
 }

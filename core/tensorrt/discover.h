@@ -43,7 +43,8 @@ struct Opened {
   std::string problem;                     // empty where it could
 };
 
-// Opens every candidate. For tools that list what is here; it loads hundreds of megabytes.
+// Opens every candidate; a library that several of them lead to is there once, as the first. For tools that list what
+// is here; it loads hundreds of megabytes.
 std::vector<Opened> OpenAll();
 
 }  // namespace nacelle::tensorrt

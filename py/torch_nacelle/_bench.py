@@ -12,11 +12,10 @@ from typing import Any
 
 import torch
 
-from torch_nacelle import _C
+from torch_nacelle import _C, _given
 from torch_nacelle._archives import Source
 from torch_nacelle._conditions import conditions
 from torch_nacelle._figures import Benchmark, Memory, Parts, Throughput, Times
-from torch_nacelle._holders import as_device
 from torch_nacelle._profile import Profile, profile
 from torch_nacelle._running import Inputs, device_of, load_program, named_inputs
 from torch_nacelle._settings import to
@@ -42,8 +41,8 @@ def bench(
     Calls are made in ``torch.inference_mode``, after a tenth of the time as warm-up.
 
     Args:
-        program: A loaded program, or a file that ``torch.jit.save`` wrote, as a path or open for reading bytes, which is
-            loaded.
+        program: A loaded program, or a file that ``torch.jit.save`` wrote, as a path or open for reading bytes. A file
+            is loaded.
         inputs: What to call it with, by name or in the order of forward's arguments, or a function of the program that
             returns it; left out, made up, of the shapes that its engines are fastest at.
         device: Where to run it; left out, where its tensors are, or the current GPU where its engines want one.
@@ -71,7 +70,7 @@ def bench(
     load = None if given_loaded else (time.perf_counter_ns() - started) / 1e6
     if device is not None:
         to(loaded, device)
-    where = device_of(loaded) if device is None else as_device(device)
+    where = device_of(loaded) if device is None else _given.device(device)
     named = named_inputs(loaded, inputs(loaded) if callable(inputs) else inputs)
     runner = _Runner(loaded, [tensor.to(where) for tensor in named.values()], where, progress or (lambda _: None))
     runner.warm_up(seconds / 10)

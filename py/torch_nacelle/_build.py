@@ -1,5 +1,6 @@
 """From a model to a plan."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -7,9 +8,10 @@ from typing import Literal, TypeAlias
 import torch
 from typing_extensions import Unpack
 
+from torch_nacelle import _given
 from torch_nacelle._build_options import BuildOptions, check_options, check_options_for_reference
 from torch_nacelle._builders import Backend, Choice, choose_builder, tell
-from torch_nacelle._input import Input
+from torch_nacelle._input import Input, dtype_name
 from torch_nacelle._progress import Display, display
 from torch_nacelle._reference_build import build_reference
 from torch_nacelle._sources import Inputs, Model, bind, cuda_device, names_of_outputs
@@ -119,6 +121,10 @@ def build(
 ) -> Built:
     """``build_engine``, and what it chose: `choice` where that was made before."""
     check_options(options)
+    _given.text(name, "name")
+    _given.texts(data_dependent, "data_dependent")
+    if output_names is not None:
+        _given.texts(output_names, "output_names")
     if method not in METHODS:
         raise InputError(f"there is no method {method!r}; there are: {', '.join(METHODS)}")
     source, bound = bind(model, inputs)
@@ -126,14 +132,32 @@ def build(
     shown = display(progress)
     choice = choice or choose(backend, options, shown)
     if choice.builder is None:
-        with torch_defaults():
-            plan, returns = build_reference(source, bound, name, names or (), data_dependent, method, options)
+        try:
+            with torch_defaults():
+                plan, returns = build_reference(source, bound, name, names or (), data_dependent, method, options)
+        except MemoryError as error:
+            raise InputError(_too_large(bound)) from error
         return Built(plan, choice, bound, names, returns=returns)
     with torch_defaults():
         exported = export_model(source, bound, choice.builder, names, method)
     device = cuda_device(source)
     plan = build_tensorrt(exported, bound, choice.builder, name, options, shown, device)
     return Built(plan, choice, bound, exported.output_names, device, exported.returns)
+
+
+def _too_large(inputs: Sequence[Input]) -> str:
+    """The message for a model that the reference engine's builder had no memory to run."""
+    largest = [
+        (one, max((profile.max for profile in one.profiles), key=math.prod, default=one.shape)) for one in inputs
+    ]
+    listed = ", ".join(
+        f"{one.name} is {dtype_name(one.dtype)} {list(shape)}, {math.prod(shape) * one.dtype.itemsize} bytes"
+        for one, shape in largest
+    )
+    return (
+        "there is not enough memory to run the model with its largest inputs, as the reference engine's builder does: "
+        f"{listed}; give a smaller shape or max"
+    )
 
 
 def choose(backend: str, options: Mapping[str, object], shown: Display) -> Choice:

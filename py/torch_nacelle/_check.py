@@ -133,8 +133,8 @@ def check(
         inputs: ``Input`` for each: values are made up, for the min, opt and max of every profile (normal numbers,
             bytes, and 0 and 1 for other integers; where values decide about shapes the stated ones, of which the least
             and the largest are left out, with a note, where the original fails on them). Or tensors for one call, or a
-            list of lists of tensors for several. A tensor or an ``Input`` alone is one input. Left out: what the program's engine tells, where the program is one
-            engine.
+            list of lists of tensors for several. A tensor or an ``Input`` alone is one input. Left out: what the
+            program's engine tells, where the program is one engine.
         threshold: The relative error that is allowed; left out, by precision: 1e-3 for fp32, 1e-2 for tf32 and fp16,
             5e-2 for bf16, 1e-1 for int8.
         precision: What the engines compute in.
@@ -382,7 +382,10 @@ def _onnx_function(source: OnnxSource) -> Callable[..., object]:
         return lambda *tensors: script(*(tensor.cpu() for tensor in tensors))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what it would say is in its exception
-    session = onnxruntime.InferenceSession(source.path or source.model, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(source.path or source.model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # classes of its own
+        raise InputError(f"onnxruntime does not take {source.what}: {first_lines(error)}") from error
     names = [one.name for one in source.inputs]
 
     def run(*tensors: torch.Tensor) -> list[torch.Tensor]:

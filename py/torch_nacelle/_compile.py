@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from typing_extensions import Unpack
 
+from torch_nacelle import _given
+from torch_nacelle._arguments import forward_schema
 from torch_nacelle._build import Built, Method, build, choose
 from torch_nacelle._build_options import BuildOptions
 from torch_nacelle._builders import Backend, Choice
@@ -81,6 +83,8 @@ def compile(
         CheckError: The program computes something else; the message names the worst case.
         Error: What ``build_engine`` and ``embed`` raise.
     """
+    if abi_version is not None:
+        abi_version = _given.whole_number(abi_version, "abi_version")
     job = _Job(backend, device, abi_version, platform, method, progress, dict(options))
     if not isinstance(inputs, Mapping):
         name = name or _default_name(model)
@@ -157,12 +161,18 @@ class _Job:
 def _default_name(model: object) -> str:
     """A name for an engine that was given none: an identifier."""
     if isinstance(model, torch.nn.Module):
-        return type(model).__name__
+        return _identifier(type(model).__name__)
     if isinstance(model, (str, os.PathLike)):
-        stem = os.path.splitext(os.path.basename(os.fspath(model)))[0]
-        word = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in stem)
-        return word if word[:1].isalpha() else f"engine_{word}"
+        return _identifier(os.path.splitext(os.path.basename(os.fspath(model)))[0])
     return "engine"
+
+
+def _identifier(text: str) -> str:
+    """The text with "_" for what no identifier of TorchScript has; ``engine`` where nothing is left of it."""
+    word = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in text)
+    if not word.strip("_"):
+        return "engine"
+    return f"engine_{word}" if word[:1].isdigit() else word
 
 
 def _compile_hybrid(
@@ -184,9 +194,10 @@ def _compile_hybrid(
             program = scripted(_with_replaced(module, {id(parts[path]): engine for path, engine in engines.items()}))
         _check_names(program)
     except Exception as error:
+        takes = ", ".join(f"{path}({', '.join(_names_of_arguments(engine))})" for path, engine in engines.items())
         raise InputError(
-            f"{type(module).__name__} cannot be scripted around its engines {', '.join(engines)}: "
-            + first_lines(error, 8)
+            f"{type(module).__name__} cannot be scripted around its engines, whose forward takes tensors under these "
+            f"names: {takes}; torch says: {first_lines(error, 8)}"
         ) from error
     if check is True:
         for path, built in builts.items():
@@ -194,6 +205,10 @@ def _compile_hybrid(
     elif check is not False:
         job.check(program, module, next(iter(builts.values())), check)
     return program
+
+
+def _names_of_arguments(program: torch.jit.ScriptModule) -> list[str]:
+    return [argument.name for argument in forward_schema(program).arguments[1:]]
 
 
 def _check_names(program: torch.jit.ScriptModule) -> None:

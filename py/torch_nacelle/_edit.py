@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,7 @@ def replace(source: Source, engine: str, plan: bytes | PathLike, destination: Pa
     """
     program = load_as_saved(source)
     former = program.engine(engine)
-    content = plan if isinstance(plan, bytes) else _read_plan(Path(plan))
+    content = plan if isinstance(plan, bytes) else _read_plan(plan)
     opened = _opened(former, content)
     _check_kind(former, opened.plan_release())
     checked, why_unchecked = _check_tensors(former, opened)
@@ -131,7 +132,10 @@ def strip(source: Source, destination: PathLike) -> list[RemovedMetadata]:
     return removed
 
 
-def _read_plan(path: Path) -> bytes:
+def _read_plan(given: PathLike) -> bytes:
+    if not isinstance(given, (str, os.PathLike)):
+        raise InputError(f"plan is of type {type(given).__name__}; wanted bytes, or the path of a file that holds it")
+    path = Path(given)
     if not path.is_file():
         raise FileNotFoundError(f"there is no plan file {path}")
     return path.read_bytes()

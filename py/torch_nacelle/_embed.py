@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from torch_nacelle import _C
+from torch_nacelle import _C, _given
 from torch_nacelle.errors import InputError
 
 
@@ -79,13 +79,13 @@ def embed_returning(
     """``embed``, with a forward that returns a "tensor", a "tuple" or a "list"; None: a tuple of several outputs."""
     module = _C.embed(
         plan,
-        name,
-        None if input_names is None else list(input_names),
-        None if output_names is None else list(output_names),
+        _given.text(name, "name"),
+        None if input_names is None else _given.texts(input_names, "input_names"),
+        None if output_names is None else _given.texts(output_names, "output_names"),
         None if device is None else str(device),
-        abi_version,
-        hardware_compatible,
-        platform,
+        None if abi_version is None else _given.whole_number(abi_version, "abi_version"),
+        _given.truth(hardware_compatible, "hardware_compatible"),
+        None if platform is None else _given.text(platform, "platform"),
         returns,
     )
     return wrap(module)

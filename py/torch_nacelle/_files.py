@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from torch_nacelle import _given
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -15,9 +17,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     The file is in a temporary folder beside `path` and has the same name, for writers that put it into the file.
     When the block raises, the folder is removed and `path` is as it was.
     """
-    target = Path(path)
+    target = Path(_given.destination(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(f"cannot write {target}: there is no folder {target.parent}")
+    if target.is_dir():
+        raise IsADirectoryError(f"cannot write {target}: it is a folder; name a file in it")
     folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         temporary = folder / target.name

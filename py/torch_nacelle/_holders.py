@@ -40,23 +40,3 @@ def require_program(program: object) -> torch._C.ScriptModule:
     if not any(isinstance(part, torch.jit.ScriptModule) for part in program.modules()):
         raise InputError(f"{type(program).__name__} holds no program; {wanted}")
     return joined(program)
-
-
-def check_path(engine: object) -> None:
-    """Raises InputError where an engine's path is no text."""
-    if engine is not None and not isinstance(engine, str):
-        raise InputError(
-            f"engine is of type {type(engine).__name__}; wanted its path, as nacelle.read(program).engines gives it"
-        )
-
-
-def as_device(device: object) -> torch.device:
-    """The device of that name.
-
-    Raises:
-        InputError: There is none.
-    """
-    try:
-        return torch.device(device)  # type: ignore[arg-type]
-    except (RuntimeError, TypeError) as error:
-        raise InputError(f"there is no device {device!r}; give cpu, cuda or cuda:1") from error

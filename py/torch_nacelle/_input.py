@@ -1,12 +1,14 @@
 """What an engine is built to take."""
 
 import copy
+import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
 
+from torch_nacelle import _given
 from torch_nacelle.errors import InputError
 
 Shape: TypeAlias = tuple[int, ...]
@@ -79,9 +81,13 @@ class Input:
             max_values: The largest.
 
         Raises:
-            InputError: The shapes or the values contradict each other, or are none. Values are for int32 and int64, and
-                for fixed shapes of one dimension or none.
+            InputError: The shapes or the values contradict each other, are none, or take 2^63 bytes or more. Values are
+                for int32 and int64, and for fixed shapes of one dimension or none.
         """
+        if name is not None:
+            _given.text(name, "an Input's name")
+        if not isinstance(dtype, torch.dtype):
+            raise InputError(f"{_which(name)}: dtype is {dtype!r}; wanted one of torch's, such as torch.float32")
         profiles = _profiles(_SHAPES, min, opt, max, name)
         set_field = object.__setattr__  # the dataclass is frozen
         set_field(self, "shape", _overall_shape(shape, profiles, name))
@@ -91,6 +97,8 @@ class Input:
         values = _profiles(_VALUES, min_values, opt_values, max_values, name)
         _check_values(values, self)
         set_field(self, "values", values)
+        for largest in [profile.max for profile in profiles] or [self.shape]:
+            _check_size(largest, self)
 
     @staticmethod
     def of(value: "Input | torch.Tensor") -> "Input":
@@ -153,7 +161,7 @@ def _which(name: str | None) -> str:
 
 
 def _as_shape(value: ShapeLike, what: str) -> Shape:
-    extents = tuple(int(extent) for extent in value)
+    extents = _numbers(_SHAPES, value, what)
     if any(extent < 0 for extent in extents):
         raise InputError(f"{what} is {extents}: sizes of dimensions are 0 or more")
     return extents
@@ -162,11 +170,24 @@ def _as_shape(value: ShapeLike, what: str) -> Shape:
 def _per_profile(kind: _Kind, value: ShapeLike | Sequence[ShapeLike] | None, what: str) -> list[Shape] | None:
     if value is None:
         return None
-    items: list[Any] = list(value)
+    items = _given.sequence(value, what, f"{kind.one} of whole numbers, or one per optimization profile")
     lists = items if items and all(isinstance(item, Sequence) for item in items) else [items]
     if kind is _VALUES:
-        return [tuple(int(element) for element in one) for one in lists]
+        return [_numbers(kind, one, what) for one in lists]
     return [_as_shape(one, what) for one in lists]
+
+
+def _numbers(kind: _Kind, value: object, what: str) -> Shape:
+    items = _given.sequence(value, what, f"{kind.one} of whole numbers")
+    return tuple(_given.whole_number(item, f"{what}, {kind.part} {place},") for place, item in enumerate(items))
+
+
+def _check_size(shape: Shape, given: Input) -> None:
+    size = math.prod(shape) * given.dtype.itemsize
+    if size >= 2**63:
+        raise InputError(
+            f"{_which(given.name)}: {dtype_name(given.dtype)} {list(shape)} takes {size} bytes; wanted less than 2^63"
+        )
 
 
 def _profiles(
@@ -241,17 +262,16 @@ def _overall_shape(shape: ShapeLike | None, profiles: tuple[Profile, ...], name:
     if not profiles:
         if shape is None:
             raise InputError(f"{which}: give a shape, or min, opt and max")
-        if -1 in shape:
-            raise InputError(
-                f"{which}: the shape {tuple(shape)} has dynamic dimensions: give their range as min, opt, max"
-            )
-        return _as_shape(shape, f"{which}: shape")
+        numbers = _numbers(_SHAPES, shape, f"{which}: shape")
+        if -1 in numbers:
+            raise InputError(f"{which}: the shape {numbers} has dynamic dimensions: give their range as min, opt, max")
+        return _as_shape(numbers, f"{which}: shape")
     low = [min(profile.min[dim] for profile in profiles) for dim in range(len(profiles[0].min))]
     high = [max(profile.max[dim] for profile in profiles) for dim in range(len(profiles[0].min))]
     derived = tuple(a if a == b else -1 for a, b in zip(low, high, strict=True))
     if shape is None:
         return derived
-    given = tuple(int(extent) for extent in shape)
+    given = _numbers(_SHAPES, shape, f"{which}: shape")
     if len(given) != len(derived) or any(
         extent not in (-1, wanted) for extent, wanted in zip(given, derived, strict=True)
     ):

@@ -1,5 +1,6 @@
 """ONNX models that others made: what they take, and whether that is what is asked for."""
 
+import itertools
 import os
 import re
 from collections.abc import Sequence
@@ -65,12 +66,16 @@ class OnnxSource:
         try:
             self.proto: Any = onnx.load_model_from_string(self.model)
         except Exception as error:  # protobuf's DecodeError, which has no stable home
-            raise InputError(f"{self.what} cannot be read as an ONNX model: {first_lines(error)}") from error
+            archive = "; it is a zip archive: give what torch.jit.load or torch.export.load makes of it"
+            hint = archive if self.model.startswith(b"PK\x03\x04") else ""
+            raise InputError(f"{self.what} cannot be read as an ONNX model: {first_lines(error)}{hint}") from error
         if not self.proto.graph.output:
             raise InputError(
                 f"{self.what} is no ONNX model: it has no graph with outputs; give what torch.onnx.export wrote"
             )
         self._check_external_data()
+        if _separate_outputs(onnx, self.proto.graph):
+            self.model = bytes(self.proto.SerializeToString())
 
     @property
     def _external_data(self) -> dict[str, str]:
@@ -103,7 +108,7 @@ class OnnxSource:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """Names of its outputs in order."""
+        """Names of its outputs in order; an output that has the name of an input, or of another, gets ``_output``."""
         return tuple(value.name for value in self.proto.graph.output)
 
     def as_model(self) -> OnnxModel:
@@ -181,6 +186,28 @@ class OnnxSource:
                     f"{self.what} has the input {wanted}, whose dimension {dim} is fixed to {extent}, and inputs has "
                     f"{found} there: export the model with that dimension dynamic, or give {extent}"
                 )
+
+
+def _separate_outputs(onnx: Any, graph: Any) -> bool:
+    """Gives each output a name of its own; returns whether one had none.
+
+    ONNX lets an output be an input, or a tensor that another output is. A plan names each of its tensors once.
+    """
+    weights = {tensor.name for tensor in graph.initializer}
+    used = {value.name for value in graph.input if value.name not in weights}
+    known = used | weights | {name for node in graph.node for name in (*node.input, *node.output)}
+    changed = False
+    for output in graph.output:
+        tensor = output.name
+        if tensor in used:
+            numbered = (f"{tensor}_output_{number}" for number in itertools.count(1))
+            output.name = next(
+                name for name in itertools.chain([f"{tensor}_output"], numbered) if name not in known | used
+            )
+            graph.node.append(onnx.helper.make_node("Identity", [tensor], [output.name]))
+            changed = True
+        used.add(output.name)
+    return changed
 
 
 def is_onnx_source(model: object) -> bool:

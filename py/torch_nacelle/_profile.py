@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from torch_nacelle import _C
+from torch_nacelle import _C, _given
 from torch_nacelle._files import replacing
-from torch_nacelle._holders import check_path, require_program
+from torch_nacelle._holders import require_program
 from torch_nacelle._program import PathLike
 
 
@@ -134,9 +134,8 @@ def profile(program: torch.nn.Module, engine: str | None = None) -> Iterator[Pro
     Raises:
         InputError: There is no such engine, no program, or an engine that is profiled already.
     """
-    check_path(engine)
     result = Profile()
-    started = _C.start_profile(require_program(program), engine)
+    started = _C.start_profile(require_program(program), _given.engine_path(engine))
     try:
         yield result
     finally:

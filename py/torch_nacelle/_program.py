@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from torch_nacelle import _C
+from torch_nacelle import _C, _given
 from torch_nacelle._archives import PathLike as PathLike
 from torch_nacelle._archives import ProgramFile, Source
 from torch_nacelle._embed import wrap
@@ -91,7 +91,13 @@ class Program:
 
     def convert(self, abi_version: int, drop: Sequence[str] = (), platform: str | None = None) -> None:
         """Rewrites every engine's record in place; all of them, or none if one cannot be. See ``convert``."""
-        _C.convert_engines(self.module._c, abi_version, list(drop), platform)
+        version = _given.whole_number(abi_version, "abi_version")
+        _C.convert_engines(
+            self.module._c,
+            version,
+            _given.texts(drop, "drop"),
+            None if platform is None else _given.text(platform, "platform"),
+        )
 
     def save(self, path: PathLike) -> None:
         """Writes the program and its extra files; `path` is whole at any time."""

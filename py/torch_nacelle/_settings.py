@@ -5,8 +5,8 @@ from typing import TypeVar
 import torch
 from typing_extensions import TypedDict, Unpack
 
-from torch_nacelle import _C
-from torch_nacelle._holders import as_device, check_path, require_program
+from torch_nacelle import _C, _given
+from torch_nacelle._holders import require_program
 
 
 class Settings(TypedDict, total=False):
@@ -64,8 +64,7 @@ def configure(program: _Module, engine: str | None = None, **settings: Unpack[Se
         InputError: There is no such engine or setting, a value that is out of range, or no program.
         Error: What keeps an engine from being set up with these settings. It keeps its former ones then.
     """
-    check_path(engine)
-    _C.configure_engines(require_program(program), engine, dict(settings))
+    _C.configure_engines(require_program(program), _given.engine_path(engine), dict(settings))
     return program
 
 
@@ -86,7 +85,7 @@ def to(program: _Module, device: str | torch.device) -> _Module:
         DeviceError: An engine cannot run there; the message names the device that its plan was built for and the one
             that was asked for.
     """
-    where = as_device(device)
+    where = _given.device(device)
     _C.move_engines(require_program(program), str(where))
     program.to(where)
     return program

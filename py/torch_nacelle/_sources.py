@@ -1,8 +1,8 @@
 """What an engine is built from."""
 
 import os
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import torch
 
@@ -31,9 +31,35 @@ def bind(model: Model, inputs: Inputs | None) -> tuple[Source, list[Input]]:
             "model must be an nn.Module, a ScriptModule, an ExportedProgram, or an ONNX model's path or bytes, found "
             + type(model).__name__
         )
+    _check_layouts(model)
     if not given:
         raise InputError("inputs is empty: an engine takes at least one tensor")
     return model, with_names(given)
+
+
+def _check_layouts(module: torch.nn.Module) -> None:
+    """Raises InputError where weights or operators are those of oneDNN, which run in this process and nowhere else."""
+    name = module.original_name if isinstance(module, torch.jit.ScriptModule) else type(module).__name__
+    for path, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if tensor.layout != torch.strided:
+            raise InputError(
+                f"{name}: tensor {path!r} has the layout {tensor.layout}; wanted torch.strided: give the module as it "
+                "was before it was converted"
+            )
+    if isinstance(module, torch.jit.ScriptModule) and hasattr(module, "forward"):
+        for node in _nodes(module.inlined_graph):
+            if "mkldnn" in node.kind().lower():
+                raise InputError(
+                    f"{name}: its graph has {node.kind()}, which torch.jit.optimize_for_inference puts there and which "
+                    "cannot be saved; give the module as it was before, or as torch.jit.freeze returns it"
+                )
+
+
+def _nodes(block: Any) -> Iterator[Any]:
+    for node in block.nodes():
+        yield node
+        for inner in node.blocks():
+            yield from _nodes(inner)
 
 
 def names_of_outputs(source: Source, given: Sequence[str] | None) -> tuple[str, ...] | None:

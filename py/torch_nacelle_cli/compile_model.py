@@ -203,7 +203,9 @@ def _cache(text: str | None) -> bool | Path | None:
 def _identifier(stem: str) -> str:
     """A file's name as the name of an engine."""
     name = re.sub(r"\W", "_", stem, flags=re.ASCII)
-    return f"_{name}" if not name or name[0].isdigit() else name
+    if not name.strip("_"):
+        return "engine"
+    return f"_{name}" if name[0].isdigit() else name
 
 
 def register(app: typer.Typer) -> None:

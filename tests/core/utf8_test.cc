@@ -13,7 +13,7 @@ TEST(Valid, KeepsWhatIsUtf8) {
 
 TEST(Valid, ShowsOtherBytes) {
   EXPECT_EQ(Valid("\xff"), "\\xff");
-  EXPECT_EQ(Valid("a\xc3"), "a\\xc3");                // cut off
+  EXPECT_EQ(Valid("a\xc3"), "a\\xc3");                  // cut off
   EXPECT_EQ(Valid("\xc3\xa4\x80z"), "\xc3\xa4\\x80z");  // a continuation alone
   EXPECT_EQ(Valid("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
 }

@@ -1,5 +1,7 @@
 """What an Input accepts, and what it says about what it does not."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -115,3 +117,58 @@ def test_values_and_shapes_in_the_same_profiles() -> None:
 def test_other_things_are_no_inputs() -> None:
     with pytest.raises(nacelle.InputError, match="found list"):
         Input.of([1, 2, 3])  # type: ignore[arg-type]
+
+
+SIZES = [
+    ({"max": (2**63,), "min": (1,)}, "max, dimension 0, is 9223372036854775808; wanted a number of 64 bits"),
+    ({"shape": (2**64, 2)}, "shape, dimension 0, is 18446744073709551616; wanted a number of 64 bits"),
+    ({"shape": (3, -(2**64))}, "shape, dimension 1, is -18446744073709551616; wanted a number of 64 bits"),
+    ({"max": (2**62,), "min": (1,)}, r"float32 \[4611686018427387904\] takes 18446744073709551616 bytes; wanted less"),
+    ({"shape": (2**20,) * 4}, "takes 4835703278458516698824704 bytes; wanted less than 2"),
+    ({"shape": (2**61,), "dtype": torch.float64}, "takes 18446744073709551616 bytes"),
+    ({"min": [(1,), (1,)], "max": [(2,), (2**62,)]}, "takes 18446744073709551616 bytes"),
+    ({"min": (-1,), "max": (3,)}, r"min is \(-1,\): sizes of dimensions are 0 or more"),
+    ({"shape": (2.5,)}, "shape, dimension 0, is 2.5; wanted a whole number"),
+    ({"min": (1.0,), "max": (4,)}, "min, dimension 0, is 1.0; wanted a whole number"),
+    ({"shape": (None, 3)}, "shape, dimension 0, is None; wanted a whole number"),
+    ({"shape": ((2, 3),)}, r"shape, dimension 0, is \(2, 3\); wanted a whole number"),
+    ({"shape": ("2", "3")}, "shape, dimension 0, is '2'; wanted a whole number"),
+    ({"shape": "23"}, "shape is '23'; wanted a shape of whole numbers"),
+    ({"shape": 3}, "shape is 3; wanted a shape of whole numbers"),
+    ({"min": 1, "max": 4}, "min is 1; wanted a shape of whole numbers, or one per optimization profile"),
+    ({"min": [(1,), 2], "max": [(3,), 4]}, r"min, dimension 0, is \(1,\); wanted a whole number"),
+    ({"shape": (2,), "dtype": "float32"}, "dtype is 'float32'; wanted one of torch's, such as torch.float32"),
+    ({"shape": (2,), "dtype": None}, "dtype is None; wanted one of torch's"),
+    ({"shape": (2,), "name": 3}, "an Input's name is of type int; wanted a text"),
+    ({"shape": (2,), "name": "\udcff"}, "which UTF-8 cannot hold; wanted another name"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), SIZES, ids=[words for _, words in SIZES])
+def test_numbers_that_are_no_sizes(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(nacelle.InputError, match=words):
+        Input(**arguments)
+
+
+NO_VALUES = [
+    (
+        {"min_values": (1,), "max_values": (2**63,)},
+        "max_values, element 0, is 9223372036854775808; wanted a number of 64",
+    ),
+    ({"min_values": ("a",), "max_values": (3,)}, "min_values, element 0, is 'a'; wanted a whole number"),
+    ({"min_values": (0.5,), "max_values": (3,)}, "min_values, element 0, is 0.5; wanted a whole number"),
+    ({"min_values": 1, "max_values": 3}, "min_values is 1; wanted a list of whole numbers, or one per"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), NO_VALUES, ids=[words for _, words in NO_VALUES])
+def test_numbers_that_are_no_values(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(nacelle.InputError, match=words):
+        Input(shape=(1,), dtype=torch.int64, **arguments)
+
+
+def test_sizes_of_zero_and_of_over_31_bits_are_sizes() -> None:
+    assert Input(min=(0,), max=(2**31,)).profiles[0].max == (2**31,)
+    assert Input(shape=(0, 2**62)).shape == (0, 2**62)
+    assert Input(shape=torch.rand(2, 3).shape).shape == (2, 3)
+    assert Input(shape=range(3)).shape == (0, 1, 2)

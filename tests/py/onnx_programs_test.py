@@ -160,3 +160,88 @@ def test_usual_values_that_do_not_fit_are_told() -> None:
         nacelle.build_engine(
             reshape(), [Input(shape=(12,)), target(min_values=(1, 1), max_values=(5, 5))], backend="reference"
         )
+
+
+def with_outputs(*outputs: str, inputs: tuple[str, ...] = ("x",), nodes: bool = True) -> bytes:
+    """A model with these outputs: "x" is an input, "c" a weight, "y" is relu(x), "x_output" is -x, "k" a constant."""
+    helper = onnx.helper
+    computed = [
+        helper.make_node("Relu", ["x"], ["y"]),
+        helper.make_node("Neg", ["x"], ["x_output"]),
+        helper.make_node("Constant", [], ["k"], value=onnx.numpy_helper.from_array(numpy.full((2, 3), 7.0, "float32"))),
+    ]
+
+    def described(name: str) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2, 3])
+
+    weight = onnx.numpy_helper.from_array(numpy.arange(6, dtype="float32").reshape(2, 3), "c")
+    graph = helper.make_graph(
+        computed if nodes else [],
+        "g",
+        [described(one) for one in inputs],
+        [described(one) for one in outputs],
+        [weight],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "names"),
+    [
+        (("x",), ["x_output_1"]),
+        (("x", "y"), ["x_output_1", "y"]),
+        (("y", "y", "y"), ["y", "y_output", "y_output_1"]),
+        (("x", "x"), ["x_output_1", "x_output_2"]),
+        (("x_output", "x"), ["x_output", "x_output_1"]),
+        (("c",), ["c"]),
+        (("k", "y", "c", "x"), ["k", "y", "c", "x_output_1"]),
+        (("c", "c"), ["c", "c_output"]),
+    ],
+    ids=str,
+)
+def test_outputs_that_are_inputs_weights_or_other_outputs(
+    outputs: tuple[str, ...], names: list[str], tmp_path: Path
+) -> None:
+    model = with_outputs(*outputs)
+    (tmp_path / "model.onnx").write_bytes(model)
+    x = torch.randn(2, 3)
+    values = {
+        "x": x, "y": torch.relu(x), "x_output": -x, "k": torch.full((2, 3), 7.0), "c": torch.arange(6.0).reshape(2, 3)
+    }  # fmt: skip
+    for source in (model, tmp_path / "model.onnx"):
+        program = nacelle.compile(source, backend="reference", abi_version=9, check=True)
+        found = program(x)
+        found = found if isinstance(found, tuple) else (found,)
+        assert all(torch.equal(one, values[name]) for one, name in zip(found, outputs, strict=True))
+        assert nacelle.read(program).engines[0].output_names == names
+    assert (tmp_path / "model.onnx").read_bytes() == model
+
+
+def test_a_model_that_only_passes_its_inputs_on() -> None:
+    program = nacelle.compile(with_outputs("w", "x", inputs=("x", "w"), nodes=False), backend="reference", check=True)
+    x, w = torch.randn(2, 2, 3)
+    assert all(torch.equal(one, other) for one, other in zip(program(x, w), (w, x), strict=True))
+
+
+def test_other_models_are_built_from_their_own_bytes() -> None:
+    model = with_outputs("y", "c")
+    assert OnnxSource(model).model == model
+    assert OnnxSource(TWO_HEADS).model == TWO_HEADS.read_bytes()
+
+
+def test_a_model_that_onnxruntime_refuses_is_told() -> None:
+    model = onnx.load_model_from_string(with_outputs("y"))
+    model.graph.node.append(onnx.helper.make_node("Neg", ["x"], ["y"]))
+    program = nacelle.compile(with_outputs("y"), backend="reference")
+    with pytest.raises(
+        nacelle.InputError, match=r"onnxruntime does not take the ONNX model: .*[Dd]uplicate definition"
+    ):
+        nacelle.check(program, model.SerializeToString())
+
+
+def test_a_program_is_no_onnx_model(tmp_path: Path) -> None:
+    torch.jit.script(torch.nn.ReLU()).save(str(tmp_path / "relu.ts"))
+    with pytest.raises(
+        nacelle.InputError, match=r"cannot be read as an ONNX model: .*zip archive: give what torch\.jit\.load"
+    ):
+        nacelle.compile(str(tmp_path / "relu.ts"), [torch.rand(2)], backend="reference")

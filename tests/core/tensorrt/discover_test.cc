@@ -78,6 +78,29 @@ TEST_F(Discovery, AFileIsListedOnce) {
   EXPECT_EQ(Found(), (Names{"libnvinfer.so.8.5.3"}));
 }
 
+TEST_F(Discovery, AFileIsListedOnceByWhateverLinksItIsFound) {
+  const fs::path file = Touch("a/libnvinfer.so.8.5.3");
+  fs::create_hard_link(file, root_ / "a/libnvinfer.so.8");
+  fs::create_symlink("libnvinfer.so.8", root_ / "a/libnvinfer.so");
+  fs::create_directories(root_ / "b");
+  fs::create_hard_link(file, root_ / "b/libnvinfer.so.8");
+  fs::create_directory_symlink(root_ / "b", root_ / "c");
+  SetPackageFolders({(root_ / "site").string()});
+  fs::create_directories(root_ / "site/tensorrt_libs");
+  fs::create_hard_link(file, root_ / "site/tensorrt_libs/libnvinfer.so.8");
+  fs::copy_file(file, root_ / "site/tensorrt_libs/libnvinfer.so.8.copy");
+  const std::string a = (root_ / "a").string();
+  Name(a + ":" + (root_ / "b").string() + ":" + (root_ / "c").string() + ":" + (root_ / "a/../b").string() + ":" + a);
+  // The first in the order of names is the symbolic link; fs::relative follows it.
+  EXPECT_EQ(Found(), (Names{"a/libnvinfer.so.8", "site/tensorrt_libs/libnvinfer.so.8.copy"}));
+}
+
+TEST_F(Discovery, APathWithoutAFileIsListedOnce) {
+  const std::string none = (root_ / "none").string();
+  Name(none + ":" + (root_ / "x/../none").string() + ":" + none);
+  EXPECT_EQ(Found(), (Names{"none"}));
+}
+
 TEST_F(Discovery, KindAndMajorReleaseAreReadOffTheName) {
   Touch("libnvinfer_dispatch.so.11");
   Touch("libtensorrt_rtx.so.1");
@@ -129,6 +152,20 @@ TEST_F(Discovery, WhatCannotBeOpenedHasAReason) {
   const auto real = std::ranges::find_if(opened, [](const Opened& item) { return item.library != nullptr; });
   ASSERT_NE(real, opened.end());
   EXPECT_EQ(real->problem, "");
+}
+
+TEST_F(Discovery, ALibraryIsOpenedOnceByWhateverLinksItIsFound) {
+  const fs::path file = Put("libfake_10_0.so", "a/libnvinfer.so.10");
+  fs::create_hard_link(file, root_ / "a/libnvinfer.so.10.0");
+  fs::create_symlink(file, root_ / "libnvinfer.so");
+  Name((root_ / "a").string() + ":" + root_.string());
+  std::vector<const Library*> libraries;
+  for (const Opened& opened : OpenAll()) {
+    if (opened.library != nullptr) libraries.push_back(opened.library.get());
+  }
+  std::ranges::sort(libraries);
+  EXPECT_EQ(std::ranges::adjacent_find(libraries), libraries.end());
+  EXPECT_FALSE(libraries.empty());
 }
 
 abi::PlanHeader TensorRt(const Release& release) { return {abi::PlanKind::kTensorRT, release}; }

@@ -12,6 +12,7 @@ import torch
 
 import torch_nacelle as nacelle
 from tests.py.cli import samples
+from tests.py.cli.commands import nacelle as in_process
 from tests.py.cli.terminal import pipe, terminal
 from torch_nacelle_cli import doctor, machine
 
@@ -144,15 +145,23 @@ def plan() -> bytes:
     return made
 
 
-@pytest.mark.parametrize("command", ["doctor", "doctor --json", "inspect --load", "inspect --load --json"])
-@pytest.mark.parametrize("text", [b"AAAAAAAA", b"BBBBBBBB", b"CCCCCCCC"])
-def test_a_plan_whose_names_are_not_utf8(plan: bytes, tmp_path: Path, command: str, text: bytes) -> None:
-    (tmp_path / "odd.plan").write_bytes(with_checksum(plan.replace(text, b"\xff\xfe\xc3 odd")))
-    outcome = pipe(f"nacelle {command} odd.plan", tmp_path)
+@pytest.mark.parametrize(
+    "command", [["doctor"], ["doctor", "--json"], ["inspect", "--load"], ["inspect", "--load", "--json"]]
+)
+def test_a_plan_whose_names_are_not_utf8(plan: bytes, tmp_path: Path, command: list[str]) -> None:
+    for text in (b"AAAAAAAA", b"BBBBBBBB", b"CCCCCCCC"):
+        (tmp_path / "odd.plan").write_bytes(with_checksum(plan.replace(text, b"\xff\xfe\xc3 odd")))
+        outcome = in_process(*command, tmp_path / "odd.plan")
+        assert (outcome.code, outcome.err) == (0, "")
+        if command == ["inspect", "--load"] and text != b"CCCCCCCC":
+            assert r"\xff\xfe\xc3 odd" in outcome.out
+
+
+def test_such_a_plan_in_a_process_of_its_own(plan: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd.plan").write_bytes(with_checksum(plan.replace(b"CCCCCCCC", b"\xff\xfe\xfd name")))
+    outcome = pipe("nacelle doctor odd.plan", tmp_path)
     assert (outcome.code, outcome.err) == (0, "")
-    shown = r"\xff\xfe\xc3 odd"
-    if command == "inspect --load" and text != b"CCCCCCCC":
-        assert shown in outcome.out
+    assert "odd.plan  will run here" in outcome.out
 
 
 def test_what_an_engine_with_such_names_tells(plan: bytes) -> None:
@@ -167,22 +176,42 @@ def test_what_an_engine_with_such_names_tells(plan: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["cut.plan", "program.ts"])
-def test_a_reason_of_several_lines_is_printed_as_lines(plan: bytes, folder: Path, tmp_path: Path, name: str) -> None:
+def test_a_reason_of_several_lines_is_printed_as_lines(plan: bytes, tmp_path: Path, name: str) -> None:
     (tmp_path / "cut.plan").write_bytes(plan[:-3])
     nacelle.embed(plan[:-3], input_names=["AAAAAAAA"], output_names=["BBBBBBBB"], abi_version=9).save(
         str(tmp_path / "program.ts")
     )
-    for command in ("doctor", "inspect --load"):
-        outcome = pipe(f"nacelle {command} {name}", tmp_path)
+    for command in (["doctor"], ["inspect", "--load"]):
+        outcome = in_process(*command, tmp_path / name)
         assert r"\x0a" not in outcome.out
         assert "did not accept the plan" in outcome.out
         assert any(line.strip().startswith("See docs/troubleshooting.md#") for line in outcome.out.splitlines())
-    terminal_outcome = terminal(f"nacelle doctor {name}", tmp_path, NO_COLOR="1")
-    assert r"\x0a" not in terminal_outcome.out
+
+
+def test_a_reason_on_a_terminal(plan: bytes, tmp_path: Path) -> None:
+    (tmp_path / "cut.plan").write_bytes(plan[:-3])
+    outcome = terminal("nacelle doctor cut.plan", tmp_path, NO_COLOR="1")
+    assert (outcome.code, r"\x0a" in outcome.out) == (1, False)
+    assert "See docs/troubleshooting.md#" in outcome.out
 
 
 def test_control_characters_in_a_reason_are_shown(tmp_path: Path) -> None:
     (tmp_path / "text.plan").write_bytes(b"hello\n\x1b[31mred")
-    outcome = pipe("nacelle doctor text.plan", tmp_path)
+    outcome = in_process("doctor", tmp_path / "text.plan")
     assert outcome.code == 1
     assert r"hello\x0a\x1b[" in outcome.out
+
+
+def test_a_library_is_listed_once_by_whatever_links_it_is_found(tmp_path: Path) -> None:
+    """The reference engine's library stands for TensorRT's, under its path, a link to it, and the system's name."""
+    library = Path(nacelle.__file__).parent / "lib" / "libnacelle_reference.so"
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "libnvinfer.so.11").write_bytes(library.read_bytes())
+    (tmp_path / "a" / "libnvinfer.so.11.1.0").hardlink_to(tmp_path / "a" / "libnvinfer.so.11")
+    (tmp_path / "a" / "libnvinfer.so").symlink_to("libnvinfer.so.11")
+    (tmp_path / "b").symlink_to("a")
+    places = f"{tmp_path}/b:{tmp_path}/a:{tmp_path}/a/libnvinfer.so.11"
+    outcome = pipe("nacelle doctor --json", tmp_path, NACELLE_TENSORRT_PATH=places, LD_LIBRARY_PATH=f"{tmp_path}/a")
+    assert (outcome.code, outcome.err) == (0, "")
+    ours = [one["path"] for one in outcome.json["machine"]["libraries"] if one["release"].startswith("11.1.0")]
+    assert ours == [f"{tmp_path}/b/libnvinfer.so"]

@@ -135,7 +135,7 @@ def test_files_that_are_no_programs(tmp_path: Path) -> None:
     (tmp_path / "text.ts").write_text("text")
     outcome = nacelle("run", tmp_path / "text.ts")
     assert outcome.code == 1
-    assert "text.ts cannot be read as a TorchScript program" in outcome.words
+    assert "text.ts is no TorchScript program: it begins with 74 65 78 74" in outcome.words
     assert nacelle("run", tmp_path / "missing.ts").code == 1
 
 
