@@ -27,6 +27,7 @@ def stand_in(name, **kwargs):
         copts = ["-DC10_CUDA_NO_CMAKE_CONFIGURE_FILE"],  # torch's build for the CPU has no such file
         linkopts = ["-Wl,-soname," + name],
         linkshared = True,
+        tags = ["manual"],  # built for the tests below alone, which want torch of one release
         **kwargs
     )
 
