@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
-#include "runtime/data_dependent.h"
+#include "runtime/infer_shapes.h"
 #include "runtime/scalar_type.h"
 
 namespace nacelle::runtime {
@@ -46,8 +46,7 @@ void CheckKind(const abi::AliasedIo& alias) {
 }
 
 bool ShapesCanAgree(const TensorInfo& output, const TensorInfo& input) {
-  return std::ranges::equal(output.shape, input.shape,
-                            [](int64_t a, int64_t b) { return a < 0 || b < 0 || a == b; });
+  return std::ranges::equal(output.shape, input.shape, [](int64_t a, int64_t b) { return a < 0 || b < 0 || a == b; });
 }
 
 // Why the two can never share memory; empty if they can.
@@ -90,7 +89,8 @@ void CheckShapesFollowFromShapes(const tensorrt::CudaEngine& plan, const abi::Re
   for (const abi::AliasedIo& alias : record.aliased_io) {
     const auto output = std::ranges::find(outputs, alias.output, &TensorInfo::name);
     if (!dependent[static_cast<size_t>(output - outputs.begin())]) continue;
-    throw PlanError(Cat(Which(alias), ", which cannot be: the shape of that output follows from values, so it is not "
+    throw PlanError(Cat(Which(alias),
+                        ", which cannot be: the shape of that output follows from values, so it is not "
                         "known before the engine has run"));
   }
 }

@@ -46,13 +46,14 @@ bool CanBeWritten(const LoadedEngine& engine, const at::Tensor& tensor) {
 
 // For a tensor that has no memory of its own, or none that an engine could read.
 [[noreturn]] void ThrowNoMemory(const std::string& which, const TensorInfo& wanted, const at::Tensor& tensor) {
+  using Key = c10::DispatchKey;
   const c10::DispatchKeySet keys = tensor.key_set();
-  if (keys.has_any(c10::DispatchKeySet({c10::DispatchKey::Sparse, c10::DispatchKey::SparseCsr})) ||
-      (tensor.is_mkldnn() && !keys.has(c10::DispatchKey::Python))) {
+  const bool wraps = keys.has_any(c10::DispatchKeySet({Key::Python, Key::FuncTorchBatched, Key::FuncTorchGradWrapper}));
+  if (!wraps && keys.has_any(c10::DispatchKeySet({Key::Sparse, Key::SparseCsr, Key::MkldnnCPU}))) {
     throw InputError(
         Cat(which, " has the layout ", tensor.layout(), "; wanted a dense tensor: call .to_dense() on it"));
   }
-  if (keys.has(c10::DispatchKey::Quantized)) {
+  if (!wraps && keys.has(Key::Quantized)) {
     throw InputError(Cat(which, " ", DescribeKind(tensor), ", wanted ", DtypeName(wanted.dtype),
                          "; convert it with .dequantize() or .int_repr()"));
   }
@@ -77,8 +78,8 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
   }
   if (!StandsForMemory(tensor)) ThrowNoMemory(which, wanted, tensor);
   if (tensor.is_meta()) {
-    throw InputError(Cat(which, " is on the meta device, where tensors have no values; wanted a tensor on ",
-                         engine.device().str()));
+    throw InputError(
+        Cat(which, " is on the meta device, where tensors have no values; wanted a tensor on ", engine.device().str()));
   }
   if (!OnRightDevice(engine, wanted, tensor)) {
     throw InputError(Cat(which, " is on ", tensor.device().str(), ", the engine runs on ", engine.device().str(),

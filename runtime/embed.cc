@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "runtime/engine.h"
 #include "runtime/loaded_engine.h"
+#include "runtime/record_facts.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
@@ -46,12 +47,6 @@ device::Device DefaultDevice(const abi::PlanHeader& header) {
   return current == here.devices.end() ? here.devices.front() : *current;
 }
 
-Names NamesOf(const std::vector<TensorInfo>& infos) {
-  Names names;
-  for (const TensorInfo& info : infos) names.push_back(info.name);
-  return names;
-}
-
 // `given` must be the plan's names in some order.
 void CheckNames(const char* what, const Names& given, const Names& plans) {
   Names sorted_given = given;
@@ -69,11 +64,11 @@ void CheckOrderIsKept(const char* what, const Names& given, const Names* plans) 
   if (plans != nullptr ? given == *plans : abi::OrderFollowsNames(given)) return;
   throw AbiError(Cat("a record of version 3 keeps no ", what, " names, and without them the order would ",
                      plans != nullptr ? Cat("be ", Join(*plans, ", ")) : std::string("be the plan's own, unknown here"),
-                     ", not ", Join(given, ", "), "; embed with abi_version=4 or later to keep it"));
+                     ", not ", Join(given, ", "), "; take abi_version=4 or later to keep it"));
 }
 
-// The names to build forward with, checked against the plan's where these are known.
-Names ChooseNames(const char* what, const std::optional<Names>& given, const Names* plans, int abi_version,
+// The names to build forward with, checked against the plan's if these are known.
+Names ChooseNames(const char* what, const std::optional<Names>& given, const Names* plans,
                   const std::string& why_unknown) {
   if (!given) {
     if (plans != nullptr) return *plans;
@@ -81,8 +76,33 @@ Names ChooseNames(const char* what, const std::optional<Names>& given, const Nam
                          why_unknown, ")"));
   }
   if (plans != nullptr) CheckNames(what, *given, *plans);
-  if (abi_version < abi::InfoOf(abi::Field::kInputNames).since) CheckOrderIsKept(what, *given, plans);
   return *given;
+}
+
+// True if readers of a record without names take the tensors in this order. The plan of the reference engine has the
+// order that its module has; TensorRT may list tensors in an order of its own.
+bool OrderNeedsNoNames(const std::optional<Names>& given, const Names* plans, abi::PlanKind kind) {
+  if (!given) return true;
+  if (kind == abi::PlanKind::kReference && plans != nullptr) return *given == *plans;
+  return abi::OrderFollowsNames(*given);
+}
+
+// The oldest version that keeps all that was given.
+int OldestVersion(const EmbedOptions& options, bool needs_names) {
+  int version = abi::kDefaultVersion;
+  const auto need = [&](abi::Field field) { version = std::max(version, abi::InfoOf(field).since); };
+  if (needs_names) need(abi::Field::kInputNames);
+  if (options.hardware_compatible) need(abi::Field::kHardwareCompatible);
+  if (options.platform) need(abi::Field::kTargetPlatform);
+  return version;
+}
+
+// The fields that an older record may lack: those that the plan told and nobody asked for.
+abi::FieldSet Unasked(const EmbedOptions& options) {
+  abi::FieldSet fields = {abi::Field::kRequiresOutputAllocator, abi::Field::kAliasedIo};
+  if (!options.hardware_compatible) fields.insert(abi::Field::kHardwareCompatible);
+  if (!options.platform) fields.insert(abi::Field::kTargetPlatform);
+  return fields;
 }
 
 torch::jit::Module BuildModule(const c10::intrusive_ptr<Engine>& engine, size_t input_count, size_t output_count) {
@@ -143,20 +163,27 @@ torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
     plan_inputs = NamesOf(engine->loaded().inputs());
     plan_outputs = NamesOf(engine->loaded().outputs());
   }
-  const auto choose = [&](const char* what, const std::optional<Names>& given, const std::optional<Names>& plans) {
-    return ChooseNames(what, given, plans ? &*plans : nullptr, options.abi_version, why_unknown);
-  };
-  const Names inputs = choose("input", options.input_names, plan_inputs);
-  const Names outputs = choose("output", options.output_names, plan_outputs);
+  const auto pointer = [](const std::optional<Names>& names) { return names ? &*names : nullptr; };
+  const Names* const known_inputs = pointer(plan_inputs);
+  const Names* const known_outputs = pointer(plan_outputs);
+  const Names inputs = ChooseNames("input", options.input_names, known_inputs, why_unknown);
+  const Names outputs = ChooseNames("output", options.output_names, known_outputs, why_unknown);
   if (outputs.empty()) throw InputError(Cat("engine ", Quote(options.name), " has no outputs"));
-  if (options.abi_version != abi::kDefaultVersion || options.hardware_compatible) {
-    abi::Record named = engine->CompleteRecord();
-    named.target_platform = abi::CurrentPlatform();
-    named.input_names = inputs;
-    named.output_names = outputs;
-    named.version = abi::kNewestVersion;
-    engine =
-        c10::make_intrusive<Engine>(abi::Convert(std::move(named), options.abi_version, {abi::Field::kTargetPlatform}));
+  const bool needs_names = !OrderNeedsNoNames(options.input_names, known_inputs, header.kind) ||
+                           !OrderNeedsNoNames(options.output_names, known_outputs, header.kind);
+  const int version = options.abi_version.value_or(OldestVersion(options, needs_names));
+  if (version < abi::InfoOf(abi::Field::kInputNames).since) {
+    CheckOrderIsKept("input", inputs, known_inputs);
+    CheckOrderIsKept("output", outputs, known_outputs);
+  }
+  if (version != abi::kDefaultVersion || options.hardware_compatible || options.platform) {
+    abi::Record complete = engine->CompleteRecord();
+    if (why_unknown.empty()) AddKnownFields(complete, engine->loaded());
+    complete.target_platform = options.platform.value_or(abi::AssumedPlatform(complete.plan));
+    complete.input_names = inputs;
+    complete.output_names = outputs;
+    complete.version = abi::kNewestVersion;
+    engine = c10::make_intrusive<Engine>(abi::Convert(std::move(complete), version, Unasked(options)));
   }
   return BuildModule(engine, inputs.size(), outputs.size());
 }

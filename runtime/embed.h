@@ -23,8 +23,11 @@ struct EmbedOptions {
   std::optional<std::vector<std::string>> output_names;
   // What the plan was built for. Left out: the CPU for a plan of the reference engine, else the current GPU.
   std::optional<device::Device> device;
-  int abi_version = abi::kDefaultVersion;
+  // nullopt: the oldest from kDefaultVersion on that keeps the order, hardware_compatible and the platform.
+  std::optional<int> abi_version = abi::kDefaultVersion;
   bool hardware_compatible = false;  // kept from record version 5 on
+  // The platform that the plan was built for, kept from record version 6 on. Left out: this machine's.
+  std::optional<abi::TargetPlatform> platform;
 };
 
 // A module whose forward takes the plan's inputs and returns its output, or a tuple where there are several. The

@@ -23,24 +23,10 @@ namespace {
 
 using tensorrt::TensorIOMode;
 
-// The plan's tensors of one mode, by their names, in the plan's own order.
-std::vector<std::string> PlanNames(const tensorrt::CudaEngine& engine, TensorIOMode mode) {
-  std::vector<std::string> names;
-  for (int i = 0; i < engine.NumIoTensors(); ++i) {
-    const char* name = engine.IoTensorName(i);
-    if (name != nullptr && engine.IoMode(name) == mode) names.emplace_back(name);
-  }
-  return names;
-}
-
-// The names in the order of a call: the record's, or where it has none, by the numbers in the plan's names.
+// The names in the order of a call: the record's, or the order that the plan's names tell if it has none.
 std::vector<std::string> CallOrder(const char* what, const std::vector<std::string>& recorded,
                                    const std::vector<std::string>& plans) {
-  if (recorded.empty()) {
-    std::vector<std::string> ordered;
-    for (const size_t index : abi::OrderByNumber(plans)) ordered.push_back(plans[index]);
-    return ordered;
-  }
+  if (recorded.empty()) return plans;
   if (!std::ranges::is_permutation(recorded, plans)) {
     throw PlanError(Cat("its record lists the ", what, "s ", Join(recorded, ", "), ", its plan has ", Join(plans, ", "),
                         "; the record and the plan do not belong together"));
@@ -76,6 +62,17 @@ std::shared_ptr<const DeserializedPlan> Deserialize(std::string_view plan, const
 }
 
 }  // namespace
+
+std::vector<std::string> NamesWithoutRecord(const tensorrt::CudaEngine& engine, TensorIOMode mode) {
+  std::vector<std::string> names;
+  for (int i = 0; i < engine.NumIoTensors(); ++i) {
+    const char* name = engine.IoTensorName(i);
+    if (name != nullptr && engine.IoMode(name) == mode) names.emplace_back(name);
+  }
+  std::vector<std::string> ordered;
+  for (const size_t index : abi::OrderByNumber(names)) ordered.push_back(names[index]);
+  return ordered;
+}
 
 std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record, std::string_view plan,
                                                        const Settings& settings) {
@@ -117,10 +114,12 @@ LoadedEngine::~LoadedEngine() {
 }
 
 void LoadedEngine::ReadTensors(const abi::Record& record) {
-  for (const std::string& name : CallOrder("input", record.input_names, PlanNames(engine(), TensorIOMode::kINPUT))) {
+  for (const std::string& name :
+       CallOrder("input", record.input_names, NamesWithoutRecord(engine(), TensorIOMode::kINPUT))) {
     inputs_.push_back(ReadTensorInfo(engine(), name.c_str()));
   }
-  for (const std::string& name : CallOrder("output", record.output_names, PlanNames(engine(), TensorIOMode::kOUTPUT))) {
+  for (const std::string& name :
+       CallOrder("output", record.output_names, NamesWithoutRecord(engine(), TensorIOMode::kOUTPUT))) {
     outputs_.push_back(ReadTensorInfo(engine(), name.c_str()));
   }
 }

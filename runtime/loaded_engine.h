@@ -30,6 +30,9 @@ struct ProfileGroup {
   std::unique_ptr<ContextPool> contexts;
 };
 
+// The plan's inputs, or its outputs, in the order in which a call takes or returns them if the record has no names.
+std::vector<std::string> NamesWithoutRecord(const tensorrt::CudaEngine& engine, tensorrt::TensorIOMode mode);
+
 // Constant once made, but for the contexts, which are safe to use from any number of threads.
 class NACELLE_API LoadedEngine {
  public:

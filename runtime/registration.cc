@@ -15,6 +15,7 @@
 #include "runtime/engine.h"
 #include "runtime/engine_methods.h"
 #include "runtime/execute.h"
+#include "runtime/record_operators.h"
 #include "runtime/torch_error.h"
 
 // The headers are those of the torch that the build recorded, which the wheel then requires.
@@ -68,6 +69,7 @@ void RegisterOnce() {
     static auto* trt = new torch::Library(torch::Library::DEF, "trt", std::nullopt, kOwner, 0);
     RegisterEngineClass(*tensorrt);
     RegisterOperator(*tensorrt);
+    RegisterRecordOperators(*tensorrt);
     RegisterOperator(*trt);
   } catch (const c10::Error& error) {
     throw LibraryError(

@@ -22,6 +22,12 @@ std::string ShapeText(const int64_t* sizes, size_t rank) {
   return text + "]";
 }
 
+std::vector<std::string> NamesOf(const std::vector<TensorInfo>& tensors) {
+  std::vector<std::string> names;
+  for (const TensorInfo& tensor : tensors) names.push_back(tensor.name);
+  return names;
+}
+
 std::string Describe(const TensorInfo& info) {
   std::string text = Cat(info.name, ": ", DtypeName(info.dtype), " ", ShapeText(info.shape));
   for (const ShapeRange& range : info.profiles) {

@@ -35,6 +35,8 @@ struct TensorInfo {
   bool written = false;                 // inputs only: an output shares its memory
 };
 
+std::vector<std::string> NamesOf(const std::vector<TensorInfo>& tensors);
+
 // For instance `input_0: float32 [-1, 3, 32, 32], from [1, 3, 32, 32] to [16, 3, 32, 32]`.
 NACELLE_API std::string Describe(const TensorInfo& info);
 

@@ -52,11 +52,10 @@ bool HoldsElements(const at::Tensor& tensor) {
   if (!tensor.has_storage()) return false;
   const c10::StorageImpl* const storage = tensor.unsafeGetTensorImpl()->unsafe_storage().unsafeGetStorageImpl();
   if (storage->data() == nullptr) return false;
-  const size_t bytes =
-      tensor.is_contiguous()
-          ? static_cast<size_t>(tensor.storage_offset() + count) * tensor.itemsize()
-          : at::detail::computeStorageNbytes(tensor.sizes(), tensor.strides(), tensor.itemsize(),
-                                             static_cast<size_t>(tensor.storage_offset()));
+  const size_t bytes = tensor.is_contiguous()
+                           ? static_cast<size_t>(tensor.storage_offset() + count) * tensor.itemsize()
+                           : at::detail::computeStorageNbytes(tensor.sizes(), tensor.strides(), tensor.itemsize(),
+                                                              static_cast<size_t>(tensor.storage_offset()));
   return bytes <= storage->nbytes();
 }
 

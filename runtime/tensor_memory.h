@@ -22,8 +22,8 @@ inline constexpr c10::DispatchKeySet kLazyKeys({c10::DispatchKey::Negative, c10:
 // Parameters are such tensors. A test of the dispatch keys alone; nothing else of other tensors may be asked before.
 inline bool StandsForMemory(const at::Tensor& tensor) {
   constexpr c10::DispatchKeySet kPlain =
-      c10::DispatchKeySet(c10::DispatchKeySet::RAW, c10::full_backend_mask) | c10::DispatchKeySet(c10::DispatchKey::Dense) |
-      c10::autograd_dispatch_keyset | c10::autocast_dispatch_keyset |
+      c10::DispatchKeySet(c10::DispatchKeySet::RAW, c10::full_backend_mask) |
+      c10::DispatchKeySet(c10::DispatchKey::Dense) | c10::autograd_dispatch_keyset | c10::autocast_dispatch_keyset |
       c10::DispatchKeySet({c10::DispatchKey::ADInplaceOrView, c10::DispatchKey::Negative, c10::DispatchKey::Conjugate,
                            c10::DispatchKey::ZeroTensor});
   return (tensor.key_set().raw_repr() & ~kPlain.raw_repr()) == 0;
@@ -41,7 +41,8 @@ inline bool NeedsCopy(const at::Tensor& tensor) {
   return !tensor.is_contiguous() || tensor.key_set().has_any(kLazyKeys);
 }
 
-// True if TensorRT would refuse the address. On the CPU the reference engine reads with torch, which needs no alignment.
+// True if TensorRT would refuse the address. On the CPU the reference engine reads with torch, which needs no
+// alignment.
 inline bool Misaligned(const void* address, bool on_cpu) {
   return !on_cpu && reinterpret_cast<uintptr_t>(address) % kAlignment != 0;
 }

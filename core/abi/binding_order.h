@@ -1,8 +1,12 @@
-// The order of an engine's inputs, or of its outputs, where its record lists no names: version 3 never does, and
-// later versions may have both lists empty.
+// The order of an engine's inputs, or of its outputs, if its record lists no names: version 3 never does, and later
+// versions may have both lists empty.
 //
-// A name's number is the run of decimal digits right after its first '.', or, where it has no '.', right after its
-// first '_': 2 in "x.2", 0 in "input_0". Pure functions: calls may run at once on any thread.
+// A name's number is the run of decimal digits after its last '.' or '_', which must reach to its end: 2 in "x.2" and
+// in "a_7.2", 0 in "input_0". That is how Torch-TensorRT reads names from release 2.13 on. Older releases take the
+// digits right after the first '.', or, in a name without '.', right after the first '_'. Their rule is used if names
+// do not carry numbers by the new one: "image_1_left" has the number 1.
+//
+// Pure functions: calls may run at once on any thread.
 #ifndef NACELLE_CORE_ABI_BINDING_ORDER_H_
 #define NACELLE_CORE_ABI_BINDING_ORDER_H_
 
@@ -13,13 +17,14 @@
 
 namespace nacelle::abi {
 
-// For the names of a plan's inputs (or outputs) in the plan's own order: the indices of them in the order in which
-// the engine takes (or gives) tensors. Ascending by number where every name carries one and no two are equal;
-// otherwise the plan's own order, 0, 1, 2 …
+// For the names of a plan's inputs (or outputs) in the plan's own order: the indices of them in the order in which the
+// engine takes (or gives) tensors. Ascending by number if, by one of the two rules, every name carries a number and no
+// two are equal; otherwise the plan's own order, 0, 1, 2 …
 std::vector<size_t> OrderByNumber(std::span<const std::string> names);
 
-// Whether a plan with these names would be read in this order whatever its own order is: fewer than two names, or
-// each carries a number and the numbers ascend. Such names need no list in a record.
+// True if every reader takes a plan with these names in this order whatever the plan's own order is: fewer than two
+// names, or each carries a number and the numbers ascend by every rule by which the names are numbered. Such names need
+// no list in a record.
 bool OrderFollowsNames(std::span<const std::string> names);
 
 }  // namespace nacelle::abi

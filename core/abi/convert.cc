@@ -22,6 +22,7 @@ void CheckDrop(const FieldSet& drop) {
 bool CanLeaveOut(const Record& record, Field field) {
   if (field == Field::kInputNames) return OrderFollowsNames(record.input_names);
   if (field == Field::kOutputNames) return OrderFollowsNames(record.output_names);
+  if (field == Field::kTargetPlatform && record.target_platform == AssumedPlatform(record.plan)) return true;
   return internal::IsNeutral(record, field);
 }
 

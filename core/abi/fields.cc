@@ -5,13 +5,13 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "core/abi/plan_header.h"
 #include "core/error.h"
 #include "core/text.h"
 
 namespace nacelle::abi {
 namespace {
 
-constexpr char kItemDelimiter = '%';   // between names, between aliases
 constexpr char kAliasDelimiter = '@';  // within an alias
 constexpr size_t kAliasParts = 3;
 
@@ -103,6 +103,10 @@ TargetPlatform CurrentPlatform() {
 #else
   return TargetPlatform::kUnknown;
 #endif
+}
+
+TargetPlatform AssumedPlatform(std::string_view plan) {
+  return HasPlanMagic(plan) ? CurrentPlatform() : TargetPlatform::kUnknown;
 }
 
 namespace internal {

@@ -1,5 +1,6 @@
 #include "core/abi/plan_header.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdio>
@@ -85,6 +86,11 @@ std::string_view PlanKindName(PlanKind kind) {
 std::string PlanHeader::Describe() const {
   if (kind == PlanKind::kReference) return Cat(PlanKindName(kind), ", plan format ", release.major);
   return Cat(PlanKindName(kind), " ", release.ToString());
+}
+
+bool HasPlanMagic(std::string_view bytes) {
+  return bytes.starts_with(kReferenceMagic) ||
+         std::ranges::any_of(kLayouts, [&](const Layout& layout) { return bytes.starts_with(layout.magic); });
 }
 
 PlanHeader ParsePlanHeader(std::string_view plan) {

@@ -30,6 +30,9 @@ struct PlanHeader {
   friend bool operator==(const PlanHeader&, const PlanHeader&) = default;
 };
 
+// True if the bytes begin with the magic of a plan of a known kind.
+bool HasPlanMagic(std::string_view bytes);
+
 // Reads the header; the rest of the plan is not looked at. Throws PlanError that prints the bytes found and the known
 // kinds for a plan that is too short, of an unknown magic or (reference plans) without a possible format version.
 // Pure: calls may run at once on any thread.

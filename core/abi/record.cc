@@ -7,6 +7,7 @@
 
 #include "core/abi/base64.h"
 #include "core/abi/fields.h"
+#include "core/abi/plan_header.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -88,12 +89,16 @@ void InField(int version, Field field, Action&& action) {
   }
 }
 
+bool HoldsRawPlan(int version, std::string_view text, PlanForm form) {
+  return version < kFirstBase64Version || (form == PlanForm::kAny && HasPlanMagic(text));
+}
+
 // `Text` is std::string, which is moved where that spares a copy of a plan, or std::string_view.
 template <typename Text>
-void ReadField(Record& record, Field field, Text&& text) {
+void ReadField(Record& record, Field field, Text&& text, PlanForm form) {
   if (field == Field::kAbiVersion) return;
   if (field == Field::kEngine) {
-    record.plan = record.version < kFirstBase64Version ? std::string(std::forward<Text>(text)) : Base64Decode(text);
+    record.plan = HoldsRawPlan(record.version, text, form) ? std::string(std::forward<Text>(text)) : Base64Decode(text);
     return CheckPlan(record.plan);
   }
   internal::VisitField(record, field,
@@ -103,7 +108,7 @@ void ReadField(Record& record, Field field, Text&& text) {
 
 // Of a vector of strings, which it takes, or of a span of views.
 template <typename Fields>
-Record ParseFields(Fields& fields) {
+Record ParseFields(Fields& fields, PlanForm form) {
   if (fields.empty()) {
     throw AbiError(
         Cat("record has no fields; wanted an ABI version (", kOldestVersion, " to ", kNewestVersion, ") as its first"));
@@ -113,7 +118,7 @@ Record ParseFields(Fields& fields) {
   CheckCount(record.version, fields.size());
   for (size_t i = 0; i < fields.size(); ++i) {
     const Field field = kFields[i].field;
-    InField(record.version, field, [&] { ReadField(record, field, std::move(fields[i])); });
+    InField(record.version, field, [&] { ReadField(record, field, std::move(fields[i]), form); });
   }
   return record;
 }
@@ -157,9 +162,9 @@ Field FieldFromName(std::string_view name) {
   throw InputError(Cat("records have no field ", Quote(name), "; their fields are ", Join(known, ", ")));
 }
 
-Record Parse(std::vector<std::string> fields) { return ParseFields(fields); }
+Record Parse(std::vector<std::string> fields, PlanForm form) { return ParseFields(fields, form); }
 
-Record Parse(std::span<const std::string_view> fields) { return ParseFields(fields); }
+Record Parse(std::span<const std::string_view> fields) { return ParseFields(fields, PlanForm::kOfVersion); }
 
 std::vector<std::string> Write(const Record& record) {
   std::vector<std::string> fields = WriteAllButEngine(record);

@@ -25,6 +25,8 @@ inline constexpr int kOldestVersion = 3;
 inline constexpr int kNewestVersion = 10;
 inline constexpr int kDefaultVersion = 3;  // what new programs get: every reader of records reads it
 
+inline constexpr char kItemDelimiter = '%';  // between names and between aliases
+
 // The fields of a record, in the order in which they are stored: the value is the index.
 enum class Field : uint8_t {
   kAbiVersion,
@@ -91,11 +93,16 @@ TargetPlatform TargetPlatformFromName(std::string_view name);
 // What this code was compiled for.
 TargetPlatform CurrentPlatform();
 
+// The platform that a plan is taken to be built for if nobody says it: that of this machine, or kUnknown for bytes that
+// are no plan of a known kind.
+TargetPlatform AssumedPlatform(std::string_view plan);
+
 // Whether a context holds its device memory all the time or only while it runs.
 enum class ResourceAllocation : uint8_t { kStatic, kDynamic };
 
-// The kinds of alias that Torch-TensorRT writes. "kv_cache_update": the plan itself gives the output the input's memory,
-// and writes only what is new. "user": the model's author asked for it, and the plan computes the output like any other.
+// The kinds of alias that Torch-TensorRT writes. "kv_cache_update": the plan itself gives the output the input's
+// memory, and writes only what is new. "user": the model's author asked for it, and the plan computes the output like
+// any other.
 inline constexpr std::array<std::string_view, 2> kAliasKinds = {"kv_cache_update", "user"};
 
 // An output that shares its memory with an input.
@@ -131,10 +138,16 @@ struct Record {
   friend bool operator==(const Record&, const Record&) = default;
 };
 
+// How the engine field may hold the plan.
+enum class PlanForm : uint8_t {
+  kOfVersion,  // version 3: raw bytes; later: base64
+  kAny,        // also raw bytes in later versions, told by the magic that a plan begins with: base64 of a plan has none
+};
+
 // Reads a record: the version first, then the number of fields, then every field. What is accepted is canonical:
 // Write(Parse(fields)) gives the same bytes. The plan of a version 3 record is moved, not copied; later versions
 // are decoded straight into the plan's buffer. Throws AbiError naming the field, what it holds and what was wanted.
-Record Parse(std::vector<std::string> fields);
+Record Parse(std::vector<std::string> fields, PlanForm form = PlanForm::kOfVersion);
 
 // The same from fields that belong to somebody else: the plan is the one large thing that is copied, or decoded.
 Record Parse(std::span<const std::string_view> fields);
@@ -148,9 +161,10 @@ std::vector<std::string> Write(Record&& record);
 // The record in another version.
 //
 // Up: fields that `version` adds get the values that they have in `record`. After Parse these are the neutral ones;
-// a caller that knows more sets them before (target_platform: Torch-TensorRT refuses "unknown", see docs/records.md).
+// a caller that knows more sets them before (target_platform: Torch-TensorRT refuses "unknown", see AssumedPlatform).
 // Down: a field that `version` lacks must be neutral, or be in `drop`, which accepts its loss. Binding names are kept,
-// in effect, where version 3 would read the same order from the names themselves (OrderFollowsNames).
+// in effect, where version 3 would read the same order from the names themselves (OrderFollowsNames). A platform that
+// AssumedPlatform gives again need not be kept.
 // Fields in `drop` that `version` has stay as they are.
 //
 // Throws one AbiError that names every field that cannot be kept with its value, AbiError for a version that

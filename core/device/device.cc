@@ -10,7 +10,6 @@
 namespace nacelle::device {
 namespace {
 
-constexpr char kDelimiter = '%';
 constexpr size_t kParts = 5;
 constexpr std::string_view kForm = "id%major%minor%type%name";
 
@@ -22,7 +21,7 @@ std::array<std::string_view, kParts> Split(std::string_view text) {
   std::array<std::string_view, kParts> parts;
   size_t count = 0;
   for (std::string_view rest = text;; ++count) {
-    const size_t end = rest.find(kDelimiter);
+    const size_t end = rest.find(kDeviceDelimiter);
     if (count < kParts) parts[count] = rest.substr(0, end);
     if (end == std::string_view::npos) break;
     rest.remove_prefix(end + 1);
@@ -64,10 +63,11 @@ std::string Device::ToString() const {
   if (id < 0 || major < 0 || minor < 0) {
     throw AbiError(Cat("device ", Describe(), " cannot be written: its numbers must not be negative"));
   }
-  if (name.find(kDelimiter) != std::string::npos) {
+  if (name.find(kDeviceDelimiter) != std::string::npos) {
     throw AbiError(Cat("device ", Describe(), " cannot be written: its name must not hold '%'"));
   }
-  return Cat(id, kDelimiter, major, kDelimiter, minor, kDelimiter, static_cast<int>(type), kDelimiter, name);
+  return Cat(id, kDeviceDelimiter, major, kDeviceDelimiter, minor, kDeviceDelimiter, static_cast<int>(type),
+             kDeviceDelimiter, name);
 }
 
 std::string Device::Describe() const {

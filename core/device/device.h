@@ -8,6 +8,8 @@
 
 namespace nacelle::device {
 
+inline constexpr char kDeviceDelimiter = '%';  // between the parts of a device's text
+
 enum class Type : uint8_t { kGpu = 0, kDla = 1 };
 
 // A plain value. As text: `id%major%minor%type%name`, for instance `0%9%0%0%NVIDIA H100 80GB HBM3`.

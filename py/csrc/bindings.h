@@ -4,6 +4,11 @@
 
 #include <pybind11/pybind11.h>
 
+#include <optional>
+#include <string>
+
+#include "core/abi/record.h"
+
 namespace nacelle::python {
 
 // Errors of Nacelle become the classes of torch_nacelle.errors, wherever they come from: this module, torch's
@@ -27,6 +32,10 @@ void BindBuilders(pybind11::module_& m);
 
 // Plans: embed them, build them for the reference engine, read their headers.
 void BindPlans(pybind11::module_& m);
+
+// The platform of the name, for records of `version`; nullopt if none is given. Throws InputError with the names that
+// there are, and AbiError for a version that keeps no platform. nullopt for `version`: the oldest that keeps one.
+std::optional<abi::TargetPlatform> ParsePlatform(const std::optional<std::string>& name, std::optional<int> version);
 
 }  // namespace nacelle::python
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/abi/record.h"
 #include "core/device/cuda_driver.h"
 #include "core/device/device.h"
 #include "core/error.h"
@@ -51,9 +52,28 @@ device::Device ParseDevice(const std::string& text) {
                         "; for a GPU elsewhere give its record text, such as 0%9%0%0%NVIDIA H100 80GB HBM3"));
 }
 
+}  // namespace
+
+std::optional<abi::TargetPlatform> ParsePlatform(const std::optional<std::string>& name, std::optional<int> version) {
+  if (!name) return std::nullopt;
+  const int since = abi::InfoOf(abi::Field::kTargetPlatform).since;
+  if (version && *version < since) {
+    throw AbiError(Cat("records of version ", *version, " keep no platform, and ", Quote(*name),
+                       " is given; take abi_version=", since, " or later, or leave the platform out"));
+  }
+  try {
+    return abi::TargetPlatformFromName(*name);
+  } catch (const AbiError& error) {
+    throw InputError(error.what());
+  }
+}
+
+namespace {
+
 torch::jit::Module Embed(std::string plan, std::string name, std::optional<Names> input_names,
-                         std::optional<Names> output_names, const std::optional<std::string>& device, int abi_version,
-                         bool hardware_compatible) {
+                         std::optional<Names> output_names, const std::optional<std::string>& device,
+                         std::optional<int> abi_version, bool hardware_compatible,
+                         const std::optional<std::string>& platform) {
   const py::gil_scoped_release released;
   runtime::EmbedOptions options;
   options.name = std::move(name);
@@ -62,6 +82,7 @@ torch::jit::Module Embed(std::string plan, std::string name, std::optional<Names
   if (device) options.device = ParseDevice(*device);
   options.abi_version = abi_version;
   options.hardware_compatible = hardware_compatible;
+  options.platform = ParsePlatform(platform, abi_version);
   return runtime::EmbedEngine(std::move(plan), options);
 }
 
@@ -96,7 +117,7 @@ py::bytes BuildReference(const torch::jit::Module& module, const std::string& na
 
 void BindPlans(py::module_& m) {
   m.def("embed", &Embed, py::arg("plan"), py::arg("name"), py::arg("input_names"), py::arg("output_names"),
-        py::arg("device"), py::arg("abi_version"), py::arg("hardware_compatible"));
+        py::arg("device"), py::arg("abi_version"), py::arg("hardware_compatible"), py::arg("platform"));
   m.def("build_reference", &BuildReference, py::arg("module"), py::arg("name"), py::arg("inputs"),
         py::arg("output_names"), py::arg("data_dependent"), py::arg("values"));
 }

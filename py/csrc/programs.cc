@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "py/csrc/bindings.h"
 #include "runtime/engine.h"
 #include "runtime/program.h"
+#include "runtime/record_facts.h"
 
 namespace nacelle::python {
 namespace {
@@ -78,13 +80,43 @@ std::vector<std::pair<std::string, py::bytes>> RemoveMetadata(const torch::jit::
   return removed;
 }
 
-void Convert(const torch::jit::Module& module, int version, const std::vector<std::string>& drop) {
+// The engine's record with what the engine tells if it can be set up here. An engine that cannot is converted with what
+// its record says.
+abi::Record RecordFor(Engine& engine, int version) {
+  abi::Record record = engine.CompleteRecord();
+  const bool keeps_names = version >= abi::InfoOf(abi::Field::kInputNames).since;
+  const bool asked =
+      version > record.version || (!keeps_names && !(record.input_names.empty() && record.output_names.empty()));
+  if (!asked || !engine.why_not_ready().empty()) return record;
+  if (version > record.version) {
+    runtime::AddKnownFields(record, engine.loaded());
+  } else {
+    runtime::RemoveNeedlessNames(record, engine.loaded());
+  }
+  return record;
+}
+
+// Sets the platform: the one given, else this machine's if the record states none.
+void SetPlatform(abi::Record& record, int version, const std::optional<abi::TargetPlatform>& given) {
+  if (version < abi::InfoOf(abi::Field::kTargetPlatform).since) return;
+  if (given) {
+    record.target_platform = *given;
+  } else if (record.target_platform == abi::TargetPlatform::kUnknown) {
+    record.target_platform = abi::AssumedPlatform(record.plan);
+  }
+}
+
+void Convert(const torch::jit::Module& module, int version, const std::vector<std::string>& drop,
+             const std::optional<std::string>& platform) {
   const abi::FieldSet fields = Fields(drop);
+  const std::optional<abi::TargetPlatform> given = ParsePlatform(platform, version);
   const py::gil_scoped_release released;
   const runtime::InspectOnly inspect;
   runtime::ReplaceEngines(module, [&](const EngineSite& site) {
     try {
-      return c10::make_intrusive<Engine>(abi::Convert(site.engine()->CompleteRecord(), version, fields));
+      abi::Record record = RecordFor(*site.engine(), version);
+      SetPlatform(record, version, given);
+      return c10::make_intrusive<Engine>(abi::Convert(std::move(record), version, fields));
     } catch (const AbiError& error) {
       throw AbiError(Cat("engine ", site.path, ": ", error.what()));
     }
@@ -200,7 +232,7 @@ void BindPrograms(py::module_& m) {
                              [](const SiteView& self) { return self.record().requires_native_multi_device; })
       .def_property_readonly("aliased_io", [](const SiteView& self) { return Aliases(self.record()); });
   m.def("find_engines", &Find, py::arg("module"));
-  m.def("convert_engines", &Convert, py::arg("module"), py::arg("abi_version"), py::arg("drop"));
+  m.def("convert_engines", &Convert, py::arg("module"), py::arg("abi_version"), py::arg("drop"), py::arg("platform"));
   m.def("replace_plan", &ReplacePlan, py::arg("module"), py::arg("path"), py::arg("plan"));
   m.def("remove_metadata", &RemoveMetadata, py::arg("module"));
   m.def("load", &Load, py::arg("path"), py::arg("device"), py::arg("extra_files"));

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from typing_extensions import Unpack
 
-from torch_nacelle import _C
 from torch_nacelle._build import Built, Method, build, choose
 from torch_nacelle._build_options import BuildOptions
 from torch_nacelle._builders import Backend, Choice
@@ -18,10 +17,6 @@ from torch_nacelle._embed import embed
 from torch_nacelle._progress import display
 from torch_nacelle._sources import Inputs, Model
 from torch_nacelle.errors import InputError
-
-# The records that keep names, and that keep whether an engine is hardware compatible.
-_KEEPS_NAMES = 4
-_KEEPS_HARDWARE_COMPATIBILITY = 5
 
 
 def compile(
@@ -34,6 +29,7 @@ def compile(
     data_dependent: Sequence[str] = (),
     device: str | torch.device | None = None,
     abi_version: int | None = None,
+    platform: str | None = None,
     method: Method = "auto",
     check: bool | Inputs = False,
     progress: bool | None = None,
@@ -57,7 +53,9 @@ def compile(
         device: What the engines are for; see ``embed``. Left out: the CPU for the reference engine, else the model's
             GPU or the current one.
         abi_version: The version of the records; see ``embed``. Left out: 3, or the oldest that keeps what the engines
-            need: 4 where names alone do not tell the order of inputs and outputs, 5 for hardware compatibility.
+            need: 4 where names alone do not tell the order of inputs and outputs, 5 for hardware compatibility, 6 for a
+            platform.
+        platform: The platform that the engines are for; see ``embed``.
         method: How what becomes an engine is turned into a graph; see ``build_engine``.
         check: Whether the program is compared to the model before it is returned; see ``check``. In a hybrid program
             True compares each engine to its submodule. Inputs for the whole program compare the whole.
@@ -72,7 +70,7 @@ def compile(
         CheckError: The program computes something else; the message names the worst case.
         Error: What ``build_engine`` and ``embed`` raise.
     """
-    job = _Job(backend, device, abi_version, method, progress, dict(options))
+    job = _Job(backend, device, abi_version, platform, method, progress, dict(options))
     if not isinstance(inputs, Mapping):
         name = name or _default_name(model)
         program, built = job.engine(model, inputs, name, output_names, data_dependent)
@@ -94,6 +92,7 @@ class _Job:
     backend: str
     device: str | torch.device | None
     abi_version: int | None
+    platform: str | None
     method: str
     progress: bool | None
     options: dict[str, object]
@@ -121,20 +120,15 @@ class _Job:
             choice=choice,
         )
         hardware_compatible = self.options.get("hardware_compatibility") == "ampere_plus"
-        input_names = [str(one.name) for one in built.inputs]
-        outputs = None if built.output_names is None else list(built.output_names)
-        version = self.abi_version
-        if version is None:
-            version = _version_for(built, input_names, outputs, hardware_compatible)
-        names_needed = built.choice.builder is not None or version >= _KEEPS_NAMES
         program = embed(
             built.plan,
             name=name,
-            input_names=input_names if names_needed else None,
-            output_names=outputs if names_needed else None,
+            input_names=[str(one.name) for one in built.inputs],
+            output_names=built.output_names,
             device=self._device(built),
-            abi_version=version,
+            abi_version=self.abi_version,
             hardware_compatible=hardware_compatible,
+            platform=self.platform,
         )
         return program, built
 
@@ -157,34 +151,6 @@ def _default_name(model: object) -> str:
         word = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in stem)
         return word if word[:1].isalpha() else f"engine_{word}"
     return "engine"
-
-
-def _version_for(built: Built, inputs: list[str], outputs: list[str] | None, hardware_compatible: bool) -> int:
-    """The oldest record that keeps what this engine needs."""
-    if hardware_compatible:
-        return _KEEPS_HARDWARE_COMPATIBILITY
-    reference = built.choice.builder is None
-    names_tell = _keeps_order(inputs, reference) and _keeps_order(outputs or [], reference)
-    return _C.DEFAULT_ABI_VERSION if names_tell else _KEEPS_NAMES
-
-
-def _keeps_order(names: list[str], order_is_plans: bool) -> bool:
-    """Whether a record without names is read in this order; see core/abi/binding_order.h.
-
-    Where the plan's own order is known to be this one, names without numbers do no harm.
-    """
-    if len(names) < 2:
-        return True
-    numbers = [_number(name) for name in names]
-    if None in numbers or len(set(numbers)) < len(numbers):
-        return order_is_plans
-    return numbers == sorted(numbers)  # type: ignore[type-var]
-
-
-def _number(name: str) -> int | None:
-    _, mark, rest = name.partition("." if "." in name else "_")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return int(digits) if mark and digits else None
 
 
 def _compile_hybrid(

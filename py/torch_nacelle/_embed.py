@@ -15,8 +15,9 @@ def embed(
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     device: str | torch.device | None = None,
-    abi_version: int = _C.DEFAULT_ABI_VERSION,
+    abi_version: int | None = _C.DEFAULT_ABI_VERSION,
     hardware_compatible: bool = False,
+    platform: str | None = None,
 ) -> torch.jit.ScriptModule:
     """A TorchScript module that holds `plan` as an engine and calls it in forward.
 
@@ -32,9 +33,12 @@ def embed(
         device: What the plan was built for: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or a record's text such as
             ``"0%9%0%0%NVIDIA H100 80GB HBM3"`` for a GPU of another machine. Left out: the CPU for a plan of the
             reference engine, else the current GPU.
-        abi_version: The version of the record, 3 to 10. Version 3 keeps no names and no flags, and every reader of
-            such programs reads it.
+        abi_version: The version of the record, 3 to 10. Version 3 keeps no names and no flags. None: the oldest that
+            keeps what is given.
         hardware_compatible: Whether the plan was built to run on any GPU of compute capability 8.0 or newer.
+        platform: The platform that the plan was built for: ``"linux_x86_64"``, ``"linux_aarch64"``,
+            ``"windows_x86_64"``, ``"windows_arm64"`` or ``"unknown"``. Left out: this machine's. Kept from version 6
+            on.
 
     Returns:
         The module. Where the engine cannot run on this machine, it says so when it is called.
@@ -55,6 +59,7 @@ def embed(
         None if device is None else str(device),
         abi_version,
         hardware_compatible,
+        platform,
     )
     return wrap(module)
 

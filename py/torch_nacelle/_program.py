@@ -92,9 +92,9 @@ class Program:
             raise InputError(f"the program has no engine {which!r}; it has: {known}")
         raise InputError(f"{len(found)} engines of the program are named {which!r}: give a path; it has: {known}")
 
-    def convert(self, abi_version: int, drop: Sequence[str] = ()) -> None:
-        """Rewrites every engine's record in place; all of them, or none where one cannot be. See ``convert``."""
-        _C.convert_engines(self.module._c, abi_version, list(drop))
+    def convert(self, abi_version: int, drop: Sequence[str] = (), platform: str | None = None) -> None:
+        """Rewrites every engine's record in place; all of them, or none if one cannot be. See ``convert``."""
+        _C.convert_engines(self.module._c, abi_version, list(drop), platform)
 
     def save(self, path: PathLike) -> None:
         """Writes the program and its extra files; `path` is whole at any time."""
@@ -121,24 +121,36 @@ def read(source: PathLike | torch.jit.ScriptModule) -> Program:
     return _load(Path(source), device="cpu")
 
 
-def convert(source: PathLike, destination: PathLike, *, abi_version: int, drop: Sequence[str] = ()) -> None:
+def convert(
+    source: PathLike,
+    destination: PathLike,
+    *,
+    abi_version: int,
+    drop: Sequence[str] = (),
+    platform: str | None = None,
+) -> None:
     """Copies a program with the records of its engines in another version; plans stay as they are, byte for byte.
 
-    `destination` is written to a temporary name and moved, so it is whole at any time; it may be `source`.
+    `destination` is written to a temporary name and moved, so it is whole at any time; it may be `source`. To fill
+    fields that a newer version adds, engines that can run on this machine are set up: their plans tell the binding
+    names, which outputs need an allocator and which share memory with inputs. An engine that cannot be set up here is
+    converted with what its record says.
 
     Args:
         source: A file that ``torch.jit.save`` wrote.
         destination: The file to write.
         abi_version: The version to write, 3 to 10.
         drop: Names of fields whose loss is accepted where that version lacks them, for instance ``["metadata"]``.
+        platform: The platform that the plans were built for, for versions from 6 on; see ``embed``. Left out: what
+            the record states, else this machine's. Torch-TensorRT runs only what states the platform that it runs on.
 
     Raises:
         AbiError: Fields that the version cannot keep and that `drop` does not name; the message names each.
-        InputError: `source` is no TorchScript program, or holds tensors of a device that is not here.
+        InputError: There is no such platform, or `source` is no TorchScript program, or holds tensors of a device that is not here.
         FileNotFoundError: There is no such file.
     """
     program = load_as_saved(source)
-    program.convert(abi_version, drop)
+    program.convert(abi_version, drop, platform)
     program.save(destination)
 
 

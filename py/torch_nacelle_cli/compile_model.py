@@ -54,6 +54,13 @@ def compile(
     abi_version: Annotated[
         int | None, typer.Option("--abi", metavar="N", help="The version of the record. Default: 3, or what is needed.")
     ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The platform that the engine is for, such as linux_x86_64; kept from version 6 on. Default: this machine's.",
+        ),
+    ] = None,
     fp16: Annotated[bool | None, _flag("Layers may compute in float16.", "--fp16")] = None,
     bf16: Annotated[bool | None, _flag("Layers may compute in bfloat16.", "--bf16")] = None,
     int8: Annotated[bool | None, _flag("Layers may compute in int8, with the model's scales.", "--int8")] = None,
@@ -156,6 +163,7 @@ def compile(
         check=check,
         name=name or (None if isinstance(loaded, Path) else _identifier(model.stem)),
         abi_version=abi_version,
+        platform=platform,
         **options,
     )
     Program(program).save(destination)

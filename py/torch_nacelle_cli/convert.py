@@ -24,12 +24,20 @@ def convert(
         list[str] | None,
         typer.Option(metavar="FIELD", help="A field whose loss is accepted where version N lacks it. Repeatable."),
     ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The platform that the plans were built for, such as linux_x86_64; this machine's if neither this "
+            "option nor the record tells it.",
+        ),
+    ] = None,
     json: output.Json = False,
 ) -> None:
     """Copy a program with the records of its engines in another ABI version.
 
     Plans stay as they are, byte for byte. A field that version N cannot keep ends it with an error, unless --drop names
-    the field.
+    the field. Fields that version N adds are filled from the plans of engines that can run here.
 
     Example: [bold]nacelle convert model.ts for_torch_tensorrt_2_12.ts --abi 9[/bold]
     """
@@ -37,7 +45,7 @@ def convert(
 
     program = load_as_saved(source)
     before = [engine.abi_version for engine in program.engines]
-    program.convert(abi_version, drop or ())
+    program.convert(abi_version, drop or (), platform)
     program.save(destination)
     after = program.engines
     if json:

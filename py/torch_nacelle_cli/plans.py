@@ -103,6 +103,13 @@ def embed(
     hardware_compatible: Annotated[
         bool, typer.Option("--hardware-compatible", help="It was built for any GPU of compute capability 8.0 or newer.")
     ] = False,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The platform it was built for, such as linux_x86_64; kept from version 6 on. Default: this machine's.",
+        ),
+    ] = None,
     json: output.Json = False,
 ) -> None:
     """Make a TorchScript program of a plan that was built elsewhere.
@@ -124,6 +131,7 @@ def embed(
         device=device,
         abi_version=abi_version,
         hardware_compatible=hardware_compatible,
+        platform=platform,
     )
     Program(program).save(destination)
     (engine,) = nacelle.read(program).engines

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/abi/record.h"
+#include "runtime/embed.h"
 #include "runtime/engine.h"
 #include "runtime/program.h"
 #include "tests/runtime/tiny.h"
@@ -78,8 +79,8 @@ TEST(AliasedIo, ARecordMaySayWhatThePlanSaysAndNothingElse) {
 }
 
 TEST(AliasedIo, ARecordMayNotBindASecondOutputToTheInput) {
-  const torch::jit::Module module = testing::Embedded(
-      testing::MakePlan("def forward(self, cache):\n    return cache + 1, cache + 2\n", {testing::Fixed("input_0", {2})}));
+  const torch::jit::Module module = testing::Embedded(testing::MakePlan(
+      "def forward(self, cache):\n    return cache + 1, cache + 2\n", {testing::Fixed("input_0", {2})}));
   EXPECT_THAT(WhyNotReady(module, {{"output_1", "input_0", "user"}}),
               AllOf(HasSubstr("output \"output_1\""), HasSubstr("output \"output_0\" is bound to the same input")));
 }
@@ -97,12 +98,27 @@ TEST(AliasedIo, WhatIsOnTheHostCannotBeShared) {
 
 // What memory holds of a lazily negated tensor is not what the engine is to read.
 TEST(AliasedIo, ValuesOnTheHostAreWhatTheTensorMeans) {
-  torch::jit::Module module = testing::Embedded(testing::MakePlan(
-      "def forward(self, x):\n    return x + 1\n", {testing::Fixed("on_host", {2}, tensorrt::DataType::kINT64)}, {"y"}));
+  torch::jit::Module module =
+      testing::Embedded(testing::MakePlan("def forward(self, x):\n    return x + 1\n",
+                                          {testing::Fixed("on_host", {2}, tensorrt::DataType::kINT64)}, {"y"}));
   const at::Tensor x = at::full({2}, 5, at::kLong);
   EXPECT_TRUE(module.forward({at::_neg_view(x)}).toTensor().equal(at::full({2}, -4, at::kLong)));
   EXPECT_TRUE(module.forward({at::_efficientzerotensor({2}, at::kLong)}).toTensor().equal(at::ones({2}, at::kLong)));
-  EXPECT_TRUE(module.forward({at::full({4}, 7, at::kLong).slice(0, 0, 4, 2)}).toTensor().equal(at::full({2}, 8, at::kLong)));
+  EXPECT_TRUE(
+      module.forward({at::full({4}, 7, at::kLong).slice(0, 0, 4, 2)}).toTensor().equal(at::full({2}, 8, at::kLong)));
+}
+
+TEST(AliasedIo, ANewRecordSaysWhatThePlanSays) {
+  const std::string plan = testing::MakePlan("def forward(self, cache, x):\n    return cache + x\n",
+                                             {testing::Fixed("input_0", {2}), testing::Fixed("input_1", {2})});
+  for (const int version : {9, 10}) {
+    EmbedOptions options;
+    options.abi_version = version;
+    const torch::jit::Module module = EmbedEngine(plan, options);
+    const std::vector<abi::AliasedIo> aliases = {{"output_0", "input_0", "kv_cache_update"}};
+    EXPECT_EQ(FindEngines(module).at(0).engine()->record().aliased_io,
+              version == 10 ? aliases : std::vector<abi::AliasedIo>());
+  }
 }
 
 TEST(AliasedIo, AnInputThatCannotBeWrittenInPlaceIsAnError) {

@@ -17,10 +17,10 @@ namespace nacelle::runtime {
 namespace {
 
 using abi::AliasedIo;
+using tensorrt::DataType;
 using testing::FailureOf;
 using testing::Fixed;
 using ::testing::HasSubstr;
-using tensorrt::DataType;
 
 const std::vector<AliasedIo> kCache = {{"output_0", "input_0", "user"}};
 
@@ -38,7 +38,9 @@ torch::jit::Module WithAliases(std::string plan, const std::vector<AliasedIo>& a
   return module;
 }
 
-std::string WhyNotReady(const torch::jit::Module& module) { return FindEngines(module).at(0).engine()->why_not_ready(); }
+std::string WhyNotReady(const torch::jit::Module& module) {
+  return FindEngines(module).at(0).engine()->why_not_ready();
+}
 
 std::string WhyNotReady(std::string plan, const std::vector<AliasedIo>& aliases) {
   return WhyNotReady(WithAliases(std::move(plan), aliases));
@@ -47,7 +49,8 @@ std::string WhyNotReady(std::string plan, const std::vector<AliasedIo>& aliases)
 // (cache, x) -> (the cache with x added to it, what `second` computes)
 std::string CachePlan(const std::string& second = "new.sum(dim=1)", std::vector<reference::TensorSpec> inputs = {}) {
   if (inputs.empty()) inputs = {Fixed("input_0", {2, 3}), Fixed("input_1", {2, 3})};
-  return testing::MakePlan("def forward(self, cache, x):\n    new = cache + x\n    return new, " + second + "\n", inputs);
+  return testing::MakePlan("def forward(self, cache, x):\n    new = cache + x\n    return new, " + second + "\n",
+                           inputs);
 }
 
 class KnownKind : public ::testing::TestWithParam<const char*> {};
@@ -94,8 +97,7 @@ TEST(AliasedRecord, AnOutputThatIsAViewOfAnInputKeepsTheFormerValues) {
 }
 
 TEST(AliasedRecord, AnOutputMayBeARearrangementOfItsOwnInput) {
-  const std::string plan =
-      testing::MakePlan("def forward(self, x):\n    return x.flip(0)\n", {Fixed("input_0", {4})});
+  const std::string plan = testing::MakePlan("def forward(self, x):\n    return x.flip(0)\n", {Fixed("input_0", {4})});
   torch::jit::Module flip = WithAliases(plan, kCache);
   const at::Tensor x = at::arange(4, at::kFloat);
   flip.forward({x});

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <optional>
 #include <sstream>
 #include <string>
 
 #include "core/error.h"
 #include "runtime/program.h"
+#include "runtime/reference/builder.h"
 #include "tests/runtime/tiny.h"
 
 namespace nacelle::runtime {
@@ -121,6 +123,38 @@ TEST(Embed, VersionThreeSaysWhereItWouldLoseTheOrder) {
       AllOf(HasSubstr("AbiError"), HasSubstr("left, right"), HasSubstr("right, left"), HasSubstr("abi_version=4")));
   options.input_names = {{"left", "right"}};
   EXPECT_NO_THROW(EmbedEngine(plan, options));
+}
+
+TEST(Embed, TheOldestVersionThatKeepsWhatIsGivenIsTaken) {
+  const std::string plan = testing::MakePlan("def forward(self, a, b):\n    return a - b\n",
+                                             {testing::Fixed("x_1", {2}), testing::Fixed("x_0", {2})});
+  const auto version = [&](auto change) {
+    EmbedOptions options;
+    options.abi_version = std::nullopt;
+    change(options);
+    return FindEngines(EmbedEngine(plan, options)).at(0).engine()->record().version;
+  };
+  EXPECT_EQ(version([](EmbedOptions&) {}), 3);
+  EXPECT_EQ(version([](EmbedOptions& o) { o.input_names = {{"x_0", "x_1"}}; }), 3);
+  EXPECT_EQ(version([](EmbedOptions& o) { o.input_names = {{"x_1", "x_0"}}; }), 4);
+  EXPECT_EQ(version([](EmbedOptions& o) { o.hardware_compatible = true; }), 5);
+  EXPECT_EQ(version([](EmbedOptions& o) { o.platform = abi::TargetPlatform::kLinuxAarch64; }), 6);
+}
+
+TEST(Embed, RecordsSayWhetherAShapeFollowsFromValues) {
+  torch::jit::Module found("Found");
+  found.define("def forward(self, x):\n    return torch.nonzero(x), x * 2\n");
+  reference::BuildOptions build;
+  build.name = "found";
+  build.inputs = {testing::Batched("input_0", {1, 3}, 1, 4)};
+  build.data_dependent = {"output_0"};
+  const std::string plan = reference::BuildReferencePlan(found, build);
+  for (const int version : {6, 7, 10}) {
+    EmbedOptions options;
+    options.abi_version = version;
+    EXPECT_EQ(FindEngines(EmbedEngine(plan, options)).at(0).engine()->record().requires_output_allocator, version >= 7);
+    EXPECT_FALSE(FindEngines(EmbedEngine(AffinePlan(), options)).at(0).engine()->record().requires_output_allocator);
+  }
 }
 
 TEST(Embed, APlanThatCannotRunHereNeedsNames) {

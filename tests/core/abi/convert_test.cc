@@ -41,6 +41,22 @@ TEST(Convert, UpKeepsWhatTheCallerSet) {
   EXPECT_EQ(Write(Convert(record, 6))[8], "linux_x86_64");
 }
 
+TEST(Convert, ThePlatformThatIsAssumedAgainNeedNotBeKept) {
+  Record record = Plain(9);
+  record.plan = "ftrt and more";
+  record.target_platform = AssumedPlatform(record.plan);
+  EXPECT_EQ(record.target_platform, CurrentPlatform());
+  EXPECT_EQ(Convert(record, 5).target_platform, TargetPlatform::kUnknown);
+  record.target_platform = TargetPlatform::kWindowsArm64;
+  ExpectHas(ConvertMessage(record, 5), "target_platform = windows_arm64");
+}
+
+TEST(Convert, NoPlatformIsAssumedForWhatIsNoPlan) {
+  EXPECT_EQ(AssumedPlatform("plan"), TargetPlatform::kUnknown);
+  EXPECT_EQ(AssumedPlatform(""), TargetPlatform::kUnknown);
+  for (const char* plan : {"ftrt", "ptrt", "vtrt", "nref"}) EXPECT_EQ(AssumedPlatform(plan), CurrentPlatform()) << plan;
+}
+
 TEST(Convert, DownNamesEveryFieldThatIsLostWithItsValue) {
   const std::string message = ConvertMessage(Parse(golden::Read(10)), 3);
   ExpectHas(message, "ABI version 10 cannot become version 3");

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/abi/base64.h"
+#include "core/abi/plan_header.h"
 #include "core/device/device.h"
 #include "core/error.h"
 #include "tests/core/abi/golden.h"
@@ -155,6 +157,29 @@ TEST(TargetPlatform, NamesComeBack) {
 #if defined(__linux__) && defined(__x86_64__)
   EXPECT_EQ(CurrentPlatform(), TargetPlatform::kLinuxX8664);
 #endif
+}
+
+TEST(Record, APlanInRawBytesIsReadIfItIsAskedFor) {
+  for (int version = kOldestVersion; version <= kNewestVersion; ++version) {
+    std::vector<std::string> fields = golden::Read(version);
+    const Record expected = Parse(fields);
+    EXPECT_EQ(Parse(fields, PlanForm::kAny), expected);
+    fields[IndexOf(Field::kEngine)] = expected.plan;
+    EXPECT_EQ(Parse(fields, PlanForm::kAny), expected);
+    if (version > kOldestVersion) EXPECT_THROW(Parse(fields), AbiError);
+  }
+}
+
+TEST(Record, Base64ThatBeginsLikeNoPlanIsDecoded) {
+  std::vector<std::string> fields = golden::Read(4);
+  for (const char* magic : {"ftrt", "ptrt", "vtrt", "nref"}) {
+    const std::string plan = std::string(magic) + "\x01\x02";
+    fields[IndexOf(Field::kEngine)] = Base64Encode(plan);
+    EXPECT_FALSE(HasPlanMagic(fields[IndexOf(Field::kEngine)]));
+    EXPECT_EQ(Parse(fields, PlanForm::kAny).plan, plan);
+  }
+  fields[IndexOf(Field::kEngine)] = "not base64";
+  EXPECT_THROW(Parse(fields, PlanForm::kAny), AbiError);
 }
 
 }  // namespace

@@ -26,12 +26,14 @@ FIELDS = {
     "output_names": (4, ["output_1", "output_0"], []),
     "hardware_compatible": (5, True, False),
     "metadata": (6, base64.b64encode(pickle.dumps([1])).decode(), ""),
-    "target_platform": (6, "linux_x86_64", "unknown"),
+    "target_platform": (6, "windows_x86_64", "unknown"),
     "requires_output_allocator": (7, True, False),
     "resource_allocation": (8, True, False),
     "requires_native_multi_device": (9, True, False),
     "aliased_io": (10, [("output_1", "input_0", "kv")], []),
 }
+# What a conversion writes into fields that the source's version lacks: this machine's platform, and what the plan tells.
+FILLED = {"input_names": ["input_0"], "output_names": ["output_0", "output_1"], "target_platform": "linux_x86_64"}
 
 
 def values(engine: nacelle_package.EngineInfo) -> dict[str, object]:
@@ -45,7 +47,7 @@ def by_version(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     folder: Path = tmp_path_factory.mktemp("programs")
     plan = nacelle_package.build_engine(seeded(TwoHeads), [X])
     nacelle_package.embed(plan, name="net").save(str(folder / "plain.ts"))
-    texts = ["input_0", "output_1%output_0", "1", FIELDS["metadata"][1], "linux_x86_64", "1", "1", "1"]
+    texts = ["input_0", "output_1%output_0", "1", FIELDS["metadata"][1], "windows_x86_64", "1", "1", "1"]
     record = [b"10", b"net", b"0%0%0%0%cpu", base64.b64encode(plan), *(str(text).encode() for text in texts)]
     newest = with_record(folder / "plain.ts", [*record, b"output_1@input_0@kv"], folder).rename(folder / "10.ts")
     result = {10: newest}
@@ -79,10 +81,11 @@ def test_every_version_to_every_other(
     assert f"net_trt_engine: ABI version {source} -> {destination}\n" in outcome.out
     (engine,) = nacelle_package.read(out).engines
     assert engine.abi_version == destination
-    assert values(engine) == {
-        name: value if since <= min(source, destination) else neutral
-        for name, (since, value, neutral) in FIELDS.items()
-    }
+    expected = {}
+    for name, (since, value, neutral) in FIELDS.items():
+        added = FILLED.get(name, neutral) if since <= destination else neutral
+        expected[name] = value if since <= min(source, destination) else added
+    assert values(engine) == expected
     assert engine.plan == nacelle_package.read(by_version[10]).engines[0].plan
 
 
