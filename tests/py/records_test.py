@@ -1,8 +1,6 @@
 """Records as other readers and writers need them: platform, what a plan tells, plans as raw bytes, shared memory."""
 
 import base64
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -106,17 +104,6 @@ def test_the_platform_can_be_given(make: Callable[..., object], oldest: Path) ->
 def test_a_platform_asks_for_a_version_that_keeps_it(tmp_path: Path) -> None:
     path = saved(nacelle.compile(seeded(TwoHeads), [X], platform="linux_aarch64"), tmp_path)
     assert only_engine(path).abi_version == 6
-
-
-def test_the_platform_of_a_tensorrt_plan_from_the_command_line(tmp_path: Path) -> None:
-    plan = b"ftrt" + bytes(20) + bytes([10, 3, 0, 26]) + bytes(100)
-    device = "0%9%0%0%NVIDIA H100"
-    path = saved(nacelle.embed(plan, device=device, input_names=["x"], output_names=["y"]), tmp_path)
-    command = [sys.executable, "-m", "torch_nacelle", "convert", str(path), str(path)]
-    subprocess.run([*command, "--abi", "9"], check=True)
-    assert only_engine(path).flags["target_platform"] == HERE
-    subprocess.run([*command, "--abi", "9", "--platform", "windows_arm64"], check=True)
-    assert only_engine(path).flags["target_platform"] == "windows_arm64"
 
 
 # ---- what a plan tells

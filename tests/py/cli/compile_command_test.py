@@ -59,6 +59,26 @@ def test_from_torchscript_and_checked(script: Path, tmp_path: Path) -> None:
     assert {one["passed"] for one in facts["outputs"]} == {True}
 
 
+def test_an_order_that_version_three_would_change(tmp_path: Path) -> None:
+    class Sub(torch.nn.Module):
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return a - b
+
+    torch.jit.script(Sub()).save(str(tmp_path / "sub.ts"))
+    out = tmp_path / "out.ts"
+    command = ["compile", tmp_path / "sub.ts", "-o", out, "-i", "x_1=float32[2]", "-i", "x_0=float32[2]", *REFERENCE]
+    outcome = nacelle(*command, "--abi", "3")
+    assert outcome.code == 1
+    assert "keeps no input names" in outcome.words
+    assert "x_0, x_1, not x_1, x_0" in outcome.words
+    assert not out.exists()
+    assert nacelle(*command, "--platform", "linux_aarch64").code == 0
+    (engine,) = nacelle_package.read(out).engines
+    assert (engine.abi_version, engine.flags["target_platform"]) == (6, "linux_aarch64")
+    a, b = torch.tensor([5.0, 7.0]), torch.tensor([1.0, 2.0])
+    torch.testing.assert_close(torch.jit.load(str(out))(a, b), a - b)
+
+
 def test_values_that_decide_about_shapes(tmp_path: Path) -> None:
     class Repeat(torch.nn.Module):
         def forward(self, x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:

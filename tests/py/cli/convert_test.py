@@ -89,6 +89,27 @@ def test_every_version_to_every_other(
     assert engine.plan == nacelle_package.read(by_version[10]).engines[0].plan
 
 
+def test_the_platform_of_a_plan_that_cannot_run_here(tmp_path: Path) -> None:
+    plan = b"ftrt" + bytes(20) + bytes([10, 3, 0, 26]) + bytes(100)
+    path = tmp_path / "program.ts"
+    (tmp_path / "net.plan").write_bytes(plan)
+    embed = ["embed", tmp_path / "net.plan", "-o", path, "--device", "0%9%0%0%NVIDIA H100", "--inputs", "x"]
+    assert nacelle(*embed, "--outputs", "y").code == 0
+
+    def platform() -> object:
+        return nacelle_package.read(path).engines[0].flags["target_platform"]
+
+    assert nacelle("convert", path, path, "--abi", "9").code == 0
+    assert platform() == "linux_x86_64"
+    assert nacelle("convert", path, path, "--abi", "9", "--platform", "windows_arm64").code == 0
+    assert platform() == "windows_arm64"
+    outcome = nacelle("convert", path, path, "--abi", "9", "--platform", "windows")
+    assert outcome.code == 1
+    assert "wanted one of linux_x86_64, linux_aarch64, windows_x86_64, windows_arm64, unknown" in outcome.words
+    assert nacelle(*embed, "--outputs", "y", "--abi", "8", "--platform", "linux_aarch64").code == 0
+    assert platform() == "linux_aarch64"
+
+
 def test_facts_as_json_and_a_file_in_place(by_version: dict[int, Path], tmp_path: Path) -> None:
     path = tmp_path / "program.ts"
     path.write_bytes(by_version[4].read_bytes())
