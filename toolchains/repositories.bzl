@@ -24,7 +24,10 @@ def nacelle_repositories():
     libtorch_repository(name = "torch")
     cuda_headers_repository(
         name = "cuda_headers",
-        requirement = "nvidia-cuda-runtime==13.0.96",
+        requirements = [
+            "nvidia-cuda-crt==13.0.88",
+            "nvidia-cuda-runtime==13.0.96",
+        ],
     )
     tensorrt_repositories()
     torch_tensorrt_repositories()

@@ -83,15 +83,15 @@ def test_several_outputs_share(judge: Judge, tmp_path: Path) -> None:
     assert sorted(saved.split("%")) == sorted(aliases.split("%"))
 
 
-def test_a_kind_that_the_judge_does_not_know(judge: Judge, tmp_path: Path) -> None:
-    """It binds the output all the same, and writes the kind as another one."""
+def test_a_kind_that_is_not_known(judge: Judge, tmp_path: Path) -> None:
+    """The judge binds the output all the same and writes the kind as another one; Nacelle refuses to run it."""
     path = _save(tmp_path, "new@cache@other_kind")
     inputs = [torch.zeros(2, 3), torch.ones(2, 3)]
     judged = judge.load(path)
-    called = judged.call(inputs, 3)
-    assert_same(called, call(torch.jit.load(str(path)), inputs, 3, "cpu"))
+    assert judged.call(inputs, 3).shared == [0, None]
     saved = record_of(judged.save(tmp_path / "saved.ts"), ENGINE)[FIELDS["aliased_io"]]
     assert saved == "new@cache@kv_cache_update"
+    assert "other_kind" in _our_refusal(path, inputs)
 
 
 def test_another_shape_is_refused_by_both(judge: Judge, tmp_path: Path) -> None:

@@ -23,6 +23,13 @@ class Difference(torch.nn.Module):
         return a - 2 * b
 
 
+class SwappedDifference(torch.nn.Module):
+    """The same with the inputs swapped."""
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return b - 2 * a
+
+
 class ThreeOfThree(torch.nn.Module):
     """Three inputs of several shapes and dtypes, three outputs of several dtypes."""
 
@@ -120,3 +127,16 @@ class Listed(torch.nn.Module):
         for _ in range(times):
             states.append(torch.tanh(self.step(states[-1])))
         return states
+
+
+class Holder(torch.nn.Module):
+    """Two programs with engines, called one after the other."""
+
+    def __init__(self, first: torch.nn.Module, second: torch.nn.Module) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.first(x)
+        return self.second(hidden, hidden + 1)

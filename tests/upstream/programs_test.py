@@ -149,3 +149,43 @@ def test_an_onnx_model(judge: Judge, tmp_path: Path) -> None:
     )
     path = _program(tmp_path, str(tmp_path / "affine.onnx"), None)
     compare(judge, path, tmp_path, [_random(2, 6)])
+
+
+def test_a_traced_model(judge: Judge, tmp_path: Path) -> None:
+    path = _program(tmp_path, seeded(models.Affine), [_random(2, 6)], method="trace")
+    compare(judge, path, tmp_path, [_random(2, 6)])
+
+
+def test_an_exported_program(judge: Judge, tmp_path: Path) -> None:
+    exported = torch.export.export(seeded(TwoHeads), (_random(1, 3, 8, 8),))
+    path = _program(tmp_path, exported, None, name="net")
+    compare(judge, path, tmp_path, [_random(1, 3, 8, 8)])
+
+
+def test_an_embedded_plan_with_outputs_in_another_order(judge: Judge, tmp_path: Path) -> None:
+    plan = nacelle.build_engine(seeded(TwoHeads), [_random(1, 3, 8, 8)], output_names=["classes", "boxes"])
+    path = tmp_path / "program.ts"
+    nacelle.embed(plan, output_names=["boxes", "classes"], abi_version=ABI, hardware_compatible=True).save(str(path))
+    called = compare(judge, path, tmp_path, [_random(1, 3, 8, 8)])
+    assert [tensor.shape[1] for tensor in called.outputs[0]] == [4, 10]
+
+
+def test_programs_inside_of_a_module(judge: Judge, tmp_path: Path) -> None:
+    """Two programs of which the engines and classes have one name, held by a module that is scripted."""
+    programs = [
+        nacelle.compile(seeded(models.Affine), [_random(2, 6)], name="net", abi_version=ABI),
+        nacelle.compile(models.Difference(), [_random(2, 4), _random(2, 4)], name="net", abi_version=ABI),
+    ]
+    path = tmp_path / "program.ts"
+    torch.jit.script(models.Holder(*programs)).save(str(path))
+    assert len(nacelle.read(path).engines) == 2
+    compare(judge, path, tmp_path, [_random(2, 6)])
+
+
+def test_a_program_whose_plan_was_replaced(judge: Judge, tmp_path: Path) -> None:
+    path = _program(tmp_path, models.Difference(), [_random(2, 3), _random(2, 3)], name="net")
+    plan = nacelle.build_engine(models.SwappedDifference(), [_random(2, 3), _random(2, 3)])
+    nacelle.replace(path, "net_trt_engine", plan, tmp_path / "replaced.ts")
+    a, b = _random(2, 3), _random(2, 3)
+    called = compare(judge, tmp_path / "replaced.ts", tmp_path, [a, b])
+    torch.testing.assert_close(called.outputs[0], b - 2 * a)

@@ -7,10 +7,9 @@ def _pinned(ctx, environment):
         ctx.path(ctx.attr._lock),
         "files",
         environment["python"],
-        ctx.attr.requirement,
-    ], timeout = 3600, quiet = False)
+    ] + ctx.attr.requirements, timeout = 3600, quiet = False)
     if result.return_code:
-        fail("%s could not be unpacked:\n%s" % (ctx.attr.requirement, result.stderr))
+        fail("%s could not be unpacked:\n%s" % (", ".join(ctx.attr.requirements), result.stderr))
     return ctx.path("files/nvidia/cu13/include")
 
 def _local(ctx, environment):
@@ -32,7 +31,7 @@ def _cuda_headers_impl(ctx):
 cuda_headers_repository = repository_rule(
     implementation = _cuda_headers_impl,
     attrs = {
-        "requirement": attr.string(mandatory = True, doc = "name==version, as the lock writes it."),
+        "requirements": attr.string_list(mandatory = True, doc = "name==version, as the lock writes them."),
         "_build_file": attr.label(default = "//third_party/cuda:headers.BUILD"),
         "_environment": attr.label(default = "@python//:environment.json"),
         "_lock": attr.label(default = "//toolchains/locks:cuda.lock"),

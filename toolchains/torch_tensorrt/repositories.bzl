@@ -18,11 +18,14 @@ TORCH_TENSORRT = {
 }
 
 def torch_tensorrt_for(torch):
-    """Returns the releases of Torch-TensorRT whose runtime library runs beside a release of torch ("2.13.0")."""
+    """Returns the releases of Torch-TensorRT whose runtime library runs beside a build of torch ("2.13.0+cpu").
+
+    A build for CUDA has the libraries itself in whose place //tests/upstream has others.
+    """
     return [
         release
         for release, facts in TORCH_TENSORRT.items()
-        if [prefix for prefix in facts.torch if torch.startswith(prefix)]
+        if torch.endswith("+cpu") and [prefix for prefix in facts.torch if torch.startswith(prefix)]
     ]
 
 def torch_tensorrt_repositories():
