@@ -32,6 +32,7 @@ _CPU = torch.device("cpu")
 _SEEDS = (0, 100)  # of the inputs on which a trace is compared
 
 frontend: Any = _frontend
+compiler: Any = _recursive
 
 _scripting = threading.RLock()  # the compiler keeps its state in globals
 
@@ -51,16 +52,50 @@ def scripted(module: torch.nn.Module) -> torch.jit.ScriptModule:
         return module
     for path, part in module.named_modules():
         _check_part(part, path)
-    with _scripting, for_inference(module), without_deprecations(), _as_python_calls():
-        # Types are not shared, since the compiler shares them by class: between instances that have methods of their
-        # own, and between calls between which the class was changed.
+    with _scripting, for_inference(module), without_deprecations(), _as_python_calls(), _own_types():
         script: torch.jit.ScriptModule = _recursive.create_script_module(
-            torch.jit._script.call_prepare_scriptable_func(module), _methods, share_types=False
+            torch.jit._script.call_prepare_scriptable_func(module), _methods
         )
-    for part in script.modules():
-        # The compiler keeps each type that it has compiled, for others of the type; there are none.
-        _recursive.concrete_type_store.methods_compiled.discard(getattr(part, "_concrete_type", None))
     return script
+
+
+class _Types(_recursive.ConcreteTypeStore):
+    """The types of one call of the compiler, which compiles each once.
+
+    torch keeps the types of all calls, by class: a class that was changed since keeps its methods of then, and the
+    methods of the first instance are those of all.
+    """
+
+    def get_or_create_concrete_type(self, nn_module: torch.nn.Module) -> Any:
+        if not _own_methods(nn_module):
+            return super().get_or_create_concrete_type(nn_module)  # type: ignore[no-untyped-call]
+        builder: Any = _recursive.infer_concrete_type_builder(nn_module)
+        builder.set_poisoned()  # it equals no other, and no type does that has it inside
+        return builder.build()
+
+
+class _TypesOfThread:
+    """A store of types that is another for one thread: others may compile at the same time."""
+
+    def __init__(self, thread: int, types: Any, others: Any) -> None:
+        self._thread = thread
+        self._types = types
+        self._others = others
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._types if threading.get_ident() == self._thread else self._others, name)
+
+
+@contextlib.contextmanager
+def _own_types() -> Iterator[None]:
+    """Has the compiler share types within this call alone."""
+    before = compiler.concrete_type_store
+    types: Any = _Types()
+    compiler.concrete_type_store = _TypesOfThread(threading.get_ident(), types, before)
+    try:
+        yield
+    finally:
+        compiler.concrete_type_store = before
 
 
 def _methods(module: torch.nn.Module) -> list[Any]:
