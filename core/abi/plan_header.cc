@@ -115,11 +115,6 @@ bool HasPlanMagic(std::string_view bytes) {
          std::ranges::any_of(kLayouts, [&](const Layout& layout) { return bytes.starts_with(layout.magic); });
 }
 
-bool HasPlanMagic(std::string_view bytes) {
-  return bytes.starts_with(kReferenceMagic) ||
-         std::ranges::any_of(kLayouts, [&](const Layout& layout) { return bytes.starts_with(layout.magic); });
-}
-
 PlanHeader ParsePlanHeader(std::string_view plan) {
   for (const Layout& layout : kLayouts) {
     if (plan.starts_with(layout.magic)) return ReadRelease(plan, layout);

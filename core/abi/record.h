@@ -27,8 +27,6 @@ inline constexpr int kDefaultVersion = 3;  // what new programs get, unless they
 
 inline constexpr char kItemDelimiter = '%';  // between names and between aliases
 
-inline constexpr char kItemDelimiter = '%';  // between names and between aliases
-
 // The fields of a record, in the order in which they are stored: the value is the index.
 enum class Field : uint8_t {
   kAbiVersion,
