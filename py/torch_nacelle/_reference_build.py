@@ -14,6 +14,7 @@ from torch_nacelle._input import Input, dtype_name
 from torch_nacelle._onnx import first_lines
 from torch_nacelle._onnx_model import OnnxSource
 from torch_nacelle._sources import Source, cuda_device
+from torch_nacelle._state import refuse_state
 from torch_nacelle.errors import InputError
 
 # Of a profile's values; each is a run of the model.
@@ -111,6 +112,8 @@ def to_torchscript(module: torch.nn.Module, inputs: Sequence[Input], method: str
     if method != "script":
         try:
             return _trace(module, inputs)
+        except InputError:
+            raise
         except Exception as error:
             reasons.append(f"tracing it failed: {first_lines(error)}")
     raise InputError(f"{type(module).__name__} cannot be turned into TorchScript; " + "; ".join(reasons))
@@ -121,9 +124,9 @@ def _trace(module: torch.nn.Module, inputs: Sequence[Input]) -> torch.jit.Script
     module.eval()
     try:
         with torch.no_grad():
-            traced: torch.jit.ScriptModule = torch.jit.trace(
-                module, tuple(one.example() for one in inputs), check_trace=False
-            )
+            examples = tuple(one.example() for one in inputs)
+            refuse_state(module, examples, type(module).__name__)
+            traced: torch.jit.ScriptModule = torch.jit.trace(module, examples, check_trace=False)
             return traced
     finally:
         module.train(was_training)
