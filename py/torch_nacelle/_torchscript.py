@@ -21,7 +21,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from torch_nacelle._input import Input
 from torch_nacelle._messages import first_lines, warn_of_tracing
-from torch_nacelle._model_state import for_inference, version_of
+from torch_nacelle._model_state import for_inference
+from torch_nacelle._state import refuse_state
 from torch_nacelle._torch_state import without_deprecations
 from torch_nacelle.errors import InputError
 
@@ -212,16 +213,14 @@ def traced(module: torch.nn.Module, inputs: Sequence[Input], device: torch.devic
         device: Its device.
 
     Raises:
-        InputError: forward changes a buffer or a parameter.
+        InputError: forward keeps state, or changes an input in place.
         Exception: Whatever the module or the tracer raises.
     """
     examples = tuple(one.example().to(device) for one in inputs)
     with for_inference(module), torch.no_grad(), tracer_warnings() as caught:
-        # What the first call makes for those after it is there when a call is followed.
-        module(*examples)
-        before = _tensors(module)
+        # It calls the module: what the first call makes for those after it is there when a call is followed.
+        refuse_state(module, examples, type(module).__name__)
         script: torch.jit.ScriptModule = torch.jit.trace(module, examples, check_trace=False, strict=False)
-        _check_unchanged(before, _tensors(module))
         losses = losses_in(caught)
         return Traced(script, losses, bool(losses) and _reads_values(module, examples))
 
@@ -256,25 +255,6 @@ def tell_losses(trace: Traced, name: str, reasons: Sequence[str]) -> None:
             f"{', '.join(trace.losses)}; it was compared to the module on made-up inputs alone. Scripting would keep "
             f"both ways: {'; '.join(reasons)}. method='trace' traces without this warning"
         )
-
-
-def _tensors(module: torch.nn.Module) -> dict[str, tuple[torch.Tensor, int | None]]:
-    if isinstance(module, torch.jit.ScriptModule):
-        return {}
-    named = [*module.named_parameters(), *module.named_buffers()]
-    return {name: (tensor, version_of(tensor)) for name, tensor in named}
-
-
-def _check_unchanged(
-    before: dict[str, tuple[torch.Tensor, int | None]], after: dict[str, tuple[torch.Tensor, int | None]]
-) -> None:
-    for name, (tensor, version) in before.items():
-        now = after.get(name)
-        if now is None or now[0] is not tensor or now[1] != version:
-            raise InputError(
-                f"forward changes {name!r}; an engine keeps nothing from call to call: take it as an input, and return "
-                f"what it becomes"
-            )
 
 
 @contextlib.contextmanager
