@@ -146,7 +146,8 @@ def convert(
 
     Raises:
         AbiError: Fields that the version cannot keep and that `drop` does not name; the message names each.
-        InputError: There is no such platform, or `source` is no TorchScript program, or holds tensors of a device that is not here.
+        InputError: There is no such platform, or `source` is no TorchScript program, or holds tensors of a device that
+            is not here.
         FileNotFoundError: There is no such file.
     """
     program = load_as_saved(source)

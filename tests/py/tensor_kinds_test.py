@@ -211,8 +211,8 @@ def test_under_vmap_and_grad(program: torch.jit.ScriptModule) -> None:
         torch.vmap(lambda x: program(x))(torch.stack([X, X]))
     with pytest.raises(nacelle.InputError, match=r"torch\.func"):
         torch.func.grad(lambda x: program(x).sum())(X)
-    with pytest.raises(nacelle.InputError, match=r"functional"):
-        torch.func.functionalize(lambda x: program(x))(X)
+    # torch takes its wrappers off before it calls an operator that it knows nothing of.
+    torch.testing.assert_close(torch.func.functionalize(lambda x: program(x))(X), X * 2)
 
 
 class Holder(torch.nn.Module):
@@ -243,7 +243,8 @@ def test_exporting_ends_in_an_error_and_not_in_a_crash(
     kind: str, strict: bool, program: torch.jit.ScriptModule
 ) -> None:
     module = Holder(program) if kind == "program" else Caller(program.net_trt_engine)
-    with pytest.raises(Exception):  # noqa: B017, PT011: whose error it is depends on torch's release
+    # An error of torch's, from before the engine is called, or the engine's own.
+    with pytest.raises((RuntimeError, AttributeError, nacelle.Error)):
         torch.export.export(module, (X,), strict=strict)
     torch.testing.assert_close(program(X), X * 2)
 

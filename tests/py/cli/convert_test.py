@@ -32,7 +32,7 @@ FIELDS = {
     "requires_native_multi_device": (9, True, False),
     "aliased_io": (10, [("output_1", "input_0", "kv")], []),
 }
-# What a conversion writes into fields that the source's version lacks: this machine's platform, and what the plan tells.
+# What a conversion writes into fields that the source's version lacks: this machine's platform, what the plan tells.
 FILLED = {"input_names": ["input_0"], "output_names": ["output_0", "output_1"], "target_platform": "linux_x86_64"}
 
 
