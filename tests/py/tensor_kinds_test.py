@@ -34,22 +34,22 @@ class Named(torch.Tensor):
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        return super().__torch_function__(func, types, args, kwargs or {})
+        return super().__torch_function__(func, types, args, kwargs or {})  # type: ignore[no-untyped-call]
 
 
 class Wrapper(torch.Tensor):
     """A tensor around another one, without memory, that hands every operator on as it is."""
 
-    inner: torch.Tensor
+    content: torch.Tensor
 
     @staticmethod
     def __new__(cls, inner: torch.Tensor) -> "Wrapper":
         made = torch.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype, device=inner.device)
-        made.inner = inner
+        made.content = inner
         return made
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def,override]
         with torch._C._DisableTorchDispatch():
             return func(*args, **(kwargs or {}))
 
@@ -58,8 +58,8 @@ class Unwrapping(Wrapper):
     """The same, which hands on what is inside."""
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        unwrapped = tree_map(lambda value: value.inner if isinstance(value, Unwrapping) else value, args)
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def,override]
+        unwrapped = tree_map(lambda value: value.content if isinstance(value, Unwrapping) else value, args)
         return func(*unwrapped, **(kwargs or {}))
 
 
@@ -67,7 +67,7 @@ class OwnMemory(torch.Tensor):
     """A subclass with memory whose operators compute something else than the memory says."""
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def,override]
         with torch._C._DisableTorchDispatch():
             return func(*args, **(kwargs or {}))
 
@@ -147,7 +147,7 @@ REFUSED: dict[str, tuple[Callable[[], torch.Tensor], str]] = {
 def test_a_tensor_without_memory_of_its_own_is_refused(kind: str, settings: dict[str, bool]) -> None:
     program = nacelle.compile(Doubled(), [nacelle.Input(min=(1, 3), opt=SHAPE, max=(8, 3))], name="net")
     if settings:
-        nacelle.configure(program, **settings)
+        nacelle.configure(program, **settings)  # type: ignore[arg-type]
     make, words = REFUSED[kind]
     tensor = make()
     with pytest.raises(nacelle.InputError, match=rf'input "input_0" \(number 0\) of engine "net" .*({words})'):
@@ -257,6 +257,6 @@ class Seen(TorchDispatchMode):
 
 
 def test_a_mode_that_hands_on_plain_tensors_changes_nothing(program: torch.jit.ScriptModule) -> None:
-    with Seen():
+    with Seen():  # type: ignore[no-untyped-call]
         result = program(X)
     torch.testing.assert_close(result, X * 2)
