@@ -87,6 +87,12 @@ def given_back() -> torch.Tensor:
     return gone
 
 
+def given_back_of_another_dtype() -> torch.Tensor:
+    gone = X.double()
+    gone.untyped_storage().resize_(0)
+    return gone
+
+
 def view_of_given_back() -> torch.Tensor:
     base = torch.zeros(4, 3)
     view = base[2:]
@@ -137,6 +143,7 @@ REFUSED: dict[str, tuple[Callable[[], torch.Tensor], str]] = {
     "nested": (nested, "nested tensor"),
     "given_back": (given_back, r"storage holds 0 bytes"),
     "view_of_given_back": (view_of_given_back, r"storage holds 0 bytes"),
+    "given_back_of_another_dtype": (given_back_of_another_dtype, r"storage holds 0 bytes"),
     "cut": (cut, r"storage holds 8 bytes"),
     "cut_and_strided": (cut_and_strided, r"storage holds 8 bytes"),
 }
@@ -187,9 +194,13 @@ def test_a_tensor_with_memory_is_read_as_torch_reads_it(kind: str, program: torc
     torch.testing.assert_close(program(tensor).as_subclass(torch.Tensor), expected)
 
 
-def test_a_conjugated_tensor_is_refused_for_its_dtype(program: torch.jit.ScriptModule) -> None:
-    with pytest.raises(nacelle.InputError, match=r"has dtype ComplexFloat, wanted float32"):
-        program(X.to(torch.complex64).conj())
+@pytest.mark.parametrize("settings", [{}, {"convert_inputs": True}])
+def test_a_complex_tensor_is_refused_for_its_dtype(settings: dict[str, bool]) -> None:
+    program = nacelle.compile(Doubled(), [nacelle.Input(min=(1, 3), opt=SHAPE, max=(8, 3))], name="net")
+    nacelle.configure(program, **settings)  # type: ignore[arg-type]
+    for tensor in (torch.complex(X, X), torch.complex(X, X).conj()):
+        with pytest.raises(nacelle.InputError, match=r"has dtype ComplexFloat, wanted float32"):
+            program(tensor)
 
 
 def test_inference_tensors(program: torch.jit.ScriptModule) -> None:
