@@ -81,6 +81,12 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
     throw InputError(
         Cat(which, " is on the meta device, where tensors have no values; wanted a tensor on ", engine.device().str()));
   }
+  if (!HoldsElements(tensor)) {
+    throw InputError(Cat(which, " has the shape ", ShapeOf(tensor), ", and its storage holds ",
+                         tensor.has_storage() ? tensor.storage().nbytes() : 0,
+                         " bytes, less than these elements need: it was resized, or its memory was given back; "
+                         "give a tensor that has its memory"));
+  }
   if (!OnRightDevice(engine, wanted, tensor)) {
     throw InputError(Cat(which, " is on ", tensor.device().str(), ", the engine runs on ", engine.device().str(),
                          "; move the tensor with .to(\"", engine.device().str(), "\")",
@@ -94,12 +100,6 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
   if (tensor.sizes().size() != wanted.shape.size()) {
     throw InputError(Cat(which, " has ", tensor.dim(), " dimensions, ", ShapeOf(tensor), ", wanted ",
                          wanted.shape.size(), ": ", ShapeText(wanted.shape)));
-  }
-  if (!HoldsElements(tensor)) {
-    throw InputError(Cat(which, " has the shape ", ShapeOf(tensor), ", and its storage holds ",
-                         tensor.has_storage() ? tensor.storage().nbytes() : 0,
-                         " bytes, less than these elements need: it was resized, or its memory was given back; "
-                         "give a tensor that has its memory"));
   }
   throw InputError(Cat(which, " shares its memory with an output, so it cannot be copied for the call, and ",
                        WhyNotWritten(tensor)));
@@ -190,15 +190,18 @@ c10::SmallVector<at::Tensor, 8> AdaptInputs(const LoadedEngine& engine, c10::Arr
   c10::SmallVector<at::Tensor, 8> adapted;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const at::Tensor& tensor = *inputs[i];
-    if (i >= engine.inputs().size() || !tensor.defined() || !StandsForMemory(tensor) || tensor.is_meta() ||
-        engine.inputs()[i].written) {
+    // CheckInputs says what is wrong with tensors that cannot be copied.
+    const bool can_be_copied =
+        tensor.defined() && StandsForMemory(tensor) && !tensor.is_meta() && HoldsElements(tensor);
+    if (i >= engine.inputs().size() || !can_be_copied || engine.inputs()[i].written) {
       adapted.push_back(tensor);
       continue;
     }
     const TensorInfo& wanted = engine.inputs()[i];
     const bool moved = settings.move_inputs && !OnRightDevice(engine, wanted, tensor);
-    adapted.push_back(tensor.to(moved ? engine.device() : tensor.device(),
-                                settings.convert_inputs ? wanted.dtype : tensor.scalar_type()));
+    const bool converted = settings.convert_inputs && !tensor.is_complex();  // an imaginary part would be lost
+    adapted.push_back(
+        tensor.to(moved ? engine.device() : tensor.device(), converted ? wanted.dtype : tensor.scalar_type()));
   }
   return adapted;
 }

@@ -58,7 +58,7 @@ def compile(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The platform that the engine is for, such as linux_x86_64; kept from version 6 on. Default: this machine's.",
+            help="The platform that the engine is for, such as linux_x86_64; needs version 6. Default: this machine's.",
         ),
     ] = None,
     fp16: Annotated[bool | None, _flag("Layers may compute in float16.", "--fp16")] = None,

@@ -107,7 +107,7 @@ def embed(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The platform it was built for, such as linux_x86_64; kept from version 6 on. Default: this machine's.",
+            help="The platform it was built for, such as linux_x86_64; needs version 6. Default: this machine's.",
         ),
     ] = None,
     json: output.Json = False,

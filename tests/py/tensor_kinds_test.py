@@ -34,22 +34,22 @@ class Named(torch.Tensor):
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        return super().__torch_function__(func, types, args, kwargs or {})
+        return super().__torch_function__(func, types, args, kwargs or {})  # type: ignore[no-untyped-call]
 
 
 class Wrapper(torch.Tensor):
     """A tensor around another one, without memory, that hands every operator on as it is."""
 
-    inner: torch.Tensor
+    content: torch.Tensor
 
     @staticmethod
     def __new__(cls, inner: torch.Tensor) -> "Wrapper":
         made = torch.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype, device=inner.device)
-        made.inner = inner
+        made.content = inner
         return made
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def,override]
         with torch._C._DisableTorchDispatch():
             return func(*args, **(kwargs or {}))
 
@@ -58,8 +58,8 @@ class Unwrapping(Wrapper):
     """The same, which hands on what is inside."""
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        unwrapped = tree_map(lambda value: value.inner if isinstance(value, Unwrapping) else value, args)
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def,override]
+        unwrapped = tree_map(lambda value: value.content if isinstance(value, Unwrapping) else value, args)
         return func(*unwrapped, **(kwargs or {}))
 
 
@@ -67,7 +67,7 @@ class OwnMemory(torch.Tensor):
     """A subclass with memory whose operators compute something else than the memory says."""
 
     @classmethod
-    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def,override]
         with torch._C._DisableTorchDispatch():
             return func(*args, **(kwargs or {}))
 
@@ -83,6 +83,12 @@ def fake() -> torch.Tensor:
 
 def given_back() -> torch.Tensor:
     gone = X.clone()
+    gone.untyped_storage().resize_(0)
+    return gone
+
+
+def given_back_of_another_dtype() -> torch.Tensor:
+    gone = X.double()
     gone.untyped_storage().resize_(0)
     return gone
 
@@ -137,6 +143,7 @@ REFUSED: dict[str, tuple[Callable[[], torch.Tensor], str]] = {
     "nested": (nested, "nested tensor"),
     "given_back": (given_back, r"storage holds 0 bytes"),
     "view_of_given_back": (view_of_given_back, r"storage holds 0 bytes"),
+    "given_back_of_another_dtype": (given_back_of_another_dtype, r"storage holds 0 bytes"),
     "cut": (cut, r"storage holds 8 bytes"),
     "cut_and_strided": (cut_and_strided, r"storage holds 8 bytes"),
 }
@@ -147,7 +154,7 @@ REFUSED: dict[str, tuple[Callable[[], torch.Tensor], str]] = {
 def test_a_tensor_without_memory_of_its_own_is_refused(kind: str, settings: dict[str, bool]) -> None:
     program = nacelle.compile(Doubled(), [nacelle.Input(min=(1, 3), opt=SHAPE, max=(8, 3))], name="net")
     if settings:
-        nacelle.configure(program, **settings)
+        nacelle.configure(program, **settings)  # type: ignore[arg-type]
     make, words = REFUSED[kind]
     tensor = make()
     with pytest.raises(nacelle.InputError, match=rf'input "input_0" \(number 0\) of engine "net" .*({words})'):
@@ -187,9 +194,13 @@ def test_a_tensor_with_memory_is_read_as_torch_reads_it(kind: str, program: torc
     torch.testing.assert_close(program(tensor).as_subclass(torch.Tensor), expected)
 
 
-def test_a_conjugated_tensor_is_refused_for_its_dtype(program: torch.jit.ScriptModule) -> None:
-    with pytest.raises(nacelle.InputError, match=r"has dtype ComplexFloat, wanted float32"):
-        program(X.to(torch.complex64).conj())
+@pytest.mark.parametrize("settings", [{}, {"convert_inputs": True}])
+def test_a_complex_tensor_is_refused_for_its_dtype(settings: dict[str, bool]) -> None:
+    program = nacelle.compile(Doubled(), [nacelle.Input(min=(1, 3), opt=SHAPE, max=(8, 3))], name="net")
+    nacelle.configure(program, **settings)  # type: ignore[arg-type]
+    for tensor in (torch.complex(X, X), torch.complex(X, X).conj()):
+        with pytest.raises(nacelle.InputError, match=r"has dtype ComplexFloat, wanted float32"):
+            program(tensor)
 
 
 def test_inference_tensors(program: torch.jit.ScriptModule) -> None:
@@ -211,8 +222,8 @@ def test_under_vmap_and_grad(program: torch.jit.ScriptModule) -> None:
         torch.vmap(lambda x: program(x))(torch.stack([X, X]))
     with pytest.raises(nacelle.InputError, match=r"torch\.func"):
         torch.func.grad(lambda x: program(x).sum())(X)
-    with pytest.raises(nacelle.InputError, match=r"functional"):
-        torch.func.functionalize(lambda x: program(x))(X)
+    # torch takes its wrappers off before it calls an operator that it knows nothing of.
+    torch.testing.assert_close(torch.func.functionalize(lambda x: program(x))(X), X * 2)
 
 
 class Holder(torch.nn.Module):
@@ -243,7 +254,8 @@ def test_exporting_ends_in_an_error_and_not_in_a_crash(
     kind: str, strict: bool, program: torch.jit.ScriptModule
 ) -> None:
     module = Holder(program) if kind == "program" else Caller(program.net_trt_engine)
-    with pytest.raises(Exception):  # noqa: B017, PT011: whose error it is depends on torch's release
+    # An error of torch's, from before the engine is called, or the engine's own.
+    with pytest.raises((RuntimeError, AttributeError, nacelle.Error)):
         torch.export.export(module, (X,), strict=strict)
     torch.testing.assert_close(program(X), X * 2)
 
@@ -256,6 +268,6 @@ class Seen(TorchDispatchMode):
 
 
 def test_a_mode_that_hands_on_plain_tensors_changes_nothing(program: torch.jit.ScriptModule) -> None:
-    with Seen():
+    with Seen():  # type: ignore[no-untyped-call]
         result = program(X)
     torch.testing.assert_close(result, X * 2)

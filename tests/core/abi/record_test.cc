@@ -166,7 +166,9 @@ TEST(Record, APlanInRawBytesIsReadIfItIsAskedFor) {
     EXPECT_EQ(Parse(fields, PlanForm::kAny), expected);
     fields[IndexOf(Field::kEngine)] = expected.plan;
     EXPECT_EQ(Parse(fields, PlanForm::kAny), expected);
-    if (version > kOldestVersion) EXPECT_THROW(Parse(fields), AbiError);
+    if (version > kOldestVersion) {
+      EXPECT_THROW(Parse(fields), AbiError);
+    }
   }
 }
 

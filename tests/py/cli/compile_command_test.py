@@ -67,7 +67,8 @@ def test_an_order_that_version_three_would_change(tmp_path: Path) -> None:
 
     torch.jit.script(Sub()).save(str(tmp_path / "sub.ts"))
     out = tmp_path / "out.ts"
-    command = ["compile", tmp_path / "sub.ts", "-o", out, "-i", "x_1=float32[2]", "-i", "x_0=float32[2]", *REFERENCE]
+    inputs = ["-i", "x_1=float32[2]", "-i", "x_0=float32[2]"]
+    command: list[str | Path] = ["compile", tmp_path / "sub.ts", "-o", out, *inputs, *REFERENCE]
     outcome = nacelle(*command, "--abi", "3")
     assert outcome.code == 1
     assert "keeps no input names" in outcome.words

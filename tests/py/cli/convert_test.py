@@ -32,7 +32,7 @@ FIELDS = {
     "requires_native_multi_device": (9, True, False),
     "aliased_io": (10, [("output_1", "input_0", "kv")], []),
 }
-# What a conversion writes into fields that the source's version lacks: this machine's platform, and what the plan tells.
+# What a conversion writes into fields that the source's version lacks: this machine's platform, what the plan tells.
 FILLED = {"input_names": ["input_0"], "output_names": ["output_0", "output_1"], "target_platform": "linux_x86_64"}
 
 
@@ -93,7 +93,16 @@ def test_the_platform_of_a_plan_that_cannot_run_here(tmp_path: Path) -> None:
     plan = b"ftrt" + bytes(20) + bytes([10, 3, 0, 26]) + bytes(100)
     path = tmp_path / "program.ts"
     (tmp_path / "net.plan").write_bytes(plan)
-    embed = ["embed", tmp_path / "net.plan", "-o", path, "--device", "0%9%0%0%NVIDIA H100", "--inputs", "x"]
+    embed: list[str | Path] = [
+        "embed",
+        tmp_path / "net.plan",
+        "-o",
+        path,
+        "--device",
+        "0%9%0%0%NVIDIA H100",
+        "--inputs",
+        "x",
+    ]
     assert nacelle(*embed, "--outputs", "y").code == 0
 
     def platform() -> object:
