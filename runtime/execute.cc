@@ -2,7 +2,9 @@
 
 #include <c10/util/SmallVector.h>
 
+#include <exception>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "core/device/cuda_driver.h"
@@ -69,6 +71,16 @@ c10::List<at::Tensor> RunInContext(ContextPool& contexts, TensorPointersRef inpu
   return outputs;
 }
 
+// What was in the way of one more context, if it was not the setting.
+std::string WhyNoMore(const AllKept& kept) {
+  if (kept.failure == nullptr) return "";
+  try {
+    std::rethrow_exception(kept.failure);
+  } catch (const std::exception& error) {
+    return Cat("; another one could not be made: ", error.what());
+  }
+}
+
 c10::List<at::Tensor> RunChecked(const LoadedEngine& engine, TensorPointersRef inputs, Profile* profile) {
   ContextPool& contexts = *engine.groups()[CheckInputs(engine, inputs)].contexts;
   const CallerStream caller(engine.device());
@@ -78,7 +90,8 @@ c10::List<at::Tensor> RunChecked(const LoadedEngine& engine, TensorPointersRef i
     throw ExecutionError(Cat("engine ", Quote(engine.name()), ": all ", kept.count,
                              " execution contexts that it can have belong to captured CUDA graphs; raise plan_copies "
                              "(or max_contexts), which torch_nacelle.configure sets, before the capture, or destroy "
-                             "graphs that are not replayed any more"));
+                             "graphs that are not replayed any more",
+                             WhyNoMore(kept)));
   }
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,6 +20,7 @@ namespace nacelle::runtime {
 // What Acquire throws where it would wait for ever: every item is kept, and none came back in time.
 struct AllKept {
   int count;
+  std::exception_ptr failure;  // why no other could be made; null: there is no room for more
 };
 
 // Items are made when they are needed and kept for the next call. Each was last used on a lane (a stream; null on the
@@ -213,6 +215,7 @@ class LeasePool {
       place->state.store(State::kEmpty, std::memory_order_relaxed);
       --made_;
       full_ = made_ > 0;
+      failure_ = std::current_exception();
       // Others may wait for an item that will not come; one of them has to try and get the error itself.
       returned_.notify_all();
       // An item that was there a moment ago may have been the reason.
@@ -276,7 +279,10 @@ class LeasePool {
     returned_.wait(lock, [&] { return changed() || kept_ == made_; });
     const bool found = returned_.wait_for(lock, patience_, changed);
     --waiting_;
-    if (!found && kept_ == made_) throw AllKept{kept_};
+    if (found || kept_ != made_) return;
+    // What was in the way of one more may be gone when the next call comes.
+    full_ = false;
+    throw AllKept{kept_, std::exchange(failure_, nullptr)};
   }
 
   bool AnyIdle() const {
@@ -298,9 +304,10 @@ class LeasePool {
   mutable std::mutex mutex_;  // guards what follows, and places that become or cease to be empty
   std::condition_variable returned_;
   uint64_t reservations_ = 0;
-  int made_ = 0;       // items that exist or are being made
-  int kept_ = 0;       // of these, those that are kept
-  bool full_ = false;  // the maker failed with others alive: make no more
+  int made_ = 0;                // items that exist or are being made
+  int kept_ = 0;                // of these, those that are kept
+  bool full_ = false;           // the maker failed with others alive: make no more
+  std::exception_ptr failure_;  // what it threw the last time
 };
 
 }  // namespace nacelle::runtime

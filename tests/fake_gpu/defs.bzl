@@ -1,9 +1,12 @@
 """Tests of the runtime on the fake GPUs."""
 
 load("//toolchains:defs.bzl", "nacelle_cc_test")
+load("@torch//:torch_version.bzl", "TORCH_HAS_CUDA")
 
 def gpu_test(name, srcs, deps = [], **kwargs):
     """A googletest program of the runtime that finds the fake driver and the fake TensorRT.
+
+    A build of torch for CUDA has a device "cuda" of its own: Bazel leaves the test out there.
 
     Args:
       name: the target's name.
@@ -19,6 +22,7 @@ def gpu_test(name, srcs, deps = [], **kwargs):
             "NACELLE_TENSORRT_PATH": "tests/fake_gpu/libnvinfer.so",
         },
         tags = ["nosan"],
+        target_compatible_with = ["@platforms//:incompatible"] if TORCH_HAS_CUDA else [],
         deps = deps + [
             ":gpu",
             ":gpu_test",

@@ -179,27 +179,35 @@ TEST_F(Failures, OfTheChoiceOfAProfile) {
 }
 
 TEST_F(Failures, OfACapture) {
-  GpuEngine engine(tiny::AffinePlan());
-  Steps steps;
   EXPECT_GE(CheckEach({[&] {
-                         at::Tensor x = Made(0, {2, 3});
-                         at::Tensor y;
-                         CudaGraph graph;
-                         if (!graph.Capture(StreamFromPool(0), [&] { y = engine(x); }))
-                           throw std::runtime_error("broken");
-                         for (int i = 1; i < 3; ++i) {
-                           x.fill_(i);
-                           graph.Replay();
-                           ExpectAffine(y, static_cast<float>(i));
-                           ExpectAffine(engine(x), static_cast<float>(i));
-                         }
-                         gpu_.SynchronizeAll();
-                       },
-                       [&] {
-                         // The mode of the thread is what it was.
-                         if (gpu_.ExchangeCaptureMode(0) != 0) throw std::runtime_error("another capture mode");
-                       }}),
+              GpuEngine engine(tiny::AffinePlan());
+              at::Tensor x = Made(0, {2, 3});
+              at::Tensor y;
+              CudaGraph graph;
+              const c10::Stream stream = StreamFromPool(0);
+              gpu_.SynchronizeAll();
+              const c10::StreamGuard guard(stream);
+              if (!graph.Capture(stream, [&] { y = engine(x); })) throw std::runtime_error("the capture is broken");
+              for (int i = 1; i < 3; ++i) {
+                x.fill_(i);
+                graph.Replay();
+                ExpectAffine(y, static_cast<float>(i));
+                ExpectAffine(engine(x), static_cast<float>(i));
+              }
+              if (engine.contexts() != 2) throw std::runtime_error("a call used the graph's context");
+              gpu_.SynchronizeAll();
+            }}),
             15);
+}
+
+TEST_F(Failures, OfTheCaptureMode) {
+  ASSERT_TRUE(device::CudaDriver::Process().available());
+  gpu_.FailAfter(0);
+  {
+    const device::RelaxedCapture relaxed;
+    EXPECT_EQ(gpu_.FailedCall(), "cuThreadExchangeStreamCaptureMode");
+  }
+  EXPECT_EQ(gpu_.ExchangeCaptureMode(0), 0);
 }
 
 }  // namespace

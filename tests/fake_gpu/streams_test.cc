@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/loaded_engine.h"
 #include "tests/fake_gpu/gpu.h"
 #include "tests/fake_gpu/gpu_test.h"
 #include "tests/fake_gpu/torch_device.h"
@@ -260,6 +261,30 @@ TEST_P(Streams, EnginesMayShareScratchMemory) {
   }
   gpu_.SynchronizeAll();
   for (const at::Tensor& output : outputs) EXPECT_TRUE(at::equal(output.cpu(), expected));
+}
+
+TEST_P(Streams, EachCallHasTheProfileOfItsShapes) {
+  reference::TensorSpec input = tiny::Batched("input_0", {1, 3}, 1, 2);
+  input.profiles.push_back({{3, 3}, {4, 3}, {8, 3}});
+  GpuEngine engine(tiny::MakePlan("def forward(self, x):\n    return x * 2.0 + 1.0\n", {input}));
+  for (const c10::Stream& stream : {DefaultStream(), StreamFromPool(0)}) {
+    const c10::StreamGuard guard(stream);
+    std::vector<at::Tensor> outputs;
+    for (const int64_t batch : {1, 8, 2, 3, 4, 1}) {
+      outputs.push_back(engine(Made(static_cast<float>(batch), {batch, 3})));
+    }
+    for (const at::Tensor& output : outputs) ExpectAffine(output, static_cast<float>(output.size(0)));
+  }
+  EXPECT_EQ(engine.engine()->loaded().groups().size(), 2U);
+}
+
+TEST_P(Streams, AProfiledCallGivesTheSame) {
+  GpuEngine engine(tiny::AffinePlan());
+  engine.engine()->StartProfile();
+  for (const c10::Stream& stream : {DefaultStream(), StreamFromPool(0)}) {
+    const c10::StreamGuard guard(stream);
+    ExpectAffine(engine(Made(2, {2, 3})), 2);
+  }
 }
 
 TEST_P(Streams, AnInputOfNoElementsRuns) {

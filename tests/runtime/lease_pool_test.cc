@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -168,7 +169,33 @@ TEST(LeasePool, KeptItemsAreNobodyElses) {
     ADD_FAILURE() << "there was nothing to acquire";
   } catch (const AllKept& kept) {
     EXPECT_EQ(kept.count, 2);
+    EXPECT_EQ(kept.failure, nullptr);
   }
+}
+
+TEST(LeasePool, WhyNoOtherCanBeMadeIsToldAndTriedAgain) {
+  bool room = true;
+  Pool pool(
+      4,
+      [&](int index) {
+        if (!room) throw std::runtime_error("no memory");
+        return std::make_unique<Item>(index);
+      },
+      kNone);
+  pool.Acquire(Lane(0)).Keep();
+  room = false;
+  for (int i = 0; i < 2; ++i) {
+    try {
+      pool.Acquire(Lane(0));
+      ADD_FAILURE() << "there was nothing to acquire";
+    } catch (const AllKept& kept) {
+      EXPECT_EQ(kept.count, 1);
+      ASSERT_NE(kept.failure, nullptr);
+      EXPECT_THROW(std::rethrow_exception(kept.failure), std::runtime_error);
+    }
+  }
+  room = true;
+  EXPECT_EQ(IndexFor(pool, Lane(0)), 1);
 }
 
 TEST(LeasePool, WhoWaitsIsToldWhenTheLastOneIsKept) {

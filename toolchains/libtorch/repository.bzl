@@ -20,9 +20,10 @@ def _libtorch_repository_impl(ctx):
         "%{rpath}": repr(["-Wl,-rpath," + folder for folder in folders]),
         "%{rpath_link}": repr(["-Wl,-rpath-link," + folder for folder in folders]),
     }, executable = False)
-    ctx.file("torch_version.bzl", 'TORCH_RELEASE = "%s"\nTORCH_PUBLIC = "%s"\n' % (
+    ctx.file("torch_version.bzl", 'TORCH_RELEASE = "%s"\nTORCH_PUBLIC = "%s"\nTORCH_HAS_CUDA = %s\n' % (
         environment["torch_release"],
         environment["torch_public"],
+        lib.get_child("libtorch_cuda.so").exists,
     ))
     major, minor, patch = environment["torch_public"].split(".")[:3]
     ctx.file("built/torch_built.h", _HEADER.format(
