@@ -47,14 +47,20 @@ def embed(
     """
     if not isinstance(plan, bytes):
         raise InputError(f"plan must be bytes, found {type(plan).__name__}; read a file with Path(...).read_bytes()")
+    _given.text(name, "name")
+    for names, what in ((input_names, "input_names"), (output_names, "output_names")):
+        if names is not None:
+            _given.texts(names, what)
+    _given.whole_number(abi_version, "abi_version")
+    _given.truth(hardware_compatible, "hardware_compatible")
     module = _C.embed(
         plan,
-        _given.text(name, "name"),
-        None if input_names is None else _given.texts(input_names, "input_names"),
-        None if output_names is None else _given.texts(output_names, "output_names"),
+        name,
+        None if input_names is None else list(input_names),
+        None if output_names is None else list(output_names),
         None if device is None else str(device),
-        _given.whole_number(abi_version, "abi_version"),
-        _given.truth(hardware_compatible, "hardware_compatible"),
+        abi_version,
+        hardware_compatible,
     )
     return wrap(module)
 
