@@ -77,15 +77,24 @@ def embed_returning(
     platform: str | None,
 ) -> torch.jit.ScriptModule:
     """``embed``, with a forward that returns a "tensor", a "tuple" or a "list"; None: a tuple of several outputs."""
+    _given.text(name, "name")
+    for names, what in ((input_names, "input_names"), (output_names, "output_names")):
+        if names is not None:
+            _given.texts(names, what)
+    if abi_version is not None:
+        _given.whole_number(abi_version, "abi_version")
+    _given.truth(hardware_compatible, "hardware_compatible")
+    if platform is not None:
+        _given.text(platform, "platform")
     module = _C.embed(
         plan,
-        _given.text(name, "name"),
-        None if input_names is None else _given.texts(input_names, "input_names"),
-        None if output_names is None else _given.texts(output_names, "output_names"),
+        name,
+        None if input_names is None else list(input_names),
+        None if output_names is None else list(output_names),
         None if device is None else str(device),
-        None if abi_version is None else _given.whole_number(abi_version, "abi_version"),
-        _given.truth(hardware_compatible, "hardware_compatible"),
-        None if platform is None else _given.text(platform, "platform"),
+        abi_version,
+        hardware_compatible,
+        platform,
         returns,
     )
     return wrap(module)

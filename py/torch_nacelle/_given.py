@@ -57,10 +57,11 @@ def engine_path(engine: object) -> str | None:
     return engine
 
 
-def device(given: object) -> torch.device:
+def device(given: Any) -> torch.device:
     """The device of that name."""
     try:
-        return torch.device(given)  # type: ignore[arg-type]
+        found: torch.device = torch.device(given)
+        return found
     except (RuntimeError, TypeError) as error:
         raise InputError(f"there is no device {given!r}; give cpu, cuda or cuda:1") from error
 

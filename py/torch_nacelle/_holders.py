@@ -14,7 +14,8 @@ def joined(module: torch.nn.Module) -> torch._C.ScriptModule:
     A module without programs gives one that holds nothing.
     """
     if isinstance(module, torch.jit.ScriptModule):
-        return module._c
+        program: torch._C.ScriptModule = module._c
+        return program
     parts: list[tuple[str, torch._C.ScriptModule]] = []
     for path, part in module.named_modules():
         inside = any(path.startswith(f"{outer}.") for outer, _ in parts)

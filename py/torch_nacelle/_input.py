@@ -171,7 +171,9 @@ def _per_profile(kind: _Kind, value: ShapeLike | Sequence[ShapeLike] | None, wha
     if value is None:
         return None
     items = _given.sequence(value, what, f"{kind.one} of whole numbers, or one per optimization profile")
-    lists = items if items and all(isinstance(item, Sequence) for item in items) else [items]
+    lists = (
+        items if items and all(isinstance(item, Sequence) and not isinstance(item, str) for item in items) else [items]
+    )
     if kind is _VALUES:
         return [_numbers(kind, one, what) for one in lists]
     return [_as_shape(one, what) for one in lists]

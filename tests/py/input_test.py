@@ -155,7 +155,7 @@ NO_VALUES = [
         {"min_values": (1,), "max_values": (2**63,)},
         "max_values, element 0, is 9223372036854775808; wanted a number of 64",
     ),
-    ({"min_values": ("a",), "max_values": (3,)}, "min_values, element 0, is 'a'; wanted a whole number"),
+    ({"min_values": ("ab",), "max_values": (3,)}, "min_values, element 0, is 'ab'; wanted a whole number"),
     ({"min_values": (0.5,), "max_values": (3,)}, "min_values, element 0, is 0.5; wanted a whole number"),
     ({"min_values": 1, "max_values": 3}, "min_values is 1; wanted a list of whole numbers, or one per"),
 ]

@@ -133,8 +133,11 @@ class Archive:
         """Reads every entry to its end, and raises ReadingError for the first that is not what its checksum says."""
         for name in self.names:
             with self.open(name) as stream:
-                while self._checked(name, lambda stream=stream: stream.read(_BLOCK)):  # type: ignore[misc]
-                    pass
+                try:
+                    while stream.read(_BLOCK):
+                        pass
+                except DAMAGE as error:
+                    raise self.damaged(name, error) from error
 
     def size(self, name: str) -> int:
         """Bytes of an entry, unpacked."""

@@ -338,12 +338,12 @@ def test_compiled_from_a_program_with_engines(programs: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("command", ["check", "compile"])
 def test_a_module_of_torch_save_is_no_model(programs: Path, tmp_path: Path, command: str) -> None:
-    arguments = {
+    ways: dict[str, list[str | Path]] = {
         "check": ["check", programs / "a.ts", "--against", programs / "module.pt"],
         "compile": ["compile", programs / "module.pt", "-o", tmp_path / "out.ts", "-i", "[1,3,8,8]"],
-    }[command]
-    outcome = nacelle(*arguments)
+    }
+    outcome = nacelle(*ways[command])
     assert (outcome.code, outcome.out) == (1, "")
     assert "module.pt is what torch.save wrote (tensors or other objects) and no TorchScript program" in outcome.err
-    folder = [programs if str(one).endswith("module.pt") else one for one in arguments]
+    folder = [programs if str(one).endswith("module.pt") else one for one in ways[command]]
     assert "is a folder; wanted the file of a model" in nacelle(*folder).err

@@ -67,11 +67,10 @@ def test_no_damage_is_written_again(name: str) -> None:
 
 
 def test_in_a_process_of_its_own(folder: Path) -> None:
-    outcome = pipe("nacelle run half.ts; nacelle convert half.ts out.ts --abi 9; nacelle bench folder.ts", folder)
-    assert outcome.out == ""
+    outcome = pipe("nacelle convert half.ts out.ts --abi 9", folder)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("nacelle: " + damaged_files.NOT_PROGRAMS["half.ts"])
     assert "Traceback" not in outcome.err
-    assert outcome.err.count("half.ts begins as a zip archive, and its table of contents cannot be read") == 2
-    assert "folder.ts is a folder" in outcome.err
 
 
 def test_a_model_to_compile_or_to_check_against() -> None:
