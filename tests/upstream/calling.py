@@ -66,3 +66,32 @@ def call(program: torch.jit.ScriptModule, inputs: Sequence[Tree], times: int, de
             outputs.append(each_tensor(raw, lambda tensor: moved(tensor.contiguous(), "cpu")))
     shared = [where.get(tensor.data_ptr()) for tensor in tensors(raw)]
     return Called(outputs, [moved(tensor, "cpu") for tensor in tensors(given)], shared)
+
+
+# Methods of an engine without arguments whose answer says something of the record or the plan.
+_QUESTIONS = (
+    "_active_profile_index_getter",
+    "get_serialized_metadata",
+    "num_optimization_profiles_getter",
+    "requires_native_multidevice_getter",
+    "serialize_metadata_only",
+)
+
+
+def surface(engine: Any) -> dict[str, Any]:  # torch's classes have no types
+    """Returns what programs and Python code may call: the schemas of methods and operators, and what some answer."""
+    names = [name for name in engine._method_names() if not name.startswith("__")]
+    methods = {name: str(getattr(engine, name).schema) for name in names}
+    operators = {}
+    for name in torch._C._dispatch_get_all_op_names():
+        if name.startswith("tensorrt::"):
+            operator = getattr(torch.ops.tensorrt, name.removeprefix("tensorrt::"))
+            operators[name] = [str(operator.default._schema).removesuffix(" _0")]  # a result may have a name
+            if not operator.default._schema.arguments:
+                operators[name].append(str(operator()))
+    results = {name: getattr(engine, name)() for name in _QUESTIONS if name in names}
+    if "infer_outputs" in names:
+        results["infer_outputs"] = [[list(t.shape), str(t.dtype)] for t in engine.infer_outputs([[2, 6]])]
+    if "serialized_engine_tensor" in names:
+        results["serialized_engine_tensor"] = engine.serialized_engine_tensor().tolist()
+    return {"methods": methods, "operators": operators, "results": results}

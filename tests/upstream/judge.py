@@ -121,3 +121,7 @@ class Judged:
         """Saves the program."""
         self._judge.ask("save", program=self._number, path=str(path))
         return path
+
+    def surface(self, engine: str) -> dict[str, Any]:
+        """Returns what an engine's class and the operators beside it offer; see calling.surface."""
+        return self._judge.ask("surface", program=self._number, engine=engine)

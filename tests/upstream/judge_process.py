@@ -8,6 +8,7 @@ each line of standard output its answer, both JSON:
     {"do": "load", "path": P}                                           {"program": N}
     {"do": "call", "program": N, "inputs": P, "times": T, "to": P}      {}            tensors go through files
     {"do": "save", "program": N, "path": P}                             {}
+    {"do": "surface", "program": N, "engine": "attribute"}              see calling.surface
     {"do": "loaded"}                                                    {"libraries": [P, …]}
 
 A request that raises is answered by {"error": message}. Standard error has the log of the runtime.
@@ -23,7 +24,7 @@ from typing import Any
 
 import torch
 
-from tests.upstream.calling import call
+from tests.upstream.calling import call, surface
 
 
 class Programs:
@@ -47,6 +48,10 @@ class Programs:
         """Saves a program."""
         self._programs[program].save(path)
         return {}
+
+    def surface(self, program: int, engine: str) -> dict[str, Any]:
+        """Returns what an engine's class and the operators beside it offer."""
+        return surface(getattr(self._programs[program], engine))
 
     def loaded(self) -> dict[str, Any]:
         """Returns the shared libraries of this process."""

@@ -11,8 +11,10 @@ import torch
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, TwoHeads, seeded
 from tests.upstream import models
+from tests.upstream.calling import call
 from tests.upstream.comparing import assert_same, compare
 from tests.upstream.judge import ABI, Judge
+from tests.upstream.records import with_fields
 
 _GENERATOR = torch.Generator().manual_seed(11)
 
@@ -189,3 +191,44 @@ def test_a_program_whose_plan_was_replaced(judge: Judge, tmp_path: Path) -> None
     a, b = _random(2, 3), _random(2, 3)
     called = compare(judge, tmp_path / "replaced.ts", tmp_path, [a, b])
     torch.testing.assert_close(called.outputs[0], b - 2 * a)
+
+
+@pytest.mark.parametrize("version", range(3, 11))
+def test_converted_programs(judge: Judge, tmp_path: Path, version: int) -> None:
+    """From each version of the record to the judge's, by default for the platform that this is."""
+    path = tmp_path / "program.ts"
+    inputs = [_random(1, 3, 8, 8)]
+    nacelle.compile(seeded(TwoHeads), inputs, abi_version=version).save(str(path))
+    nacelle.convert(path, path, abi_version=ABI)
+    compare(judge, path, tmp_path, [_random(1, 3, 8, 8)])
+
+
+def test_a_converted_hybrid(judge: Judge, tmp_path: Path) -> None:
+    path = tmp_path / "program.ts"
+    paths = {"backbone": [_random(1, 3, 8, 8)], "head": [_random(1, 8)]}
+    nacelle.compile(seeded(Detector), paths).save(str(path))
+    nacelle.convert(path, path, abi_version=ABI)
+    compare(judge, path, tmp_path, [_random(1, 3, 8, 8).abs()])
+
+
+@pytest.mark.parametrize(
+    ("names", "swapped"),
+    [
+        (("input_0", "input_1"), False),
+        (("input_1", "input_0"), True),
+        (("x.1", "x.0"), True),
+        (("a.0.1", "a.1.0"), True),
+        (("a.1.0", "a.0.1"), False),
+    ],
+)
+def test_records_without_names(judge: Judge, tmp_path: Path, names: tuple[str, str], swapped: bool) -> None:
+    """The order of inputs is then that of the last numbers in the plan's names."""
+    inputs = [nacelle.Input((2, 3), name=name) for name in names]
+    path = tmp_path / "program.ts"
+    nacelle.compile(models.Difference(), inputs, name="net", abi_version=ABI).save(str(path))
+    changed = with_fields(path, "net_trt_engine", {"input_names": "", "output_names": ""})
+    a, b = _random(2, 3), _random(2, 3)
+    judged = judge.load(changed)
+    called = judged.call([a, b])
+    assert_same(called, call(torch.jit.load(str(changed)), [a, b], 1, "cpu"))
+    torch.testing.assert_close(called.outputs[0], b - 2 * a if swapped else a - 2 * b)
