@@ -18,6 +18,8 @@
 #include "runtime/embed.h"
 #include "runtime/reference/archive.h"
 #include "runtime/reference/builder.h"
+#include "runtime/reference/forward_graph.h"
+#include "runtime/reference/state.h"
 #include "runtime/scalar_type.h"
 
 namespace nacelle::python {
@@ -110,6 +112,18 @@ py::bytes BuildReference(std::string archive, const std::string& name, const std
   return py::bytes(plan);
 }
 
+// The part of BuildReference that other builders need too. Whatever else is wrong with forward is theirs to say.
+void RefuseState(const torch::jit::Module& module, size_t inputs) {
+  const py::gil_scoped_release released;
+  std::optional<reference::ForwardGraph> forward;
+  try {
+    forward = reference::MakeForwardGraph(module, inputs);
+  } catch (const InputError&) {
+    return;
+  }
+  reference::CheckKeepsNoState(*forward);
+}
+
 }  // namespace
 
 void BindPlans(py::module_& m) {
@@ -118,6 +132,8 @@ void BindPlans(py::module_& m) {
   m.def("reference_archive", &ReferenceArchive, py::arg("module"), py::arg("inputs"));
   m.def("build_reference", &BuildReference, py::arg("archive"), py::arg("name"), py::arg("inputs"),
         py::arg("output_names"), py::arg("data_dependent"), py::arg("values"));
+  m.def("refuse_state", &RefuseState, py::arg("module"), py::arg("inputs"));
+  m.def("state_message", &reference::StateMessage, py::arg("what"));
 }
 
 }  // namespace nacelle::python

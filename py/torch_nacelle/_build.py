@@ -13,6 +13,7 @@ from torch_nacelle._input import Input
 from torch_nacelle._progress import Display, display
 from torch_nacelle._reference_build import build_reference
 from torch_nacelle._sources import Inputs, Model, bind, cuda_device, names_of_outputs
+from torch_nacelle._state import refuse_global_hooks
 from torch_nacelle._tensorrt_build import build_tensorrt, export_model
 from torch_nacelle._torch_state import torch_defaults
 from torch_nacelle.errors import InputError
@@ -122,6 +123,8 @@ def build(
     if method not in METHODS:
         raise InputError(f"there is no method {method!r}; there are: {', '.join(METHODS)}")
     source, bound = bind(model, inputs)
+    if isinstance(source, torch.nn.Module) and (method != "trace" or isinstance(source, torch.jit.ScriptModule)):
+        refuse_global_hooks()
     names = names_of_outputs(source, output_names)
     shown = display(progress)
     choice = choice or choose(backend, options, shown)

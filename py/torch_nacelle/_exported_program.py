@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 
+from torch_nacelle import _C
 from torch_nacelle._input import Input, dtype_name
 from torch_nacelle.errors import InputError
 
@@ -117,11 +118,26 @@ def static_inputs(program: torch.export.ExportedProgram) -> list[Input]:
 def positional_module(program: torch.export.ExportedProgram) -> torch.nn.Module:
     """The program as a module that takes tensors by position and that torch.jit.trace can follow."""
     program_inputs(program)
+    _refuse_state(program)
     takes_guards = "check_guards" in inspect.signature(program.module).parameters
     module: torch.fx.GraphModule = program.module(check_guards=False) if takes_guards else program.module()
     module._forward_pre_hooks.clear()  # they check shapes, which a tracer cannot follow and `check_inputs` did
     _make_traceable(module)
     return _Positional(module)
+
+
+def _refuse_state(program: torch.export.ExportedProgram) -> None:
+    """Raises InputError for a program that changes its buffers, its parameters or its inputs."""
+    signature = program.graph_signature
+    changed = [*signature.buffers_to_mutate.values(), *getattr(signature, "parameters_to_mutate", {}).values()]
+    if changed:
+        raise InputError(_C.state_message(f'the attribute "{changed[0]}"'))
+    if signature.user_inputs_to_mutate:
+        names = ", ".join(map(repr, signature.user_inputs_to_mutate.values()))
+        raise InputError(
+            f"forward changes its input {names} in place; an engine only reads its inputs: let forward clone it "
+            f"first, and return the new value if the caller needs it"
+        )
 
 
 class _Positional(torch.nn.Module):

@@ -23,10 +23,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 
+from torch_nacelle import _C
 from torch_nacelle._exported_program import positional_module
 from torch_nacelle._input import Input
 from torch_nacelle._messages import first_lines as first_lines
 from torch_nacelle._model_state import for_inference
+from torch_nacelle._state import refuse_state
 from torch_nacelle._torchscript import Traced, difference, losses_in, scripted, tell_losses, traced, tracer_warnings
 from torch_nacelle.errors import InputError
 
@@ -124,6 +126,7 @@ def export(
     with for_inference(positional), torch.no_grad(), _exporter:
         examples = tuple(one.example().to(device_of(positional)) for one in inputs)
         count, returns = _outputs(positional, examples, name)
+        _refuse_what_is_dropped(positional, examples, name)
         names = tuple(output_names or (f"output_{index}" for index in range(count)))
         if len(names) != count:
             raise InputError(f"output_names lists {len(names)} names ({', '.join(names)}), and {name} returns {count}")
@@ -265,6 +268,19 @@ def _outputs(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: 
             )
     kinds = {tuple: "tuple", list: "list"}
     return len(outputs), next((kind for of, kind in kinds.items() if isinstance(result, of)), "tensor")
+
+
+def _refuse_what_is_dropped(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> None:
+    """Raises InputError for what the exporter leaves out without a word: state, and a ScriptModule's own hooks."""
+    refuse_state(module, examples, name)
+    if not isinstance(module, torch.jit.ScriptModule):
+        return
+    _C.refuse_state(module._c, len(examples))
+    if module._c._get_forward_hooks() or module._c._get_forward_pre_hooks():
+        raise InputError(
+            f"{name} has forward hooks, which torch leaves out of what it exports from a ScriptModule: give the "
+            f"nn.Module, or call {name} in the forward of another module and script that"
+        )
 
 
 def _run_exporter(module: torch.nn.Module, job: _Job) -> tuple[OnnxModel, list[str]]:

@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch_nacelle._input import Input
 from torch_nacelle._messages import first_lines, warn_of_tracing
 from torch_nacelle._model_state import for_inference, version_of
+from torch_nacelle._state import refuse_state
 from torch_nacelle._torch_state import without_deprecations
 from torch_nacelle.errors import InputError
 
@@ -217,8 +218,7 @@ def traced(module: torch.nn.Module, inputs: Sequence[Input], device: torch.devic
     """
     examples = tuple(one.example().to(device) for one in inputs)
     with for_inference(module), torch.no_grad(), tracer_warnings() as caught:
-        # What the first call makes for those after it is there when a call is followed.
-        module(*examples)
+        refuse_state(module, examples, type(module).__name__)  # what its calls make for later ones is there from now on
         before = _tensors(module)
         script: torch.jit.ScriptModule = torch.jit.trace(module, examples, check_trace=False, strict=False)
         _check_unchanged(before, _tensors(module))

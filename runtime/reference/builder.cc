@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "runtime/reference/archive.h"
 #include "runtime/reference/dims.h"
+#include "runtime/reference/forward_graph.h"
 #include "runtime/reference/network.h"
 #include "runtime/reference/probe.h"
 
@@ -70,6 +71,8 @@ std::string BuildReferencePlan(std::string archive, const BuildOptions& options)
   const auto network = Network::Load(plan.module, plan.inputs.size(), Network::kAnyNumber);
   plan.outputs = ProbeOutputs(*network, plan.inputs, plan.profile_count, options.output_names, options.data_dependent,
                               ByIndex(plan.inputs, options.values));
+  // An operator may write to what its schema calls a copy.
+  if (network->StateChanged()) throw InputError(StateMessage("a tensor that the module owns"));
   AsInputError([&] { CheckPlan(plan); });
   return WritePlan(plan);
 }

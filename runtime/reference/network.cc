@@ -10,6 +10,7 @@
 #include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
@@ -21,6 +22,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -89,6 +91,32 @@ std::vector<Layer> FindLayers(const jit::Graph& graph) {
   return layers;
 }
 
+at::Tensor TensorAt(const TensorView& view, size_t index) {
+  const auto type = ToScalarType(view.dtype);
+  if (!type.has_value()) throw ExecutionError(Cat("input ", index, " has a dtype that torch lacks"));
+  return at::from_blob(view.data, c10::IntArrayRef(view.shape.data(), view.shape.size()), c10::TensorOptions(*type));
+}
+
+// A tensor that the module owns, and how often it had been written to when the module was loaded.
+struct Owned {
+  at::Tensor tensor;
+  int64_t version;
+};
+
+void AddTensors(const c10::IValue& value, std::vector<Owned>& owned) {
+  value.visit([&owned](const c10::IValue& part) {
+    if (part.isTensor() && part.toTensor().defined()) owned.push_back({part.toTensor(), part.toTensor()._version()});
+    return false;
+  });
+}
+
+void AddConstants(const jit::Block& block, std::vector<Owned>& owned) {
+  for (const jit::Node* node : block.nodes()) {
+    if (node->kind() == c10::prim::Constant) AddTensors(*jit::toIValue(node->output()), owned);
+    for (const jit::Block* inner : node->blocks()) AddConstants(*inner, owned);
+  }
+}
+
 int64_t Volume(std::span<const int64_t> shape) {
   int64_t volume = 1;
   for (const int64_t extent : shape) volume *= extent;
@@ -105,6 +133,7 @@ struct Network::State {
   size_t outputs = 0;
   std::vector<bool> writes_input;  // forward writes into this input, which a caller's memory must not see
   std::vector<Layer> layers;
+  std::vector<Owned> owned;  // constants and attributes
 
   // Takes the place of the inputs on `stack`, which holds them alone, by the outputs.
   void Run(jit::Stack& stack, std::vector<at::Tensor>& results) const;
@@ -160,10 +189,15 @@ Network::~Network() = default;
 
 const std::vector<Layer>& Network::layers() const { return state_->layers; }
 
+bool Network::StateChanged() const {
+  return std::ranges::any_of(state_->owned, [](const Owned& one) { return one.tensor._version() != one.version; });
+}
+
 std::unique_ptr<Network> Network::Load(std::string_view archive, size_t inputs, size_t outputs) {
   auto state = std::make_unique<State>();
   state->inputs = inputs;
   state->outputs = outputs;
+  const c10::InferenceMode counts_writes(false);  // tensors made in inference mode do not
   try {
     state->module =
         jit::load(std::make_shared<MemoryReader>(archive), c10::Device(c10::kCPU), /*load_debug_files=*/false);
@@ -180,6 +214,8 @@ std::unique_ptr<Network> Network::Load(std::string_view archive, size_t inputs, 
     state->layers = FindLayers(*graph);
     state->takes_module = graph->inputs()[0]->hasUses();
     if (!state->takes_module) graph->eraseInput(0);
+    AddConstants(*graph->block(), state->owned);
+    AddTensors(state->module._ivalue(), state->owned);
     state->code = jit::Code(graph, "forward");
   } catch (const std::exception& error) {
     throw PlanError(
@@ -194,6 +230,18 @@ struct Workspace::State {
   const Network::State& network;
   jit::Stack stack;
   std::vector<at::Tensor> results;
+  std::optional<size_t> written_input;
+
+  // Runs forward on what `add_inputs` puts on the stack after the module.
+  template <typename AddInputs>
+  void Run(AddInputs add_inputs) {
+    const c10::InferenceMode inference_mode;
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+    stack.clear();
+    if (network.takes_module) stack.emplace_back(network.module._ivalue());
+    add_inputs();
+    network.Run(stack, results);
+  }
 };
 
 Workspace::Workspace(const Network& network) : state_(std::make_unique<State>(*network.state_)) {
@@ -204,22 +252,13 @@ Workspace::Workspace(const Network& network) : state_(std::make_unique<State>(*n
 Workspace::~Workspace() = default;
 
 void Workspace::Run(std::span<const TensorView> inputs) {
-  const c10::InferenceMode inference_mode;
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-  const Network::State& network = state_->network;
-  jit::Stack& stack = state_->stack;
-  stack.clear();
-  if (network.takes_module) stack.emplace_back(network.module._ivalue());
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const TensorView& input = inputs[i];
-    const auto type = ToScalarType(input.dtype);
-    if (!type.has_value()) throw ExecutionError(Cat("input ", i, " has a dtype that torch lacks"));
-    at::Tensor tensor =
-        at::from_blob(input.data, c10::IntArrayRef(input.shape.data(), input.shape.size()), c10::TensorOptions(*type));
-    if (network.writes_input[i]) tensor = tensor.clone();
-    stack.emplace_back(std::move(tensor));
-  }
-  network.Run(stack, state_->results);
+  state_->Run([&] {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      at::Tensor tensor = TensorAt(inputs[i], i);
+      if (state_->network.writes_input[i]) tensor = tensor.clone();
+      state_->stack.emplace_back(std::move(tensor));
+    }
+  });
 }
 
 std::span<const int64_t> Workspace::shape(size_t output) const {
@@ -263,15 +302,21 @@ size_t Workspace::outputs() const { return state_->results.size(); }
 
 void Workspace::RunOn(std::span<const TensorType> inputs, Fill fill, std::span<const std::vector<int64_t>> values) {
   std::vector<std::vector<char>> memory;
-  std::vector<TensorView> views;
+  std::vector<at::Tensor> tensors;
+  const c10::InferenceMode counts_writes(false);  // tensors made in inference mode do not
   for (size_t i = 0; i < inputs.size(); ++i) {
     const TensorType& input = inputs[i];
     const bool given = i < values.size() && !values[i].empty();
     memory.push_back(given ? Bytes(input.dtype, values[i]) : Filled(input.dtype, Volume(input.shape), fill));
-    views.push_back({input.dtype, input.shape, memory.back().data()});
+    tensors.push_back(TensorAt({input.dtype, input.shape, memory.back().data()}, i));
   }
-  Run(views);
+  state_->Run([&] { state_->stack.insert(state_->stack.end(), tensors.begin(), tensors.end()); });
+  const auto written = std::ranges::find_if(tensors, [](const at::Tensor& tensor) { return tensor._version() != 0; });
+  state_->written_input.reset();
+  if (written != tensors.end()) state_->written_input = static_cast<size_t>(written - tensors.begin());
 }
+
+std::optional<size_t> Workspace::written_input() const { return state_->written_input; }
 
 std::vector<Shape> Network::InferShapes(std::span<const TensorType> inputs) const {
   Workspace workspace(*this);

@@ -58,6 +58,9 @@ class Network {
   // with the module's own message.
   std::vector<Shape> InferShapes(std::span<const TensorType> inputs) const;
 
+  // True if a run wrote to a tensor that the module owns, so that it keeps something for the next one.
+  bool StateChanged() const;
+
  private:
   friend class Workspace;
   struct State;
@@ -82,6 +85,9 @@ class Workspace {
   // and int64 only). What comes out may be looked at by its type, not by its elements: an output may be a view of an
   // input, whose memory is gone.
   void RunOn(std::span<const TensorType> inputs, Fill fill, std::span<const std::vector<int64_t>> values = {});
+
+  // The first input that the last RunOn wrote to, through whatever view; nullopt: none.
+  std::optional<size_t> written_input() const;
 
   // The outputs of the last run, by their index.
   size_t outputs() const;

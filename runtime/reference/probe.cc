@@ -87,6 +87,12 @@ class Prober {
     std::vector<TensorType> types;
     for (size_t i = 0; i < inputs_.size(); ++i) types.push_back({inputs_[i].dtype, point.shapes[i]});
     workspace_.RunOn(types, fill, set < values_.size() ? values_[set] : std::vector<std::vector<int64_t>>());
+    // Callers would see it in their tensors, and an engine's inputs are not written to.
+    if (const auto written = workspace_.written_input()) {
+      throw InputError(Cat("forward changes its input ", Quote(inputs_[*written].name),
+                           " in place; an engine only reads its inputs: let forward clone it first, and return the new "
+                           "value if the caller needs it"));
+    }
     std::vector<OutputType> outputs;
     for (size_t i = 0; i < workspace_.outputs(); ++i) {
       const auto shape = workspace_.shape(i);

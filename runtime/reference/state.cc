@@ -219,7 +219,10 @@ class StateSearch {
 
   static bool WritesToElements(const jit::Node& node, size_t i) {
     const c10::AliasInfo* const info = AliasInfoOf(node, i);
-    return info != nullptr && std::ranges::any_of(info->containedTypes(), &c10::AliasInfo::isWrite);
+    if (info == nullptr) return false;
+    // `Tensor(a!)[]` has the set at its elements, `t[](a!)` at the list.
+    return (info->isWrite() && info->beforeSets().empty()) ||
+           std::ranges::any_of(info->containedTypes(), &c10::AliasInfo::isWrite);
   }
 
   // torch's analysis knows writes that no schema says: the statistics of a batch normalization in training.

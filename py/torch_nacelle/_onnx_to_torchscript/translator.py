@@ -328,13 +328,14 @@ def _define(source: str, constants: dict[str, Tensor]) -> torch.jit.ScriptModule
     class Program(torch.jit.ScriptModule):
         """A class for each program: torch would give programs with like constants one type, which has one forward."""
 
-        def __init__(self) -> None:
+        # torch keeps every class for good, so that nothing large may be in one: the constants are an argument.
+        def __init__(self, source: str, buffers: dict[str, Tensor]) -> None:
             super().__init__()
-            for name in used:
-                self.register_buffer(name, constants[name])
+            for name, buffer in buffers.items():
+                self.register_buffer(name, buffer)
             self.define(source + "\n")
 
     try:
-        return Program().eval()
+        return Program(source, {name: constants[name] for name in used}).eval()
     except RuntimeError as error:
         raise InputError(f"the ONNX model cannot be compiled as TorchScript: {error}") from error
