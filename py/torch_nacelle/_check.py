@@ -16,6 +16,7 @@ from torch_nacelle._model_state import for_inference
 from torch_nacelle._onnx import device_of, first_lines
 from torch_nacelle._onnx_model import OnnxSource, is_onnx_source
 from torch_nacelle._settings import configure
+from torch_nacelle._torch_state import torch_defaults, without_deprecations
 from torch_nacelle.errors import CheckError, InputError
 
 if TYPE_CHECKING:
@@ -363,7 +364,8 @@ def _onnx_function(source: OnnxSource) -> Callable[..., object]:
     except ImportError:
         from torch_nacelle._onnx_to_torchscript import to_torchscript
 
-        script = to_torchscript(source.loaded())
+        with torch_defaults(), without_deprecations():
+            script = to_torchscript(source.loaded())
         return lambda *tensors: script(*(tensor.cpu() for tensor in tensors))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what it would say is in its exception

@@ -15,6 +15,7 @@ from torch_nacelle._input import Input, dtype_name
 from torch_nacelle._messages import first_lines
 from torch_nacelle._onnx_model import OnnxSource
 from torch_nacelle._sources import Source, cuda_device
+from torch_nacelle._torch_state import without_deprecations
 from torch_nacelle._torchscript import difference, returns, scripted, tell_losses, traced
 from torch_nacelle.errors import Error, InputError
 
@@ -143,7 +144,8 @@ def _reasons(failures: Sequence[tuple[str, Exception]]) -> list[str]:
 def _translated(source: OnnxSource) -> torch.jit.ScriptModule:
     from torch_nacelle._onnx_to_torchscript import to_torchscript as translate
 
-    return translate(source.loaded())
+    with without_deprecations():
+        return translate(source.loaded())
 
 
 def _values_to_try(inputs: Sequence[Input]) -> list[dict[str, list[int]]]:

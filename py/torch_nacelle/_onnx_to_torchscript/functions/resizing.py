@@ -57,7 +57,7 @@ def taps(
     """The places of the source that each place of the result is made of, and their weights: [count, k] both."""
     reach = 1.0 if mode == "linear" else 2.0
     stretch = 1.0 / scale if antialias and scale < 1.0 else 1.0
-    half = int(torch.ceil(torch.tensor(reach * stretch)))
+    half = int(torch.ceil(torch.tensor(reach * stretch, dtype=torch.float32)))
     first = torch.floor(where) - (half - 1)
     places = first.unsqueeze(1) + torch.arange(2 * half, dtype=torch.float64)
     distance = (places - where.unsqueeze(1)) / stretch
