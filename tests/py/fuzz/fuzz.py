@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     judged: list[Judged] = []
     begun = time.monotonic()
     with Worker() as worker:
-        for one in run(_seeds(options), options.jobs):
+        for one in run(_seeds(options), options.jobs, seconds=options.seconds):
             judged.append(one)
             for finding in one.answer.findings:
                 kinds[finding.identity] += 1
@@ -52,11 +52,7 @@ def _seeds(options: argparse.Namespace) -> Iterator[int]:
         yield options.only
         return
     count = options.count if options.count is not None or options.seconds else 500
-    end = time.monotonic() + options.seconds if options.seconds else None
-    for seed in itertools.islice(itertools.count(options.seed), count):
-        if end is not None and time.monotonic() > end:
-            return
-        yield seed
+    yield from itertools.islice(itertools.count(options.seed), count)
 
 
 def _tell(failure: Failure, folder: Path | None) -> None:
@@ -76,8 +72,8 @@ def _tell(failure: Failure, folder: Path | None) -> None:
 def _sum_up(judged: list[Judged], faults: int, seconds: float) -> None:
     for variant, outcomes in summary(judged).items():
         print(f"{variant}: {', '.join(f'{count} {outcome}' for outcome, count in sorted(outcomes.items()))}")
-    seeds = [one.seed for one in judged]
-    print(f"{len(seeds)} cases, seeds {min(seeds, default=0)} to {max(seeds, default=0)}, in {seconds:.0f} s: {faults} faults")
+    seeds = [one.seed for one in judged] or [0]
+    print(f"{len(judged)} cases, seeds {min(seeds)} to {max(seeds)}, in {seconds:.0f} s: {faults} faults")
 
 
 if __name__ == "__main__":

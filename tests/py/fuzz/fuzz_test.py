@@ -18,7 +18,11 @@ COUNT = 300
 
 def described(failed: list[Judged]) -> str:
     """A line for each fault, then small programs that reproduce the first of each kind."""
-    lines = [f"seed {one.seed}: {fault.variant}: {fault.kind}: {fault.detail}" for one in failed for fault in one.answer.findings]
+    lines = [
+        f"seed {one.seed}: {fault.variant}: {fault.kind}: {fault.detail}"
+        for one in failed
+        for fault in one.answer.findings
+    ]
     first: dict[tuple[str, str], tuple[int, Finding]] = {}
     for one in failed:
         for fault in one.answer.findings:

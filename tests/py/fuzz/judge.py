@@ -97,7 +97,7 @@ class Verdict:
     refusals: dict[str, str] = field(default_factory=dict)
 
 
-class _Fault(Exception):
+class _FaultError(Exception):
     """A fault in one variant."""
 
     def __init__(self, kind: str, detail: str) -> None:
@@ -106,7 +106,7 @@ class _Fault(Exception):
         self.detail = detail
 
 
-class _NoReference(Exception):
+class _NoReferenceError(Exception):
     """The module itself cannot be run or made: there is nothing to compare with."""
 
 
@@ -161,10 +161,10 @@ def judge(
 def _run(source: ModuleType, subject: Subject, variant: str, verdict: Verdict) -> None:
     try:
         verdict.outcomes[variant] = _Variant(source, subject, variant, verdict).outcome()
-    except _Fault as fault:
+    except _FaultError as fault:
         verdict.outcomes[variant] = "failed"
         verdict.findings.append(Finding(variant, fault.kind, fault.detail))
-    except _NoReference as reason:
+    except _NoReferenceError as reason:
         verdict.outcomes[variant] = str(reason)
 
 
@@ -183,7 +183,7 @@ class _Variant:
         """Compiles and compares.
 
         Raises:
-            _Fault: The first fault.
+            _FaultError: The first fault.
         """
         hybrid = self._variant.startswith("hybrid")
         inputs: Any = getattr(self._source, "HYBRID", None) if hybrid else self._source.INPUTS
@@ -226,7 +226,7 @@ class _Variant:
                 part.training = False
             return module
         except Exception as error:
-            raise _NoReference(f"no module: {_first_line(error)}") from error
+            raise _NoReferenceError(f"no module: {_first_line(error)}") from error
 
     def _compile(self, module: torch.nn.Module, inputs: Any) -> Any:
         method = self._variant if self._variant in ("script", "trace") else "auto"
@@ -239,9 +239,9 @@ class _Variant:
             self._verdict.refusals[self._variant] = _first_line(error)
             return None
         except Exception as error:
-            raise _Fault(f"compile raises {type(error).__name__}", _first_line(error)) from error
+            raise _FaultError(f"compile raises {type(error).__name__}", _first_line(error)) from error
         ours = any(one.category.__module__.startswith("torch_nacelle") for one in caught)
-        torchs = any(issubclass(one.category, torch.jit.TracerWarning) for one in caught)
+        torchs = any(one.category.__name__ == "TracerWarning" for one in caught)
         self._warned = ours or (torchs and self._variant in _TRACING)
         return program
 
@@ -249,7 +249,7 @@ class _Variant:
         try:
             return run()
         except Exception as error:
-            raise _Fault(f"{step} raises {type(error).__name__}", _first_line(error)) from error
+            raise _FaultError(f"{step} raises {type(error).__name__}", _first_line(error)) from error
 
     def _sequence(self, order: Sequence[str], programs: Mapping[str, Any]) -> None:
         """Calls programs in turn, each beside a module of its own."""
@@ -287,17 +287,17 @@ class _Variant:
             return _call(program, tensors)
         except Exception as error:
             if self._warned:
-                raise _NoReference("warned") from error
-            raise _Fault(f"call raises {type(error).__name__}", f"{place}: {_first_line(error)}") from error
+                raise _NoReferenceError("warned") from error
+            raise _FaultError(f"call raises {type(error).__name__}", f"{place}: {_first_line(error)}") from error
 
     def _compare(self, found: Any, wanted: Any, place: str, label: str, before: tuple[Any, Any] | None) -> None:
         try:
             _compare(found, wanted, "result")
-        except _Fault as fault:
+        except _FaultError as fault:
             if self._warned and label != "ones" and not _state_shows(found, wanted, before):
                 return
             kind = "state" if before is not None and _state_shows(found, wanted, before) else fault.kind
-            raise _Fault(kind, f"{place}: {fault.detail}") from None
+            raise _FaultError(kind, f"{place}: {fault.detail}") from None
 
 
 def _state_shows(found: Any, wanted: Any, before: tuple[Any, Any] | None) -> bool:
@@ -310,7 +310,7 @@ def _state_shows(found: Any, wanted: Any, before: tuple[Any, Any] | None) -> boo
 def _differs(found: Any, wanted: Any) -> bool:
     try:
         _compare(found, wanted, "")
-    except _Fault:
+    except _FaultError:
         return True
     return False
 
@@ -369,24 +369,24 @@ def _scribble(value: Any) -> None:
 
 
 def _compare(found: Any, wanted: Any, what: str) -> None:
-    """Raises _Fault if a result is another."""
+    """Raises _FaultError if a result is another."""
     if isinstance(wanted, torch.Tensor):
         if not isinstance(found, torch.Tensor):
-            raise _Fault("structure", f"{what} is {_kind(found)}; wanted a tensor")
+            raise _FaultError("structure", f"{what} is {_kind(found)}; wanted a tensor")
         _compare_tensors(found, wanted, what)
     elif isinstance(wanted, (list, tuple)):
         base = list if isinstance(wanted, list) else tuple
         if not isinstance(found, base) or len(found) != len(wanted):
-            raise _Fault("structure", f"{what} is {_kind(found)}; wanted {_kind(wanted)}")
+            raise _FaultError("structure", f"{what} is {_kind(found)}; wanted {_kind(wanted)}")
         for index, (one, other) in enumerate(zip(found, wanted, strict=True)):
             _compare(one, other, f"{what}[{index}]")
     elif isinstance(wanted, dict):
         if not isinstance(found, dict) or list(found) != list(wanted):
-            raise _Fault("structure", f"{what} is {_kind(found)}; wanted {_kind(wanted)}")
+            raise _FaultError("structure", f"{what} is {_kind(found)}; wanted {_kind(wanted)}")
         for key in wanted:
             _compare(found[key], wanted[key], f"{what}[{key!r}]")
     elif found != wanted or type(found) is not type(wanted):
-        raise _Fault("structure", f"{what} is {found!r}; wanted {wanted!r}")
+        raise _FaultError("structure", f"{what} is {found!r}; wanted {wanted!r}")
 
 
 def _kind(value: Any) -> str:
@@ -400,15 +400,17 @@ def _kind(value: Any) -> str:
 
 def _compare_tensors(found: torch.Tensor, wanted: torch.Tensor, what: str) -> None:
     if found.dtype != wanted.dtype:
-        raise _Fault("dtype", f"{what} is {found.dtype}; wanted {wanted.dtype}")
+        raise _FaultError("dtype", f"{what} is {found.dtype}; wanted {wanted.dtype}")
     if found.shape != wanted.shape:
-        raise _Fault("shape", f"{what} has the shape {list(found.shape)}; wanted {list(wanted.shape)}")
+        raise _FaultError("shape", f"{what} has the shape {list(found.shape)}; wanted {list(wanted.shape)}")
     tolerance = _TOLERANCES.get(wanted.dtype, 0.0)
-    if torch.allclose(found, wanted, rtol=tolerance, atol=tolerance, equal_nan=True) if tolerance else torch.equal(
-        found, wanted
+    if (
+        torch.allclose(found, wanted, rtol=tolerance, atol=tolerance, equal_nan=True)
+        if tolerance
+        else torch.equal(found, wanted)
     ):
         return
-    raise _Fault("values", f"{what} is {found.flatten()[:8].tolist()}; wanted {wanted.flatten()[:8].tolist()}")
+    raise _FaultError("values", f"{what} is {found.flatten()[:8].tolist()}; wanted {wanted.flatten()[:8].tolist()}")
 
 
 def _snapshot(module: torch.nn.Module) -> dict[str, Any]:
@@ -417,13 +419,20 @@ def _snapshot(module: torch.nn.Module) -> dict[str, Any]:
     for path, part in module.named_modules(remove_duplicate=False):
         state[f"{path or 'the module'}: training"] = part.training
         for name, value in [*part._parameters.items(), *part._buffers.items()]:
-            state[f"{path}.{name}"] = None if value is None else (value.detach().clone(), value.requires_grad, value.grad)
+            state[f"{path}.{name}"] = (
+                None if value is None else (value.detach().clone(), value.requires_grad, value.grad)
+            )
         if isinstance(part, torch.jit.ScriptModule):
             continue
         state[f"{path}: class"] = type(part)
         state[f"{path}: forward of the class"] = type(part).forward
         for name, value in part.__dict__.items():
-            if name in ("training", "_parameters", "_buffers", "__overloads__"):  # the last is a note of torch.jit.script
+            if name in (
+                "training",
+                "_parameters",
+                "_buffers",
+                "__overloads__",
+            ):  # the last is a note of torch.jit.script
                 continue
             copied = dict(value) if isinstance(value, dict) else value
             state[f"{path}: attribute {name}"] = _copied(copied)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.py.fuzz.judge import Finding
 from tests.py.fuzz.modules import Case
 
-_END = '''
+_END = """
 
 def values(one: nacelle.Input, extent: str, profile: int, generator: torch.Generator) -> Tensor:
     shape = getattr(one.profiles[profile], extent) if one.profiles else one.shape
@@ -32,9 +32,9 @@ def eager() -> nn.Module:
 
 
 SUBJECT
-'''
+"""
 
-_CALLS = '''
+_CALLS = """
 if {loaded}:
     program.save("/tmp/fuzzed_program.ts")
     programs = {{name: torch.jit.load("/tmp/fuzzed_program.ts") for name in "ab"}}
@@ -45,7 +45,7 @@ with torch.no_grad():
     for name, label in {calls}:
         print(name, label, "wanted", modules[name](*inputs(label)))
         print(name, label, "found ", programs[name](*inputs(label)))
-'''
+"""
 
 
 def reproducer(case: Case, finding: Finding) -> str:

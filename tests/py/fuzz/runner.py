@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +22,7 @@ from tests.py.fuzz.judge import Finding
 PATIENCE = 300.0
 """Seconds without an answer after which a case counts as one that hangs."""
 
-_CASES_OF_A_WORKER = 100
+_CASES_OF_A_WORKER = 50
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Answer:
 
 
 class Worker:
-    """A process that judges cases; started anew when it dies and after many cases, since torch keeps what it compiles."""
+    """A process that judges cases: started anew if it died, and after many cases, since torch keeps their types."""
 
     def __init__(self, subject: str = "", patience: float = PATIENCE) -> None:
         self._subject = subject
@@ -73,7 +74,7 @@ class Worker:
                 if "findings" in said:
                     return _answer(said)
                 variant = said["begins"]
-        except (_Silent, BrokenPipeError) as error:
+        except (_SilentError, BrokenPipeError) as error:
             return Answer(findings=(Finding(variant, *self._end(error)),), outcomes={variant: "failed"})
 
     def _start(self) -> None:
@@ -92,16 +93,16 @@ class Worker:
         threading.Thread(target=_read, args=(self._process, self._lines), daemon=True).start()
         try:
             self._next(PATIENCE)
-        except _Silent:
+        except _SilentError:
             raise RuntimeError(f"the worker does not start: {self._tail()}") from None
 
     def _next(self, patience: float) -> dict[str, Any]:
         try:
             line = self._lines.get(timeout=patience)
         except queue.Empty:
-            raise _Silent from None
+            raise _SilentError from None
         if line is None:
-            raise _Silent
+            raise _SilentError
         said: dict[str, Any] = json.loads(line)
         return said
 
@@ -132,7 +133,7 @@ class Worker:
         self._process = None
 
 
-class _Silent(Exception):
+class _SilentError(Exception):
     """No answer came."""
 
 
@@ -198,23 +199,27 @@ class Judged:
     answer: Answer
 
 
-def run(seeds: Iterable[int], jobs: int = 1, subject: str = "") -> Iterator[Judged]:
-    """Judges the cases of `seeds`, in that order, each hundred in a process of its own.
+def run(seeds: Iterable[int], jobs: int = 1, subject: str = "", seconds: float | None = None) -> Iterator[Judged]:
+    """Judges the cases of `seeds`, in that order, each fifty in a process of its own.
 
-    What a case finds in its process depends on `seeds` alone, not on the number of processes at a time.
+    Which cases a process has judged before does not depend on the number of processes at a time.
 
     Args:
         seeds: The seeds; read as far as they are needed.
         jobs: The number of processes at a time.
         subject: What compiles, as the worker takes it.
+        seconds: How long at most; the last cases are left out.
     """
+    end = None if seconds is None else time.monotonic() + seconds
     batches = _batches(iter(seeds), _CASES_OF_A_WORKER)
     with ThreadPoolExecutor(jobs) as pool:
         pending: deque[Future[list[Judged]]] = deque()
         for batch in batches:
-            pending.append(pool.submit(_judge_batch, batch, subject))
+            pending.append(pool.submit(_judge_batch, batch, subject, end))
             if len(pending) > jobs:
                 yield from pending.popleft().result()
+            if end is not None and time.monotonic() > end:
+                break
         for future in pending:
             yield from future.result()
 
@@ -224,9 +229,14 @@ def _batches(seeds: Iterator[int], size: int) -> Iterator[list[int]]:
         yield batch
 
 
-def _judge_batch(seeds: Sequence[int], subject: str) -> list[Judged]:
+def _judge_batch(seeds: Sequence[int], subject: str, end: float | None) -> list[Judged]:
+    judged = []
     with Worker(subject) as worker:
-        return [Judged(seed, worker.judge(seed)) for seed in seeds]
+        for seed in seeds:
+            if end is not None and time.monotonic() > end:
+                break
+            judged.append(Judged(seed, worker.judge(seed)))
+    return judged
 
 
 def summary(judged: Iterable[Judged]) -> dict[str, Counter[str]]:

@@ -1,8 +1,8 @@
 """The statements that made-up modules consist of.
 
-Each works on ``x``, a tensor of the shape (rows, 4), and leaves such a tensor of the same dtype, so that any of them can
-be left out and the rest is still a program. In the texts ``{k}`` is a number of the step's own, ``{n}`` a small number and
-``{d}`` the dtype of ``x``.
+Each works on ``x``, a tensor of the shape (rows, 4), and leaves such a tensor of the same dtype, so that any of them
+can be left out and the rest is still a program. In the texts ``{k}`` is a number of the step's own, ``{n}`` a small
+number and ``{d}`` the dtype of ``x``.
 """
 
 from __future__ import annotations
@@ -109,8 +109,17 @@ PURE = [
         "if self.training:\n    x = x + 100\nelse:\n    x = x + {n}",
     ),
     *_plain("pure", "w", "x = F.batch_norm(x, torch.zeros(4).to(x.dtype), torch.ones(4).to(x.dtype), training=False)"),
-    *_plain("pure", "i", "x = torch.div(x, 2, rounding_mode='floor')", "x = x % 3", "x = x & 3", "x = x | 1", "x = x ^ 2"),
-    *_plain("pure", "b", "x = ~x", "x = x ^ x.flip(0)", "x = x & x.flip(1)", "x = x | torch.tensor([True, False, True, False])"),
+    *_plain(
+        "pure", "i", "x = torch.div(x, 2, rounding_mode='floor')", "x = x % 3", "x = x & 3", "x = x | 1", "x = x ^ 2"
+    ),
+    *_plain(
+        "pure",
+        "b",
+        "x = ~x",
+        "x = x ^ x.flip(0)",
+        "x = x & x.flip(1)",
+        "x = x | torch.tensor([True, False, True, False])",
+    ),
 ]
 
 IN_PLACE = [
@@ -183,7 +192,10 @@ CONSTANTS = [
         init="self.flag{k} = {n} % 2 == 0",
     ),
     Step(
-        "constants", NUMBERS, "if self.mode{k} == 'add':\n    x = x + {n}", init="self.mode{k} = ['add', 'keep'][{n} % 2]"
+        "constants",
+        NUMBERS,
+        "if self.mode{k} == 'add':\n    x = x + {n}",
+        init="self.mode{k} = ['add', 'keep'][{n} % 2]",
     ),
 ]
 
@@ -215,7 +227,12 @@ BUFFERS = [
         "for t{k} in self.list{k}:\n    x = x + t{k}",
         init="self.list{k} = [torch.ones(4).to(torch.{d}), torch.arange(4).to(torch.{d})]",
     ),
-    Step("buffers", NUMBERS, "x = x + self.list{k}[{n}]", init="self.list{k} = [torch.tensor(i).to(torch.{d}) for i in range(9)]"),
+    Step(
+        "buffers",
+        NUMBERS,
+        "x = x + self.list{k}[{n}]",
+        init="self.list{k} = [torch.tensor(i).to(torch.{d}) for i in range(9)]",
+    ),
     Step("buffers", NUMBERS, "for i{k} in self.ints{k}:\n    x = x + i{k}", init="self.ints{k} = [1, {n}, 3]"),
     Step("buffers", NUMBERS, "x = x + self.ints{k}[0] + self.ints{k}[1]", init="self.ints{k} = (1, {n})"),
     Step("buffers", NUMBERS, "x = x + self.dict{k}['a']", init="self.dict{k} = {{'a': {n}, 'b': 2}}"),
@@ -231,7 +248,12 @@ BUFFERS = [
         "for p{k} in self.params{k}:\n    x = x + p{k}",
         init="self.params{k} = nn.ParameterList([nn.Parameter(torch.randn(4).to(torch.{d})) for _ in range(2)])",
     ),
-    Step("buffers", NUMBERS, "v{k} = self.b{k}[1:2]\nx = x + v{k}", init="self.register_buffer('b{k}', torch.arange(4).to(torch.{d}))"),
+    Step(
+        "buffers",
+        NUMBERS,
+        "v{k} = self.b{k}[1:2]\nx = x + v{k}",
+        init="self.register_buffer('b{k}', torch.arange(4).to(torch.{d}))",
+    ),
     Step(
         "buffers",
         NUMBERS,
@@ -280,7 +302,13 @@ STATE = [
     Step("state", NUMBERS, "self.ints{k}[0] += 1\nx = x + self.ints{k}[0]", init="self.ints{k} = [1, 2]"),
     Step("state", NUMBERS, "self.dict{k}['a'] += 1\nx = x + self.dict{k}['a']", init="self.dict{k} = {{'a': 1}}"),
     Step("state", NUMBERS, "self.count{k} += 1\nx = x + self.count{k}", init="self.count{k} = 0"),
-    Step("state", NUMBERS, "bump{k}(self.b{k})\nx = x + self.b{k}", init=_B, head="def bump{k}(t: Tensor) -> None:\n    t.add_(1)\n"),
+    Step(
+        "state",
+        NUMBERS,
+        "bump{k}(self.b{k})\nx = x + self.b{k}",
+        init=_B,
+        head="def bump{k}(t: Tensor) -> None:\n    t.add_(1)\n",
+    ),
     Step("state", NUMBERS, "self.b{k}.resize_(4).add_(1)\nx = x + self.b{k}", init=_B),
     Step("state", NUMBERS, "self.b{k}, other{k} = self.b{k} + 1, 2\nx = x + self.b{k}", init=_B),
     Step("state", NUMBERS, "if bool((x > 0).any()):\n    self.b{k}.add_(1)\nx = x + self.b{k}", init=_B),
@@ -291,14 +319,50 @@ STATE = [
     Step("state", NUMBERS, "y{k} = self.b{k}.to(torch.{d})\ny{k} += 1\nx = x + y{k}", init=_B),
     Step("state", NUMBERS, "y{k} = self.b{k}.contiguous()\ny{k} += 1\nx = x + y{k}", init=_B),
     Step("state", NUMBERS, "y{k} = self.b{k}.reshape(4)\ny{k} += 1\nx = x + y{k}", init=_B),
-    Step("state", FLOATS, "x = F.batch_norm(x, self.m{k}, self.v{k}, training=True)\nx = x + self.m{k}", init="self.register_buffer('m{k}', torch.zeros(4).to(torch.{d}))\nself.register_buffer('v{k}', torch.ones(4).to(torch.{d}))"),
-    Step("state", WIDE_FLOATS, "h{k} = self.cell{k}(x[:1], self.h{k})\nself.h{k}.copy_(h{k})\nx = x + h{k}", init="self.cell{k} = nn.GRUCell(4, 4, dtype=torch.{d})\nself.register_buffer('h{k}', torch.zeros(1, 4).to(torch.{d}))"),
-    Step("state", WIDE_FLOATS, "x = self.bn{k}(x) + self.bn{k}.running_mean.to(x.dtype)", init="self.bn{k} = nn.BatchNorm1d(4, dtype=torch.{d})"),
-    Step("state", WIDE_FLOATS, "x = self.bn{k}(x)", init="self.bn{k} = nn.BatchNorm1d(4, dtype=torch.{d}, track_running_stats=False)"),
+    Step(
+        "state",
+        FLOATS,
+        "x = F.batch_norm(x, self.m{k}, self.v{k}, training=True)\nx = x + self.m{k}",
+        init=(
+            "self.register_buffer('m{k}', torch.zeros(4).to(torch.{d}))\n"
+            "self.register_buffer('v{k}', torch.ones(4).to(torch.{d}))"
+        ),
+    ),
+    Step(
+        "state",
+        WIDE_FLOATS,
+        "h{k} = self.cell{k}(x[:1], self.h{k})\nself.h{k}.copy_(h{k})\nx = x + h{k}",
+        init=(
+            "self.cell{k} = nn.GRUCell(4, 4, dtype=torch.{d})\n"
+            "self.register_buffer('h{k}', torch.zeros(1, 4).to(torch.{d}))"
+        ),
+    ),
+    Step(
+        "state",
+        WIDE_FLOATS,
+        "x = self.bn{k}(x) + self.bn{k}.running_mean.to(x.dtype)",
+        init="self.bn{k} = nn.BatchNorm1d(4, dtype=torch.{d})",
+    ),
+    Step(
+        "state",
+        WIDE_FLOATS,
+        "x = self.bn{k}(x)",
+        init="self.bn{k} = nn.BatchNorm1d(4, dtype=torch.{d}, track_running_stats=False)",
+    ),
     Step("state", NUMBERS, "x = x + self.b{k}.fill_({n})", init=_B),
     Step("state", NUMBERS, "self.b{k}.fill_({n})\nx = x + self.b{k}", init=_B),
     Step("state", NUMBERS, "setattr(self, 'b{k}', self.b{k} + 1)\nx = x + self.b{k}", init=_B),
-    Step("state", NUMBERS, "self.child{k}.weight.add_(1)\nx = x + self.child{k}.weight", init="self.child{k} = Holder{k}()", head="class Holder{k}(nn.Module):\n    def __init__(self) -> None:\n        super().__init__()\n        self.register_buffer('weight', torch.zeros(4).to(torch.{d}))\n\n    def forward(self, x: Tensor) -> Tensor:\n        return x + self.weight\n"),
+    Step(
+        "state",
+        NUMBERS,
+        "self.child{k}.weight.add_(1)\nx = x + self.child{k}.weight",
+        init="self.child{k} = Holder{k}()",
+        head=(
+            "class Holder{k}(nn.Module):\n    def __init__(self) -> None:\n        super().__init__()\n"
+            "        self.register_buffer('weight', torch.zeros(4).to(torch.{d}))\n\n"
+            "    def forward(self, x: Tensor) -> Tensor:\n        return x + self.weight\n"
+        ),
+    ),
 ]
 
 CONTROL = [
@@ -316,7 +380,10 @@ CONTROL = [
         "x = x + x.numel()",
         "x = x + x.dim()",
         "rows{k} = [r for r in x]\nx = torch.stack(rows{k}[::-1])",
-        "rows{k}: List[Tensor] = []\nfor i{k} in range(x.shape[0]):\n    rows{k}.append(x[i{k}] + i{k})\nx = torch.stack(rows{k})",
+        (
+            "rows{k}: List[Tensor] = []\nfor i{k} in range(x.shape[0]):\n    rows{k}.append(x[i{k}] + i{k})\n"
+            "x = torch.stack(rows{k})"
+        ),
         "n{k} = x.shape[0]\nwhile n{k} > 1:\n    x = x + 1\n    n{k} = n{k} - 1",
         "if bool(x.sum() > 3):\n    x = x + {n}\nelse:\n    x = x - {n}",
         "if bool((x[0, 0] > 0)):\n    x = x.flip(0)",
@@ -328,7 +395,10 @@ CONTROL = [
         "s{k} = x.shape\nx = x.reshape(-1).view(s{k})",
         "b{k}, c{k} = x.shape\nx = x + b{k} - c{k}",
         "if x.shape[0] == 1:\n    x = x + 1\nelif x.shape[0] == 2:\n    x = x + 2\nelse:\n    x = x + 3",
-        "try_{k} = 0\nfor i{k} in range(10):\n    if i{k} >= x.shape[0]:\n        break\n    if i{k} == 1:\n        continue\n    try_{k} += i{k}\nx = x + try_{k}",
+        (
+            "try_{k} = 0\nfor i{k} in range(10):\n    if i{k} >= x.shape[0]:\n        break\n    if i{k} == 1:\n"
+            "        continue\n    try_{k} += i{k}\nx = x + try_{k}"
+        ),
         "h{k} = x.shape[0] // 2\nx = torch.cat([x[h{k}:], x[:h{k}]])",
         "x = torch.cat([x[i : i + 1] for i in range(x.shape[0])])",
         "assert x.shape[1] == 4\nx = x + 1",
@@ -349,47 +419,182 @@ CONTROL = [
 
 LAYERS = [
     Step("layers", FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.Linear(4, 4, dtype=torch.{d})", layer="l{k}"),
-    Step("layers", FLOATS, "x = self.l{k}(self.l{k}(x))", init="self.l{k} = nn.Linear(4, 4, dtype=torch.{d})", layer="l{k}"),
+    Step(
+        "layers",
+        FLOATS,
+        "x = self.l{k}(self.l{k}(x))",
+        init="self.l{k} = nn.Linear(4, 4, dtype=torch.{d})",
+        layer="l{k}",
+    ),
     Step("layers", FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.LayerNorm(4, dtype=torch.{d})", layer="l{k}"),
-    Step("layers", WIDE_FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.BatchNorm1d(4, dtype=torch.{d})", layer="l{k}"),
+    Step(
+        "layers", WIDE_FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.BatchNorm1d(4, dtype=torch.{d})", layer="l{k}"
+    ),
     Step("layers", FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.Dropout(0.5)", layer="l{k}"),
     Step("layers", NUMBERS, "x = self.l{k}(x)", init="self.l{k} = nn.ReLU(inplace=True)", layer="l{k}"),
     Step("layers", NUMBERS, "x = x + 1\nself.l{k}(x)", init="self.l{k} = nn.ReLU(inplace=True)", layer="l{k}"),
     Step("layers", NUMBERS, "x = self.l{k}(x)", init="self.l{k} = nn.Identity()", layer="l{k}"),
-    Step("layers", NUMBERS, "y{k} = self.l{k}(x)\ny{k} += 1\nx = x + y{k}", init="self.l{k} = nn.Identity()", layer="l{k}"),
+    Step(
+        "layers",
+        NUMBERS,
+        "y{k} = self.l{k}(x)\ny{k} += 1\nx = x + y{k}",
+        init="self.l{k} = nn.Identity()",
+        layer="l{k}",
+    ),
     Step("layers", FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.PReLU(dtype=torch.{d})", layer="l{k}"),
     Step("layers", FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.Softmax(1)", layer="l{k}"),
-    Step("layers", WIDE_FLOATS, "x = self.l{k}(x.unsqueeze(1)).squeeze(1)", init="self.l{k} = nn.Conv1d(1, 1, 3, padding=1, dtype=torch.{d})"),
-    Step("layers", ("int64", "int32"), "x = x + self.l{k}(x.abs() % 5).sum(2).to(torch.{d})", init="self.l{k} = nn.Embedding(5, 3)"),
-    Step("layers", WIDE_FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.Sequential(nn.Linear(4, 4, dtype=torch.{d}), nn.ReLU(), nn.Dropout(0.5))", layer="l{k}"),
-    Step("layers", FLOATS, "for l{k} in self.list{k}:\n    x = l{k}(x)", init="self.list{k} = nn.ModuleList([nn.Linear(4, 4, dtype=torch.{d}), nn.Tanh()])", layer="list{k}.0"),
-    Step("layers", FLOATS, "for i{k}, l{k} in enumerate(self.list{k}):\n    x = l{k}(x) + i{k}", init="self.list{k} = nn.ModuleList([nn.Linear(4, 4, dtype=torch.{d}), nn.Tanh()])", layer="list{k}.1"),
-    Step("layers", FLOATS, "x = self.dict{k}['a'](x)", init="self.dict{k} = nn.ModuleDict({{'a': nn.Linear(4, 4, dtype=torch.{d}), 'b': nn.Tanh()}})", layer="dict{k}.a"),
-    Step("layers", FLOATS, "for n{k}, l{k} in self.dict{k}.items():\n    x = l{k}(x)", init="self.dict{k} = nn.ModuleDict({{'a': nn.Linear(4, 4, dtype=torch.{d}), 'b': nn.Tanh()}})", layer="dict{k}.b"),
-    Step("layers", WIDE_FLOATS, "x = self.l{k}(x.unsqueeze(0))[0].squeeze(0)", init="self.l{k} = nn.GRU(4, 4, batch_first=True, dtype=torch.{d})"),
-    Step("layers", WIDE_FLOATS, "o{k}, (h{k}, c{k}) = self.l{k}(x.unsqueeze(0))\nx = o{k}[0] + h{k}[0]", init="self.l{k} = nn.LSTM(4, 4, batch_first=True, dtype=torch.{d})"),
-    Step("layers", WIDE_FLOATS, "x = self.l{k}(x)", init="self.l{k} = torch.nn.utils.parametrizations.weight_norm(nn.Linear(4, 4, dtype=torch.{d}))", layer="l{k}"),
-    Step("layers", WIDE_FLOATS, "x = self.l{k}(x)", init="self.l{k} = torch.nn.utils.spectral_norm(nn.Linear(4, 4, dtype=torch.{d}))", layer="l{k}"),
-    Step("layers", WIDE_FLOATS, "x = self.l{k}(x)", init="self.l{k} = torch.nn.utils.parametrizations.spectral_norm(nn.Linear(4, 4, dtype=torch.{d}))", layer="l{k}"),
-    Step("layers", FLOATS, "x = self.l{k}(x) + self.m{k}(x)", init="self.l{k} = nn.Linear(4, 4, dtype=torch.{d})\nself.m{k} = nn.Linear(4, 4, dtype=torch.{d})\nself.m{k}.weight = self.l{k}.weight", layer="m{k}"),
-    Step("layers", FLOATS, "x = self.l{k}(x) + self.m{k}(x)", init="self.l{k} = nn.Linear(4, 4, dtype=torch.{d})\nself.m{k} = self.l{k}", layer="m{k}"),
+    Step(
+        "layers",
+        WIDE_FLOATS,
+        "x = self.l{k}(x.unsqueeze(1)).squeeze(1)",
+        init="self.l{k} = nn.Conv1d(1, 1, 3, padding=1, dtype=torch.{d})",
+    ),
+    Step(
+        "layers",
+        ("int64", "int32"),
+        "x = x + self.l{k}(x.abs() % 5).sum(2).to(torch.{d})",
+        init="self.l{k} = nn.Embedding(5, 3)",
+    ),
+    Step(
+        "layers",
+        WIDE_FLOATS,
+        "x = self.l{k}(x)",
+        init="self.l{k} = nn.Sequential(nn.Linear(4, 4, dtype=torch.{d}), nn.ReLU(), nn.Dropout(0.5))",
+        layer="l{k}",
+    ),
+    Step(
+        "layers",
+        FLOATS,
+        "for l{k} in self.list{k}:\n    x = l{k}(x)",
+        init="self.list{k} = nn.ModuleList([nn.Linear(4, 4, dtype=torch.{d}), nn.Tanh()])",
+        layer="list{k}.0",
+    ),
+    Step(
+        "layers",
+        FLOATS,
+        "for i{k}, l{k} in enumerate(self.list{k}):\n    x = l{k}(x) + i{k}",
+        init="self.list{k} = nn.ModuleList([nn.Linear(4, 4, dtype=torch.{d}), nn.Tanh()])",
+        layer="list{k}.1",
+    ),
+    Step(
+        "layers",
+        FLOATS,
+        "x = self.dict{k}['a'](x)",
+        init="self.dict{k} = nn.ModuleDict({{'a': nn.Linear(4, 4, dtype=torch.{d}), 'b': nn.Tanh()}})",
+        layer="dict{k}.a",
+    ),
+    Step(
+        "layers",
+        FLOATS,
+        "for n{k}, l{k} in self.dict{k}.items():\n    x = l{k}(x)",
+        init="self.dict{k} = nn.ModuleDict({{'a': nn.Linear(4, 4, dtype=torch.{d}), 'b': nn.Tanh()}})",
+        layer="dict{k}.b",
+    ),
+    Step(
+        "layers",
+        WIDE_FLOATS,
+        "x = self.l{k}(x.unsqueeze(0))[0].squeeze(0)",
+        init="self.l{k} = nn.GRU(4, 4, batch_first=True, dtype=torch.{d})",
+    ),
+    Step(
+        "layers",
+        WIDE_FLOATS,
+        "o{k}, (h{k}, c{k}) = self.l{k}(x.unsqueeze(0))\nx = o{k}[0] + h{k}[0]",
+        init="self.l{k} = nn.LSTM(4, 4, batch_first=True, dtype=torch.{d})",
+    ),
+    Step(
+        "layers",
+        WIDE_FLOATS,
+        "x = self.l{k}(x)",
+        init="self.l{k} = torch.nn.utils.parametrizations.weight_norm(nn.Linear(4, 4, dtype=torch.{d}))",
+        layer="l{k}",
+    ),
+    Step(
+        "layers",
+        WIDE_FLOATS,
+        "x = self.l{k}(x)",
+        init="self.l{k} = torch.nn.utils.spectral_norm(nn.Linear(4, 4, dtype=torch.{d}))",
+        layer="l{k}",
+    ),
+    Step(
+        "layers",
+        WIDE_FLOATS,
+        "x = self.l{k}(x)",
+        init="self.l{k} = torch.nn.utils.parametrizations.spectral_norm(nn.Linear(4, 4, dtype=torch.{d}))",
+        layer="l{k}",
+    ),
+    Step(
+        "layers",
+        FLOATS,
+        "x = self.l{k}(x) + self.m{k}(x)",
+        init=(
+            "self.l{k} = nn.Linear(4, 4, dtype=torch.{d})\nself.m{k} = nn.Linear(4, 4, dtype=torch.{d})\n"
+            "self.m{k}.weight = self.l{k}.weight"
+        ),
+        layer="m{k}",
+    ),
+    Step(
+        "layers",
+        FLOATS,
+        "x = self.l{k}(x) + self.m{k}(x)",
+        init="self.l{k} = nn.Linear(4, 4, dtype=torch.{d})\nself.m{k} = self.l{k}",
+        layer="m{k}",
+    ),
     Step("layers", FLOATS, "x = x", init="self.unused{k} = nn.Linear(4, 4)"),
 ]
 
 PYTHON = [
-    Step("python", NUMBERS, "x = self.plain{k}(x)", body="@torch.jit.ignore\ndef plain{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n"),
-    Step("python", NUMBERS, "x = self.plain{k}(x)", body="@torch.jit.unused\ndef plain{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n"),
-    Step("python", NUMBERS, "x = self.plain{k}(x)", body="@torch.jit.export\ndef plain{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n"),
-    Step("python", NUMBERS, "x = plain{k}(x)", head="@torch.jit.ignore\ndef plain{k}(x: Tensor) -> Tensor:\n    return x + {n}\n"),
-    Step("python", NUMBERS, "x = scripted{k}(x)", head="@torch.jit.script\ndef scripted{k}(x: Tensor) -> Tensor:\n    if x.shape[0] > 2:\n        x = x + {n}\n    return x\n"),
+    Step(
+        "python",
+        NUMBERS,
+        "x = self.plain{k}(x)",
+        body="@torch.jit.ignore\ndef plain{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n",
+    ),
+    Step(
+        "python",
+        NUMBERS,
+        "x = self.plain{k}(x)",
+        body="@torch.jit.unused\ndef plain{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n",
+    ),
+    Step(
+        "python",
+        NUMBERS,
+        "x = self.plain{k}(x)",
+        body="@torch.jit.export\ndef plain{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n",
+    ),
+    Step(
+        "python",
+        NUMBERS,
+        "x = plain{k}(x)",
+        head="@torch.jit.ignore\ndef plain{k}(x: Tensor) -> Tensor:\n    return x + {n}\n",
+    ),
+    Step(
+        "python",
+        NUMBERS,
+        "x = scripted{k}(x)",
+        head=(
+            "@torch.jit.script\ndef scripted{k}(x: Tensor) -> Tensor:\n    if x.shape[0] > 2:\n"
+            "        x = x + {n}\n    return x\n"
+        ),
+    ),
     Step("python", NUMBERS, "d{k} = {{'a': x, 1: x}}\nx = d{k}['a'] + {n}"),
     Step("python", NUMBERS, "x = (lambda t: t + {n})(x)"),
     Step("python", NUMBERS, "x = x + sum(i for i in range(x.shape[0]))"),
     Step("python", NUMBERS, "try:\n    x = x + {n}\nexcept ValueError:\n    pass"),
-    Step("python", NUMBERS, "x = getattr(self, 'b{k}') + x", init="self.register_buffer('b{k}', torch.arange(4).to(torch.{d}))"),
+    Step(
+        "python",
+        NUMBERS,
+        "x = getattr(self, 'b{k}') + x",
+        init="self.register_buffer('b{k}', torch.arange(4).to(torch.{d}))",
+    ),
     Step("python", NUMBERS, "x = x + len({{i for i in range(x.shape[0])}})"),
     Step("python", NUMBERS, "if isinstance(x, Tensor):\n    x = x + {n}"),
-    Step("python", NUMBERS, "x = variadic{k}(x, x)", head="def variadic{k}(*tensors: Tensor) -> Tensor:\n    return tensors[0] + len(tensors)\n"),
+    Step(
+        "python",
+        NUMBERS,
+        "x = variadic{k}(x, x)",
+        head="def variadic{k}(*tensors: Tensor) -> Tensor:\n    return tensors[0] + len(tensors)\n",
+    ),
     Step("python", NUMBERS, "x = x + torch.from_numpy(x.numpy().copy())"),
     Step("python", NUMBERS, "if x.tolist()[0][0] > 0:\n    x = x + {n}"),
     Step("python", NUMBERS, "with torch.no_grad():\n    x = x + {n}"),
@@ -400,31 +605,55 @@ PYTHON = [
     Step("python", NUMBERS, "x = torch.add(input=x, other={n})"),
     Step("python", NUMBERS, "x = x + math.floor(2.5)", head="import math"),
     Step("python", FLOATS, "with torch.autocast('cpu', enabled=False):\n    x = x + {n}"),
-    Step("python", NUMBERS, "x = Pair{k}(x, x).total()", head="@torch.jit.script\nclass Pair{k}:\n    def __init__(self, a: Tensor, b: Tensor) -> None:\n        self.a = a\n        self.b = b\n\n    def total(self) -> Tensor:\n        return self.a + self.b\n"),
-    Step("python", NUMBERS, "x = torch.utils.checkpoint.checkpoint(lambda t: t + {n}, x, use_reentrant=False)", head="import torch.utils.checkpoint"),
-    Step("python", NUMBERS, "n{k} = Named{k}(x, x + 1)\nx = n{k}.a + n{k}.b", head="class Named{k}(NamedTuple):\n    a: Tensor\n    b: Tensor\n"),
+    Step(
+        "python",
+        NUMBERS,
+        "x = Pair{k}(x, x).total()",
+        head=(
+            "@torch.jit.script\nclass Pair{k}:\n    def __init__(self, a: Tensor, b: Tensor) -> None:\n"
+            "        self.a = a\n        self.b = b\n\n    def total(self) -> Tensor:\n"
+            "        return self.a + self.b\n"
+        ),
+    ),
+    Step(
+        "python",
+        NUMBERS,
+        "x = torch.utils.checkpoint.checkpoint(lambda t: t + {n}, x, use_reentrant=False)",
+        head="import torch.utils.checkpoint",
+    ),
+    Step(
+        "python",
+        NUMBERS,
+        "n{k} = Named{k}(x, x + 1)\nx = n{k}.a + n{k}.b",
+        head="class Named{k}(NamedTuple):\n    a: Tensor\n    b: Tensor\n",
+    ),
     Step("python", NUMBERS, "print_{k} = f'{{x.shape[0]}}'\nx = x + len(print_{k})"),
-    Step("python", NUMBERS, "x = x + Color{k}.RED.value", head="import enum\n\n\nclass Color{k}(enum.Enum):\n    RED = {n}\n    BLUE = 2\n"),
-    Step("python", NUMBERS, "x = self.helper{k}(x)", body="def helper{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n"),
-    Step("python", NUMBERS, "x = self.static{k}(x)", body="@staticmethod\ndef static{k}(x: Tensor) -> Tensor:\n    return x + {n}\n"),
+    Step(
+        "python",
+        NUMBERS,
+        "x = x + Color{k}.RED.value",
+        head="import enum\n\n\nclass Color{k}(enum.Enum):\n    RED = {n}\n    BLUE = 2\n",
+    ),
+    Step(
+        "python",
+        NUMBERS,
+        "x = self.helper{k}(x)",
+        body="def helper{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n",
+    ),
+    Step(
+        "python",
+        NUMBERS,
+        "x = self.static{k}(x)",
+        body="@staticmethod\ndef static{k}(x: Tensor) -> Tensor:\n    return x + {n}\n",
+    ),
     Step("python", NUMBERS, "x = x + self.prop{k}", body="@property\ndef prop{k}(self) -> int:\n    return {n}\n"),
     Step("python", NUMBERS, "x = self.fn{k}(x)", init="self.fn{k} = torch.relu"),
     Step("python", NUMBERS, "x = self.fn{k}(x)", init="self.fn{k} = F.relu"),
 ]
 
-CASTS = [
-    Step("cast", ANY, "x = x.to(torch.float32)"),
-    Step("cast", ANY, "x = x.float()"),
-    Step("cast", ANY, "x = x.to(torch.float64)"),
-    Step("cast", ANY, "x = x.half()"),
-    Step("cast", ANY, "x = x.to(torch.int32)"),
-    Step("cast", ANY, "x = x.long()"),
-    Step("cast", ANY, "x = (x > 0)"),
-    Step("cast", ANY, "x = (x > 0).to(torch.uint8)"),
-]
 CAST_TO = ("float32", "float32", "float64", "float16", "int32", "int64", "bool", "uint8")
 
-TABLE = {
+TABLE: dict[str, tuple[list[Step], int]] = {
     "pure": (PURE, 8),
     "in place": (IN_PLACE, 5),
     "constants": (CONSTANTS, 3),
@@ -433,6 +662,6 @@ TABLE = {
     "control": (CONTROL, 4),
     "layers": (LAYERS, 5),
     "python": (PYTHON, 2),
-    "cast": (CASTS, 1),
+    "cast": ([], 1),
 }
-"""The steps of each kind, and how often the kind is taken."""
+"""The steps of each kind, and how often the kind is taken; casts are to ``CAST_TO``."""

@@ -129,9 +129,7 @@ class OneDtype(KeptState):
 
     def change(self, program: torch.nn.Module) -> Any:
         """Converted."""
-        return lambda *tensors: _each(
-            program(*tensors), lambda one: one.float() if one.dtype == torch.float16 else one
-        )
+        return lambda *tensors: _each(program(*tensors), lambda one: one.float() if one.dtype == torch.float16 else one)
 
 
 class Inaccurate(KeptState):
