@@ -173,12 +173,12 @@ class StateSearch {
     return makes || !IsContainer(*node.inputs()[i]) ? Level::kHolds : from;
   }
 
-  // What a container takes is then in every value that may be this container or hold it.
+  // What a container takes is then in every value that may be this container.
   void FollowIntoContainers(jit::Node& node, size_t i, const std::string& what) {
     for (size_t c = 0; c < node.inputs().size(); ++c) {
       if (c == i || !IsContainer(*node.inputs()[c]) || !Writes(node, c)) continue;
       for (jit::Value* value : Containers()) {
-        if (aliases_.mayContainAlias(value, node.inputs()[c])) Set(value, Level::kHolds, what);
+        if (aliases_.mayAlias(value, node.inputs()[c])) Set(value, Level::kHolds, what);
       }
     }
   }
