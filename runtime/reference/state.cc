@@ -157,9 +157,8 @@ class StateSearch {
   // dtype, for example.
   static bool IsSeenToCopy(jit::Node& node, size_t i, size_t o) {
     const std::optional<c10::IValue> input = jit::toIValue(node.inputs()[i]);
-    if (!input.has_value() || !input->isTensor() || !std::ranges::none_of(Indices(node), [&](size_t index) {
-          return Writes(node, index);
-        })) {
+    if (!input.has_value() || !input->isTensor() ||
+        !std::ranges::none_of(Indices(node), [&](size_t index) { return Writes(node, index); })) {
       return false;
     }
     const auto results = jit::runNodeIfInputsAreConstant(&node);

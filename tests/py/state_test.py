@@ -2,7 +2,6 @@
 
 # torch.jit compiles hooks whose first parameter has no annotation, and reads comments on their first line as types.
 # mypy: disable-error-code="no-untyped-def"
-# ruff: noqa: ANN001
 
 import subprocess
 import sys
@@ -23,6 +22,9 @@ X = torch.rand(2, 3)
 
 class Owner(nn.Module):
     """A module that owns something of every kind."""
+
+    n: Tensor
+    rows: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -162,6 +164,8 @@ class WritesToWhatDropoutReturned(Owner):
 class Recurrent(nn.Module):
     """Keeps the hidden state of one caller for the next."""
 
+    hidden: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.cell = nn.GRUCell(3, 4)
@@ -198,7 +202,7 @@ STATEFUL = [
 @pytest.mark.parametrize("method", ["script", "trace", "auto"])
 @pytest.mark.parametrize("kind", STATEFUL)
 def test_state_is_refused(kind: type[nn.Module], method: str) -> None:
-    with pytest.raises(nacelle.InputError, match="forward changes .*; an engine keeps nothing .* pass the state in as"):
+    with pytest.raises(nacelle.InputError, match=r"forward changes .*; an engine keeps nothing .* pass the state in as"):
         nacelle.compile(kind(), [X], method=method)
 
 
@@ -233,7 +237,7 @@ def test_state_of_traced_and_frozen_modules_is_refused() -> None:
 
 def test_the_path_of_the_attribute_is_told() -> None:
     module = nn.Sequential(nn.Identity(), AddsToABuffer())
-    with pytest.raises(nacelle.InputError, match='forward changes the attribute "1.n";'):
+    with pytest.raises(nacelle.InputError, match=r'forward changes the attribute "1\.n";'):
         nacelle.compile(module, [X], method="script")
 
 
