@@ -126,9 +126,10 @@ TEST_F(Affine, ADimensionOutsideTheProfile) {
   EXPECT_THAT(FailureWith({at::ones({0, 3})}).message, HasSubstr("dimension 0 is 0, wanted 1 to 4"));
 }
 
-TEST_F(Affine, AnotherDevice) {
+// A tensor without values cannot be moved to where the engine runs.
+TEST_F(Affine, TheMetaDevice) {
   EXPECT_THAT(FailureWith({at::ones({1, 3}, at::kMeta)}).message,
-              HasSubstr("is on meta, the engine runs on cpu; move the tensor with .to(\"cpu\")"));
+              HasSubstr("is on the meta device, where tensors have no values; wanted a tensor on cpu"));
 }
 
 TEST_F(Affine, AnotherLayout) {
