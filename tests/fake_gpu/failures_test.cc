@@ -50,24 +50,32 @@ class Failures : public GpuTest {
   }
 
   // Takes the steps with call 0 failing, with call 1 and so on, until there is none left to fail; after each, once more
-  // with none. Returns how many there were.
+  // with none. Then the same with all later calls failing, too, as on a device that is lost. Returns how many there
+  // were.
   int CheckEach(const Steps& steps) {
+    const int calls = CheckEach(steps, false);
+    CheckEach(steps, true);
+    return calls;
+  }
+
+  int CheckEach(const Steps& steps, bool for_good) {
     for (int call = 0;; ++call) {
-      gpu_.FailAfter(call);
+      gpu_.FailAfter(call, for_good);
       const std::vector<std::string> errors = Take(steps);
       const std::string failed = gpu_.FailedCall();
       gpu_.FailAfter(-1);
       gpu_.SynchronizeAll();
       gpu_.AwaitUserObjects();
-      const std::string which = "call " + std::to_string(call) + ", " + failed;
+      const std::string which =
+          "call " + std::to_string(call) + ", " + failed + (for_good ? ", and all later ones" : "");
       EXPECT_THAT(gpu_.TakeComplaints(), IsEmpty()) << which;
       if (failed.empty()) {
         EXPECT_THAT(errors, IsEmpty());
         return call;
       }
       for (const std::string& error : errors) {
-        EXPECT_THAT(error,
-                    AnyOf(HasSubstr(failed), HasSubstr("unspecified launch failure"), HasSubstr("out of memory")))
+        EXPECT_THAT(error, AnyOf(HasSubstr(failed), HasSubstr("deserializeCudaEngine"),
+                                 HasSubstr("unspecified launch failure"), HasSubstr("out of memory")))
             << which;
         EXPECT_THAT(error, Not(HasSubstr("wrong numbers"))) << which;
       }

@@ -117,9 +117,10 @@ class Gpu {
 
   // The point of a call that may fail: `name` is the function's. True if it is to fail, and nothing else of it happens.
   virtual bool Fails(const char* name) = 0;
-  // Has the call fail that comes after `after` others; negative: none. Calls are counted from here.
-  virtual void FailAfter(int64_t after) = 0;
-  // The call that failed; empty if none has.
+  // Has the call fail that comes after `after` others, and all later ones if it is `for_good`; negative: none. Calls
+  // are counted from here.
+  virtual void FailAfter(int64_t after, bool for_good = false) = 0;
+  // The call that failed first; empty if none has.
   virtual std::string FailedCall() = 0;
   // Calls counted since FailAfter.
   virtual int64_t Calls() = 0;

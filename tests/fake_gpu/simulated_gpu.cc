@@ -353,13 +353,15 @@ bool SimulatedGpu::Fails(const char* name) {
   const Lock lock(mutex_);
   if (ThisThread().in_user_object) Complain(Text(name, " is called where a graph's user object is destroyed"));
   ++calls_of_[name];
-  if (calls_++ != fail_after_) return false;
-  failed_call_ = name;
+  const int64_t call = calls_++;
+  if (fail_after_ < 0 || call < fail_after_ || (call > fail_after_ && !fail_for_good_)) return false;
+  if (call == fail_after_) failed_call_ = name;
   return true;
 }
 
-void SimulatedGpu::FailAfter(int64_t after) {
+void SimulatedGpu::FailAfter(int64_t after, bool for_good) {
   const Lock lock(mutex_);
+  fail_for_good_ = for_good;
   fail_after_ = after;
   failed_call_.clear();
   calls_ = 0;

@@ -160,7 +160,7 @@ class SimulatedGpu final : public Gpu {
   Result RetainUserObject(void* graph, void* object) override;
   void AwaitUserObjects() override;
   bool Fails(const char* name) override;
-  void FailAfter(int64_t after) override;
+  void FailAfter(int64_t after, bool for_good) override;
   std::string FailedCall() override;
   int64_t Calls() override;
   int64_t CallsOf(const std::string& name) override;
@@ -219,6 +219,7 @@ class SimulatedGpu final : public Gpu {
   int64_t calls_ = 0;
   std::map<std::string, int64_t> calls_of_;
   int64_t fail_after_ = -1;
+  bool fail_for_good_ = false;
   std::string failed_call_;
   int64_t waits_ = 0;
   int64_t drop_after_ = -1;
