@@ -57,7 +57,7 @@ def test_one_tensor_of_any_rank(value: torch.Tensor) -> None:
     assert nacelle.bench(made, value, seconds=0.01).inputs == (("input_0", "float32", tuple(value.shape)),)
 
 
-NO_INPUTS = {
+NO_INPUTS: dict[str, tuple[Any, str]] = {
     "array": (X.numpy(), "of type ndarray; wanted a list .*: make a tensor of the array with torch.from_numpy"),
     "text": ("x", "of type str; wanted a list with a tensor or a torch_nacelle.Input for each input"),
     "number": (3, "of type int; wanted a list"),
@@ -197,10 +197,10 @@ def test_a_folder_is_not_written(program: torch.jit.ScriptModule, tmp_path: Path
 
 
 def test_numbers_of_numpy_and_torch_are_numbers(plan: bytes) -> None:
-    (engine,) = nacelle.read(nacelle.embed(plan, abi_version=np.int64(7))).engines  # type: ignore[arg-type]
+    (engine,) = nacelle.read(nacelle.embed(plan, abi_version=np.int64(7))).engines
     assert engine.abi_version == 7
-    assert Input(shape=torch.tensor([2, 3])).shape == (2, 3)  # type: ignore[arg-type]
-    assert Input(shape=(np.int32(2), torch.tensor(3))).shape == (2, 3)
+    sizes: list[Any] = [torch.tensor([2, 3]), (np.int32(2), torch.tensor(3)), np.array([2, 3])]
+    assert {Input(shape=shape).shape for shape in sizes} == {(2, 3)}
 
 
 def test_keyword_calls_say_the_names(program: torch.jit.ScriptModule) -> None:

@@ -285,3 +285,10 @@ def test_weights_beyond_one_file_lie_beside_the_model(monkeypatch: pytest.Monkey
     model = exported(seeded(TwoHeads), [IMAGES])
     assert model.path.endswith("model.onnx")
     assert onnx.load(io.BytesIO(model.model)).graph.output[0].name == "output_0"
+
+
+def test_a_frozen_module_is_exported() -> None:
+    """It has no mode to be put into, nor to be given back."""
+    frozen = torch.jit.freeze(torch.jit.script(seeded(TwoHeads)))
+    exported = export(frozen, [nacelle.Input(shape=(2, 3, 8, 8), name="x")], opset=17)
+    assert exported.output_names == ("output_0", "output_1")

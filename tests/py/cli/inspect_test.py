@@ -79,7 +79,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_shown(folder: Path) -> None
             "nacelle: missing.ts: No such file or directory",
             "nacelle: cut.ts begins as a zip archive, and its table of contents cannot be read",
             "nacelle: tensors.pt is what torch.save wrote (tensors or other objects) and no TorchScript program",
-            "nacelle: .: Is a directory",
+            "nacelle: . is a folder; wanted the file of a program",
         ],
         strict=True,
     ):
