@@ -128,7 +128,10 @@ def positional_module(program: torch.export.ExportedProgram) -> torch.nn.Module:
 
 def _refuse_state(program: torch.export.ExportedProgram) -> None:
     """Raises InputError for a program that changes its buffers, its parameters or its inputs."""
-    signature = program.graph_signature
+    calls = [node.target for node in program.graph.nodes if node.op == "call_function"]
+    in_place = any(isinstance(call, torch._ops.OpOverload) and call._schema.is_mutable for call in calls)
+    # Without writes in its graph, a program says in its signature what it changes.
+    signature = (program.run_decompositions({}) if in_place else program).graph_signature
     changed = [*signature.buffers_to_mutate.values(), *getattr(signature, "parameters_to_mutate", {}).values()]
     if changed:
         raise InputError(_C.state_message(f'the attribute "{changed[0]}"'))

@@ -20,10 +20,12 @@ def refuse_state(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], na
     """
     owned = [*module.named_parameters(), *module.named_buffers()]
     versions = [_version(tensor) for _, tensor in owned]
+    values = {path: buffer.clone() for path, buffer in module.named_buffers() if not buffer.is_meta}
     read = [_version(example) for example in examples]
     first, second = (_run(module, examples) for _ in range(2))
     for (path, tensor), version in zip(owned, versions, strict=True):
-        if _version(tensor) != version:
+        # The statistics of a batch normalization change without being counted.
+        if _version(tensor) != version or (path in values and not _equal([tensor], [values[path]])):
             raise InputError(_C.state_message(f'the attribute "{path}"'))
     for index, (example, version) in enumerate(zip(examples, read, strict=True)):
         if _version(example) != version:

@@ -157,9 +157,8 @@ class StateSearch {
   // dtype, for example.
   static bool IsSeenToCopy(jit::Node& node, size_t i, size_t o) {
     const std::optional<c10::IValue> input = jit::toIValue(node.inputs()[i]);
-    if (!input.has_value() || !input->isTensor() || !std::ranges::none_of(Indices(node), [&](size_t index) {
-          return Writes(node, index);
-        })) {
+    if (!input.has_value() || !input->isTensor() ||
+        !std::ranges::none_of(Indices(node), [&](size_t index) { return Writes(node, index); })) {
       return false;
     }
     const auto results = jit::runNodeIfInputsAreConstant(&node);
@@ -173,12 +172,12 @@ class StateSearch {
     return makes || !IsContainer(*node.inputs()[i]) ? Level::kHolds : from;
   }
 
-  // What a container takes is then in every value that may be this container or hold it.
+  // What a container takes is then in every value that may be this container.
   void FollowIntoContainers(jit::Node& node, size_t i, const std::string& what) {
     for (size_t c = 0; c < node.inputs().size(); ++c) {
       if (c == i || !IsContainer(*node.inputs()[c]) || !Writes(node, c)) continue;
       for (jit::Value* value : Containers()) {
-        if (aliases_.mayContainAlias(value, node.inputs()[c])) Set(value, Level::kHolds, what);
+        if (aliases_.mayAlias(value, node.inputs()[c])) Set(value, Level::kHolds, what);
       }
     }
   }

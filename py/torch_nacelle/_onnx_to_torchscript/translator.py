@@ -336,6 +336,8 @@ def _define(source: str, constants: dict[str, Tensor]) -> torch.jit.ScriptModule
             self.define(source + "\n")
 
     try:
-        return Program(source, {name: constants[name] for name in used}).eval()
+        program = Program(source, {name: constants[name] for name in used}).eval()
+        Program._methods.clear()  # type: ignore[attr-defined] # by name, with the frame that each was defined in
+        return program
     except RuntimeError as error:
         raise InputError(f"the ONNX model cannot be compiled as TorchScript: {error}") from error

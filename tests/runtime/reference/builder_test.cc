@@ -205,6 +205,51 @@ TEST(Builder, RefusesStateThatForwardChanges) {
             "forward changes the attribute \"count\"");
 }
 
+// A module with a buffer of three zeros, "state", a list of it, "held", and `forward`.
+torch::jit::Module Stateful(const std::string& forward) {
+  torch::jit::Module module("Network");
+  module.register_buffer("state", at::zeros({3}));
+  module.register_attribute("held", c10::ListType::ofTensors(), c10::List<at::Tensor>({at::zeros({3})}));
+  module.register_attribute("training", c10::BoolType::get(), true);
+  module.define(forward);
+  return module;
+}
+
+TEST(Builder, RefusesWritesToWhatTheModuleOwns) {
+  const BuildOptions options = Options({Fixed("x", DataType::kFLOAT, {3})});
+  const auto refusal = [&](const std::string& body) {
+    return MessageOf<InputError>([&] { BuildReferencePlan(Stateful("def forward(self, x):\n" + body), options); });
+  };
+  for (const char* body :
+       {"    self.state.add_(x)\n    return x + self.state\n",
+        "    y = self.state.view(3)[1:]\n    y.mul_(2)\n    return x + self.state\n",
+        "    if bool(x.sum() > 1000):\n        self.state.zero_()\n    return x + self.state\n",
+        "    y = x * 2\n    for i in range(int(x[0])):\n        y = self.state\n    y += 1\n    return y\n",
+        "    y = [x]\n    y.append(self.state)\n    y[1].add_(1)\n    return y[0] + y[1]\n"}) {
+    ExpectHas(refusal(body),
+              "forward changes the attribute \"state\"; an engine keeps nothing from call to call: pass");
+  }
+  ExpectHas(refusal("    self.held[0].add_(x)\n    return x + self.held[0]\n"), "the attribute \"held\"");
+  ExpectHas(refusal("    self.held.append(x)\n    return x + len(self.held)\n"), "the attribute \"held\"");
+  ExpectHas(refusal("    y = torch.dropout(self.state, 0.5, False)\n    y.add_(1)\n    return x + y\n"),
+            "forward changes a tensor that the module owns");
+}
+
+TEST(Builder, TakesWritesToWhatIsNotTheModules) {
+  const BuildOptions options = Options({Fixed("x", DataType::kFLOAT, {3})});
+  for (const char* body : {"    if self.training:\n        self.state.add_(1)\n    return x + self.state\n",
+                           "    y = x + self.state\n    y.add_(1)\n    y[0] = 4.0\n    return y\n",
+                           "    y = self.state.clone()\n    y.add_(x)\n    return y\n",
+                           "    y = [self.state]\n    y.append(self.state)\n    return x + torch.stack(y).sum(0)\n"}) {
+    EXPECT_FALSE(BuildReferencePlan(Stateful("def forward(self, x):\n" + std::string(body)), options).empty());
+  }
+}
+
+TEST(Builder, RefusesWritesToAnInput) {
+  ExpectHas(Refusal("def forward(self, x):\n    return x.view(3).add_(1)\n", {Fixed("x", DataType::kFLOAT, {3})}),
+            "forward changes its input \"x\" in place; an engine only reads its inputs");
+}
+
 TEST(Builder, RefusesShapesAtWhichTheModuleFails) {
   const std::string message =
       Refusal("def forward(self, x):\n    return x.view(2, -1)\n", {Dynamic("x", DataType::kFLOAT, {{{1}, {2}, {8}}})});

@@ -268,9 +268,7 @@ TEST_F(ContextTest, TheModulesErrorIsTold) {
 }
 
 TEST_F(ContextTest, InputsAreOnlyRead) {
-  const auto engine =
-      Load(PlanOf("def forward(self, x):\n    y = x.view(3)\n    y.add_(1)\n    return x.unsqueeze_(0)\n",
-                  {Fixed("x", DataType::kFLOAT, {3})}));
+  const auto engine = Load(PlanThatWritesToItsInput());
   auto context = engine.CreateExecutionContext();
   std::vector<float> x = {1, 2, 3}, y(3);
   ASSERT_TRUE(context.SetInputTensorAddress("x", x.data()) && context.SetTensorAddress("output_0", y.data()));

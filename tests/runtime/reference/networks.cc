@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "runtime/reference/archive.h"
 #include "runtime/reference/builder.h"
 
 namespace nacelle::reference {
@@ -73,6 +74,18 @@ std::string Nonzero(DataType dtype) {
 std::string Identity(DataType dtype) {
   return PlanOf("def forward(self, x):\n    return x\n", {Fixed("x", dtype, {3})},
                 {.name = "identity", .output_names = {"y"}, .data_dependent = {}});
+}
+
+std::string PlanThatWritesToItsInput() {
+  torch::jit::Module module("Network");
+  module.define("def forward(self, x):\n    y = x.view(3)\n    y.add_(1)\n    return x.unsqueeze_(0)\n");
+  Plan plan;
+  plan.name = "in_place";
+  plan.profile_count = 1;
+  plan.inputs = {Fixed("x", DataType::kFLOAT, {3})};
+  plan.outputs = {Fixed("output_0", DataType::kFLOAT, {1, 3})};
+  plan.module = MakeArchive(module, 1);
+  return WritePlan(plan);
 }
 
 }  // namespace nacelle::reference

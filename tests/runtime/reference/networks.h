@@ -38,6 +38,8 @@ std::string TwoHeadsFixed();
 std::string Nonzero(tensorrt::DataType dtype);
 // y = x, for x (3) of `dtype`.
 std::string Identity(tensorrt::DataType dtype);
+// y (1, 3) = x + 1, computed in place in x (3) of float32. The builder refuses this module; older plans have such ones.
+std::string PlanThatWritesToItsInput();
 
 }  // namespace nacelle::reference
 
