@@ -38,6 +38,7 @@ struct BuildOptions {
 std::string BuildReferencePlan(const torch::jit::Module& module, const BuildOptions& options);
 
 // The same from what MakeArchive made of a module (runtime/reference/archive.h), for as many inputs as `options` has.
+// Throws PlanError for bytes that are none.
 std::string BuildReferencePlan(std::string archive, const BuildOptions& options);
 
 }  // namespace nacelle::reference

@@ -7,6 +7,8 @@ import torch
 
 import torch_nacelle as nacelle
 from torch_nacelle._build import Method
+from torch_nacelle._input import with_names
+from torch_nacelle._onnx import export
 
 X = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
 
@@ -103,6 +105,16 @@ def test_so_does_a_submodule_of_a_hybrid_program(kind: type[Part]) -> None:
     module = Last(kind())
     program = nacelle.compile(module, {"part": [X]}, backend="reference")
     assert_same(program(X), module(X))
+
+
+@pytest.mark.parametrize("method", ["auto", "script", "trace"])
+def test_an_exported_model_knows_how_its_module_returns(method: Method) -> None:
+    wanted = {Tensor: "tensor", TupleOfOne: "tuple", TupleOfTwo: "tuple", ListOfOne: "list", ListOfTwo: "list"}
+    inputs = with_names([nacelle.Input(shape=(2, 4))])
+    for kind, returns in wanted.items():
+        if method == "script" and returns == "list":
+            continue  # ONNX's list is a sequence, which is no output of an engine
+        assert export(kind(), inputs, opset=17, method=method).returns == returns
 
 
 def test_so_does_an_engine_from_the_cache(tmp_path: Path) -> None:

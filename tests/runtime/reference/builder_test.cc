@@ -1,6 +1,7 @@
 #include "runtime/reference/builder.h"
 
 #include <ATen/Functions.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>
 
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "runtime/reference/archive.h"
 #include "runtime/reference/plan.h"
 #include "tests/core/throws.h"
 #include "tests/runtime/reference/networks.h"
@@ -50,6 +52,14 @@ TEST(Builder, FindsDtypesAndShapes) {
   EXPECT_EQ(plan.outputs[2].dtype, DataType::kHALF);
   EXPECT_EQ(plan.outputs[2].shape, std::vector<int64_t>({-1, 3}));
   EXPECT_FALSE(plan.outputs[0].data_dependent);
+}
+
+TEST(Builder, TheArchiveOfAModuleGivesTheSamePlan) {
+  const torch::jit::Module module = ModuleOf("def forward(self, x):\n    return x * 2\n");
+  const BuildOptions options = Options({Fixed("x", DataType::kFLOAT, {2})});
+  EXPECT_EQ(BuildReferencePlan(MakeArchive(module, 1), options), BuildReferencePlan(module, options));
+  EXPECT_THAT(MessageOf<PlanError>([&] { BuildReferencePlan(std::string("no archive"), options); }),
+              ::testing::HasSubstr("module is not one that torch"));
 }
 
 TEST(Builder, TakesATensorATupleOrAList) {
