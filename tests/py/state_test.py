@@ -203,7 +203,9 @@ STATEFUL = [
 @pytest.mark.parametrize("method", ["script", "trace", "auto"])
 @pytest.mark.parametrize("kind", STATEFUL)
 def test_state_is_refused(kind: type[nn.Module], method: Method) -> None:
-    with pytest.raises(nacelle.InputError, match=r"forward changes .*; an engine keeps nothing .* pass the state in as"):
+    with pytest.raises(
+        nacelle.InputError, match=r"forward changes .*; an engine keeps nothing .* pass the state in as"
+    ):
         nacelle.compile(kind(), [X], method=method)
 
 
