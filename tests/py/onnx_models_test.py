@@ -238,7 +238,9 @@ def test_an_engine_of_a_model() -> None:
 def test_the_same_model_gives_the_same_plan() -> None:
     model = exported(Attention(), [torch.randint(50, (2, 6)), torch.ones(2, 6, dtype=torch.int64)], {})
     inputs = [nacelle.Input(shape=(2, 6), dtype=torch.int64)] * 2
-    assert nacelle.build_engine(to_torchscript(model), inputs) == nacelle.build_engine(to_torchscript(model), inputs)
+    # The passes that simplify a graph meet its nodes in an order that changes from one build to the next.
+    plans = {nacelle.build_engine(to_torchscript(model), inputs) for _ in range(40)}
+    assert len(plans) == 1
 
 
 def test_shapes_that_are_known_are_computed_once() -> None:

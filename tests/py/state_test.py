@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import torch_nacelle as nacelle
 from torch_nacelle import Input
+from torch_nacelle._build import Method
 from torch_nacelle._onnx import export
 
 X = torch.rand(2, 3)
@@ -201,8 +202,10 @@ STATEFUL = [
 
 @pytest.mark.parametrize("method", ["script", "trace", "auto"])
 @pytest.mark.parametrize("kind", STATEFUL)
-def test_state_is_refused(kind: type[nn.Module], method: str) -> None:
-    with pytest.raises(nacelle.InputError, match=r"forward changes .*; an engine keeps nothing .* pass the state in as"):
+def test_state_is_refused(kind: type[nn.Module], method: Method) -> None:
+    with pytest.raises(
+        nacelle.InputError, match=r"forward changes .*; an engine keeps nothing .* pass the state in as"
+    ):
         nacelle.compile(kind(), [X], method=method)
 
 
@@ -276,7 +279,7 @@ class Functional(Owner):
 
 @pytest.mark.parametrize("method", ["script", "trace"])
 @pytest.mark.parametrize("kind", [EvalBranch, FreshTensors, Functional])
-def test_what_is_not_state_may_be_written_to(kind: type[nn.Module], method: str) -> None:
+def test_what_is_not_state_may_be_written_to(kind: type[nn.Module], method: Method) -> None:
     module = kind()
     program = nacelle.compile(module, [X], method=method)
     module.eval()
@@ -363,7 +366,7 @@ def nested() -> nn.Module:
 
 @pytest.mark.parametrize("method", ["script", "trace", "auto"])
 @pytest.mark.parametrize("make", [pre_hooked, hooked, nested])
-def test_hooks_are_part_of_an_engine(make: Callable[[], nn.Module], method: str) -> None:
+def test_hooks_are_part_of_an_engine(make: Callable[[], nn.Module], method: Method) -> None:
     module = make()
     wanted = module(X)
     torch.testing.assert_close(nacelle.compile(module, [X], method=method)(X), wanted)
