@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.py.fuzz.steps import CAST_TO, NUMBERS, TABLE, Step
+from tests.py.fuzz.step import NUMBERS, Step
+from tests.py.fuzz.steps import CAST_TO, TABLE
 
 _HEAD = """\
 import types

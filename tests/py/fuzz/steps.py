@@ -1,52 +1,12 @@
-"""The statements that made-up modules consist of.
-
-Each works on ``x``, a tensor of the shape (rows, 4), and leaves such a tensor of the same dtype, so that any of them
-can be left out and the rest is still a program. In the texts ``{k}`` is a number of the step's own, ``{n}`` a small
-number and ``{d}`` the dtype of ``x``.
-"""
+"""The steps that modules are made of, by kind."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-FLOATS = ("float32", "float64", "float16")
-INTEGERS = ("int32", "int64", "uint8")
-NUMBERS = FLOATS + INTEGERS
-ANY = (*NUMBERS, "bool")
-BOOL = ("bool",)
-WIDE_FLOATS = ("float32", "float64")
-GROUPS = {"f": FLOATS, "w": WIDE_FLOATS, "i": INTEGERS, "n": NUMBERS, "a": ANY, "b": BOOL}
-
-
-@dataclass(frozen=True)
-class Step:
-    """A statement and what has to be there for it.
-
-    Attributes:
-        kind: Its group, for statistics and weights.
-        dtypes: The dtypes of ``x`` that it takes.
-        forward: Lines of forward.
-        init: Lines of ``__init__``.
-        head: Lines before the class.
-        body: Lines of the class: methods and attributes.
-        layer: The attribute that is a layer for tensors like ``x``, if there is one: it can become an engine.
-    """
-
-    kind: str
-    dtypes: tuple[str, ...]
-    forward: str
-    init: str = ""
-    head: str = ""
-    body: str = ""
-    layer: str = ""
-
-
-def _plain(kind: str, group: str, *lines: str) -> list[Step]:
-    return [Step(kind, GROUPS[group], line) for line in lines]
-
+from tests.py.fuzz.layer_steps import LAYERS, PYTHON
+from tests.py.fuzz.step import FLOATS, NUMBERS, WIDE_FLOATS, Step, plain
 
 PURE = [
-    *_plain(
+    *plain(
         "pure",
         "n",
         "x = torch.relu(x)",
@@ -66,7 +26,7 @@ PURE = [
         "x = torch.full_like(x, {n}) + x",
         "x = x.scatter(1, torch.zeros(x.shape[0], 1, dtype=torch.int64), torch.ones_like(x))",
     ),
-    *_plain(
+    *plain(
         "pure",
         "a",
         "x = x.t().contiguous().t()",
@@ -88,7 +48,7 @@ PURE = [
         "x = x.detach()",
         "x = x.index_select(1, torch.tensor([1, 0, 3, 2]))",
     ),
-    *_plain(
+    *plain(
         "pure",
         "f",
         "x = torch.sigmoid(x)",
@@ -108,11 +68,11 @@ PURE = [
         "x = x @ torch.ones(4, 4, dtype=torch.{d}) / 4",
         "if self.training:\n    x = x + 100\nelse:\n    x = x + {n}",
     ),
-    *_plain("pure", "w", "x = F.batch_norm(x, torch.zeros(4).to(x.dtype), torch.ones(4).to(x.dtype), training=False)"),
-    *_plain(
+    *plain("pure", "w", "x = F.batch_norm(x, torch.zeros(4).to(x.dtype), torch.ones(4).to(x.dtype), training=False)"),
+    *plain(
         "pure", "i", "x = torch.div(x, 2, rounding_mode='floor')", "x = x % 3", "x = x & 3", "x = x | 1", "x = x ^ 2"
     ),
-    *_plain(
+    *plain(
         "pure",
         "b",
         "x = ~x",
@@ -123,7 +83,7 @@ PURE = [
 ]
 
 IN_PLACE = [
-    *_plain(
+    *plain(
         "in place",
         "n",
         "x = x.clone()\nx.add_({n})",
@@ -152,7 +112,7 @@ IN_PLACE = [
         "x.t_()\nx.t_()",
         "b{k} = torch.empty_like(x)\nb{k}[:] = x\nb{k}[0] = {n}\nx = b{k}",
     ),
-    *_plain(
+    *plain(
         "in place",
         "a",
         "x = x.clone()\nx.zero_()",
@@ -160,12 +120,12 @@ IN_PLACE = [
         "x = x.clone()\nx[:, 0] = x[:, 1]",
         "x[:, :1].fill_(1)",
     ),
-    *_plain("in place", "f", "x.sigmoid_()", "x.div_(2)", "x = F.dropout(x, 0.5, self.training, inplace=True)"),
-    *_plain("in place", "b", "x.logical_not_()"),
+    *plain("in place", "f", "x.sigmoid_()", "x.div_(2)", "x = F.dropout(x, 0.5, self.training, inplace=True)"),
+    *plain("in place", "b", "x.logical_not_()"),
 ]
 
 CONSTANTS = [
-    *_plain(
+    *plain(
         "constants",
         "n",
         "x = x + torch.tensor([1, 2, 3, 4]).to(torch.{d})",
@@ -178,7 +138,7 @@ CONSTANTS = [
         "c{k} = torch.tensor([1, 2, 3, 4], dtype=torch.{d})\nc{k}[0] += {n}\nx = x + c{k}",
         "x = x + torch.full((4,), {n}, dtype=torch.{d})",
     ),
-    *_plain("constants", "f", "x = x + 1e-3", "x = x * 0.5", "x = torch.cat([x, torch.zeros(1, 4).to(x.dtype)])[:-1]"),
+    *plain("constants", "f", "x = x + 1e-3", "x = x * 0.5", "x = torch.cat([x, torch.zeros(1, 4).to(x.dtype)])[:-1]"),
     Step("constants", NUMBERS, "x = x + self.c{k}", init="self.c{k} = {n}"),
     Step("constants", NUMBERS, "x = x * self.C{k}", body="C{k}: Final[int] = {n}", head="from typing import Final"),
     Step("constants", NUMBERS, "x = x * self.c{k}", body="__constants__ = ['c{k}']", init="self.c{k} = {n}"),
@@ -366,7 +326,7 @@ STATE = [
 ]
 
 CONTROL = [
-    *_plain(
+    *plain(
         "control",
         "n",
         "if x.shape[0] > 2:\n    x = x + {n}",
@@ -406,7 +366,7 @@ CONTROL = [
         "i{k} = (x > 1).nonzero()\nx = x + i{k}.shape[0]",
         "x = x + x[x > 0].sum().to(torch.{d})",
     ),
-    *_plain(
+    *plain(
         "control",
         "f",
         "if float(x.mean()) > 0:\n    x = -x",
@@ -415,240 +375,6 @@ CONTROL = [
         "x = x + float(x.shape[0]) / 2",
         "x = x[torch.argsort(x[:, 0])]",
     ),
-]
-
-LAYERS = [
-    Step("layers", FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.Linear(4, 4, dtype=torch.{d})", layer="l{k}"),
-    Step(
-        "layers",
-        FLOATS,
-        "x = self.l{k}(self.l{k}(x))",
-        init="self.l{k} = nn.Linear(4, 4, dtype=torch.{d})",
-        layer="l{k}",
-    ),
-    Step("layers", FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.LayerNorm(4, dtype=torch.{d})", layer="l{k}"),
-    Step(
-        "layers", WIDE_FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.BatchNorm1d(4, dtype=torch.{d})", layer="l{k}"
-    ),
-    Step("layers", FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.Dropout(0.5)", layer="l{k}"),
-    Step("layers", NUMBERS, "x = self.l{k}(x)", init="self.l{k} = nn.ReLU(inplace=True)", layer="l{k}"),
-    Step("layers", NUMBERS, "x = x + 1\nself.l{k}(x)", init="self.l{k} = nn.ReLU(inplace=True)", layer="l{k}"),
-    Step("layers", NUMBERS, "x = self.l{k}(x)", init="self.l{k} = nn.Identity()", layer="l{k}"),
-    Step(
-        "layers",
-        NUMBERS,
-        "y{k} = self.l{k}(x)\ny{k} += 1\nx = x + y{k}",
-        init="self.l{k} = nn.Identity()",
-        layer="l{k}",
-    ),
-    Step("layers", FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.PReLU(dtype=torch.{d})", layer="l{k}"),
-    Step("layers", FLOATS, "x = self.l{k}(x)", init="self.l{k} = nn.Softmax(1)", layer="l{k}"),
-    Step(
-        "layers",
-        WIDE_FLOATS,
-        "x = self.l{k}(x.unsqueeze(1)).squeeze(1)",
-        init="self.l{k} = nn.Conv1d(1, 1, 3, padding=1, dtype=torch.{d})",
-    ),
-    Step(
-        "layers",
-        ("int64", "int32"),
-        "x = x + self.l{k}(x.abs() % 5).sum(2).to(torch.{d})",
-        init="self.l{k} = nn.Embedding(5, 3)",
-    ),
-    Step(
-        "layers",
-        WIDE_FLOATS,
-        "x = self.l{k}(x)",
-        init="self.l{k} = nn.Sequential(nn.Linear(4, 4, dtype=torch.{d}), nn.ReLU(), nn.Dropout(0.5))",
-        layer="l{k}",
-    ),
-    Step(
-        "layers",
-        FLOATS,
-        "for l{k} in self.list{k}:\n    x = l{k}(x)",
-        init="self.list{k} = nn.ModuleList([nn.Linear(4, 4, dtype=torch.{d}), nn.Tanh()])",
-        layer="list{k}.0",
-    ),
-    Step(
-        "layers",
-        FLOATS,
-        "for i{k}, l{k} in enumerate(self.list{k}):\n    x = l{k}(x) + i{k}",
-        init="self.list{k} = nn.ModuleList([nn.Linear(4, 4, dtype=torch.{d}), nn.Tanh()])",
-        layer="list{k}.1",
-    ),
-    Step(
-        "layers",
-        FLOATS,
-        "x = self.dict{k}['a'](x)",
-        init="self.dict{k} = nn.ModuleDict({{'a': nn.Linear(4, 4, dtype=torch.{d}), 'b': nn.Tanh()}})",
-        layer="dict{k}.a",
-    ),
-    Step(
-        "layers",
-        FLOATS,
-        "for n{k}, l{k} in self.dict{k}.items():\n    x = l{k}(x)",
-        init="self.dict{k} = nn.ModuleDict({{'a': nn.Linear(4, 4, dtype=torch.{d}), 'b': nn.Tanh()}})",
-        layer="dict{k}.b",
-    ),
-    Step(
-        "layers",
-        WIDE_FLOATS,
-        "x = self.l{k}(x.unsqueeze(0))[0].squeeze(0)",
-        init="self.l{k} = nn.GRU(4, 4, batch_first=True, dtype=torch.{d})",
-    ),
-    Step(
-        "layers",
-        WIDE_FLOATS,
-        "o{k}, (h{k}, c{k}) = self.l{k}(x.unsqueeze(0))\nx = o{k}[0] + h{k}[0]",
-        init="self.l{k} = nn.LSTM(4, 4, batch_first=True, dtype=torch.{d})",
-    ),
-    Step(
-        "layers",
-        WIDE_FLOATS,
-        "x = self.l{k}(x)",
-        init="self.l{k} = torch.nn.utils.parametrizations.weight_norm(nn.Linear(4, 4, dtype=torch.{d}))",
-        layer="l{k}",
-    ),
-    Step(
-        "layers",
-        WIDE_FLOATS,
-        "x = self.l{k}(x)",
-        init="self.l{k} = torch.nn.utils.spectral_norm(nn.Linear(4, 4, dtype=torch.{d}))",
-        layer="l{k}",
-    ),
-    Step(
-        "layers",
-        WIDE_FLOATS,
-        "x = self.l{k}(x)",
-        init="self.l{k} = torch.nn.utils.parametrizations.spectral_norm(nn.Linear(4, 4, dtype=torch.{d}))",
-        layer="l{k}",
-    ),
-    Step(
-        "layers",
-        FLOATS,
-        "x = self.l{k}(x) + self.m{k}(x)",
-        init=(
-            "self.l{k} = nn.Linear(4, 4, dtype=torch.{d})\nself.m{k} = nn.Linear(4, 4, dtype=torch.{d})\n"
-            "self.m{k}.weight = self.l{k}.weight"
-        ),
-        layer="m{k}",
-    ),
-    Step(
-        "layers",
-        FLOATS,
-        "x = self.l{k}(x) + self.m{k}(x)",
-        init="self.l{k} = nn.Linear(4, 4, dtype=torch.{d})\nself.m{k} = self.l{k}",
-        layer="m{k}",
-    ),
-    Step("layers", FLOATS, "x = x", init="self.unused{k} = nn.Linear(4, 4)"),
-]
-
-PYTHON = [
-    Step(
-        "python",
-        NUMBERS,
-        "x = self.plain{k}(x)",
-        body="@torch.jit.ignore\ndef plain{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n",
-    ),
-    Step(
-        "python",
-        NUMBERS,
-        "x = self.plain{k}(x)",
-        body="@torch.jit.unused\ndef plain{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n",
-    ),
-    Step(
-        "python",
-        NUMBERS,
-        "x = self.plain{k}(x)",
-        body="@torch.jit.export\ndef plain{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n",
-    ),
-    Step(
-        "python",
-        NUMBERS,
-        "x = plain{k}(x)",
-        head="@torch.jit.ignore\ndef plain{k}(x: Tensor) -> Tensor:\n    return x + {n}\n",
-    ),
-    Step(
-        "python",
-        NUMBERS,
-        "x = scripted{k}(x)",
-        head=(
-            "@torch.jit.script\ndef scripted{k}(x: Tensor) -> Tensor:\n    if x.shape[0] > 2:\n"
-            "        x = x + {n}\n    return x\n"
-        ),
-    ),
-    Step("python", NUMBERS, "d{k} = {{'a': x, 1: x}}\nx = d{k}['a'] + {n}"),
-    Step("python", NUMBERS, "x = (lambda t: t + {n})(x)"),
-    Step("python", NUMBERS, "x = x + sum(i for i in range(x.shape[0]))"),
-    Step("python", NUMBERS, "try:\n    x = x + {n}\nexcept ValueError:\n    pass"),
-    Step(
-        "python",
-        NUMBERS,
-        "x = getattr(self, 'b{k}') + x",
-        init="self.register_buffer('b{k}', torch.arange(4).to(torch.{d}))",
-    ),
-    Step("python", NUMBERS, "x = x + len({{i for i in range(x.shape[0])}})"),
-    Step("python", NUMBERS, "if isinstance(x, Tensor):\n    x = x + {n}"),
-    Step(
-        "python",
-        NUMBERS,
-        "x = variadic{k}(x, x)",
-        head="def variadic{k}(*tensors: Tensor) -> Tensor:\n    return tensors[0] + len(tensors)\n",
-    ),
-    Step("python", NUMBERS, "x = x + torch.from_numpy(x.numpy().copy())"),
-    Step("python", NUMBERS, "if x.tolist()[0][0] > 0:\n    x = x + {n}"),
-    Step("python", NUMBERS, "with torch.no_grad():\n    x = x + {n}"),
-    Step("python", NUMBERS, "with torch.autograd.profiler.record_function('step'):\n    x = x + {n}"),
-    Step("python", NUMBERS, "if not torch.jit.is_scripting():\n    x = x + 0"),
-    Step("python", NUMBERS, "if torch.jit.is_tracing():\n    x = x + 0"),
-    Step("python", NUMBERS, "x = operator.add(x, {n})", head="import operator"),
-    Step("python", NUMBERS, "x = torch.add(input=x, other={n})"),
-    Step("python", NUMBERS, "x = x + math.floor(2.5)", head="import math"),
-    Step("python", FLOATS, "with torch.autocast('cpu', enabled=False):\n    x = x + {n}"),
-    Step(
-        "python",
-        NUMBERS,
-        "x = Pair{k}(x, x).total()",
-        head=(
-            "@torch.jit.script\nclass Pair{k}:\n    def __init__(self, a: Tensor, b: Tensor) -> None:\n"
-            "        self.a = a\n        self.b = b\n\n    def total(self) -> Tensor:\n"
-            "        return self.a + self.b\n"
-        ),
-    ),
-    Step(
-        "python",
-        NUMBERS,
-        "x = torch.utils.checkpoint.checkpoint(lambda t: t + {n}, x, use_reentrant=False)",
-        head="import torch.utils.checkpoint",
-    ),
-    Step(
-        "python",
-        NUMBERS,
-        "n{k} = Named{k}(x, x + 1)\nx = n{k}.a + n{k}.b",
-        head="class Named{k}(NamedTuple):\n    a: Tensor\n    b: Tensor\n",
-    ),
-    Step("python", NUMBERS, "print_{k} = f'{{x.shape[0]}}'\nx = x + len(print_{k})"),
-    Step(
-        "python",
-        NUMBERS,
-        "x = x + Color{k}.RED.value",
-        head="import enum\n\n\nclass Color{k}(enum.Enum):\n    RED = {n}\n    BLUE = 2\n",
-    ),
-    Step(
-        "python",
-        NUMBERS,
-        "x = self.helper{k}(x)",
-        body="def helper{k}(self, x: Tensor) -> Tensor:\n    return x + {n}\n",
-    ),
-    Step(
-        "python",
-        NUMBERS,
-        "x = self.static{k}(x)",
-        body="@staticmethod\ndef static{k}(x: Tensor) -> Tensor:\n    return x + {n}\n",
-    ),
-    Step("python", NUMBERS, "x = x + self.prop{k}", body="@property\ndef prop{k}(self) -> int:\n    return {n}\n"),
-    Step("python", NUMBERS, "x = self.fn{k}(x)", init="self.fn{k} = torch.relu"),
-    Step("python", NUMBERS, "x = self.fn{k}(x)", init="self.fn{k} = F.relu"),
 ]
 
 CAST_TO = ("float32", "float32", "float64", "float16", "int32", "int64", "bool", "uint8")
