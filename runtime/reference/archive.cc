@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/api/compilation_unit.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/serialization/export.h>
 
 #include <algorithm>
@@ -66,6 +67,7 @@ std::string MakeArchive(const jit::Module& module, size_t inputs) {
   try {
     ForwardGraph forward = MakeForwardGraph(module, inputs);
     CheckKeepsNoState(forward);
+    jit::EliminateDeadCode(forward.graph);  // not before: to the graph, a write that nothing reads afterwards is dead
     jit::Module canonical(c10::QualifiedName("__torch__.ReferenceNetwork"));
     InsertAttributes(forward, canonical);
     Simplify(forward.graph);

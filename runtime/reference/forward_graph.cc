@@ -3,7 +3,6 @@
 #include <ATen/core/class_type.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/passes/clear_profiling.h>
-#include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/inline_fork_wait.h>
 #include <torch/csrc/jit/passes/inliner.h>
 
@@ -265,7 +264,6 @@ ForwardGraph MakeForwardGraph(const jit::Module& module, size_t inputs) {
   jit::Inline(*forward.graph);
   jit::InlineForkWait(forward.graph);
   AttributeLifter(forward, module._ivalue()).Run();
-  jit::EliminateDeadCode(forward.graph);
   return forward;
 }
 

@@ -269,11 +269,22 @@ void InsertConstants(const ForwardGraph& forward) {
   }
 }
 
+// Makes outputs of the module's own values. torch's passes leave out a write that nothing in the graph reads
+// afterwards, and the next call reads it.
+void KeepWritesAlive(const ForwardGraph& forward) {
+  jit::Graph& graph = *forward.graph;
+  for (size_t i = 0; i < forward.attributes.size(); ++i) graph.registerOutput(forward.value_of(i));
+  for (jit::Node* node : graph.nodes()) {
+    if (node->kind() == c10::prim::Constant && IsMutable(*node->output()->type())) graph.registerOutput(node->output());
+  }
+}
+
 }  // namespace
 
 void CheckKeepsNoState(const ForwardGraph& forward) {
   ForwardGraph copy = forward.Copy();
   InsertConstants(copy);
+  KeepWritesAlive(copy);
   PruneBranches(copy.graph);
   StateSearch search(copy.graph);
   for (size_t i = 0; i < copy.attributes.size(); ++i) {

@@ -235,7 +235,12 @@ TEST(Builder, RefusesWritesToWhatTheModuleOwns) {
         "    y = self.state.view(3)[1:]\n    y.mul_(2)\n    return x + self.state\n",
         "    if bool(x.sum() > 1000):\n        self.state.zero_()\n    return x + self.state\n",
         "    y = x * 2\n    for i in range(int(x[0])):\n        y = self.state\n    y += 1\n    return y\n",
-        "    y = [x]\n    y.append(self.state)\n    y[1].add_(1)\n    return y[0] + y[1]\n"}) {
+        "    y = [x]\n    y.append(self.state)\n    y[1].add_(1)\n    return y[0] + y[1]\n",
+        // Nothing in this call reads what is written last.
+        "    y = x + self.state\n    self.state.add_(1)\n    return y\n",
+        "    y = x + self.state\n    self.state.add_(1)\n    for i in range(2):\n        y = y * 2\n    return y\n",
+        "    y = x + self.state\n    for i in range(2):\n        self.state.add_(1)\n    return y\n",
+        "    self.state.view(-1).zero_()\n    return x * 2\n"}) {
     ExpectHas(refusal(body),
               "forward changes the attribute \"state\"; an engine keeps nothing from call to call: pass");
   }
