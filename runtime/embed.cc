@@ -37,6 +37,8 @@ device::Device DefaultDevice(const abi::PlanHeader& header) {
   if (header.kind == abi::PlanKind::kReference) return device::Device::Cpu();
   device::Inventory here = device::CudaDriver::Process().Devices();
   if (here.devices.empty()) {
+    const std::string why_nowhere = header.WhyItCannotRun();
+    if (!why_nowhere.empty()) throw PlanError(why_nowhere);
     throw DeviceError(Cat("the plan (", header.Describe(),
                           ") was built for a GPU, and none is here to take as its "
                           "device: ",
