@@ -89,7 +89,7 @@ class ConstantValues {
     if (value.isList() && !value.isIntList() && !value.isDoubleList() && !value.isBoolList()) {
       const c10::List<c10::IValue> list = value.toList();
       c10::impl::GenericList result(list.elementType());
-      for (const c10::IValue& element : list) result.push_back(Of(element));
+      for (size_t i = 0; i < list.size(); ++i) result.push_back(Of(list.get(i)));
       return result;
     }
     if (value.isTuple()) {
