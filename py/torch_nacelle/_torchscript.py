@@ -30,6 +30,8 @@ _TORCH = str(Path(torch.__file__).parent)  # its own modules ask about shapes, w
 
 _CPU = torch.device("cpu")
 
+_KEEP_DECISIONS = "method='script' keeps every way, and method='auto' takes a trace only where it computes the same"
+
 _SEEDS = (0, 100)  # of the inputs on which a trace is compared
 
 frontend: Any = _frontend
@@ -253,7 +255,22 @@ def tell_losses(trace: Traced, name: str, reasons: Sequence[str]) -> None:
         warn_of_tracing(
             f"{name} is traced, and the trace goes one way only through what the values of its inputs decide at "
             f"{', '.join(trace.losses)}; it was compared to the module on made-up inputs alone. Scripting would keep "
-            f"both ways: {'; '.join(reasons)}. method='trace' traces without this warning"
+            f"both ways: {'; '.join(reasons)}"
+        )
+
+
+def tell_faults(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input], name: str) -> None:
+    """Warns of a trace that the caller asked for if it lost decisions, or differs from the module."""
+    try:
+        apart = difference(trace, module, inputs)
+    except InputError:  # the module itself fails there
+        apart = ""
+    if apart:
+        warn_of_tracing(f"{name} is traced, and the trace is no copy of it: {apart}. {_KEEP_DECISIONS}")
+    elif trace.losses:
+        warn_of_tracing(
+            f"{name} is traced, and the trace goes one way only through what the shapes or values of its inputs decide "
+            f"at {', '.join(trace.losses)}. {_KEEP_DECISIONS}"
         )
 
 
