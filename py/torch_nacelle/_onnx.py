@@ -28,7 +28,7 @@ from torch_nacelle._exported_program import positional_module
 from torch_nacelle._input import Input
 from torch_nacelle._messages import first_lines as first_lines
 from torch_nacelle._model_state import for_inference
-from torch_nacelle._state import refuse_state
+from torch_nacelle._state import refuse_state, refused_writes
 from torch_nacelle._torchscript import (
     Traced,
     difference,
@@ -268,7 +268,10 @@ def _outputs(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            result = module(*examples)
+            with refused_writes(module) as run:
+                result = run(*examples)
+    except InputError:
+        raise
     except Exception as error:  # the module's own
         raise InputError(
             f"{name} fails on inputs of the shapes {shapes}: {type(error).__name__}: {first_lines(error)}"
