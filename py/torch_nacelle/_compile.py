@@ -7,6 +7,7 @@ import os
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from typing_extensions import Unpack
@@ -19,11 +20,13 @@ from torch_nacelle._builders import Backend, Choice
 from torch_nacelle._check import CheckInputs, precision_of
 from torch_nacelle._check import check as run_check
 from torch_nacelle._embed import embed_returning
+from torch_nacelle._hybrid import Rest, own_parameters, refuse_python, returns_its_input
 from torch_nacelle._input import Input
 from torch_nacelle._messages import first_lines
 from torch_nacelle._model_state import for_inference
 from torch_nacelle._progress import display
 from torch_nacelle._sources import Inputs, Model
+from torch_nacelle._state import tensors_in
 from torch_nacelle._torchscript import scripted
 from torch_nacelle.errors import InputError
 
@@ -158,6 +161,9 @@ class _Job:
         run_check(program, model, inputs, precision=precision_of(built.choice.backend, self.options, built.inputs))
 
 
+_OF_MODULES = ("_parameters", "_modules")
+
+
 def _default_name(model: object) -> str:
     """A name for an engine that was given none: an identifier."""
     if isinstance(model, torch.nn.Module):
@@ -199,6 +205,11 @@ def _compile_hybrid(
             f"{type(module).__name__} cannot be scripted around its engines, whose forward takes tensors under these "
             f"names: {takes}; torch says: {first_lines(error, 8)}"
         ) from error
+    refuse_python(program)
+    rest = Rest(program, engines)
+    rest.refuse_writes_around([path for path, part in parts.items() if returns_its_input(part, inputs[path])])
+    if rest.writes_to_parameters():
+        own_parameters(program)
     if check is True:
         for path, built in builts.items():
             job.check(engines[path], parts[path], built, built.inputs)
@@ -284,8 +295,19 @@ def _check_devices(module: torch.nn.Module, parts: Sequence[torch.nn.Module], ch
 
 
 def _with_replaced(module: torch.nn.Module, engines: Mapping[int, torch.nn.Module]) -> torch.nn.Module:
-    """The tree of modules anew, in eval mode, sharing all tensors, with engines in place of modules by their id."""
+    """The tree of modules anew, in eval mode, with engines in place of modules by their id.
+
+    It shares parameters with the original, which may be large. Buffers, and tensors in plain attributes, are its own,
+    since TorchScript may change them; those that are one tensor, or share memory, stay so.
+    """
     copies: dict[int, torch.nn.Module] = {}
+    memo: dict[int, object] = {}
+
+    def copied(value: Any) -> Any:
+        with torch.no_grad():
+            if isinstance(value, torch.Tensor) and not value.is_leaf:
+                return memo.setdefault(id(value), value.detach().clone())
+            return copy.deepcopy(value, memo)
 
     def rebuild(original: torch.nn.Module) -> torch.nn.Module:
         replaced = engines.get(id(original)) or copies.get(id(original))
@@ -295,6 +317,8 @@ def _with_replaced(module: torch.nn.Module, engines: Mapping[int, torch.nn.Modul
         for name, value in original.__dict__.items():
             if inspect.ismethod(value) and value.__self__ is original:
                 result.__dict__[name] = types.MethodType(value.__func__, result)
+            elif name == "_buffers" or (name not in _OF_MODULES and any(tensors_in(value, name))):
+                result.__dict__[name] = copied(value)
         names = list(original._modules)
         if type(original) is torch.nn.Sequential:  # nobody asks for its children by name
             names = list(_engine_names(names).values()) if any(not name.isascii() for name in names) else names

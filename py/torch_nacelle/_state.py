@@ -93,7 +93,7 @@ class _Writes(TorchDispatchMode):
         given = dict(kwargs or {})
         for tensor in _written(func._schema, args, given):
             if self._found is None:
-                self._found = self._owned.get(_memory_of(tensor))
+                self._found = self._owned.get(memory_of(tensor))
         self.raise_if_found()
         return func(*args, **given)
 
@@ -105,7 +105,7 @@ def _written(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iter
     for argument in schema.arguments:
         said = argument.alias_info is not None and argument.alias_info.is_write
         if said or (unsaid and argument.name in _STATISTICS):
-            yield from (tensor for _, tensor in _tensors_in(given.get(argument.name), ""))
+            yield from (tensor for _, tensor in tensors_in(given.get(argument.name), ""))
 
 
 def _owned_tensors(module: torch.nn.Module) -> dict[int, str]:
@@ -116,26 +116,26 @@ def _owned_tensors(module: torch.nn.Module) -> dict[int, str]:
             continue
         for name, value in part.__dict__.items():
             if name not in _NOT_ATTRIBUTES:
-                owned += _tensors_in(value, f"{path}.{name}" if path else name)
+                owned += tensors_in(value, f"{path}.{name}" if path else name)
     paths: dict[int, str] = {}
     for path, tensor in owned:
-        memory = _memory_of(tensor)
+        memory = memory_of(tensor)
         if memory:
             paths.setdefault(memory, path)
     return paths
 
 
-def _tensors_in(value: Any, path: str, outer: tuple[int, ...] = ()) -> Iterator[tuple[str, torch.Tensor]]:
+def tensors_in(value: Any, path: str, outer: tuple[int, ...] = ()) -> Iterator[tuple[str, torch.Tensor]]:
     """The tensors in nested lists, tuples and dicts, each with its path."""
     if isinstance(value, torch.Tensor):
         yield path, value
     elif isinstance(value, (list, tuple, dict)) and id(value) not in outer:
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, inner in list(items):
-            yield from _tensors_in(inner, f"{path}[{key!r}]", (*outer, id(value)))
+            yield from tensors_in(inner, f"{path}[{key!r}]", (*outer, id(value)))
 
 
-def _memory_of(tensor: torch.Tensor) -> int:
+def memory_of(tensor: torch.Tensor) -> int:
     """A number that tensors with the same memory share; 0 for those without memory of their own."""
     if torch.nn.parameter.is_lazy(tensor):
         return 0
