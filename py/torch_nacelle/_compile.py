@@ -59,7 +59,7 @@ def compile(
         inputs: What its forward takes (see ``build_engine``), or for each submodule, by its path, what that takes.
         backend: Who builds and runs the engines; see ``build_engine``.
         name: The engine's name; left out, the model's class or the ONNX file's name. In a hybrid program engines are
-            named after their paths: ``head.box`` is ``head_box``, ``0`` is ``engine_0``, ``layer-1`` ``layer_2d1``.
+            named after their paths: ``head.box`` is ``head_box``, ``0`` is ``engine_0``, ``layer-1`` ``layer_1``.
         output_names: See ``build_engine``; not for hybrid programs.
         data_dependent: The same.
         device: What the engines are for; see ``embed``. Left out: the CPU for the reference engine, else the model's
@@ -174,7 +174,10 @@ def _default_name(model: object) -> str:
 
 
 def _identifier(text: str) -> str:
-    """The text with "_" for what no identifier of TorchScript has; ``engine`` where nothing is left of it."""
+    """A name of TorchScript: letters and digits of ASCII and "_" stay, and any other character becomes "_".
+
+    A name that would begin with a digit begins with "engine_", and one of "_" alone is "engine".
+    """
     word = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in text)
     if not word.strip("_"):
         return "engine"
@@ -258,25 +261,16 @@ def _parts(module: torch.nn.Module, inputs: Mapping[str, Inputs]) -> dict[str, t
 
 
 def _engine_names(paths: Sequence[str]) -> dict[str, str]:
-    """A name for the engine of each path: an identifier, and one of its own.
+    """A name for the engine of each path, by the rule of ``_identifier``.
 
-    Letters and digits of ASCII and "_" stay, a dot becomes "_", any other character "_" and its code in hexadecimal. A
-    name that would begin with a digit begins with "engine_". Of paths whose names would be the same, the second in the
-    order of `paths` gets "_2", the third "_3".
+    Of paths whose names would be the same, the second in the order of `paths` gets "_2", the third "_3".
     """
     names: dict[str, str] = {}
     for path in paths:
-        letters = (one if _is_plain(one) else "_" if one == "." else f"_{ord(one):x}" for one in path)
-        name = "".join(letters)
-        if name[:1].isdigit():
-            name = f"engine_{name}"
+        name = _identifier(path)
         candidates = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
         names[path] = next(one for one in candidates if one not in names.values())
     return names
-
-
-def _is_plain(letter: str) -> bool:
-    return letter == "_" or (letter.isascii() and letter.isalnum())
 
 
 def _check_devices(module: torch.nn.Module, parts: Sequence[torch.nn.Module], choice: Choice) -> None:
