@@ -8,7 +8,8 @@ namespace nacelle::reference {
 
 // Throws InputError, with the attribute's path, if forward assigns to an attribute, or writes to memory that may be
 // that of an attribute or of a constant: through views, containers, branches and loops, in the branches that eval mode
-// leaves. The input tensors and what forward itself makes may be written to.
+// leaves. Tensors that forward itself makes may be written to. Writes to input tensors, which are refused as well, show
+// when ProbeOutputs runs the module.
 //
 // Operators say by their schemas what they write to and what their results are views of. A schema may say less than
 // is true, which Network::StateChanged finds in a run.
