@@ -34,6 +34,10 @@ _KEEP_DECISIONS = "method='script' keeps every way, and method='auto' takes a tr
 
 _SEEDS = (0, 100)  # of the inputs on which a trace is compared
 
+_INTEGERS = (torch.int32, torch.int64)
+
+_SOME_INTEGERS = range(-8, 9)  # for modules that take more than indices and truths
+
 frontend: Any = _frontend
 compiler: Any = _recursive
 
@@ -231,16 +235,20 @@ def difference(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input]) 
     """A sentence if a trace fails, or computes something else than the module, at min, opt or max of a profile.
 
     The tracer tells some of what it loses, such as a branch, and not that a loop over ``range(x.shape[0])`` is run as
-    often as in the run that it followed.
+    often as in the run that it followed. Integers are 0 and 1, and others if the module takes them.
 
     Raises:
         InputError: The module itself fails at such a shape.
     """
-    from torch_nacelle._check import check, precision_of  # it needs the exporter, which needs this module
+    from torch_nacelle._check import check, check_over, precision_of  # they need the exporter, which needs this module
 
+    precision = precision_of("reference", {}, inputs)
     try:
         for seed in _SEEDS:
-            check(trace.script, module, inputs, precision=precision_of("reference", {}, inputs), seed=seed)
+            check(trace.script, module, inputs, precision=precision, seed=seed)
+        # A wrong index ends the process's use of a GPU.
+        if any(one.dtype in _INTEGERS for one in inputs) and not any(one.is_cuda for one in module.state_dict().values()):
+            check_over(_SOME_INTEGERS, trace.script, module, inputs, precision=precision)
     except InputError:
         raise
     except Exception as error:  # the trace raises what its operators raise

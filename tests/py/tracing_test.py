@@ -171,6 +171,43 @@ def test_state_is_refused_by_each_way() -> None:
     assert "tracing it failed: forward changes" in caught.value.reason
 
 
+class ClampsRows(Part):
+    """A trace of it differs for integers that are not 0 and 1."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = unscriptable(x)
+        return x.clamp(0, 1) if x.shape[0] > 1 else x
+
+
+class ClampsAnIndex(Part):
+    """It takes no others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(2, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.table(unscriptable(x))
+        return result if x.shape[0] > 1 else self.table(x.clamp(0, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_a_trace_is_compared_on_other_integers_than_0_and_1(dtype: torch.dtype) -> None:
+    rows = Input(min=(1, 4), opt=(3, 4), max=(5, 4), dtype=dtype)
+    with pytest.raises(nacelle.InputError, match=r"its trace cannot be accepted: .* min, inputs of the shapes \[1, 4\]"):
+        compile_(ClampsRows(), [rows])
+    with pytest.warns(nacelle.TracingWarning, match="is no copy of it"):
+        compile_(ClampsRows(), [rows], method="trace")
+
+
+def test_a_module_that_takes_0_and_1_alone_is_compared_on_these() -> None:
+    module = ClampsAnIndex()
+    rows = Input(min=(1, 4), opt=(3, 4), max=(5, 4), dtype=torch.int64)
+    program = compile_(module, [rows])
+    index = torch.tensor([[0, 1, 1, 0]])
+    torch.testing.assert_close(program(index), module(index))
+
+
 def test_state_in_a_plain_attribute_shows_in_a_second_run() -> None:
     class Counts(Part):
         calls = 0
