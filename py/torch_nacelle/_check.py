@@ -152,9 +152,7 @@ def check(
             error has all of them.
         InputError: The inputs cannot be made up, or the original fails on them.
     """
-    return check_over(
-        _TRUTHS, program, original, inputs, threshold=threshold, precision=precision, seed=seed
-    )
+    return check_over(_TRUTHS, program, original, inputs, threshold=threshold, precision=precision, seed=seed)
 
 
 def check_over(
@@ -249,7 +247,9 @@ def _cases(inputs: Sequence[Any], seed: int, integers: range) -> list[_Case]:
     cases: list[_Case] = []
     for profile in range(counts[0]):
         for extent in ("min", "opt", "max"):
-            cases.append(_made_up(f"profile {profile}, {extent}", profile, extent, described, seed + len(cases), integers))
+            cases.append(
+                _made_up(f"profile {profile}, {extent}", profile, extent, described, seed + len(cases), integers)
+            )
     return cases
 
 
@@ -261,9 +261,7 @@ def _given(name: str, tensors: object) -> _Case:
     return _Case(name, None, values)
 
 
-def _made_up(
-    name: str, profile: int | None, extent: str, inputs: Sequence[Input], seed: int, integers: range
-) -> _Case:
+def _made_up(name: str, profile: int | None, extent: str, inputs: Sequence[Input], seed: int, integers: range) -> _Case:
     generator = torch.Generator("cpu").manual_seed(seed)
 
     def tensor(one: Input) -> torch.Tensor:

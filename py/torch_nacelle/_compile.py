@@ -21,7 +21,7 @@ from torch_nacelle._check import CheckInputs, precision_of
 from torch_nacelle._check import check as run_check
 from torch_nacelle._embed import embed_returning
 from torch_nacelle._hybrid import Rest, own_parameters, refuse_python, returns_its_input
-from torch_nacelle._input import Input
+from torch_nacelle._input import Input, as_list
 from torch_nacelle._messages import first_lines
 from torch_nacelle._model_state import for_inference
 from torch_nacelle._progress import display
@@ -247,7 +247,7 @@ def _parts(module: torch.nn.Module, inputs: Mapping[str, Inputs]) -> dict[str, t
         same = next((other for other, part in parts.items() if part is known[path]), None)
         if same is None:
             parts[path] = known[path]
-        elif [Input.of(one) for one in inputs[path]] != [Input.of(one) for one in inputs[same]]:
+        elif _described(inputs[path]) != _described(inputs[same]):
             raise InputError(
                 f"{path!r} and {same!r} are one submodule, which becomes one engine, and their inputs differ: give the "
                 f"inputs once, under either path"
@@ -258,6 +258,10 @@ def _parts(module: torch.nn.Module, inputs: Mapping[str, Inputs]) -> dict[str, t
             if id(other) in inside:
                 raise InputError(f"{path!r} is inside {outer!r}: only one of them can become an engine")
     return parts
+
+
+def _described(inputs: Inputs) -> list[Input]:
+    return [Input.of(one) for one in as_list(inputs)]
 
 
 def _engine_names(paths: Sequence[str]) -> dict[str, str]:

@@ -8,18 +8,19 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle._holders import joined
-from torch_nacelle._input import Input
+from torch_nacelle._input import Input, as_list
 from torch_nacelle._model_state import for_inference
 from torch_nacelle._onnx import device_of
+from torch_nacelle._sources import Inputs
 from torch_nacelle._state import memory_of
 from torch_nacelle.errors import InputError
 
 _EXECUTE = "tensorrt::execute_engine"
 
 
-def returns_its_input(module: torch.nn.Module, inputs: Sequence[Any]) -> bool:
+def returns_its_input(module: torch.nn.Module, inputs: Inputs) -> bool:
     """True if an output shares memory with an input in a run on made-up inputs of some optimization profile."""
-    described = [Input.of(one) for one in inputs]
+    described = [Input.of(one) for one in as_list(inputs)]
     count = max((one.profile_count for one in described), default=0)
     with for_inference(module), torch.no_grad():
         device = device_of(module)
@@ -120,7 +121,8 @@ def own_parameters(program: torch.jit.ScriptModule) -> None:
             memory = parameter.data_ptr()
             if memory not in copies:
                 copies[memory] = torch.nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
-            part._c.setattr(name, copies[memory])
+            script: Any = part._c
+            script.setattr(name, copies[memory])
 
 
 def _inlined(graph: Any) -> Any:

@@ -36,12 +36,15 @@ def refuse_state(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], na
     tensors = [*module.named_parameters(), *module.named_buffers()]
     owned = [(path, tensor) for path, tensor in tensors if not torch.nn.parameter.is_lazy(tensor)]
     versions = [version_of(tensor) for _, tensor in owned]
-    buffers = {id(buffer) for buffer in module.buffers()}
-    values = {path: tensor.clone() for path, tensor in owned if id(tensor) in buffers and not tensor.is_meta}
+    values = _buffer_values(module)
     read = [version_of(example) for example in examples]
     with refused_writes(module) as run:
         first = _run(run, examples)
+    assigned = _buffer_values(module)
     second = _run(module, examples)
+    for path, buffer in _buffer_values(module).items():
+        if path in assigned and not _equal([buffer], [assigned[path]]):
+            raise InputError(_C.state_message(f'the attribute "{path}"'))
     for (path, tensor), version in zip(owned, versions, strict=True):
         # The statistics of a batch normalization change without being counted.
         if version_of(tensor) != version or (path in values and not _equal([tensor], [values[path]])):
@@ -158,6 +161,14 @@ def refuse_global_hooks() -> None:
             f"hooks for all modules are registered ({', '.join(names)}), and an engine would not run them: remove "
             f"them while you compile, or give method='trace', which follows them"
         )
+
+
+def _buffer_values(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {
+        path: buffer.clone()
+        for path, buffer in module.named_buffers()
+        if not buffer.is_meta and not torch.nn.parameter.is_lazy(buffer)
+    }
 
 
 def _run(module: Callable[..., Any], examples: tuple[torch.Tensor, ...]) -> list[Any]:

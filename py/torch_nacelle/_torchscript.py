@@ -247,7 +247,9 @@ def difference(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input]) 
         for seed in _SEEDS:
             check(trace.script, module, inputs, precision=precision, seed=seed)
         # A wrong index ends the process's use of a GPU.
-        if any(one.dtype in _INTEGERS for one in inputs) and not any(one.is_cuda for one in module.state_dict().values()):
+        if any(one.dtype in _INTEGERS for one in inputs) and not any(
+            one.is_cuda for one in module.state_dict().values()
+        ):
             check_over(_SOME_INTEGERS, trace.script, module, inputs, precision=precision)
     except InputError:
         raise

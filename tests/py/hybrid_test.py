@@ -136,6 +136,11 @@ def test_a_submodule_may_be_named_by_any_path(paths: list[str], tmp_path: Path) 
     check_saved(program, module, tmp_path)
 
 
+def test_inputs_that_are_one_tensor_need_no_list() -> None:
+    program = nacelle.compile(Shared(), {"first": X, "second": [X]}, backend="reference")
+    assert names_of(program) == ["first"]
+
+
 def test_two_paths_to_one_submodule_agree_on_its_inputs() -> None:
     with pytest.raises(nacelle.InputError, match="'second' and 'first' are one submodule"):
         nacelle.compile(Shared(), {"first": [X], "second": [torch.ones(3, 4)]}, backend="reference")
@@ -229,8 +234,8 @@ def test_a_change_of_what_a_submodule_returns_of_its_input_is_refused(
     for method in ("script", "trace"):
         with pytest.raises(
             nacelle.InputError,
-            match=rf"submodule 'part' returns its input or a view of it, and forward of {kind.__name__} then changes one "
-            r"of them in place \(\w+_ at [a-z_]+.py:\d+\), .*: clone the result of 'part' first",
+            match=rf"submodule 'part' returns its input or a view of it, and forward of {kind.__name__} then changes "
+            r"one of them in place \(\w+_ at [a-z_]+.py:\d+\), .*: clone the result of 'part' first",
         ):
             nacelle.compile(kind(part()), {"part": [X]}, backend="reference", method=method)
 
@@ -274,7 +279,7 @@ class KeepsAParameter(Held):
 class KeepsInTwoPlaces(Held):
     def __init__(self) -> None:
         super().__init__()
-        self.inner = KeepsABuffer(torch.nn.Identity())
+        self.inner = KeepsABuffer(torch.nn.Tanh())
         self.inner.kept = self.kept
         self.row: torch.Tensor
         self.register_buffer("row", self.kept[1:3])
@@ -294,12 +299,12 @@ def test_what_the_rest_keeps_is_its_own(kind: type[Held]) -> None:
 
 
 def test_parameters_that_the_rest_only_reads_are_not_copied() -> None:
-    module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
-    program = nacelle.compile(module, {"0": [X]}, backend="reference")
-    assert next(program.parameters()).data_ptr() == module[1].weight.data_ptr()
+    last = torch.nn.Linear(4, 4)
+    program = nacelle.compile(torch.nn.Sequential(torch.nn.ReLU(), last), {"0": [X]}, backend="reference")
+    assert next(program.parameters()).data_ptr() == last.weight.data_ptr()
 
 
-@torch.jit.ignore
+@torch.jit.ignore  # type: ignore[untyped-decorator]
 def in_python(x: torch.Tensor) -> torch.Tensor:
     return x * 2
 
@@ -330,7 +335,11 @@ class ExportsPython(Held):
 
 @pytest.mark.parametrize(
     ("kind", "method", "function"),
-    [(CallsPython, "forward", "in_python"), (CallsPythonInAMethod, "forward", "doubled"), (ExportsPython, "other", "in_python")],
+    [
+        (CallsPython, "forward", "in_python"),
+        (CallsPythonInAMethod, "forward", "doubled"),
+        (ExportsPython, "other", "in_python"),
+    ],
 )
 def test_a_rest_that_calls_python_is_refused(kind: type[Held], method: str, function: str) -> None:
     for module, where, path in ((kind(), method, "part"), (torch.nn.Sequential(kind()), f"0.{method}", "0.part")):

@@ -194,7 +194,9 @@ class ClampsAnIndex(Part):
 @pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
 def test_a_trace_is_compared_on_other_integers_than_0_and_1(dtype: torch.dtype) -> None:
     rows = Input(min=(1, 4), opt=(3, 4), max=(5, 4), dtype=dtype)
-    with pytest.raises(nacelle.InputError, match=r"its trace cannot be accepted: .* min, inputs of the shapes \[1, 4\]"):
+    with pytest.raises(
+        nacelle.InputError, match=r"its trace cannot be accepted: .* min, inputs of the shapes \[1, 4\]"
+    ):
         compile_(ClampsRows(), [rows])
     with pytest.warns(nacelle.TracingWarning, match="is no copy of it"):
         compile_(ClampsRows(), [rows], method="trace")
@@ -276,7 +278,11 @@ class UpToTen(Part):
         (ReadsAnItem, [ROWS], r"goes one way only .* at tracing_test.py:"),
         (UpToTen, [ROWS], r"goes one way only .* at tracing_test.py:"),
         (EvenRows, [Input((2, 4))], r"goes one way only .* at tracing_test.py:"),
-        (EvenRows, [Input(min=(1, 4), opt=(3, 4), max=(4, 4))], r"is no copy of it: .*max.* \[4, 4\].*tracing_test.py:"),
+        (
+            EvenRows,
+            [Input(min=(1, 4), opt=(3, 4), max=(4, 4))],
+            r"is no copy of it: .*max.* \[4, 4\].*tracing_test.py:",
+        ),
         (LoopsOverRows, [Input(min=(3, 4), opt=(3, 4), max=(5, 4))], r"is no copy of it: .*max.* \[5, 4\]"),
     ],
 )
