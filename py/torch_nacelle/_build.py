@@ -65,7 +65,8 @@ def build_engine(
         The plan. The reference engine's is the same bytes for the same model, weights and arguments.
 
     Warns:
-        TracingWarning: With ``"auto"``: the model is traced, and values of its inputs decide which way it goes.
+        TracingWarning: The model is traced, and values of its inputs decide which way it goes. With ``"trace"`` also:
+            the trace lost decisions about shapes, or differs from the model at min, opt or max of a profile.
 
     Raises:
         InputError: The model cannot be turned into what the backend reads, fails on the inputs, or an argument is

@@ -107,6 +107,9 @@ class CheckReport:
         return f"relative error allowed: {self.threshold:g} ({self.precision}); worst: {self.worst.comparison.summary}"
 
 
+_TRUTHS = range(2)
+"""Integers that most models take: indices, masks, counts."""
+
 _GIVE_INPUTS = "; give inputs that it takes"
 
 _COLUMNS = ("case", "inputs", "output", "relative error", "")
@@ -149,11 +152,28 @@ def check(
             error has all of them.
         InputError: The inputs cannot be made up, or the original fails on them.
     """
+    return check_over(_TRUTHS, program, original, inputs, threshold=threshold, precision=precision, seed=seed)
+
+
+def check_over(
+    integers: range,
+    program: torch.nn.Module,
+    original: object,
+    inputs: CheckInputs | None = None,
+    *,
+    threshold: float | None = None,
+    precision: Precision = "fp32",
+    seed: int = 0,
+) -> CheckReport:
+    """``check``, with `integers` as the values that are made up for integers other than bytes.
+
+    The original need not take all of them: calls on which it fails are left out, unless these are 0 and 1 alone.
+    """
     if precision not in THRESHOLDS:
         raise InputError(f"there is no precision {precision!r}; there are: {', '.join(THRESHOLDS)}")
     _check_numbers(threshold, seed)
     under_check = _Program(program)
-    cases = _cases(as_list(inputs) if inputs is not None else under_check.inputs(), seed)
+    cases = _cases(as_list(inputs) if inputs is not None else under_check.inputs(), seed, integers)
     rows: list[OutputCheck] = []
     notes: dict[str, None] = {}
     with _original(original) as run_original, under_check.every_profile(cases) as run_program:
@@ -202,7 +222,7 @@ class _Case:
         profile: The optimization profile that it is about, where there is one.
         tensors: What to call with, on the CPU where they were made up.
         may_not_fit: Whether values that decide about shapes may be none for these tensors: the least of each is not
-            always a target that a tensor can be reshaped to.
+            always a target that a tensor can be reshaped to. Nor need other integers than 0 and 1 be what it takes.
     """
 
     name: str
@@ -211,7 +231,7 @@ class _Case:
     may_not_fit: bool = False
 
 
-def _cases(inputs: Sequence[Any], seed: int) -> list[_Case]:
+def _cases(inputs: Sequence[Any], seed: int, integers: range) -> list[_Case]:
     if not inputs:
         raise InputError("inputs is empty: a program takes at least one tensor")
     if all(isinstance(one, (list, tuple)) for one in inputs):
@@ -221,13 +241,15 @@ def _cases(inputs: Sequence[Any], seed: int) -> list[_Case]:
     described = [Input.of(one) for one in inputs]
     counts = [one.profile_count for one in described if one.profile_count]
     if not counts:
-        return [_made_up("fixed shapes", None, "opt", described, seed)]
+        return [_made_up("fixed shapes", None, "opt", described, seed, integers)]
     if min(counts) != max(counts):
         raise InputError(f"inputs have different numbers of optimization profiles: {', '.join(map(str, counts))}")
     cases: list[_Case] = []
     for profile in range(counts[0]):
         for extent in ("min", "opt", "max"):
-            cases.append(_made_up(f"profile {profile}, {extent}", profile, extent, described, seed + len(cases)))
+            cases.append(
+                _made_up(f"profile {profile}, {extent}", profile, extent, described, seed + len(cases), integers)
+            )
     return cases
 
 
@@ -239,24 +261,25 @@ def _given(name: str, tensors: object) -> _Case:
     return _Case(name, None, values)
 
 
-def _made_up(name: str, profile: int | None, extent: str, inputs: Sequence[Input], seed: int) -> _Case:
+def _made_up(name: str, profile: int | None, extent: str, inputs: Sequence[Input], seed: int, integers: range) -> _Case:
     generator = torch.Generator("cpu").manual_seed(seed)
 
     def tensor(one: Input) -> torch.Tensor:
         if one.values:
             return one.tensor_of(getattr(one.values[profile or 0], extent))
         shape = getattr(one.profiles[profile or 0], extent) if one.dynamic else one.shape
-        return _values(one.dtype, shape, generator)
+        return _values(one.dtype, shape, generator, integers)
 
-    may_not_fit = extent != "opt" and any(one.values for one in inputs)
+    may_not_fit = integers != _TRUTHS or (extent != "opt" and any(one.values for one in inputs))
     return _Case(name, profile, tuple(tensor(one) for one in inputs), may_not_fit)
 
 
-def _values(dtype: torch.dtype, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+def _values(dtype: torch.dtype, shape: Sequence[int], generator: torch.Generator, integers: range) -> torch.Tensor:
     size = tuple(shape)
     if dtype.is_floating_point:
         return torch.randn(size, generator=generator, dtype=torch.float32, device="cpu").to(dtype)
-    low, high = {torch.uint8: (0, 256), torch.int8: (-128, 128)}.get(dtype, (0, 2))
+    ranges = {torch.uint8: range(256), torch.int8: range(-128, 128), torch.bool: _TRUTHS}
+    low, high = ranges.get(dtype, integers).start, ranges.get(dtype, integers).stop
     return torch.randint(low, high, size, generator=generator, device="cpu").to(dtype)
 
 

@@ -7,6 +7,7 @@ import os
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from typing_extensions import Unpack
@@ -19,11 +20,13 @@ from torch_nacelle._builders import Backend, Choice
 from torch_nacelle._check import CheckInputs, precision_of
 from torch_nacelle._check import check as run_check
 from torch_nacelle._embed import embed_returning
-from torch_nacelle._input import Input
+from torch_nacelle._hybrid import Rest, own_parameters, refuse_python, returns_its_input
+from torch_nacelle._input import Input, as_list
 from torch_nacelle._messages import first_lines
 from torch_nacelle._model_state import for_inference
 from torch_nacelle._progress import display
 from torch_nacelle._sources import Inputs, Model
+from torch_nacelle._state import tensors_in
 from torch_nacelle._torchscript import scripted
 from torch_nacelle.errors import InputError
 
@@ -56,7 +59,7 @@ def compile(
         inputs: What its forward takes (see ``build_engine``), or for each submodule, by its path, what that takes.
         backend: Who builds and runs the engines; see ``build_engine``.
         name: The engine's name; left out, the model's class or the ONNX file's name. In a hybrid program engines are
-            named after their paths: ``head.box`` is ``head_box``, ``0`` is ``engine_0``, ``layer-1`` ``layer_2d1``.
+            named after their paths: ``head.box`` is ``head_box``, ``0`` is ``engine_0``, ``layer-1`` ``layer_1``.
         output_names: See ``build_engine``; not for hybrid programs.
         data_dependent: The same.
         device: What the engines are for; see ``embed``. Left out: the CPU for the reference engine, else the model's
@@ -158,6 +161,9 @@ class _Job:
         run_check(program, model, inputs, precision=precision_of(built.choice.backend, self.options, built.inputs))
 
 
+_OF_MODULES = ("_parameters", "_modules")
+
+
 def _default_name(model: object) -> str:
     """A name for an engine that was given none: an identifier."""
     if isinstance(model, torch.nn.Module):
@@ -168,7 +174,10 @@ def _default_name(model: object) -> str:
 
 
 def _identifier(text: str) -> str:
-    """The text with "_" for what no identifier of TorchScript has; ``engine`` where nothing is left of it."""
+    """A name of TorchScript: letters and digits of ASCII and "_" stay, and any other character becomes "_".
+
+    A name that would begin with a digit begins with "engine_", and one of "_" alone is "engine".
+    """
     word = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in text)
     if not word.strip("_"):
         return "engine"
@@ -199,6 +208,11 @@ def _compile_hybrid(
             f"{type(module).__name__} cannot be scripted around its engines, whose forward takes tensors under these "
             f"names: {takes}; torch says: {first_lines(error, 8)}"
         ) from error
+    refuse_python(program)
+    rest = Rest(program, engines)
+    rest.refuse_writes_around([path for path, part in parts.items() if returns_its_input(part, inputs[path])])
+    if rest.writes_to_parameters():
+        own_parameters(program)
     if check is True:
         for path, built in builts.items():
             job.check(engines[path], parts[path], built, built.inputs)
@@ -233,7 +247,7 @@ def _parts(module: torch.nn.Module, inputs: Mapping[str, Inputs]) -> dict[str, t
         same = next((other for other, part in parts.items() if part is known[path]), None)
         if same is None:
             parts[path] = known[path]
-        elif [Input.of(one) for one in inputs[path]] != [Input.of(one) for one in inputs[same]]:
+        elif _described(inputs[path]) != _described(inputs[same]):
             raise InputError(
                 f"{path!r} and {same!r} are one submodule, which becomes one engine, and their inputs differ: give the "
                 f"inputs once, under either path"
@@ -246,26 +260,21 @@ def _parts(module: torch.nn.Module, inputs: Mapping[str, Inputs]) -> dict[str, t
     return parts
 
 
-def _engine_names(paths: Sequence[str]) -> dict[str, str]:
-    """A name for the engine of each path: an identifier, and one of its own.
+def _described(inputs: Inputs) -> list[Input]:
+    return [Input.of(one) for one in as_list(inputs)]
 
-    Letters and digits of ASCII and "_" stay, a dot becomes "_", any other character "_" and its code in hexadecimal. A
-    name that would begin with a digit begins with "engine_". Of paths whose names would be the same, the second in the
-    order of `paths` gets "_2", the third "_3".
+
+def _engine_names(paths: Sequence[str]) -> dict[str, str]:
+    """A name for the engine of each path, by the rule of ``_identifier``.
+
+    Of paths whose names would be the same, the second in the order of `paths` gets "_2", the third "_3".
     """
     names: dict[str, str] = {}
     for path in paths:
-        letters = (one if _is_plain(one) else "_" if one == "." else f"_{ord(one):x}" for one in path)
-        name = "".join(letters)
-        if name[:1].isdigit():
-            name = f"engine_{name}"
+        name = _identifier(path)
         candidates = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
         names[path] = next(one for one in candidates if one not in names.values())
     return names
-
-
-def _is_plain(letter: str) -> bool:
-    return letter == "_" or (letter.isascii() and letter.isalnum())
 
 
 def _check_devices(module: torch.nn.Module, parts: Sequence[torch.nn.Module], choice: Choice) -> None:
@@ -284,8 +293,19 @@ def _check_devices(module: torch.nn.Module, parts: Sequence[torch.nn.Module], ch
 
 
 def _with_replaced(module: torch.nn.Module, engines: Mapping[int, torch.nn.Module]) -> torch.nn.Module:
-    """The tree of modules anew, in eval mode, sharing all tensors, with engines in place of modules by their id."""
+    """The tree of modules anew, in eval mode, with engines in place of modules by their id.
+
+    It shares parameters with the original, which may be large. Buffers, and tensors in plain attributes, are its own,
+    since TorchScript may change them; those that are one tensor, or share memory, stay so.
+    """
     copies: dict[int, torch.nn.Module] = {}
+    memo: dict[int, object] = {}
+
+    def copied(value: Any) -> Any:
+        with torch.no_grad():
+            if isinstance(value, torch.Tensor) and not value.is_leaf:
+                return memo.setdefault(id(value), value.detach().clone())
+            return copy.deepcopy(value, memo)
 
     def rebuild(original: torch.nn.Module) -> torch.nn.Module:
         replaced = engines.get(id(original)) or copies.get(id(original))
@@ -295,6 +315,8 @@ def _with_replaced(module: torch.nn.Module, engines: Mapping[int, torch.nn.Modul
         for name, value in original.__dict__.items():
             if inspect.ismethod(value) and value.__self__ is original:
                 result.__dict__[name] = types.MethodType(value.__func__, result)
+            elif name == "_buffers" or (name not in _OF_MODULES and any(tensors_in(value, name))):
+                result.__dict__[name] = copied(value)
         names = list(original._modules)
         if type(original) is torch.nn.Sequential:  # nobody asks for its children by name
             names = list(_engine_names(names).values()) if any(not name.isascii() for name in names) else names

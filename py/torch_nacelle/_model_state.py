@@ -90,7 +90,10 @@ def _has_values(tensor: torch.Tensor) -> bool:
 
 
 class _Buffer:
-    """A buffer and a copy of its values."""
+    """A buffer and a copy of its values.
+
+    The values tell writes that torch does not count: through ``.data``, and of a batch normalization's statistics.
+    """
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self._tensor = tensor
@@ -98,12 +101,23 @@ class _Buffer:
         self._values = tensor.detach().clone()
 
     def restore(self) -> None:
-        if self._version is not None and self._version == version_of(self._tensor):
+        counted = self._version is None or self._version != version_of(self._tensor)
+        if not counted and _equal(self._tensor, self._values):
             return
         with torch.inference_mode() if self._tensor.is_inference() else torch.no_grad():
             if self._tensor.shape != self._values.shape:
                 self._tensor.resize_(self._values.shape)
             self._tensor.copy_(self._values)
+
+
+def _equal(tensor: torch.Tensor, other: torch.Tensor) -> bool:
+    """False if the values differ; NaNs are equal. True if torch cannot compare tensors of this kind."""
+    try:
+        if tensor.shape != other.shape or torch.equal(tensor, other):
+            return tensor.shape == other.shape
+        return tensor.is_floating_point() and torch.allclose(tensor, other, rtol=0, atol=0, equal_nan=True)
+    except (RuntimeError, NotImplementedError):
+        return True
 
 
 def version_of(tensor: torch.Tensor) -> int | None:

@@ -28,8 +28,17 @@ from torch_nacelle._exported_program import positional_module
 from torch_nacelle._input import Input
 from torch_nacelle._messages import first_lines as first_lines
 from torch_nacelle._model_state import for_inference
-from torch_nacelle._state import refuse_state
-from torch_nacelle._torchscript import Traced, difference, losses_in, scripted, tell_losses, traced, tracer_warnings
+from torch_nacelle._state import refuse_state, refused_writes
+from torch_nacelle._torchscript import (
+    Traced,
+    difference,
+    losses_in,
+    scripted,
+    tell_faults,
+    tell_losses,
+    traced,
+    tracer_warnings,
+)
 from torch_nacelle.errors import InputError
 
 NEWEST_OPSET = 20
@@ -193,6 +202,9 @@ def _export_module(module: torch.nn.Module, method: str, job: _Job) -> OnnxModel
         return _run_exporter(_scripted(module, job), job)[0]
     exported, losses = _run_exporter(_with_positional_forward(module), job)
     if method == "trace":
+        trace = _trace(module, job)
+        if trace is not None:
+            tell_faults(trace, module, job.inputs, job.name)
         return exported
     trace, apart = _compared_trace(module, job)
     if not (losses or apart):
@@ -214,16 +226,21 @@ def _compared_trace(module: torch.nn.Module, job: _Job) -> tuple[Traced | None, 
 
     Nothing is compared if the module fails on what is made up, since the builder does not run it.
     """
+    trace = _trace(module, job)
     try:
-        trace = traced(module, job.inputs, device_of(module))
-    except InputError:
-        raise
-    except Exception:  # the exporter follows some modules that the tracer alone does not
-        return None, ""
-    try:
-        return trace, difference(trace, module, job.inputs)
+        return trace, "" if trace is None else difference(trace, module, job.inputs)
     except InputError:
         return trace, ""
+
+
+def _trace(module: torch.nn.Module, job: _Job) -> Traced | None:
+    """A trace by torch's tracer alone, which fails on some modules that the exporter follows."""
+    try:
+        return traced(module, job.inputs, device_of(module))
+    except InputError:
+        raise
+    except Exception:
+        return None
 
 
 def _scripted(module: torch.nn.Module, job: _Job) -> torch.jit.ScriptModule:
@@ -251,7 +268,10 @@ def _outputs(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            result = module(*examples)
+            with refused_writes(module) as run:
+                result = run(*examples)
+    except InputError:
+        raise
     except Exception as error:  # the module's own
         raise InputError(
             f"{name} fails on inputs of the shapes {shapes}: {type(error).__name__}: {first_lines(error)}"

@@ -16,7 +16,7 @@ from torch_nacelle._messages import first_lines
 from torch_nacelle._onnx_model import OnnxSource
 from torch_nacelle._sources import Source, cuda_device
 from torch_nacelle._torch_state import without_deprecations
-from torch_nacelle._torchscript import difference, returns, scripted, tell_losses, traced
+from torch_nacelle._torchscript import difference, returns, scripted, tell_faults, tell_losses, traced
 from torch_nacelle.errors import Error, InputError
 
 # Of a profile's values; each is a run of the model.
@@ -88,6 +88,8 @@ class _Job:
                 continue
             if len(ways) > 1:
                 tell_losses(trace, what, _reasons(failures))
+            else:
+                tell_faults(trace, module, self.inputs, what)
             return plan, returns(trace.script)
         step, first = failures[0]
         if isinstance(first, Error) and all(

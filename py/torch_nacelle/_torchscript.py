@@ -30,7 +30,13 @@ _TORCH = str(Path(torch.__file__).parent)  # its own modules ask about shapes, w
 
 _CPU = torch.device("cpu")
 
+_KEEP_DECISIONS = "method='script' keeps every way, and method='auto' takes a trace only where it computes the same"
+
 _SEEDS = (0, 100)  # of the inputs on which a trace is compared
+
+_INTEGERS = (torch.int32, torch.int64)
+
+_SOME_INTEGERS = range(-8, 9)  # for modules that take more than indices and truths
 
 frontend: Any = _frontend
 compiler: Any = _recursive
@@ -229,16 +235,22 @@ def difference(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input]) 
     """A sentence if a trace fails, or computes something else than the module, at min, opt or max of a profile.
 
     The tracer tells some of what it loses, such as a branch, and not that a loop over ``range(x.shape[0])`` is run as
-    often as in the run that it followed.
+    often as in the run that it followed. Integers are 0 and 1, and others if the module takes them.
 
     Raises:
         InputError: The module itself fails at such a shape.
     """
-    from torch_nacelle._check import check, precision_of  # it needs the exporter, which needs this module
+    from torch_nacelle._check import check, check_over, precision_of  # they need the exporter, which needs this module
 
+    precision = precision_of("reference", {}, inputs)
     try:
         for seed in _SEEDS:
-            check(trace.script, module, inputs, precision=precision_of("reference", {}, inputs), seed=seed)
+            check(trace.script, module, inputs, precision=precision, seed=seed)
+        # A wrong index ends the process's use of a GPU.
+        if any(one.dtype in _INTEGERS for one in inputs) and not any(
+            one.is_cuda for one in module.state_dict().values()
+        ):
+            check_over(_SOME_INTEGERS, trace.script, module, inputs, precision=precision)
     except InputError:
         raise
     except Exception as error:  # the trace raises what its operators raise
@@ -253,7 +265,22 @@ def tell_losses(trace: Traced, name: str, reasons: Sequence[str]) -> None:
         warn_of_tracing(
             f"{name} is traced, and the trace goes one way only through what the values of its inputs decide at "
             f"{', '.join(trace.losses)}; it was compared to the module on made-up inputs alone. Scripting would keep "
-            f"both ways: {'; '.join(reasons)}. method='trace' traces without this warning"
+            f"both ways: {'; '.join(reasons)}"
+        )
+
+
+def tell_faults(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input], name: str) -> None:
+    """Warns of a trace that the caller asked for if it lost decisions, or differs from the module."""
+    try:
+        apart = difference(trace, module, inputs)
+    except InputError:  # the module itself fails there
+        apart = ""
+    if apart:
+        warn_of_tracing(f"{name} is traced, and the trace is no copy of it: {apart}. {_KEEP_DECISIONS}")
+    elif trace.losses:
+        warn_of_tracing(
+            f"{name} is traced, and the trace goes one way only through what the shapes or values of its inputs decide "
+            f"at {', '.join(trace.losses)}. {_KEEP_DECISIONS}"
         )
 
 
@@ -302,5 +329,7 @@ def _reads_values(module: torch.nn.Module, examples: Sequence[torch.Tensor]) -> 
 
 def returns(script: torch.jit.ScriptModule) -> str | None:
     """How forward returns its tensors: "tensor", "tuple" or "list"; None where only a run tells."""
-    kind = script._c._get_method("forward").schema.returns[0].type.kind()
+    functions: list[Any] = [script._c._get_method("forward"), *script._c._get_forward_hooks()]
+    kinds = [function.schema.returns[0].type.kind() for function in functions]
+    kind = next(kind for kind in reversed(kinds) if kind != "NoneType")  # a hook without a result changes nothing
     return {"TensorType": "tensor", "TupleType": "tuple", "ListType": "list"}.get(kind)

@@ -129,7 +129,10 @@ def test_the_trace_of_a_buffer_that_is_assigned_is_refused() -> None:
             self.total = self.total + x.sum(0)
             return x + self.total
 
-    with pytest.raises(nacelle.InputError, match="forward changes 'total'; an engine keeps nothing from call to call"):
+    with pytest.raises(
+        nacelle.InputError,
+        match=r'forward changes the attribute "total"; an engine keeps nothing from call to call',
+    ):
         nacelle.compile(Sums(), [X], backend="reference", method="trace")
 
 
@@ -191,3 +194,23 @@ def test_values_of_inference_tensors_are_put_back() -> None:
     with torch.inference_mode(), for_inference(module):
         module(X)
     assert torch.equal(module.total, torch.zeros(4))
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+def test_writes_that_torch_does_not_count_are_undone(value: float) -> None:
+    class Writes(torch.nn.BatchNorm1d):
+        other: torch.Tensor
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert self.running_mean is not None
+            y = torch.nn.functional.batch_norm(x, self.running_mean, self.running_var, training=True)
+            self.other.data.add_(1)
+            return y + self.other
+
+    module = Writes(3)
+    module.register_buffer("other", torch.full((3,), value))
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    with for_inference(module):
+        module(torch.arange(6.0).reshape(2, 3))
+    for name, buffer in module.named_buffers():
+        torch.testing.assert_close(buffer, before[name], rtol=0, atol=0, equal_nan=True)

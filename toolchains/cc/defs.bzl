@@ -11,6 +11,9 @@ _COPTS = [
 # Parts that know nothing of torch. Their programs are built without fetching it.
 _WITHOUT_TORCH = ["core", "tests/core", "third_party", "toolchains"]
 
+# Functions and data that nothing in a shared library uses are left out of it.
+_WITHOUT_UNUSED = "-Wl,--gc-sections"
+
 # A shared library of the wheel stands in torch_nacelle/lib, beside the folder torch; an extension in torch_nacelle.
 _WHEEL_RUNTIME_PATH = "-Wl,-rpath,'$$ORIGIN/../../torch/lib:$$ORIGIN/../torch/lib'"
 
@@ -103,7 +106,7 @@ def nacelle_cc_binary(name, copts = [], deps = [], linkopts = [], linkshared = F
     inputs = shared_libraries
     linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries]
     if linkshared:
-        linkopts = linkopts + ["-Wl,--no-undefined", _WHEEL_RUNTIME_PATH]
+        linkopts = linkopts + ["-Wl,--no-undefined", _WITHOUT_UNUSED, _WHEEL_RUNTIME_PATH]
     else:
         deps = deps + _runtime_path()
     if version_script:
@@ -137,6 +140,7 @@ def nacelle_python_extension(name, shared_libraries, copts = [], linkopts = [], 
         copts = _COPTS + copts,
         linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries] + [
             "-Wl,-rpath,'$$ORIGIN/lib'",
+            _WITHOUT_UNUSED,
             _WHEEL_RUNTIME_PATH,
         ],
         linkshared = True,
