@@ -11,9 +11,6 @@ _COPTS = [
 # Parts that know nothing of torch. Their programs are built without fetching it.
 _WITHOUT_TORCH = ["core", "tests/core", "third_party", "toolchains"]
 
-# Functions and data that nothing in a shared library uses are left out of it.
-_WITHOUT_UNUSED = "-Wl,--gc-sections"
-
 # A shared library of the wheel stands in torch_nacelle/lib, beside the folder torch; an extension in torch_nacelle.
 _WHEEL_RUNTIME_PATH = "-Wl,-rpath,'$$ORIGIN/../../torch/lib:$$ORIGIN/../torch/lib'"
 
@@ -106,7 +103,7 @@ def nacelle_cc_binary(name, copts = [], deps = [], linkopts = [], linkshared = F
     inputs = shared_libraries
     linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries]
     if linkshared:
-        linkopts = linkopts + ["-Wl,--no-undefined", _WITHOUT_UNUSED, _WHEEL_RUNTIME_PATH]
+        linkopts = linkopts + ["-Wl,--no-undefined", _WHEEL_RUNTIME_PATH]
     else:
         deps = deps + _runtime_path()
     if version_script:
@@ -140,7 +137,6 @@ def nacelle_python_extension(name, shared_libraries, copts = [], linkopts = [], 
         copts = _COPTS + copts,
         linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries] + [
             "-Wl,-rpath,'$$ORIGIN/lib'",
-            _WITHOUT_UNUSED,
             _WHEEL_RUNTIME_PATH,
         ],
         linkshared = True,

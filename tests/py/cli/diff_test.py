@@ -37,11 +37,11 @@ def test_the_same_program_under_another_name_is_the_same(folder: Path) -> None:
     assert outcome.out == "old.ts and again.ts are the same in all that nacelle inspect tells\n"
 
 
-def test_a_converted_program_differs_in_its_version(folder: Path) -> None:
+def test_a_converted_program_differs_in_its_version_and_the_fields_of_that(folder: Path) -> None:
     outcome = pipe("nacelle diff old.ts converted.ts", folder)
     assert (outcome.code, outcome.err) == (1, "")
-    assert outcome.out == (
-        "old.ts -> converted.ts  1 change\n\n"
+    assert outcome.out.startswith(
+        "old.ts -> converted.ts  4 changes\n\n"
         "  engine backbone.backbone_trt_engine abi_version\n    -            3\n    +            9\n"
     )
 
@@ -49,8 +49,21 @@ def test_a_converted_program_differs_in_its_version(folder: Path) -> None:
 def test_json(folder: Path) -> None:
     outcome = pipe("nacelle diff old.ts converted.ts --json", folder)
     assert outcome.code == 1
-    change = {"what": "engine backbone.backbone_trt_engine abi_version", "old": 3, "new": 9}
-    assert outcome.json == {"old": "old.ts", "new": "converted.ts", "same": False, "changes": [change]}
+    fields = {
+        "abi_version": (3, 9),
+        "input_names": ([], ["input_0"]),
+        "output_names": ([], ["output_0"]),
+        "target_platform": ("unknown", "linux_x86_64"),
+    }
+    assert outcome.json == {
+        "old": "old.ts",
+        "new": "converted.ts",
+        "same": False,
+        "changes": [
+            {"what": f"engine backbone.backbone_trt_engine {field}", "old": old, "new": new}
+            for field, (old, new) in fields.items()
+        ],
+    }
 
 
 def test_weights_inside_and_outside_of_engines(folder: Path, tmp_path: Path) -> None:
