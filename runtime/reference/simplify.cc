@@ -22,17 +22,17 @@ namespace {
 // unchanged graph that they changed it.
 constexpr int kMaxRounds = 32;
 
-// True if the graph may have changed.
+// True if the graph may have changed. A trace has the shapes of its run in its types, and others may come.
 bool Round(std::shared_ptr<jit::Graph>& graph) {
   jit::EliminateDeadCode(graph);
   bool changed = jit::EliminateCommonSubexpression(graph);
-  changed |= jit::PeepholeOptimize(graph);
+  changed |= jit::PeepholeOptimize(graph, /*disable_shape_peepholes=*/true);
   changed |= jit::ConstantPropagation(graph, /*ignore_custom_classes=*/true);
   jit::ConstantPooling(graph);
   if (jit::UnrollConstantLoops(graph)) {
     changed = true;
     jit::RemoveListMutation(graph);
-    jit::PeepholeOptimize(graph);
+    jit::PeepholeOptimize(graph, /*disable_shape_peepholes=*/true);
     jit::ConstantPropagation(graph, /*ignore_custom_classes=*/true);
   }
   changed |= jit::EliminateCommonSubexpression(graph);

@@ -442,8 +442,7 @@ class Outer(nn.Module):
 x = torch.rand(2, 1024)
 kind, count = sys.argv[1], int(sys.argv[2])
 if kind == "onnx":
-    from torch_nacelle._build import Method
-from torch_nacelle._onnx import export
+    from torch_nacelle._onnx import export
     source = export(Outer(), [nacelle.Input((2, 1024), name="x")], opset=17).model
 
 def compile():

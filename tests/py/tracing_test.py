@@ -310,6 +310,17 @@ def test_a_trace_that_was_asked_for_and_lost_nothing_is_quiet(onnx: bool) -> Non
                 compile_(kind(), inputs, method="trace")
 
 
+def test_the_shapes_of_the_traced_run_are_not_those_of_every_call() -> None:
+    class Expands(Part):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = unscriptable(x)
+            return (x + 0.0).gather(1, torch.arange(4).flip(0).unsqueeze(0).expand(x.shape[0], 4))
+
+    for method in ("auto", "trace"):
+        program = compile_(Expands(), [Input(min=(1, 4), opt=(1, 4), max=(2, 4))], method=method)
+        torch.testing.assert_close(program(X), X.flip(1))
+
+
 def test_as_an_error_the_warning_ends_the_build() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", nacelle.TracingWarning)
