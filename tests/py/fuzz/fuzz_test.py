@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.py.fuzz import known_faults
 from tests.py.fuzz.judge import Finding
 from tests.py.fuzz.modules import generate
 from tests.py.fuzz.reproducer import reproducer
@@ -37,15 +36,12 @@ def described(failed: list[Judged]) -> str:
 
 def test_programs_compute_what_modules_compute() -> None:
     judged = list(run(range(COUNT), jobs=2))
-    known = known_faults.known()
-    found = {(one.seed, fault.variant, fault.kind) for one in judged for fault in one.answer.findings}
-    failed = [one for one in judged if {(one.seed, *fault.identity) for fault in one.answer.findings} - known]
+    failed = [one for one in judged if one.answer.findings]
     if failed:
         report = described(failed)
         if place := os.environ.get("TEST_UNDECLARED_OUTPUTS_DIR"):
             (Path(place) / "faults.txt").write_text(report)
         raise AssertionError(report)
-    assert not known - found, f"these are mended, take them off the list of known faults: {sorted(known - found)}"
     for variant, outcomes in summary(judged).items():
         assert outcomes["equal"] > COUNT / 6, f"{variant}: few modules were compiled at all: {dict(outcomes)}"
 
