@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import os
@@ -288,3 +289,34 @@ def test_what_the_parser_cannot_read_is_named() -> None:
     model.ir_version = 8
     with pytest.raises(nacelle.InputError, match=r"Node 0 \('the_determinant', operator Det\)"):
         nacelle.build_engine(model.SerializeToString(), **OWN_KERNELS)
+
+
+class Cache(nn.Module):
+    """A cache that grows by its input."""
+
+    def forward(self, cache: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        return cache + x, x * 2
+
+
+def test_a_record_binds_an_output_to_an_input() -> None:
+    inputs = [nacelle.Input((4, 8), name="cache"), nacelle.Input((4, 8), name="x")]
+    plan = nacelle.build_engine(Cache(), inputs, output_names=["new_cache", "doubled"], **OWN_KERNELS)
+    (info,) = nacelle.Program(nacelle.embed(plan)).engines
+    names = ["cache%x", "new_cache%doubled"]
+    fields = ["10", "cache", info.device, base64.b64encode(plan).decode(), *names]
+    fields += ["0", "", "linux_x86_64", "0", "0", "0", "new_cache@cache@user"]
+    engine = torch.classes.tensorrt.Engine(fields)
+    assert engine.why_not_ready() == ""
+    x = torch.ones(4, 8, device="cuda")
+    for stream in (torch.cuda.default_stream(), torch.cuda.Stream()):
+        cache = torch.zeros(4, 8, device="cuda")
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                new_cache, doubled = torch.ops.tensorrt.execute_engine([cache, x], engine)
+        stream.synchronize()
+        assert new_cache.data_ptr() == cache.data_ptr()
+        assert torch.equal(cache, torch.full_like(cache, 3))
+        assert torch.equal(doubled, x * 2)
+    with pytest.raises(nacelle.InputError, match="not contiguous"):
+        torch.ops.tensorrt.execute_engine([torch.zeros(8, 4, device="cuda").t(), x], engine)
