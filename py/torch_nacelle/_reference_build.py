@@ -16,7 +16,15 @@ from torch_nacelle._messages import first_lines
 from torch_nacelle._onnx_model import OnnxSource
 from torch_nacelle._sources import Source, cuda_device
 from torch_nacelle._torch_state import without_deprecations
-from torch_nacelle._torchscript import difference, returns, scripted, tell_faults, tell_losses, traced
+from torch_nacelle._torchscript import (
+    difference,
+    refuse_state_of,
+    returns,
+    scripted,
+    tell_faults,
+    tell_losses,
+    traced,
+)
 from torch_nacelle.errors import Error, InputError
 
 # Of a profile's values; each is a run of the model.
@@ -68,6 +76,8 @@ class _Job:
     def in_some_way(self, module: torch.nn.Module, ways: Sequence[str], what: str) -> tuple[bytes, str | None]:
         """The plan, by the first of `ways` that leads to one."""
         failures: list[tuple[str, Exception]] = []
+        if "script" in ways:
+            refuse_state_of(module, self.inputs)
         for way in ways:
             try:
                 if way == "script":

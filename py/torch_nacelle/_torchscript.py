@@ -231,6 +231,22 @@ def traced(module: torch.nn.Module, inputs: Sequence[Input], device: torch.devic
         return Traced(script, losses, bool(losses) and _reads_values(module, examples))
 
 
+def refuse_state_of(module: torch.nn.Module, inputs: Sequence[Input]) -> None:
+    """Raises InputError if a run of a module, on the inputs of a trace, keeps state or changes an input in place.
+
+    The graph of a script does not show all of it: torch's compiler drops operators whose schemas do not say that they
+    write, such as ``torch._foreach_add_``. A module that fails on these inputs is not judged.
+    """
+    examples = tuple(one.example() for one in inputs)
+    try:
+        with for_inference(module), torch.no_grad(), tracer_warnings():
+            refuse_state(module, examples, type(module).__name__)
+    except InputError:
+        raise
+    except Exception:  # the module's own; what comes next says it better
+        return
+
+
 def difference(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input]) -> str:
     """A sentence if a trace fails, or computes something else than the module, at min, opt or max of a profile.
 

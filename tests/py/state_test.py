@@ -195,6 +195,7 @@ STATEFUL = [
     WritesToWhatItChose,
     WritesToWhatAListHolds,
     WritesToAChunk,
+    WritesToSeveral,
     WritesToWhatDropoutReturned,
     Recurrent,
 ]
