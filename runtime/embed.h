@@ -14,7 +14,7 @@
 
 namespace nacelle::runtime {
 
-// What the forward of an embedded engine returns its outputs in.
+// The form in which the forward of an embedded engine returns its outputs.
 enum class Returns {
   kTensor,  // the one output by itself
   kTuple,   // a tuple, of one output too

@@ -1,4 +1,4 @@
-"""What callers give, checked before C++ or torch see it: their messages name types of C++ and no argument."""
+"""Checks of arguments, before C++ or torch see them: their own messages name types of C++ and no argument."""
 
 import operator
 import os

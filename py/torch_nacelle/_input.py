@@ -282,7 +282,7 @@ def _overall_shape(shape: ShapeLike | None, profiles: tuple[Profile, ...], name:
 
 
 def as_list(inputs: object, what: str = "inputs") -> list[Any]:
-    """What a caller gave as inputs, as a list: a tensor or an ``Input`` alone is one input.
+    """A caller's inputs as a list: a tensor or an ``Input`` alone is one input.
 
     Raises:
         InputError: It is nothing that holds inputs in an order.

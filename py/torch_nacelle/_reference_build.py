@@ -65,7 +65,7 @@ def build_reference(
 
 @dataclass(frozen=True)
 class _Job:
-    """What is built, apart from the model."""
+    """A build, apart from the model."""
 
     inputs: Sequence[Input]
     name: str

@@ -19,7 +19,7 @@ MAGIC = b"PK\x03\x04"
 # What Python's zipfile raises for a damaged archive. (RecursionError is a RuntimeError, but not raised there.)
 DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, struct.error, NotImplementedError, RuntimeError, ValueError)
 _FIRST = 8
-# What the plans of a program begin with.
+# The first bytes of plans.
 _PLANS = (b"ftrt", b"ptrt", b"vtrt", b"nref")
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # magic, lengths of name and extra field
 _BLOCK = 1 << 20
@@ -190,5 +190,5 @@ class Archive:
             raise self.damaged(name, error) from error
 
     def damaged(self, name: str, error: Exception) -> ReadingError:
-        """What to raise where an entry cannot be read."""
+        """The error for an entry that cannot be read."""
         return ReadingError(f"{self.path}: entry {name} cannot be read: {error}; copy the file again, or save it again")

@@ -150,7 +150,7 @@ class Plan:
 
     @property
     def description(self) -> str:
-        """What made it: ``"TensorRT 8.6.1.6"``, ``"reference engine, plan format 1"``; and that it cannot run here."""
+        """Its builder: ``"TensorRT 8.6.1.6"``, ``"reference engine, plan format 1"``; and that it cannot run here."""
         if self.problem:
             return self.problem
         if self.kind == "reference engine":
