@@ -55,7 +55,7 @@ class ProgramFile:
             self.extra_files = [name.removeprefix("extra/") for name in archive.names if name.startswith("extra/")]
 
     def load(self, load: Callable[[], _Loaded]) -> _Loaded:
-        """Returns what `load` returns. A RuntimeError of torch's reader becomes an InputError that says which entry is damaged.
+        """Returns the result of `load`. A RuntimeError of torch is an InputError that names the damaged entry.
 
         Raises:
             InputError: torch cannot read the program.

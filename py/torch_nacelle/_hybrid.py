@@ -38,7 +38,17 @@ def returns_its_input(module: torch.nn.Module, inputs: Inputs) -> bool:
 
 
 def refuse_python(program: torch.jit.ScriptModule) -> None:
-    """Raises InputError if a method of a program calls a Python function, which no file can hold."""
+    """Raises InputError if a method of a program calls a Python function, which no file can hold, or always raises.
+
+    Where forward calls a function that torch.jit.unused leaves out, TorchScript has an exception in its place.
+    """
+    for node in _inlined(program._c._get_method("forward").graph).nodes():
+        if node.kind() == "prim::RaiseException":
+            raise InputError(
+                "forward of the program would raise an exception in every call: it calls a function that "
+                "torch.jit.unused leaves out, or raises: remove torch.jit.unused, or put the call into a submodule "
+                "that becomes an engine by method='trace'"
+            )
     for path, part in reversed(list(program.named_modules())):  # those inside first, for their paths
         for name in part._c._method_names():
             for node in _nodes(_inlined(part._c._get_method(name).graph)):

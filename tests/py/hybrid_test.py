@@ -333,6 +333,29 @@ class ExportsPython(Held):
         return self.part(x)
 
 
+class CallsUnused(Held):
+    @torch.jit.unused  # type: ignore[untyped-decorator]
+    def helper(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 3
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.part(self.helper(x))
+
+
+class CallsUnusedInABranch(CallsUnused):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.dim() == 3:
+            x = self.helper(x)
+        return self.part(x)
+
+
+def test_a_rest_that_raises_in_every_call_is_refused() -> None:
+    with pytest.raises(nacelle.InputError, match=r"would raise an exception in every call: .* torch\.jit\.unused"):
+        nacelle.compile(CallsUnused(), {"part": [X]})
+    module = CallsUnusedInABranch()
+    torch.testing.assert_close(nacelle.compile(module, {"part": [X]})(X), module(X))
+
+
 @pytest.mark.parametrize(
     ("kind", "method", "function"),
     [

@@ -294,7 +294,9 @@ class _Variant:
         try:
             _compare(found, wanted, "result")
         except _FaultError as fault:
-            if self._warned and label != "ones" and not _state_shows(found, wanted, before):
+            # A traced part of a hybrid is called with what the rest makes of the ones, not with those of its trace.
+            as_traced = label == "ones" and not self._variant.startswith("hybrid")
+            if self._warned and not as_traced and not _state_shows(found, wanted, before):
                 return
             kind = "state" if before is not None and _state_shows(found, wanted, before) else fault.kind
             raise _FaultError(kind, f"{place}: {fault.detail}") from None
