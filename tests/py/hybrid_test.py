@@ -334,7 +334,7 @@ class ExportsPython(Held):
 
 
 class CallsUnused(Held):
-    @torch.jit.unused  # type: ignore[untyped-decorator]
+    @torch.jit.unused
     def helper(self, x: torch.Tensor) -> torch.Tensor:
         return x + 3
 
