@@ -153,7 +153,7 @@ def test_the_error_has_the_reason_of_each_way() -> None:
     assert "its trace cannot be accepted: " in caught.value.reason
 
 
-def test_state_is_refused_by_each_way() -> None:
+def test_state_is_refused_with_one_reason_for_all_ways() -> None:
     class Sums(Part):
         total: torch.Tensor
 
@@ -165,10 +165,8 @@ def test_state_is_refused_by_each_way() -> None:
             self.total = self.total + x.sum(0)
             return x + self.total
 
-    with pytest.raises(nacelle.InputError) as caught:
+    with pytest.raises(nacelle.InputError, match="^forward changes "):
         compile_(Sums(), [X])
-    assert "no engine can be built from its script: forward changes" in caught.value.reason
-    assert "tracing it failed: forward changes" in caught.value.reason
 
 
 class ClampsRows(Part):
@@ -218,9 +216,9 @@ def test_state_in_a_plain_attribute_shows_in_a_second_run() -> None:
             self.calls += 1
             return unscriptable(x) + self.calls
 
-    with pytest.raises(nacelle.InputError, match="tracing it failed: forward changes something that Counts keeps"):
+    with pytest.raises(nacelle.InputError, match="forward changes something that Counts keeps"):
         compile_(Counts(), [X])
-    with pytest.raises(nacelle.InputError, match="tracing it failed: forward changes something that Counts keeps"):
+    with pytest.raises(nacelle.InputError, match="forward changes something that Counts keeps"):
         compile_(Counts(), [ROWS])
 
 
