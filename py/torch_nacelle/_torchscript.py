@@ -237,13 +237,13 @@ def refuse_state_of(module: torch.nn.Module, inputs: Sequence[Input]) -> None:
     The graph of a script does not show all of it: torch's compiler drops operators whose schemas do not say that they
     write, such as ``torch._foreach_add_``. A module that fails on these inputs is not judged.
     """
-    examples = tuple(one.example() for one in inputs)
     try:
+        examples = tuple(one.example() for one in inputs)
         with for_inference(module), torch.no_grad(), tracer_warnings():
             refuse_state(module, examples, type(module).__name__)
     except InputError:
         raise
-    except Exception:  # the module's own; what comes next says it better
+    except Exception:  # the module's own, or no memory for the inputs; what comes next says it better
         return
 
 

@@ -165,7 +165,7 @@ def test_state_is_refused_with_one_reason_for_all_ways() -> None:
             self.total = self.total + x.sum(0)
             return x + self.total
 
-    with pytest.raises(nacelle.InputError, match="^forward changes "):
+    with pytest.raises(nacelle.InputError, match=r"^forward changes "):
         compile_(Sums(), [X])
 
 
