@@ -93,6 +93,8 @@ class _Job:
                         raise InputError(apart)
                 step = f"{_NO_ENGINE} trace"
                 plan = self.plan(trace.script)
+            except MemoryError:
+                raise  # there is none for the other way either
             except Exception as error:  # the compiler, the tracer and the model raise all kinds
                 failures.append((step, error))
                 continue
