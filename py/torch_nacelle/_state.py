@@ -19,6 +19,8 @@ _WRITES_STATISTICS = {
     "aten::miopen_batch_norm": "training",
 }
 
+_DEEPEST = 4  # lists in lists
+
 _NOT_ATTRIBUTES = ("_parameters", "_buffers", "_modules")
 
 
@@ -40,10 +42,13 @@ def refuse_state(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], na
     read = [version_of(example) for example in examples]
     with refused_writes(module) as run:
         first = _run(run, examples)
-    assigned = _buffer_values(module)
+    assigned, numbers = _buffer_values(module), _plain_values(module)
     second = _run(module, examples)
     for path, buffer in _buffer_values(module).items():
         if path in assigned and not _equal([buffer], [assigned[path]]):
+            raise InputError(_C.state_message(f'the attribute "{path}"'))
+    for path, value in _plain_values(module).items():
+        if path in numbers and value != numbers[path]:
             raise InputError(_C.state_message(f'the attribute "{path}"'))
     for (path, tensor), version in zip(owned, versions, strict=True):
         # The statistics of a batch normalization change without being counted.
@@ -169,6 +174,25 @@ def _buffer_values(module: torch.nn.Module) -> dict[str, torch.Tensor]:
         for path, buffer in module.named_buffers()
         if not buffer.is_meta and not torch.nn.parameter.is_lazy(buffer)
     }
+
+
+def _plain_values(module: torch.nn.Module) -> dict[str, str]:
+    """The attributes that are numbers, texts, or lists, tuples and dicts of some, as texts to compare."""
+    return {
+        f"{path}.{name}" if path else name: repr(value)
+        for path, part in module.named_modules()
+        if not isinstance(part, torch.jit.ScriptModule)
+        for name, value in part.__dict__.items()
+        if name not in _NOT_ATTRIBUTES and _is_plain(value)
+    }
+
+
+def _is_plain(value: Any, depth: int = 0) -> bool:
+    if isinstance(value, (list, tuple)):
+        return depth < _DEEPEST and all(_is_plain(item, depth + 1) for item in value)
+    if isinstance(value, dict):
+        return depth < _DEEPEST and all(_is_plain(item, depth + 1) for pair in value.items() for item in pair)
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def _run(module: Callable[..., Any], examples: tuple[torch.Tensor, ...]) -> list[Any]:

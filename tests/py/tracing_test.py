@@ -216,10 +216,27 @@ def test_state_in_a_plain_attribute_shows_in_a_second_run() -> None:
             self.calls += 1
             return unscriptable(x) + self.calls
 
-    with pytest.raises(nacelle.InputError, match="forward changes something that Counts keeps"):
+    with pytest.raises(nacelle.InputError, match='forward changes the attribute "calls"'):
         compile_(Counts(), [X])
-    with pytest.raises(nacelle.InputError, match="forward changes something that Counts keeps"):
+    with pytest.raises(nacelle.InputError, match='forward changes the attribute "calls"'):
         compile_(Counts(), [ROWS])
+
+
+def test_state_in_a_list_shows_where_outputs_are_empty() -> None:
+    class Counts(Part):
+        def __init__(self) -> None:
+            super().__init__()
+            self.counts = [1, 2]
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.counts[0] += 1
+            return unscriptable(x) + self.counts[0]
+
+    module = Counts()
+    for method in ("trace", "auto"):
+        with pytest.raises(nacelle.InputError, match=r'forward changes the attribute "counts"'):
+            compile_(module, [Input(min=(0, 4), opt=(0, 4), max=(4, 4))], method=method)
+    assert module.counts == [1, 2]
 
 
 def test_a_trace_is_compared_over_every_profile() -> None:
