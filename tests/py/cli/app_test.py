@@ -69,15 +69,32 @@ def test_a_message_is_in_colour_on_a_terminal_only(tmp_path: Path) -> None:
     assert "missing.ts: No such file or directory" in plain
 
 
+# A command whose reading never ends, and that says when it has begun.
+ENDLESS = """
+import os, time
+from torch_nacelle_cli.app import main
+from torch_nacelle_cli.reading import archives
+
+def first_bytes(path):
+    os.write(1, b"reading")
+    time.sleep(600)
+
+archives.first_bytes = first_bytes
+main()
+"""
+
+
 def test_an_interrupted_command_says_so(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "endless.ts")
-    command = [sys.executable, "-c", "from torch_nacelle_cli.app import main; main()", "inspect", "endless.ts"]
+    command = [sys.executable, "-c", ENDLESS, "inspect", "program.ts"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
-    end = os.open(tmp_path / "endless.ts", os.O_WRONLY)  # returns when the command reads
+    (tmp_path / "program.ts").write_bytes(b"")
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(7) == b"reading"
     process.send_signal(signal.SIGINT)
     _, message = process.communicate(timeout=60)
-    os.close(end)
     assert (process.returncode, message) == (130, b"nacelle: interrupted\n")
 
 
