@@ -71,7 +71,7 @@ c10::List<at::Tensor> RunInContext(ContextPool& contexts, TensorPointersRef inpu
   return outputs;
 }
 
-// What was in the way of one more context, if it was not the setting.
+// The reason that one more context could not be made, for a message; empty if the setting forbids it.
 std::string WhyNoMore(const AllKept& kept) {
   if (kept.failure == nullptr) return "";
   try {

@@ -280,7 +280,7 @@ class LeasePool {
     const bool found = returned_.wait_for(lock, patience_, changed);
     --waiting_;
     if (found || kept_ != made_) return;
-    // What was in the way of one more may be gone when the next call comes.
+    // The next call tries to make one more: the reason may be gone by then.
     full_ = false;
     throw AllKept{kept_, std::exchange(failure_, nullptr)};
   }

@@ -1,4 +1,4 @@
-// What an engine that is set up knows of the fields of its record.
+// The fields of a record that follow from an engine that is set up.
 #ifndef NACELLE_RUNTIME_RECORD_FACTS_H_
 #define NACELLE_RUNTIME_RECORD_FACTS_H_
 

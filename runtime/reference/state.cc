@@ -80,7 +80,7 @@ class StateSearch {
 
   void Add(const jit::Value& value, std::string what) { marks_.insert({&value, {Level::kIs, std::move(what)}}); }
 
-  // What forward writes to; nullopt if it writes to nothing of the module's.
+  // The module's value that forward writes to; nullopt if there is none.
   std::optional<std::string> FindWrite() {
     do {
       changed_ = false;
@@ -172,7 +172,7 @@ class StateSearch {
     return makes || !IsContainer(*node.inputs()[i]) ? Level::kHolds : from;
   }
 
-  // What a container takes is then in every value that may be this container.
+  // Marks every value that may be a container into which `node` puts an element.
   void FollowIntoContainers(jit::Node& node, size_t i, const std::string& what) {
     for (size_t c = 0; c < node.inputs().size(); ++c) {
       if (c == i || !IsContainer(*node.inputs()[c]) || !Writes(node, c)) continue;
@@ -197,7 +197,7 @@ class StateSearch {
     return *containers_;
   }
 
-  // What `node` writes to, itself.
+  // The module's value that `node` itself writes to, not a node in its blocks.
   std::optional<std::string> WrittenBy(jit::Node& node) const {
     if (node.kind() == c10::prim::SetAttr) return Cat("the attribute ", Quote(node.s(c10::attr::name)));
     if (!node.blocks().empty()) return std::nullopt;

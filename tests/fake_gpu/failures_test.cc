@@ -27,7 +27,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-// What a test does, in steps that each may fail. A step after a failed one is still taken.
+// The steps of a test. Each may fail; those after it are taken all the same.
 using Steps = std::vector<std::function<void()>>;
 
 class Failures : public GpuTest {
