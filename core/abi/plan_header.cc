@@ -30,6 +30,8 @@ constexpr std::array<Layout, 3> kLayouts = {{
     {"vtrt", PlanKind::kTensorRTRtx, {24, 25, 26, 27}},
 }};
 
+static_assert(std::ranges::all_of(kLayouts, [](const Layout& layout) { return layout.offsets.back() < kPlanStart; }));
+
 constexpr std::string_view kKnownKinds =
     "\"ftrt\" (TensorRT 8.6 and later), \"ptrt\" (TensorRT 7.1 to 8.5), \"vtrt\" (TensorRT-RTX), \"nref\" (reference "
     "engine)";
@@ -53,9 +55,10 @@ std::string FirstBytes(std::string_view plan) {
   return hex.empty() ? "no bytes" : Cat(hex, "(", Quote(first), ")");
 }
 
-void CheckLength(std::string_view plan, std::string_view magic, size_t wanted) {
-  if (plan.size() >= wanted) return;
-  throw PlanError(Cat("plan of ", plan.size(), " bytes begins like one of magic ", Quote(magic),
+// A start that is shorter than a header is the whole plan.
+void CheckLength(std::string_view start, std::string_view magic, size_t wanted) {
+  if (start.size() >= wanted) return;
+  throw PlanError(Cat("plan of ", start.size(), " bytes begins like one of magic ", Quote(magic),
                       ", whose header takes ", wanted, " bytes: it is cut off"));
 }
 
@@ -115,12 +118,14 @@ bool HasPlanMagic(std::string_view bytes) {
          std::ranges::any_of(kLayouts, [&](const Layout& layout) { return bytes.starts_with(layout.magic); });
 }
 
-PlanHeader ParsePlanHeader(std::string_view plan) {
+PlanHeader ParsePlanHeader(std::string_view plan) { return ParsePlanHeader(plan, plan.size()); }
+
+PlanHeader ParsePlanHeader(std::string_view start, size_t size) {
   for (const Layout& layout : kLayouts) {
-    if (plan.starts_with(layout.magic)) return ReadRelease(plan, layout);
+    if (start.starts_with(layout.magic)) return ReadRelease(start, layout);
   }
-  if (plan.starts_with(kReferenceMagic)) return ReadReference(plan);
-  throw PlanError(Cat("not a plan that is known: ", plan.size(), " bytes that begin with ", FirstBytes(plan),
+  if (start.starts_with(kReferenceMagic)) return ReadReference(start);
+  throw PlanError(Cat("not a plan that is known: ", size, " bytes that begin with ", FirstBytes(start),
                       "; wanted one of the magics ", kKnownKinds));
 }
 

@@ -2,6 +2,7 @@
 #ifndef NACELLE_CORE_ABI_PLAN_HEADER_H_
 #define NACELLE_CORE_ABI_PLAN_HEADER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -41,6 +42,10 @@ bool HasPlanMagic(std::string_view bytes);
 // kinds for a plan that is too short, of an unknown magic or (reference plans) without a possible format version.
 // Pure: calls may run at once on any thread.
 PlanHeader ParsePlanHeader(std::string_view plan);
+
+// The same from the first kPlanStart bytes of a plan of `size` bytes, or from all of a shorter one.
+inline constexpr size_t kPlanStart = 64;
+PlanHeader ParsePlanHeader(std::string_view start, size_t size);
 
 }  // namespace nacelle::abi
 

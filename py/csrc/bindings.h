@@ -18,6 +18,9 @@ void BindErrors(pybind11::module_& m);
 // Engines inside programs: find, read, convert, load without setting up.
 void BindPrograms(pybind11::module_& m);
 
+// Records as lists of fields: convert them, remove metadata, make engines of them.
+void BindRecords(pybind11::module_& m);
+
 // Settings of engines, and their moves to other devices.
 void BindSettings(pybind11::module_& m);
 

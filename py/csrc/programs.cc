@@ -4,7 +4,6 @@
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <optional>
@@ -13,14 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/abi/plan_header.h"
 #include "core/abi/record.h"
-#include "core/error.h"
-#include "core/text.h"
 #include "py/csrc/bindings.h"
+#include "py/csrc/conversion.h"
 #include "runtime/engine.h"
 #include "runtime/program.h"
-#include "runtime/record_facts.h"
 
 namespace nacelle::python {
 namespace {
@@ -43,85 +39,22 @@ std::vector<SiteView> Find(const torch::jit::Module& module) {
   return views;
 }
 
-abi::FieldSet Fields(const std::vector<std::string>& names) {
-  abi::FieldSet fields;
-  for (const std::string& name : names) fields.insert(abi::FieldFromName(name));
-  return fields;
-}
-
-// Gives the engine at `path` another plan; its record stays as it is otherwise. It is not set up.
-void ReplacePlan(const torch::jit::Module& module, const std::string& path, std::string plan) {
-  const py::gil_scoped_release released;
-  const runtime::InspectOnly inspect;
-  abi::ParsePlanHeader(plan);
-  const std::vector<EngineSite> sites = runtime::FindEngines(module);
-  const auto wanted = std::ranges::find(sites, path, &EngineSite::path);
-  if (wanted == sites.end()) throw InputError(Cat("the program has no engine at ", Quote(path)));
-  const void* const object = wanted->object.internalToPointer();
-  runtime::ReplaceEngines(module, [&](const EngineSite& site) {
-    if (site.object.internalToPointer() != object) return site.engine();
-    abi::Record record = site.engine()->record();
-    record.plan = std::move(plan);  // once: an object that several sites share is replaced once
-    return c10::make_intrusive<Engine>(std::move(record));
-  });
-}
-
-// Empties the metadata of every record. Returns what was there: paths and bytes.
-std::vector<std::pair<std::string, py::bytes>> RemoveMetadata(const torch::jit::Module& module) {
-  std::vector<std::pair<std::string, py::bytes>> removed;
-  const runtime::InspectOnly inspect;
-  runtime::ReplaceEngines(module, [&](const EngineSite& site) {
-    const std::string& metadata = site.engine()->record().metadata;
-    if (metadata.empty()) return site.engine();
-    removed.emplace_back(site.path, metadata);
-    abi::Record record = site.engine()->CompleteRecord();
-    record.metadata.clear();
-    return c10::make_intrusive<Engine>(std::move(record));
-  });
-  return removed;
-}
-
-// The engine's record with what the engine tells if it can be set up here. An engine that cannot is converted with what
-// its record says.
-abi::Record RecordFor(Engine& engine, int version) {
-  abi::Record record = engine.CompleteRecord();
-  const bool keeps_names = version >= abi::InfoOf(abi::Field::kInputNames).since;
-  const bool asked =
-      version > record.version || (!keeps_names && !(record.input_names.empty() && record.output_names.empty()));
-  if (!asked || !engine.why_not_ready().empty()) return record;
-  if (version > record.version) {
-    runtime::AddKnownFields(record, engine.loaded());
-  } else {
-    runtime::RemoveNeedlessNames(record, engine.loaded());
-  }
-  return record;
-}
-
-// Sets the platform: the one given, else this machine's if the record states none.
-void SetPlatform(abi::Record& record, int version, const std::optional<abi::TargetPlatform>& given) {
-  if (version < abi::InfoOf(abi::Field::kTargetPlatform).since) return;
-  if (given) {
-    record.target_platform = *given;
-  } else if (record.target_platform == abi::TargetPlatform::kUnknown) {
-    record.target_platform = abi::AssumedPlatform(record.plan);
-  }
-}
-
-void Convert(const torch::jit::Module& module, int version, const std::vector<std::string>& drop,
-             const std::optional<std::string>& platform) {
-  const abi::FieldSet fields = Fields(drop);
-  const std::optional<abi::TargetPlatform> given = ParsePlatform(platform, version);
+void ConvertEngines(const torch::jit::Module& module, int version, const std::vector<std::string>& drop,
+                    const std::optional<std::string>& platform) {
+  const Conversion conversion(version, drop, platform);
   const py::gil_scoped_release released;
   const runtime::InspectOnly inspect;
   runtime::ReplaceEngines(module, [&](const EngineSite& site) {
-    try {
-      abi::Record record = RecordFor(*site.engine(), version);
-      SetPlatform(record, version, given);
-      return c10::make_intrusive<Engine>(abi::Convert(std::move(record), version, fields));
-    } catch (const AbiError& error) {
-      throw AbiError(Cat("engine ", site.path, ": ", error.what()));
-    }
+    const c10::intrusive_ptr<Engine> engine = site.engine();
+    return c10::make_intrusive<Engine>(
+        conversion.Apply(site.path, engine->CompleteRecord(), [&] { return engine.get(); }));
   });
+}
+
+// An engine by the fields of its record, of which the plan's may hold the beginning of the plan alone.
+SiteView FromFields(std::string path, std::vector<std::string> fields) {
+  const runtime::InspectOnly inspect;
+  return {std::move(path), c10::make_intrusive<Engine>(abi::Parse(std::move(fields)))};
 }
 
 // A module that holds others under names, which may have dots: what looks for engines in it looks into all of them, and
@@ -250,10 +183,9 @@ void BindPrograms(py::module_& m) {
                              [](const SiteView& self) { return self.record().requires_native_multi_device; })
       .def_property_readonly("aliased_io", [](const SiteView& self) { return Aliases(self.record()); });
   m.def("find_engines", &Find, py::arg("module"));
+  m.def("site_from_fields", &FromFields, py::arg("path"), py::arg("fields"));
   m.def("join", &Join, py::arg("parts"));
-  m.def("convert_engines", &Convert, py::arg("module"), py::arg("abi_version"), py::arg("drop"), py::arg("platform"));
-  m.def("replace_plan", &ReplacePlan, py::arg("module"), py::arg("path"), py::arg("plan"));
-  m.def("remove_metadata", &RemoveMetadata, py::arg("module"));
+  m.def("convert_engines", &ConvertEngines, py::arg("module"), py::arg("abi_version"), py::arg("drop"), py::arg("platform"));
   m.def("load", &LoadFile, py::arg("path"), py::arg("device"), py::arg("extra_files"));
   m.def("load_bytes", &LoadBytes, py::arg("content"), py::arg("device"), py::arg("extra_files"));
   m.def("save", &Save, py::arg("module"), py::arg("path"), py::arg("extra_files"));

@@ -175,6 +175,20 @@ class Archive:
             raise self.damaged(name, ReadingError("the file ends within it"))
         return found
 
+    def packed_entries(self) -> Iterator[tuple[zipfile.ZipInfo, Iterator[bytes]]]:
+        """Every entry with its bytes as they lie in the file, deflated ones too, in blocks of a megabyte."""
+        for info in self._zip.infolist():
+            yield info, self._packed_blocks(info)
+
+    def _packed_blocks(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        start = self._start(info)
+        for offset in range(0, info.compress_size, _BLOCK):
+            size = min(_BLOCK, info.compress_size - offset)
+            found = os.pread(self._file.fileno(), size, start + offset)
+            if len(found) != size:
+                raise self.damaged(info.filename, ReadingError("the file ends within it"))
+            yield found
+
     def _start(self, info: zipfile.ZipInfo) -> int:
         """Where an entry's bytes begin in the file."""
         header = os.pread(self._file.fileno(), _LOCAL_HEADER.size, info.header_offset)

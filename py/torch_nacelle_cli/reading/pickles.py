@@ -10,7 +10,7 @@ import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, Protocol, TypeAlias
 
 from torch_nacelle_cli.reading import texts
 from torch_nacelle_cli.reading.errors import ReadingError
@@ -92,13 +92,25 @@ class _Mark:
 _MARK = _Mark()
 
 
-def load(stream: IO[bytes], entry: str, path: str = "") -> Any:
+class Reading(Protocol):
+    """The state of reading a pickle; `number_read` is the argument of the last operation that had a number."""
+
+    stack: list[Any]
+    position: int
+    number_read: Any
+
+
+Watch: TypeAlias = Callable[[Reading, bytes, int], None]
+
+
+def load(stream: IO[bytes], entry: str, path: str = "", watch: Watch | None = None) -> Any:
     """Reads a pickle to its end.
 
     Args:
         stream: The bytes from its start.
         entry: The pickle's name in the archive.
         path: The archive, for messages.
+        watch: Called after each operation, with the state of reading, the opcode, and where the operation begins.
 
     Returns:
         None, bool, int, float, str (see ``texts``), list, tuple, dict, or one of this module's classes.
@@ -106,7 +118,7 @@ def load(stream: IO[bytes], entry: str, path: str = "") -> Any:
     Raises:
         ReadingError: It is cut off, or holds what TorchScript's own reader would not read either.
     """
-    machine = _Machine(stream, entry, path)
+    machine = _Machine(stream, entry, path, watch)
     try:
         return machine.run()
     except (IndexError, KeyError, TypeError, ValueError, struct.error) as error:
@@ -118,7 +130,9 @@ class _Machine:
     source: IO[bytes]
     entry: str
     path: str
+    watch: Watch | None = None
     position: int = 0
+    number_read: Any = 0
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
 
@@ -131,6 +145,7 @@ class _Machine:
 
     def run(self) -> Any:
         while True:
+            start = self.position
             opcode = self.take(1)
             if opcode == b".":
                 result = self.stack.pop()
@@ -141,6 +156,8 @@ class _Machine:
             if action is None:
                 raise self.damaged(f"opcode {opcode!r} is not one of TorchScript's")
             action(self)
+            if self.watch is not None:
+                self.watch(self, opcode, start)
 
     def take(self, size: int) -> bytes:
         found = self.stream.read(size)
@@ -150,7 +167,8 @@ class _Machine:
         return found
 
     def number(self, form: struct.Struct) -> Any:
-        return form.unpack(self.take(form.size))[0]
+        (self.number_read,) = form.unpack(self.take(form.size))
+        return self.number_read
 
     def line(self) -> str:
         found = self.stream.readline(_BLOCK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -166,10 +166,8 @@ class _Reader:
         self.program.methods = [signature for signature in signatures.values() if signature]
 
     def _read_source(self) -> None:
-        for name in self.archive.names:
-            if name.startswith("code/") and name.endswith(".py"):
-                module = name.removeprefix("code/").removesuffix(".py").replace("/", ".")
-                self.source.add(module, self.archive.read(name).decode("utf-8", "backslashreplace"))
+        for module, text in source_files(self.archive):
+            self.source.add(module, text)
 
     def _read_constants(self) -> None:
         found = _load_pickle(self.archive, "constants.pkl")
@@ -186,8 +184,8 @@ class _Reader:
         try:
             fields = list(instance.state) if isinstance(instance.state, list | tuple) else []
             version = records.read_version(fields)
-            stored = self._plan_bytes(fields[records.ENGINE], encoded=version >= 4)
-            shorter = ["" if i == records.ENGINE else self._text(field) for i, field in enumerate(fields)]
+            stored = plan_bytes(self.archive, fields[records.ENGINE], encoded=version >= records.FIRST_ENCODED)
+            shorter = ["" if i == records.ENGINE else text_of(self.archive, field) for i, field in enumerate(fields)]
             record = records.parse(shorter)
             plan = self._read_plan(stored, version)
         except ReadingError as error:
@@ -203,17 +201,29 @@ class _Reader:
         except ReadingError as error:
             raise ReadingError(where + str(error)) from error
 
-    def _plan_bytes(self, field: object, encoded: bool) -> plans.PlanBytes:
-        if isinstance(field, pickles.LongText):
-            long = field
-            return plans.PlanBytes(
-                long.size, lambda offset, size: self.archive.part(long.entry, long.start + offset, size), encoded
-            )
-        return plans.of_bytes(texts.to_bytes(field) if isinstance(field, str) else b"", encoded)
 
-    def _text(self, field: object) -> str:
-        if isinstance(field, pickles.LongText):
-            if field.size > _LONGEST_FIELD:
-                raise ReadingError(f"a field beside the plan has {field.size} bytes; wanted at most {_LONGEST_FIELD}")
-            return texts.from_bytes(self.archive.part(field.entry, field.start, field.size))
-        return field if isinstance(field, str) else ""
+def source_files(archive: archives.Archive) -> Iterator[tuple[str, str]]:
+    """The source code in a program: the prefix of a file's names (``__torch__.torch.nn``), and its text."""
+    for name in archive.names:
+        if name.startswith("code/") and name.endswith(".py"):
+            module = name.removeprefix("code/").removesuffix(".py").replace("/", ".")
+            yield module, archive.read(name).decode("utf-8", "backslashreplace")
+
+
+def plan_bytes(archive: archives.Archive, field: object, encoded: bool) -> plans.PlanBytes:
+    """The plan in a record's field; nothing of it is read."""
+    if isinstance(field, pickles.LongText):
+        long = field
+        return plans.PlanBytes(
+            long.size, lambda offset, size: archive.part(long.entry, long.start + offset, size), encoded
+        )
+    return plans.of_bytes(texts.to_bytes(field) if isinstance(field, str) else b"", encoded)
+
+
+def text_of(archive: archives.Archive, field: object) -> str:
+    """The text in a record's field beside the plan; empty for what is no text."""
+    if isinstance(field, pickles.LongText):
+        if field.size > _LONGEST_FIELD:
+            raise ReadingError(f"a field beside the plan has {field.size} bytes; wanted at most {_LONGEST_FIELD}")
+        return texts.from_bytes(archive.part(field.entry, field.start, field.size))
+    return field if isinstance(field, str) else ""

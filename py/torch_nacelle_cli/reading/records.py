@@ -30,6 +30,7 @@ FIELDS = (
     ("aliased_io", 10),
 )
 ENGINE = 3
+FIRST_ENCODED = 4  # the first version whose plans are in base64
 _INDEX = {name: index for index, (name, _) in enumerate(FIELDS)}
 _PLATFORMS = ("linux_x86_64", "linux_aarch64", "windows_x86_64", "windows_arm64", "unknown")
 

@@ -1,0 +1,81 @@
+#include <pybind11/functional.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <torch/csrc/jit/api/module.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/abi/plan_header.h"
+#include "core/abi/record.h"
+#include "py/csrc/bindings.h"
+#include "py/csrc/conversion.h"
+#include "runtime/engine.h"
+
+namespace nacelle::python {
+namespace {
+
+namespace py = pybind11;
+using runtime::Engine;
+using Fields = std::vector<std::string>;
+
+std::vector<py::bytes> Bytes(const Fields& fields) { return {fields.begin(), fields.end()}; }
+
+// The fields of the converted record. Of the plan, `fields` and the result hold the beginning; `plan` reads all of it.
+std::vector<py::bytes> ConvertRecord(const std::string& path, Fields fields, int version,
+                                     const std::vector<std::string>& drop, const std::optional<std::string>& platform,
+                                     const py::function& plan) {
+  const Conversion conversion(version, drop, platform);
+  abi::Record record = abi::Parse(std::move(fields));
+  c10::intrusive_ptr<Engine> engine;
+  const auto make_engine = [&]() -> Engine* {
+    abi::Record complete = record;
+    {
+      const py::gil_scoped_acquire acquired;
+      complete.plan = plan().cast<std::string>();
+    }
+    const runtime::InspectOnly inspect;
+    engine = c10::make_intrusive<Engine>(std::move(complete));
+    return engine.get();
+  };
+  Fields converted;
+  {
+    const py::gil_scoped_release released;
+    converted = abi::Write(conversion.Apply(path, record, make_engine));
+  }
+  return Bytes(converted);
+}
+
+// The fields without metadata, and the metadata's bytes.
+std::pair<std::vector<py::bytes>, py::bytes> WithoutMetadata(Fields fields) {
+  abi::Record record = abi::Parse(std::move(fields));
+  const std::string metadata = std::exchange(record.metadata, {});
+  return {Bytes(abi::Write(record)), py::bytes(metadata)};
+}
+
+// A module whose attribute `engine` is the engine of a record, set up as it is when a program is loaded.
+torch::jit::Module EngineModule(Fields fields) {
+  const py::gil_scoped_release released;
+  torch::jit::Module module("__torch__.EngineHolder");
+  const c10::TypePtr type = c10::getCustomClassType<c10::intrusive_ptr<Engine>>();
+  module.register_attribute("engine", type, c10::IValue(c10::make_intrusive<Engine>(abi::Parse(std::move(fields)))));
+  return module;
+}
+
+std::string PlanRelease(std::string_view start, size_t size) { return abi::ParsePlanHeader(start, size).Describe(); }
+
+}  // namespace
+
+void BindRecords(py::module_& m) {
+  m.def("convert_record", &ConvertRecord, py::arg("path"), py::arg("fields"), py::arg("abi_version"), py::arg("drop"),
+        py::arg("platform"), py::arg("plan"));
+  m.def("without_metadata", &WithoutMetadata, py::arg("fields"));
+  m.def("engine_module", &EngineModule, py::arg("fields"));
+  m.def("plan_release", &PlanRelease, py::arg("start"), py::arg("size"));
+  m.attr("PLAN_START") = abi::kPlanStart;
+}
+
+}  // namespace nacelle::python

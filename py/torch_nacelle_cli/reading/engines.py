@@ -1,0 +1,195 @@
+"""The engines of a program with their records' fields, and programs in which these are others."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch_nacelle_cli.reading import pickle_edits, pickles, pieces, plans, programs, records, texts, walks
+from torch_nacelle_cli.reading.archives import DAMAGE, Archive
+from torch_nacelle_cli.reading.errors import ReadingError
+from torch_nacelle_cli.reading.pickle_edits import Text
+from torch_nacelle_cli.reading.pickle_traces import Span, Trace
+from torch_nacelle_cli.reading.pieces import Piece
+from torch_nacelle_cli.reading.plans import PlanBytes
+from torch_nacelle_cli.reading.sources import Source
+
+_GROUPS = 3 << 18  # bytes; a multiple of three, so that base64 is cut between groups
+
+
+class RecordError(ReadingError):
+    """A record that is damaged; the words are core/abi's."""
+
+
+@dataclass(eq=False)
+class Plan:
+    """A plan that is read when it is needed.
+
+    Attributes:
+        stored: Its bytes, as they lie in a file.
+        size: Their number, decoded.
+        start: The first of them.
+        part: The part of an entry in which it lies; None for one from elsewhere.
+    """
+
+    stored: PlanBytes
+    size: int
+    start: bytes
+    part: pickles.LongText | None = None
+
+    def read(self) -> bytes:
+        """All of it."""
+        return b"".join(self.stored.blocks())
+
+    def text(self, archive: Archive, encoded: bool) -> Text:
+        """The plan as a field of a record; `archive` is the one in which it lies."""
+        if encoded and not self.stored.encoded:
+            content = Piece((self.size + 2) // 3 * 4, self._encoded_blocks)
+        elif self.stored.encoded and not encoded:
+            content = Piece(self.size, self.stored.blocks)
+        elif self.part is not None:
+            content = pieces.of_entry(archive, self.part.entry, self.part.start, self.part.size)
+        else:
+            content = pieces.of_bytes(self.stored.part(0, self.stored.stored_size))
+        return Text(content, (self.part or self, encoded))
+
+    def _encoded_blocks(self) -> Iterator[bytes]:
+        rest = b""
+        for block in self.stored.blocks():
+            rest += block
+            whole = len(rest) // _GROUPS * _GROUPS
+            yield base64.b64encode(rest[:whole])
+            rest = rest[whole:]
+        yield base64.b64encode(rest)
+
+
+def plan_of(content: bytes, start: int) -> Plan:
+    """A plan at hand, of which the first `start` bytes are its start."""
+    return Plan(plans.of_bytes(content, encoded=False), len(content), content[:start])
+
+
+@dataclass(eq=False)
+class Engine:
+    """An engine of a program; one object may be at several paths.
+
+    Attributes:
+        entry: The pickle that holds it.
+        span: Where its state lies there.
+        fields: Its record's fields, the plan's empty.
+        plan: Its plan.
+    """
+
+    entry: str
+    span: Span
+    fields: list[bytes]
+    plan: Plan
+
+
+class Engines:
+    """The engines of a program's archive, found as ``programs.read`` finds them.
+
+    Attributes:
+        sites: Each path with its engine, in the order of the program's attributes.
+    """
+
+    def __init__(self, archive: Archive, start: int) -> None:
+        """Reads the pickles and every plan once.
+
+        Args:
+            archive: The program; it must stay open.
+            start: The number of bytes that ``Plan.start`` has.
+
+        Raises:
+            RecordError: A record is damaged.
+            ReadingError: The program is.
+        """
+        self.archive = archive
+        self._traces: dict[str, Trace] = {}
+        root = self._load("data.pkl")
+        if not isinstance(root, pickles.Instance):
+            raise ReadingError(f"{archive.path}: data.pkl holds no module; this is no program")
+        constants = self._load("constants.pkl")
+        source = Source()
+        for name, text in programs.source_files(archive):
+            source.add(name, text)
+        self._check(source)
+        spans = {
+            id(state.engine): (entry, state.span) for entry, trace in self._traces.items() for state in trace.states
+        }
+        finder = walks.Finder(source, tuple(constants) if isinstance(constants, tuple | list) else ())
+        read: dict[int, Engine] = {}
+        self.sites: list[tuple[str, Engine]] = []
+        for path, instance in self._find(finder, root):
+            if id(instance) not in read:
+                read[id(instance)] = self._read(instance, *spans.get(id(instance), ("data.pkl", Span(0, 0))), start)
+            self.sites.append((path, read[id(instance)]))
+
+    def _find(self, finder: walks.Finder, root: pickles.Instance) -> list[tuple[str, pickles.Instance]]:
+        try:
+            return finder.find(root)
+        except RecursionError as error:
+            raise ReadingError(
+                f"{self.archive.path}: its values are nested too deeply to be read; this is no common program"
+            ) from error
+
+    def _load(self, entry: str) -> Any:
+        trace = self._traces[entry] = Trace()
+        with self.archive.open(entry) as stream:
+            try:
+                return pickles.load(stream, entry, str(self.archive.path), trace)
+            except DAMAGE as error:
+                raise self.archive.damaged(entry, error) from error
+
+    def _check(self, source: Source) -> None:
+        """Refuses a program whose code may hold engines that nothing here finds."""
+        if source.problems and self._traces["constants.pkl"].states:
+            raise ReadingError(f"{self.archive.path} has engines among the constants of its code, and {source.problems[0]}")
+
+    def _read(self, instance: pickles.Instance, entry: str, span: Span, start: int) -> Engine:
+        found = list(instance.state) if isinstance(instance.state, list | tuple) else []
+        try:
+            version = records.read_version(found)
+            stored = found[records.ENGINE]
+            plan = self._plan(stored, version, start)
+            texts_found = [b"" if i == records.ENGINE else self._text(i, field) for i, field in enumerate(found)]
+        except ReadingError as error:
+            raise RecordError(str(error)) from error
+        return Engine(entry, span, texts_found, plan)
+
+    def _plan(self, field: object, version: int, start: int) -> Plan:
+        where = f"record of ABI version {version}, field {records.ENGINE} (engine): "
+        stored = programs.plan_bytes(self.archive, field, encoded=version >= records.FIRST_ENCODED)
+        size, first = 0, b""
+        try:
+            for block in stored.blocks():
+                first = (first + block)[:start] if len(first) < start else first
+                size += len(block)
+        except ReadingError as error:
+            raise ReadingError(where + str(error)) from error
+        if size == 0:
+            raise ReadingError(where + "the plan is empty; wanted a serialized engine")
+        return Plan(stored, size, first, field if isinstance(field, pickles.LongText) else None)
+
+    def _text(self, index: int, field: object) -> bytes:
+        if not isinstance(field, str | pickles.LongText):
+            raise ReadingError(f"record field {index} is no text, but {type(field).__name__}; wanted a text")
+        return texts.to_bytes(programs.text_of(self.archive, field))
+
+    def rewritten(self, changes: Mapping[Engine, Sequence[Text]]) -> dict[str, list[Piece]]:
+        """The pickles in which some engines have other fields, by their entries.
+
+        Raises:
+            ReadingError: The rest of a pickle depends on what is replaced.
+        """
+        made = {}
+        for entry, trace in self._traces.items():
+            states = [(engine.span, fields) for engine, fields in changes.items() if engine.entry == entry]
+            if states:
+                size = self.archive.size(entry)
+                made[entry] = pickle_edits.edited(size, trace, states, self._copier(entry))
+        return made
+
+    def _copier(self, entry: str) -> Any:
+        return lambda start, size: pieces.of_entry(self.archive, entry, start, size)
