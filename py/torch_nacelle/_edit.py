@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 
 import torch
 
-from torch_nacelle import _C
 from torch_nacelle._archives import Source
 from torch_nacelle._files import replacing
-from torch_nacelle._program import EngineInfo, PathLike, load_as_saved, read
+from torch_nacelle._program import EngineInfo, PathLike, Program, read
+from torch_nacelle._program_file import FileProgram
 from torch_nacelle.errors import InputError, PlanError
 
 _Tensor: TypeAlias = tuple[str, str, list[int], list[list[list[int]]]]  # name, dtype, shape, profiles
@@ -95,13 +95,14 @@ def replace(source: Source, engine: str, plan: bytes | PathLike, destination: Pa
         PlanError: `plan` is of no known kind, or one of the two plans is for the CPU and the other for a GPU.
         FileNotFoundError: There is no such file.
     """
-    program = load_as_saved(source)
+    file = FileProgram(source)
+    program = Program(file)
     former = program.engine(engine)
     content = plan if isinstance(plan, bytes) else _read_plan(plan)
     opened = _opened(former, content)
     _check_kind(former, opened.plan_release())
     checked, why_unchecked = _check_tensors(former, opened)
-    _C.replace_plan(program.module._c, former.path, content)
+    file.replace_plan(former.path, content)
     program.save(destination)
     return Replaced(program.engine(former.path), former.plan_release, checked, why_unchecked)
 
@@ -120,15 +121,13 @@ def strip(source: Source, destination: PathLike) -> list[RemovedMetadata]:
         What was removed; empty where there was none. The program is written in either case.
 
     Raises:
-        InputError: `source` is no TorchScript program, or holds tensors of a device that is not here.
+        InputError: `source` is no TorchScript program, or is damaged.
+        AbiError: A record in it is damaged.
         FileNotFoundError: There is no such file.
     """
-    program = load_as_saved(source)
-    removed = [
-        RemovedMetadata(engine, len(metadata), _kind_of(metadata))
-        for engine, metadata in _C.remove_metadata(program.module._c)
-    ]
-    program.save(destination)
+    file = FileProgram(source)
+    removed = [RemovedMetadata(engine, len(metadata), _kind_of(metadata)) for engine, metadata in file.remove_metadata()]
+    Program(file).save(destination)
     return removed
 
 

@@ -125,6 +125,6 @@ def test_texts_that_are_not_utf8_are_shown(good: Path, tmp_path: Path) -> None:
     nacelle.convert(tmp_path / "damaged.ts", tmp_path / "new.ts", abi_version=10)
     nacelle.convert(tmp_path / "new.ts", tmp_path / "back.ts", abi_version=5)
     with zipfile.ZipFile(tmp_path / "back.ts") as archive:
-        pickle = archive.read("archive/data.pkl")
+        pickle = archive.read("good/data.pkl")
     for field in fields[1:3]:
         assert field in pickle

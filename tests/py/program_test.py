@@ -71,7 +71,7 @@ def test_the_same_conversion_gives_the_same_bytes(saved: Path, tmp_path: Path) -
         nacelle.convert(saved, path, abi_version=9)
     assert files[0].read_bytes() == files[1].read_bytes()
     with zipfile.ZipFile(files[0]) as archive:
-        assert {name.split("/")[0] for name in archive.namelist()} == {"archive"}
+        assert {name.split("/")[0] for name in archive.namelist()} == {"program"}
 
 
 def test_extra_files_come_along(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ memory, so their bytes begin at multiples of 64, as torch's own writer puts them
 from __future__ import annotations
 
 import struct
-import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from torch_nacelle_cli.reading.archives import Archive
+from torch_nacelle_cli.reading import texts
+from torch_nacelle_cli.reading.archives import Archive, Packed
 from torch_nacelle_cli.reading.pieces import Piece
 
 _ALIGNMENT = 64
@@ -24,6 +24,7 @@ _ZIP64_ID = 1
 _LIMIT_32 = 0xFFFFFFFF
 _LIMIT_16 = 0xFFFF
 
+_STORED = 0
 _SIZES_FOLLOW = 1 << 3  # flag: checksum and sizes come after the bytes
 _UTF_8 = 1 << 11
 _PLAIN, _ZIP64 = 20, 45  # the version of the format that a reader needs
@@ -48,7 +49,6 @@ class _Member:
     checksum: int
     packed: int
     size: int
-    attributes: int = 0
     offset: int = 0
 
 
@@ -65,12 +65,12 @@ def write(archive: Archive, changes: Mapping[str, Sequence[Piece] | None], file:
         OSError: The copy cannot be written.
     """
     writer = _Writer(file)
-    for info, blocks in archive.packed_entries():
-        name = info.filename.partition("/")[2]
+    for entry, blocks in archive.packed_entries():
+        name = entry.name.partition("/")[2]
         if name not in changes:
-            writer.copy(info, blocks)
+            writer.copy(entry, blocks)
         elif (content := changes[name]) is not None:
-            writer.add(info.filename, content)
+            writer.add(entry.name, content)
     for name, content in changes.items():
         if name not in archive and content is not None:
             writer.add(f"{archive.folder}/{name}", content)
@@ -83,25 +83,18 @@ class _Writer:
         self.position = 0
         self.members: list[_Member] = []
 
-    def copy(self, info: zipfile.ZipInfo, blocks: Iterator[bytes]) -> None:
+    def copy(self, entry: Packed, blocks: Iterator[bytes]) -> None:
         """Writes an entry whose bytes are packed already."""
-        member = _Member(
-            info.orig_filename.encode("utf-8" if info.flag_bits & _UTF_8 else "cp437", "surrogateescape"),
-            info.compress_type,
-            info.flag_bits & ~_SIZES_FOLLOW,
-            info.CRC,
-            info.compress_size,
-            info.file_size,
-            info.external_attr,
-        )
-        self._begin(member)
+        flags = entry.flags & ~_SIZES_FOLLOW
+        name = texts.to_bytes(entry.name)
+        self._begin(_Member(name, entry.method, flags, entry.crc, entry.packed, entry.size))
         for block in blocks:
             self._write(block)
 
     def add(self, name: str, content: Sequence[Piece]) -> None:
         """Writes an entry as it is; its checksum is known at its end."""
         size = sum(piece.size for piece in content)
-        member = _Member(name.encode("utf-8", "surrogateescape"), zipfile.ZIP_STORED, _UTF_8 | _SIZES_FOLLOW, 0, size, size)
+        member = _Member(texts.to_bytes(name), _STORED, _UTF_8 | _SIZES_FOLLOW, 0, size, size)
         self._begin(member)
         start = self.position
         for piece in content:
@@ -173,7 +166,7 @@ class _Writer:
                 0,
                 0,
                 0,
-                member.attributes,
+                0,
                 min(member.offset, _LIMIT_32),
             )
         )

@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -56,6 +57,18 @@ def check_start(name: object, first: bytes) -> None:
     raise ReadingError(
         f"{name} is no TorchScript program: {found}; wanted the zip archive that torch.jit.save writes{hint}"
     )
+
+
+@dataclass(frozen=True)
+class Packed:
+    """An entry as it lies in the file: its whole name, how it is packed, its flags, checksum and sizes."""
+
+    name: str
+    method: int
+    flags: int
+    crc: int
+    packed: int
+    size: int
 
 
 class Archive:
@@ -175,10 +188,14 @@ class Archive:
             raise self.damaged(name, ReadingError("the file ends within it"))
         return found
 
-    def packed_entries(self) -> Iterator[tuple[zipfile.ZipInfo, Iterator[bytes]]]:
+    def packed_entries(self) -> Iterator[tuple[Packed, Iterator[bytes]]]:
         """Every entry with its bytes as they lie in the file, deflated ones too, in blocks of a megabyte."""
         for info in self._zip.infolist():
-            yield info, self._packed_blocks(info)
+            name = info.orig_filename
+            if not info.flag_bits & 1 << 11:
+                name = texts.from_bytes(name.encode("cp437"))
+            packed = Packed(name, info.compress_type, info.flag_bits, info.CRC, info.compress_size, info.file_size)
+            yield packed, self._packed_blocks(info)
 
     def _packed_blocks(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
         start = self._start(info)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch_nacelle_cli.reading import pickle_edits, pickles, pieces, plans, programs, records, texts, walks
-from torch_nacelle_cli.reading.archives import DAMAGE, Archive
+from torch_nacelle_cli.reading.archives import Archive
 from torch_nacelle_cli.reading.errors import ReadingError
 from torch_nacelle_cli.reading.pickle_edits import Text
 from torch_nacelle_cli.reading.pickle_traces import Span, Trace
@@ -136,11 +136,7 @@ class Engines:
 
     def _load(self, entry: str) -> Any:
         trace = self._traces[entry] = Trace()
-        with self.archive.open(entry) as stream:
-            try:
-                return pickles.load(stream, entry, str(self.archive.path), trace)
-            except DAMAGE as error:
-                raise self.archive.damaged(entry, error) from error
+        return programs.load_pickle(self.archive, entry, trace)
 
     def _check(self, source: Source) -> None:
         """Refuses a program whose code may hold engines that nothing here finds."""

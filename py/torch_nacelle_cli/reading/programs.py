@@ -89,7 +89,7 @@ def read(path: Path) -> Program:
     """
     with archives.Archive(path) as archive:
         archive.check_kind()
-        root = _load_pickle(archive, "data.pkl")
+        root = load_pickle(archive, "data.pkl")
         if not isinstance(root, pickles.Instance):
             raise ReadingError(f"{path}: data.pkl holds {type(root).__name__} and no module; this is no program")
         reader = _Reader(archive, root)
@@ -101,10 +101,11 @@ def read(path: Path) -> Program:
             ) from error
 
 
-def _load_pickle(archive: archives.Archive, name: str) -> Any:
+def load_pickle(archive: archives.Archive, name: str, watch: pickles.Watch | None = None) -> Any:
+    """What a pickle of the program holds; see ``pickles.load``."""
     with archive.open(name) as stream:
         try:
-            return pickles.load(stream, name, str(archive.path))
+            return pickles.load(stream, name, str(archive.path), watch)
         except archives.DAMAGE as error:
             raise archive.damaged(name, error) from error
 
@@ -170,7 +171,7 @@ class _Reader:
             self.source.add(module, text)
 
     def _read_constants(self) -> None:
-        found = _load_pickle(self.archive, "constants.pkl")
+        found = load_pickle(self.archive, "constants.pkl")
         self.constants = tuple(found) if isinstance(found, tuple | list) else ()
 
     def _engine(self, path: str, instance: pickles.Instance) -> Engine:
