@@ -36,6 +36,8 @@ def bench(
     host: from the call until it returns. device: between CUDA events around it. end to end: from inputs in the host's
     memory to outputs there. Calls are made after a warm-up, as many as there is time for.
 
+    This runs the code of the file: give a file that you trust.
+
     Example: [bold]nacelle bench model.ts --seconds 20 --threads 1,2,4,8 --plot model.png[/bold]
     """
     sources = [parse_given(text) for text in given or ()]

@@ -52,6 +52,8 @@ def check(
     The exit code is 0 where every output is within the threshold, and 1 where one is not. The relative error of an
     output is its largest difference, measured by the original's largest value.
 
+    This runs the code of both files: give files that you trust.
+
     Example: [bold]nacelle check model.ts --against model.onnx[/bold]
     """
     sources = [parse_given(text) for text in given or ()]

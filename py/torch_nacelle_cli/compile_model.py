@@ -113,6 +113,8 @@ def compile(
 ) -> None:
     r"""Make a program with an engine of a model, with whatever TensorRT is there, or for the CPU.
 
+    A TorchScript model is loaded and its code is run: give a file that you trust.
+
     Example: [bold]nacelle compile resnet.onnx -o resnet.ts --input 'images=float32\[1..16:8,3,224,224]' --fp16[/bold]
     """
     given = {

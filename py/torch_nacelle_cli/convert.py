@@ -36,14 +36,14 @@ def convert(
 ) -> None:
     """Copy a program with the records of its engines in another ABI version.
 
-    Plans stay as they are, byte for byte. A field that version N cannot keep ends it with an error, unless --drop names
+    Nothing of the program is run, and all else in the file stays as it is, byte for byte. A field that version N cannot keep ends it with an error, unless --drop names
     the field. Fields that version N adds are filled from the plans of engines that can run here.
 
     Example: [bold]nacelle convert model.ts for_torch_tensorrt_2_12.ts --abi 9[/bold]
     """
-    from torch_nacelle._program import load_as_saved
+    import torch_nacelle as nacelle
 
-    program = load_as_saved(source)
+    program = nacelle.read(source)
     before = [engine.abi_version for engine in program.engines]
     program.convert(abi_version, drop or (), platform)
     program.save(destination)
@@ -68,8 +68,8 @@ def strip(
 ) -> None:
     """Copy a program without the metadata of its engines, where compilers leave pickles.
 
-    A pickle can run any code when somebody unpickles it; nothing here does. Programs run without it. All other fields
-    and the plans stay as they are, byte for byte.
+    A pickle can run any code when somebody unpickles it; nothing here does. Programs run without it. Nothing of the
+    program is run, and all else in the file stays as it is, byte for byte.
 
     Example: [bold]nacelle strip model.ts -o clean.ts[/bold]
     """

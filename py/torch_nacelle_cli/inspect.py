@@ -1,4 +1,4 @@
-"""``nacelle inspect``: a program or a plan at a glance, without running anything of it."""
+"""``nacelle inspect``: a program or a plan at a glance; only ``--graph`` has torch load the program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torch_nacelle_cli.reading.programs import Program
 _HELP = """Show what a program or a plan is, without running anything of it.
 
 Engines with their records and plans, the TorchScript around them, what forward takes and returns. \
-Needs no GPU and no TensorRT, and holds no plan in memory.
+Needs no GPU and no TensorRT, and holds no plan in memory. Only --graph has torch load the program.
 
 [bold]Examples[/bold]
 
@@ -67,9 +67,28 @@ def _inspect(
     files: Annotated[list[Path], typer.Argument(help="Programs (.ts) and plans (.plan, .engine).", metavar="FILE...")],
     json: output.Json = False,
     load: Annotated[
-        bool, typer.Option("--load", help="Set the engines up, and show what their library tells: layers, shapes.")
+        bool,
+        typer.Option(
+            "--load",
+            help="Set the engines up, and show what their library tells: layers, shapes. Nothing else of the file is "
+            "loaded.",
+        ),
     ] = False,
-    graph: Annotated[bool, typer.Option("--graph", help="Print the graph of forward, calls inlined.")] = False,
+    graph: Annotated[
+        bool,
+        typer.Option(
+            "--graph",
+            help="Print the graph of forward, calls inlined. torch loads the program for it; one with code that this "
+            "would run is refused.",
+        ),
+    ] = False,
+    allow_code: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code",
+            help="With --graph: load a program that brings code which loading it runs. For files that you trust.",
+        ),
+    ] = False,
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a report, one page for a browser.", metavar="REPORT")
     ] = None,
@@ -82,13 +101,15 @@ def _inspect(
         failures.wrong_usage("--profile is for the report: give --html REPORT too")
     if json and graph:
         failures.wrong_usage("--graph prints a text, and --json prints JSON: give one of them")
+    if allow_code and not graph:
+        failures.wrong_usage("--allow-code is for the graph, all else runs nothing of the file: give --graph too")
     found = [inspect_file(path, load) for path in files]
     if html is not None:
         _write_report(html, found, profile)
     if json:
         output.print_json([one.facts() for one in found])
     elif html is None or graph:
-        _print(found, graph)
+        _print(found, graph, allow_code)
     else:
         output.stdout().print(f"wrote {html}")
     _report_errors(found)
@@ -125,7 +146,7 @@ def _load(inspected: Inspected) -> dict[str, Loaded]:
     return loading.of_program(inspected.path, [engine.path for engine in inspected.program.engines])
 
 
-def _print(found: list[Inspected], graph: bool) -> None:
+def _print(found: list[Inspected], graph: bool, allow_code: bool) -> None:
     page = show.Page(output.stdout())
     for i, one in enumerate(one for one in found if not one.error):
         if i:
@@ -140,14 +161,14 @@ def _print(found: list[Inspected], graph: bool) -> None:
                 show.loaded_lines(page, one.loaded[""], indent=2)
         if graph and one.program is not None:
             page.blank()
-            page.text(_graph(one.path))
+            page.text(_graph(one.path, allow_code))
 
 
-def _graph(path: Path) -> str:
-    """The graph of forward as torch prints it."""
+def _graph(path: Path, allow_code: bool) -> str:
+    """The graph of forward as torch prints it, which loads the program."""
     import torch_nacelle as nacelle
 
-    module = nacelle.read(path).module
+    module = nacelle.read(path, allow_code=allow_code).module
     if not hasattr(module, "forward"):
         raise failures.CommandError(
             f"{path} has no forward, and so no graph of it; its methods are in its code/ folder"

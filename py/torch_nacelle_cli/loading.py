@@ -43,16 +43,16 @@ class Loaded:
 
 
 def of_program(path: Path, engines: list[str]) -> dict[str, Loaded]:
-    """Sets up the engines of a program one after the other, and asks each.
+    """Sets up the engines of a program one after the other, and asks each. The program around them is not loaded.
 
     Args:
         path: The program.
         engines: Paths of its engines.
     """
-    import torch_nacelle as nacelle
+    from torch_nacelle._program_file import FileProgram
 
-    module = nacelle.read(path).module
-    return {engine: _ask(_engine_at(module, engine)) for engine in dict.fromkeys(engines)}
+    program = FileProgram(path)
+    return {engine: _ask(program.engine(engine)) for engine in dict.fromkeys(engines)}
 
 
 def of_plan(path: Path) -> Loaded:
@@ -65,19 +65,7 @@ def of_plan(path: Path) -> Loaded:
         return Loaded(ready=False, reason=str(error))
 
 
-def _engine_at(module: Any, path: str) -> Any:
-    """The engine that a path leads to; None for one that lies in a graph, where Python cannot get at it."""
-    if ":constant[" in path:
-        return None
-    value = module
-    for name, key in re.findall(r'([^.\[\]"]+)|\[("(?:[^"\\]|\\.)*"|\d+)\]', path):
-        value = getattr(value, name) if name else value[json.loads(key)]
-    return value
-
-
 def _ask(engine: Any) -> Loaded:
-    if engine is None:
-        return Loaded(ready=False, reason="it is a constant of the program's code, and is set up only with the program")
     reason = engine.why_not_ready()
     if reason:
         return Loaded(ready=False, reason=reason)

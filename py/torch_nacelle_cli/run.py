@@ -52,6 +52,8 @@ def run(
 ) -> None:
     r"""Call a program once; print what it returns, and write it with --output.
 
+    This runs the code of the file: give a file that you trust.
+
     Example: [bold]nacelle run model.ts --input x=photo.npy --output scores.npz[/bold]
 
     Example: [bold]nacelle run model.ts --input 'x=random:float32\[1,3,224,224]'[/bold]
