@@ -1,4 +1,3 @@
-#include <pybind11/functional.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 #include <torch/csrc/jit/api/module.h>
@@ -24,21 +23,36 @@ using Fields = std::vector<std::string>;
 
 std::vector<py::bytes> Bytes(const Fields& fields) { return {fields.begin(), fields.end()}; }
 
-// The fields of the converted record. Of the plan, `fields` and the result hold the beginning; `plan` reads all of it.
+// A plan of a file. Python reads it into the memory that it gets, so that there is one copy.
+struct PlanReader {
+  size_t size = 0;
+  py::function read_into;
+
+  std::string Read() const {
+    std::string plan(size, '\0');
+    read_into(py::memoryview::from_memory(plan.data(), static_cast<py::ssize_t>(size)));
+    return plan;
+  }
+};
+
+// The record with its whole plan, of which it has the beginning.
+abi::Record WithPlan(abi::Record record, const PlanReader& plan) {
+  record.plan = plan.Read();
+  return record;
+}
+
+// The fields of the converted record. `fields` and the result have the beginning of the plan.
 std::vector<py::bytes> ConvertRecord(const std::string& path, Fields fields, int version,
                                      const std::vector<std::string>& drop, const std::optional<std::string>& platform,
-                                     const py::function& plan) {
+                                     size_t plan_size, py::function read_into) {
   const Conversion conversion(version, drop, platform);
+  const PlanReader plan{plan_size, std::move(read_into)};
   abi::Record record = abi::Parse(std::move(fields));
   c10::intrusive_ptr<Engine> engine;
   const auto make_engine = [&]() -> Engine* {
-    abi::Record complete = record;
-    {
-      const py::gil_scoped_acquire acquired;
-      complete.plan = plan().cast<std::string>();
-    }
+    const py::gil_scoped_acquire acquired;
     const runtime::InspectOnly inspect;
-    engine = c10::make_intrusive<Engine>(std::move(complete));
+    engine = c10::make_intrusive<Engine>(WithPlan(record, plan));
     return engine.get();
   };
   Fields converted;
@@ -57,11 +71,12 @@ std::pair<std::vector<py::bytes>, py::bytes> WithoutMetadata(Fields fields) {
 }
 
 // A module whose attribute `engine` is the engine of a record, set up as it is when a program is loaded.
-torch::jit::Module EngineModule(Fields fields) {
+torch::jit::Module EngineModule(Fields fields, size_t plan_size, py::function read_into) {
+  abi::Record record = WithPlan(abi::Parse(std::move(fields)), {plan_size, std::move(read_into)});
   const py::gil_scoped_release released;
   torch::jit::Module module("__torch__.EngineHolder");
   const c10::TypePtr type = c10::getCustomClassType<c10::intrusive_ptr<Engine>>();
-  module.register_attribute("engine", type, c10::IValue(c10::make_intrusive<Engine>(abi::Parse(std::move(fields)))));
+  module.register_attribute("engine", type, c10::IValue(c10::make_intrusive<Engine>(std::move(record))));
   return module;
 }
 
@@ -71,9 +86,9 @@ std::string PlanRelease(std::string_view start, size_t size) { return abi::Parse
 
 void BindRecords(py::module_& m) {
   m.def("convert_record", &ConvertRecord, py::arg("path"), py::arg("fields"), py::arg("abi_version"), py::arg("drop"),
-        py::arg("platform"), py::arg("plan"));
+        py::arg("platform"), py::arg("plan_size"), py::arg("read_into"));
   m.def("without_metadata", &WithoutMetadata, py::arg("fields"));
-  m.def("engine_module", &EngineModule, py::arg("fields"));
+  m.def("engine_module", &EngineModule, py::arg("fields"), py::arg("plan_size"), py::arg("read_into"));
   m.def("plan_release", &PlanRelease, py::arg("start"), py::arg("size"));
   m.attr("PLAN_START") = abi::kPlanStart;
 }

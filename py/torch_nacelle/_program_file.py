@@ -38,6 +38,10 @@ class _Plan:
         with _as_our_errors():
             return self.source.read()
 
+    def read_into(self, memory: memoryview) -> None:
+        with _as_our_errors():
+            self.source.read_into(memory)
+
     @property
     def plan_release(self) -> str:
         return _C.plan_release(self.source.start, self.source.size)
@@ -114,8 +118,10 @@ class FileProgram:
         for path, engine in self._engines.sites:
             if engine not in made:
                 record = self._records[engine]
-                reader = _Plan(record.plan)
-                fields = _C.convert_record(path, record.fields, version, drop, platform, lambda reader=reader: reader.plan)
+                plan = _Plan(record.plan)
+                fields = _C.convert_record(
+                    path, record.fields, version, drop, platform, record.plan.size, plan.read_into
+                )
                 made[engine] = _Record(fields, record.plan, changed=True)
         self._records |= made
 
@@ -174,10 +180,7 @@ class FileProgram:
     def engine(self, path: str) -> "torch.ScriptObject":
         """The engine at `path`, set up as it is when the program is loaded; the rest of the program is not."""
         record = self._records[dict(self._engines.sites)[path]]
-        plan = _Plan(record.plan).plan
-        fields = [*record.fields]
-        fields[records.ENGINE] = base64.b64encode(plan) if record.encoded else plan
-        return wrap(_C.engine_module(fields)).engine
+        return wrap(_C.engine_module(record.fields, record.plan.size, _Plan(record.plan).read_into)).engine
 
     def check_code(self) -> None:
         """Raises InputError if torch.jit.load would run code of the file."""

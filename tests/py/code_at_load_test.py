@@ -138,13 +138,11 @@ class Plain(torch.nn.Module):
         b: float = float("inf"),
         c: str = "a'\n\\é",
         d: tuple[int, float] = (1, -0.5),
-        e: list[int] = [],  # noqa: B006 - torch wants it so
         f: torch.Tensor | None = None,
         g: bool = True,
-        h: torch.device = torch.device("cpu"),  # noqa: B008 - the same
+        h: torch.device = torch.device("cpu"),  # noqa: B008 - torch wants it so
         i: float = float("nan"),
         j: complex = 1 + 2j,
-        k: dict[str, int] = {"a": 1},  # noqa: B006 - the same
     ) -> torch.Tensor:
         for number in self.listed:
             x = x + number

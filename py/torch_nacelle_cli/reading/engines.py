@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,17 @@ class Plan:
 
     def read(self) -> bytes:
         """All of it."""
-        return b"".join(self.stored.blocks())
+        content = io.BytesIO()
+        for block in self.stored.blocks():
+            content.write(block)
+        return content.getvalue()
+
+    def read_into(self, memory: memoryview) -> None:
+        """Reads all of it into `memory`, which has its size."""
+        end = 0
+        for block in self.stored.blocks():
+            start, end = end, end + len(block)
+            memory[start:end] = block
 
     def text(self, archive: Archive, encoded: bool) -> Text:
         """The plan as a field of a record; `archive` is the one in which it lies."""
