@@ -122,7 +122,7 @@ class FileProgram:
                 fields = _C.convert_record(
                     path, record.fields, version, drop, platform, record.plan.size, plan.read_into
                 )
-                made[engine] = _Record(fields, record.plan, changed=True)
+                made[engine] = _Record(fields, record.plan, record.changed or fields != record.fields)
         self._records |= made
 
     def replace_plan(self, path: str, plan: bytes) -> None:

@@ -99,13 +99,21 @@ class Finder:
         yield from self.visit_constants(value.type, prefix)
 
     def visit_constants(self, type_name: str, prefix: str) -> Iterator[tuple[str, pickles.Instance]]:
-        """The engines among the constants that a class's methods use."""
-        numbers: Counter[str] = Counter()
+        """The engines among the constants that a class's methods use.
+
+        When torch loads a method, it moves each constant to the start of its graph, in front of those that it moved
+        before. The constant that is used last is therefore the first that runtime/program.cc finds.
+        """
+        used: dict[str, list[int]] = {}
         for method, index in self.source.constants(type_name):
-            constant = self.constants[index] if index < len(self.constants) else None
-            found = list(self._visit(constant, f"{prefix}{method}:constant[{numbers[method]}]"))
-            numbers[method] += 1 if found else 0
-            yield from found
+            used.setdefault(method, []).append(index)
+        for method, indices in used.items():
+            number = 0
+            for index in reversed(indices):
+                constant = self.constants[index] if index < len(self.constants) else None
+                found = list(self._visit(constant, f"{prefix}{method}:constant[{number}]"))
+                number += 1 if found else 0
+                yield from found
 
 
 def _key_text(key: object) -> str:
