@@ -21,8 +21,7 @@ class Conversion {
   // The converted record of the engine at `path`. `engine` returns it; it is called only if the engine may tell fields
   // that its record lacks, and is set up then if that can be done here. Of `record` the beginning of the plan is
   // enough. Throws AbiError, which names the path, for what the version cannot keep.
-  abi::Record Apply(const std::string& path, abi::Record record,
-                    const std::function<runtime::Engine*()>& engine) const;
+  abi::Record Apply(const std::string& path, abi::Record record, const std::function<runtime::Engine*()>& engine) const;
 
  private:
   bool NeedsEngine(const abi::Record& record) const;

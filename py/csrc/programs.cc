@@ -185,7 +185,8 @@ void BindPrograms(py::module_& m) {
   m.def("find_engines", &Find, py::arg("module"));
   m.def("site_from_fields", &FromFields, py::arg("path"), py::arg("fields"));
   m.def("join", &Join, py::arg("parts"));
-  m.def("convert_engines", &ConvertEngines, py::arg("module"), py::arg("abi_version"), py::arg("drop"), py::arg("platform"));
+  m.def("convert_engines", &ConvertEngines, py::arg("module"), py::arg("abi_version"), py::arg("drop"),
+        py::arg("platform"));
   m.def("load", &LoadFile, py::arg("path"), py::arg("device"), py::arg("extra_files"));
   m.def("load_bytes", &LoadBytes, py::arg("content"), py::arg("device"), py::arg("extra_files"));
   m.def("save", &Save, py::arg("module"), py::arg("path"), py::arg("extra_files"));

@@ -126,7 +126,9 @@ def strip(source: Source, destination: PathLike) -> list[RemovedMetadata]:
         FileNotFoundError: There is no such file.
     """
     file = FileProgram(source)
-    removed = [RemovedMetadata(engine, len(metadata), _kind_of(metadata)) for engine, metadata in file.remove_metadata()]
+    removed = [
+        RemovedMetadata(engine, len(metadata), _kind_of(metadata)) for engine, metadata in file.remove_metadata()
+    ]
     Program(file).save(destination)
     return removed
 

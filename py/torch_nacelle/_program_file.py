@@ -180,7 +180,9 @@ class FileProgram:
     def engine(self, path: str) -> "torch.ScriptObject":
         """The engine at `path`, set up as it is when the program is loaded; the rest of the program is not."""
         record = self._records[dict(self._engines.sites)[path]]
-        return wrap(_C.engine_module(record.fields, record.plan.size, _Plan(record.plan).read_into)).engine
+        holder = _C.engine_module(record.fields, record.plan.size, _Plan(record.plan).read_into)
+        engine: torch.ScriptObject = wrap(holder).engine
+        return engine
 
     def check_code(self) -> None:
         """Raises InputError if torch.jit.load would run code of the file."""

@@ -124,7 +124,7 @@ def test_the_flag_is_for_the_graph(tmp_path: Path) -> None:
 class Plain(torch.nn.Module):
     """Values of each kind that torch prints as defaults and constants."""
 
-    __constants__ = ["listed", "number"]
+    __constants__ = ("listed", "number")
 
     def __init__(self) -> None:
         super().__init__()

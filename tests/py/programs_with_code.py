@@ -75,11 +75,11 @@ def outermost_with_state(path: Path, mark: Path) -> None:
             return torch.ops.tensorrt.execute_engine([x], self.engine)
 
         @torch.jit.export
-        def __getstate__(self) -> tuple[str, torch.classes.tensorrt.Engine, bool]:
+        def __getstate__(self) -> tuple[str, torch.classes.tensorrt.Engine, bool]:  # type: ignore[name-defined]
             return self.mark, self.engine, self.training
 
         @torch.jit.export
-        def __setstate__(self, state: tuple[str, torch.classes.tensorrt.Engine, bool]) -> None:
+        def __setstate__(self, state: tuple[str, torch.classes.tensorrt.Engine, bool]) -> None:  # type: ignore[name-defined]
             self.mark = state[0]
             self.engine = state[1]
             self.training = state[2]
@@ -114,7 +114,8 @@ def computed_default(path: Path, mark: Path) -> None:
 def computed_constant(path: Path, mark: Path) -> None:
     write = _WRITE.format(mark=mark)
     _with_source(
-        path, lambda source, _: source.replace("  size : int\n", f"  size : int\n  more : Final[int] = int({write}[0])\n")
+        path,
+        lambda source, _: source.replace("  size : int\n", f"  size : int\n  more : Final[int] = int({write}[0])\n"),
     )
 
 
@@ -123,7 +124,9 @@ def computed_default_of_a_function(path: Path, mark: Path) -> None:
     function = f"def helper(x: Tensor, y: int=int({write}[0])) -> Tensor:\n  return torch.add(x, y)\n"
 
     def change(source: str, module: str) -> str:
-        return function + source.replace("    net = self.net\n", f"    x0 = {module}.helper(x, 1)\n    net = self.net\n")
+        return function + source.replace(
+            "    net = self.net\n", f"    x0 = {module}.helper(x, 1)\n    net = self.net\n"
+        )
 
     _with_source(path, change)
 

@@ -31,6 +31,7 @@ _PLAIN, _ZIP64 = 20, 45  # the version of the format that a reader needs
 _NO_TIME = (0, 0)  # as torch has it: the same program gives the same bytes
 
 _EXTRA = struct.Struct("<HH")
+_LONG_SIZES = struct.Struct("<2H2Q")
 _LOCAL = struct.Struct("<4s5H3I2H")
 _SIZES_32, _SIZES_64 = struct.Struct("<4s3I"), struct.Struct("<4sI2Q")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -50,6 +51,11 @@ class _Member:
     packed: int
     size: int
     offset: int = 0
+
+    @property
+    def long(self) -> bool:
+        """True if its sizes do not fit into four bytes."""
+        return max(self.packed, self.size) >= _LIMIT_32
 
 
 def write(archive: Archive, changes: Mapping[str, Sequence[Piece] | None], file: IO[bytes]) -> None:
@@ -85,11 +91,11 @@ class _Writer:
 
     def copy(self, entry: Packed, blocks: Iterator[bytes]) -> None:
         """Writes an entry whose bytes are packed already."""
-        flags = entry.flags & ~_SIZES_FOLLOW
-        name = texts.to_bytes(entry.name)
-        self._begin(_Member(name, entry.method, flags, entry.crc, entry.packed, entry.size))
+        member = _Member(texts.to_bytes(entry.name), entry.method, entry.flags, entry.crc, entry.packed, entry.size)
+        self._begin(member)
         for block in blocks:
             self._write(block)
+        self._finish(member)
 
     def add(self, name: str, content: Sequence[Piece]) -> None:
         """Writes an entry as it is; its checksum is known at its end."""
@@ -103,8 +109,7 @@ class _Writer:
                 self._write(block)
         if self.position - start != size:
             raise RuntimeError(f"entry {name} has {self.position - start} bytes and was announced with {size}")
-        form = _SIZES_64 if size >= _LIMIT_32 else _SIZES_32
-        self._write(form.pack(b"PK\x07\x08", member.checksum, size, size))
+        self._finish(member)
 
     def end(self) -> None:
         """Writes the table of contents."""
@@ -114,11 +119,7 @@ class _Writer:
         size, count = self.position - start, len(self.members)
         if start >= _LIMIT_32 or size >= _LIMIT_32 or count >= _LIMIT_16:
             record = self.position
-            self._write(
-                _END_64.pack(
-                    b"PK\x06\x06", _END_64.size - 12, _ZIP64, _ZIP64, 0, 0, count, count, size, start
-                )
-            )
+            self._write(_END_64.pack(b"PK\x06\x06", _END_64.size - 12, _ZIP64, _ZIP64, 0, 0, count, count, size, start))
             self._write(_LOCATOR.pack(b"PK\x06\x07", 0, record, 1))
         counts = min(count, _LIMIT_16)
         self._write(_END.pack(b"PK\x05\x06", 0, 0, counts, counts, min(size, _LIMIT_32), min(start, _LIMIT_32), 0))
@@ -126,17 +127,15 @@ class _Writer:
     def _begin(self, member: _Member) -> None:
         member.offset = self.position
         self.members.append(member)
-        long = max(member.packed, member.size) >= _LIMIT_32
-        sizes = struct.pack("<HHQQ", _ZIP64_ID, 16, member.size, member.packed) if long else b""
-        if member.flags & _SIZES_FOLLOW:
-            sizes = b"" if not long else struct.pack("<HHQQ", _ZIP64_ID, 16, 0, 0)
         known = (0, 0, 0) if member.flags & _SIZES_FOLLOW else (member.checksum, member.packed, member.size)
-        if long:
+        sizes = b""
+        if member.long:
+            sizes = _LONG_SIZES.pack(_ZIP64_ID, 16, known[2], known[1])
             known = (known[0], _LIMIT_32, _LIMIT_32)
         start = self.position + _LOCAL.size + len(member.name) + len(sizes) + _EXTRA.size
         padding = -start % _ALIGNMENT
         extra = sizes + _EXTRA.pack(_PADDING_ID, padding) + b"Z" * padding
-        needed = _ZIP64 if long else _PLAIN
+        needed = _ZIP64 if member.long else _PLAIN
         self._write(
             _LOCAL.pack(
                 b"PK\x03\x04", needed, member.flags, member.method, *_NO_TIME, *known, len(member.name), len(extra)
@@ -144,10 +143,14 @@ class _Writer:
         )
         self._write(member.name + extra)
 
+    def _finish(self, member: _Member) -> None:
+        """Writes what follows an entry's bytes."""
+        if member.flags & _SIZES_FOLLOW:
+            form = _SIZES_64 if member.long else _SIZES_32
+            self._write(form.pack(b"PK\x07\x08", member.checksum, member.packed, member.size))
+
     def _central(self, member: _Member) -> None:
-        values = [
-            value for value in (member.size, member.packed, member.offset) if value >= _LIMIT_32
-        ]
+        values = [value for value in (member.size, member.packed, member.offset) if value >= _LIMIT_32]
         extra = _EXTRA.pack(_ZIP64_ID, 8 * len(values)) + struct.pack(f"<{len(values)}Q", *values) if values else b""
         needed = _ZIP64 if values else _PLAIN
         self._write(
@@ -175,4 +178,3 @@ class _Writer:
     def _write(self, content: bytes) -> None:
         self.file.write(content)
         self.position += len(content)
-

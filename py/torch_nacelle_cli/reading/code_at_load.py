@@ -86,7 +86,9 @@ def _is_plain(value: ast.expr) -> bool:
     if isinstance(value, ast.UnaryOp):
         return isinstance(value.op, ast.USub) and _is_plain(value.operand)
     if isinstance(value, ast.BinOp):  # a complex number: 1.+2.j
-        return all(isinstance(part, ast.Constant | ast.UnaryOp) and _is_plain(part) for part in (value.left, value.right))
+        return all(
+            isinstance(part, ast.Constant | ast.UnaryOp) and _is_plain(part) for part in (value.left, value.right)
+        )
     if isinstance(value, ast.Attribute):
         return isinstance(value.value, ast.Name) and value.value.id == "CONSTANTS"
     if isinstance(value, ast.Tuple | ast.List):

@@ -64,7 +64,13 @@ class Plan:
             content = pieces.of_entry(archive, self.part.entry, self.part.start, self.part.size)
         else:
             content = pieces.of_bytes(self.stored.part(0, self.stored.stored_size))
-        return Text(content, (self.part or self, encoded))
+        return Text(content, (self._identity(), encoded))
+
+    def _identity(self) -> object:
+        """Equal for plans that are known to be equal: those that share a text, and short ones."""
+        if self.part is not None:
+            return self.part
+        return self.read() if self.size <= pickles.LONGEST_KEPT else self
 
     def _encoded_blocks(self) -> Iterator[bytes]:
         rest = b""
@@ -152,7 +158,9 @@ class Engines:
     def _check(self, source: Source) -> None:
         """Refuses a program whose code may hold engines that nothing here finds."""
         if source.problems and self._traces["constants.pkl"].states:
-            raise ReadingError(f"{self.archive.path} has engines among the constants of its code, and {source.problems[0]}")
+            raise ReadingError(
+                f"{self.archive.path} has engines among the constants of its code, and {source.problems[0]}"
+            )
 
     def _read(self, instance: pickles.Instance, entry: str, span: Span, start: int) -> Engine:
         found = list(instance.state) if isinstance(instance.state, list | tuple) else []

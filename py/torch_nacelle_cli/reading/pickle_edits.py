@@ -6,6 +6,7 @@ later operations name by its number moves to the first of them. Texts that sever
 
 from __future__ import annotations
 
+import itertools
 import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
@@ -83,7 +84,7 @@ def edited(
     """
     states = sorted(states, key=lambda state: state[0].start)
     replaced = [span for span, _ in states]
-    if any(span.end > later.start for span, later in zip(replaced, replaced[1:], strict=False)):
+    if any(span.end > later.start for span, later in itertools.pairwise(replaced)):
         raise ReadingError(f"the record of an engine is inside of another's; {_NOT_TORCHS}")
     writer = _Writer(trace.next_number)
     edits = [Edit(span, writer.state(texts)) for span, texts in states]

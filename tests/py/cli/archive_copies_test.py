@@ -68,7 +68,7 @@ def test_changed_added_and_removed(saved: Path, tmp_path: Path) -> None:
     assert after.pop("extra/more")[3] == b"more"
     del before["extra/notes.txt"], before["extra/folder/é"]
     assert after == before
-    extra = {"notes.txt": "", "more": ""}
+    extra: dict[str, object] = {"notes.txt": "", "more": ""}
     program = torch.jit.load(str(result), _extra_files=extra)
     assert extra == {"notes.txt": b"one two", "more": b"more"}
     x = torch.rand(2, 5)
@@ -144,7 +144,7 @@ def test_archives_of_more_than_4_gib(saved: Path) -> None:
     with Archive(saved) as archive:
         archive_copies.write(archive, {"data.pkl": [long]}, out)  # type: ignore[arg-type]
     sparse = Sparse(out.kept, out.position)
-    with zipfile.ZipFile(sparse) as archive:  # type: ignore[arg-type]
+    with zipfile.ZipFile(sparse) as archive:
         (info,) = (info for info in archive.infolist() if info.filename.endswith("data.pkl"))
         assert (info.file_size, info.compress_size) == (size, size)
         late = [info for info in archive.infolist() if info.header_offset > 2**32]
