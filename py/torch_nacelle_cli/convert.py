@@ -37,7 +37,8 @@ def convert(
     """Copy a program with the records of its engines in another ABI version.
 
     Nothing of the program is run, and all else in the file stays as it is, byte for byte. A field that version N cannot
-    keep ends it with an error, unless --drop names the field. Fields that version N adds are filled from the plans of engines that can run here.
+    keep ends it with an error, unless --drop names the field. Fields that version N adds are filled from the plans of
+    engines that can run here.
 
     Example: [bold]nacelle convert model.ts for_torch_tensorrt_2_12.ts --abi 9[/bold]
     """

@@ -140,3 +140,16 @@ class Holder(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         hidden = self.first(x)
         return self.second(hidden, hidden + 1)
+
+
+class Both(torch.nn.Module):
+    """Two programs with engines, called with the same input."""
+
+    def __init__(self, first: torch.nn.Module, second: torch.nn.Module) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+        self.flag = "0"  # a text that records have, too
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.first(x), self.second(x)

@@ -211,6 +211,25 @@ def test_a_converted_hybrid(judge: Judge, tmp_path: Path) -> None:
     compare(judge, path, tmp_path, [_random(1, 3, 8, 8).abs()])
 
 
+def test_converted_programs_whose_engines_share_texts(judge: Judge, tmp_path: Path) -> None:
+    """Values of the old records that the rest of the pickle uses have moved, and the two engines have one plan."""
+    path = tmp_path / "program.ts"
+    plan = nacelle.build_engine(seeded(models.Affine), [_random(2, 6)])
+    programs = [nacelle.embed(plan, name=name, abi_version=10) for name in ("first", "second")]
+    torch.jit.script(models.Both(*programs)).save(str(path))
+    for version in (3, 4, 10, ABI):
+        nacelle.convert(path, path, abi_version=version)
+    called = compare(judge, path, tmp_path, [_random(2, 6)])
+    torch.testing.assert_close(called.outputs[0][0], called.outputs[0][1])
+
+
+def test_a_stripped_program(judge: Judge, tmp_path: Path) -> None:
+    path = _program(tmp_path, seeded(models.Affine), [_random(2, 6)], name="net")
+    changed = with_fields(path, "net_trt_engine", {"metadata": "a pickle, or what looks like one"})
+    assert len(nacelle.strip(changed, tmp_path / "stripped.ts")) == 1
+    compare(judge, tmp_path / "stripped.ts", tmp_path, [_random(2, 6)])
+
+
 @pytest.mark.parametrize(
     ("names", "swapped"),
     [
