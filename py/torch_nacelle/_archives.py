@@ -2,12 +2,14 @@
 
 import io
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeAlias, TypeVar
 
 from torch_nacelle.errors import Error, InputError
+from torch_nacelle_cli.reading import programs
 from torch_nacelle_cli.reading.archives import Archive, check_start, first_bytes
 from torch_nacelle_cli.reading.errors import ReadingError
 
@@ -49,26 +51,27 @@ class ProgramFile:
             self.name = str(getattr(source, "name", f"the {type(source).__name__}"))
             self.content = _rest_of(source)
         with _as_input_errors(), self._opened() as archive:
-            archive.check_kind()
+            programs.check(archive)
             if every_entry:
                 archive.check_entries()
             self.extra_files = [name.removeprefix("extra/") for name in archive.names if name.startswith("extra/")]
 
     def load(self, load: Callable[[], _Loaded]) -> _Loaded:
-        """Returns the result of `load`. A RuntimeError of torch is an InputError that names the damaged entry.
+        """Returns the result of `load`. An error of torch, of any class, is an InputError that names the entry.
 
         Raises:
             InputError: torch cannot read the program.
+            OSError: The file cannot be read.
         """
         try:
             return load()
-        except Error:
+        except (Error, OSError):
             raise
-        except RuntimeError as error:
+        except Exception as error:
             with _as_input_errors(), self._opened() as archive:
                 archive.check_entries()
-            reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
-            raise InputError(f"{self.name} cannot be read as a TorchScript program: {reason}") from error
+                where = _entry_of(error, archive)
+            raise InputError(f"{self.name}{where} cannot be read as a TorchScript program: {_reason(error)}") from error
 
     def _opened(self) -> Archive:
         if self.path is not None:
@@ -76,6 +79,23 @@ class ProgramFile:
             return Archive(self.path)
         check_start(self.name, self.content[:8])
         return Archive(Path(self.name), io.BytesIO(self.content))
+
+
+def _message(error: Exception) -> str:
+    """The error's words. Those of torch have bytes of the program in them: pybind fails if they are not UTF-8."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.object.decode("utf-8", "backslashreplace")
+    return "there is not enough memory" if isinstance(error, MemoryError) else str(error)
+
+
+def _reason(error: Exception) -> str:
+    return next((line for line in _message(error).splitlines() if line.strip()), f"{type(error).__name__}")
+
+
+def _entry_of(error: Exception, archive: Archive) -> str:
+    """The file of source code that torch was at, for a message; empty if its words do not tell."""
+    named = re.findall(r"code/[^\s\"]+\.py", _message(error))
+    return next((f": entry {name}" for name in named if name in archive), "")
 
 
 def _rest_of(source: object) -> bytes:

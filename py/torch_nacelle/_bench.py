@@ -42,7 +42,7 @@ def bench(
 
     Args:
         program: A loaded program, or a file that ``torch.jit.save`` wrote, as a path or open for reading bytes. A file
-            is loaded.
+            is loaded and its code is run: give one that you trust.
         inputs: What to call it with, by name or in the order of forward's arguments, or a function of the program that
             returns it; left out, made up, of the shapes that its engines are fastest at.
         device: Where to run it; left out, where its tensors are, or the current GPU where its engines want one.

@@ -6,6 +6,7 @@ Records are read and made by C++; ``torch_nacelle_cli.reading`` finds them in th
 import base64
 import functools
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class FileProgram:
         self._file = _opened(file)
         with _as_our_errors():
             self.archive = Archive(Path(file.name), self._file)
+            weakref.finalize(self.archive, self._file.close)
             self.archive.check_kind()
             self.archive.check_entries()
             self._engines = engines.Engines(self.archive, _C.PLAN_START)

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from torch_nacelle_cli.reading import texts
-from torch_nacelle_cli.reading.archives import Archive, Packed
+from torch_nacelle_cli.reading.archives import Archive
 from torch_nacelle_cli.reading.pieces import Piece
+from torch_nacelle_cli.reading.zips import Member
 
 _ALIGNMENT = 64
 _PADDING_ID = 0x4246  # "FB", as torch marks its padding
@@ -89,7 +90,7 @@ class _Writer:
         self.position = 0
         self.members: list[_Member] = []
 
-    def copy(self, entry: Packed, blocks: Iterator[bytes]) -> None:
+    def copy(self, entry: Member, blocks: Iterator[bytes]) -> None:
         """Writes an entry whose bytes are packed already."""
         member = _Member(texts.to_bytes(entry.name), entry.method, entry.flags, entry.crc, entry.packed, entry.size)
         self._begin(member)

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch_nacelle_cli.reading import pickle_edits, pickles, pieces, plans, programs, records, texts, walks
+from torch_nacelle_cli.reading import pickle_edits, pickles, pieces, plans, programs, records, texts
 from torch_nacelle_cli.reading.archives import Archive
 from torch_nacelle_cli.reading.errors import ReadingError
 from torch_nacelle_cli.reading.pickle_edits import Text
 from torch_nacelle_cli.reading.pickle_traces import Span, Trace
 from torch_nacelle_cli.reading.pieces import Piece
 from torch_nacelle_cli.reading.plans import PlanBytes
-from torch_nacelle_cli.reading.sources import Source
 
 _GROUPS = 3 << 18  # bytes; a multiple of three, so that base64 is cut between groups
 
@@ -123,51 +122,32 @@ class Engines:
             ReadingError: The program is.
         """
         self.archive = archive
-        self._traces: dict[str, Trace] = {}
-        root = self._load("data.pkl")
-        if not isinstance(root, pickles.Instance):
-            raise ReadingError(f"{archive.path}: data.pkl holds no module; this is no program")
-        constants = self._load("constants.pkl")
-        source = Source()
-        for name, text in programs.source_files(archive):
-            source.add(name, text)
-        self._check(source)
+        self._traces = {"data.pkl": Trace(), "constants.pkl": Trace()}
+        with programs.without_recursion(archive.path):
+            self._reader = programs.Reader(archive, self._traces)
+            found = self._reader.find_engines()
+        self._check()
         spans = {
             id(state.engine): (entry, state.span) for entry, trace in self._traces.items() for state in trace.states
         }
-        finder = walks.Finder(source, tuple(constants) if isinstance(constants, tuple | list) else ())
         read: dict[int, Engine] = {}
         self.sites: list[tuple[str, Engine]] = []
-        for path, instance in self._find(finder, root):
+        for path, instance in found:
             if id(instance) not in read:
-                read[id(instance)] = self._read(instance, *spans.get(id(instance), ("data.pkl", Span(0, 0))), start)
+                read[id(instance)] = self._read(instance, *spans[id(instance)], start)
             self.sites.append((path, read[id(instance)]))
 
-    def _find(self, finder: walks.Finder, root: pickles.Instance) -> list[tuple[str, pickles.Instance]]:
-        try:
-            return finder.find(root)
-        except RecursionError as error:
-            raise ReadingError(
-                f"{self.archive.path}: its values are nested too deeply to be read; this is no common program"
-            ) from error
-
-    def _load(self, entry: str) -> Any:
-        trace = self._traces[entry] = Trace()
-        return programs.load_pickle(self.archive, entry, trace)
-
-    def _check(self, source: Source) -> None:
+    def _check(self) -> None:
         """Refuses a program whose code may hold engines that nothing here finds."""
-        if source.problems and self._traces["constants.pkl"].states:
-            raise ReadingError(
-                f"{self.archive.path} has engines among the constants of its code, and {source.problems[0]}"
-            )
+        problems = self._reader.source.problems
+        if problems and self._traces["constants.pkl"].states:
+            raise ReadingError(f"{self.archive.path} has engines among the constants of its code, and {problems[0]}")
 
     def _read(self, instance: pickles.Instance, entry: str, span: Span, start: int) -> Engine:
         found = list(instance.state) if isinstance(instance.state, list | tuple) else []
         try:
             version = records.read_version(found)
-            stored = found[records.ENGINE]
-            plan = self._plan(stored, version, start)
+            plan = self._plan(found[records.ENGINE], version, start)
             texts_found = [b"" if i == records.ENGINE else self._text(i, field) for i, field in enumerate(found)]
         except ReadingError as error:
             raise RecordError(str(error)) from error
@@ -175,7 +155,7 @@ class Engines:
 
     def _plan(self, field: object, version: int, start: int) -> Plan:
         where = f"record of ABI version {version}, field {records.ENGINE} (engine): "
-        stored = programs.plan_bytes(self.archive, field, encoded=version >= records.FIRST_ENCODED)
+        stored = self._reader.plan_bytes(field, encoded=version >= records.FIRST_ENCODED)
         size, first = 0, b""
         try:
             for block in stored.blocks():
@@ -190,7 +170,7 @@ class Engines:
     def _text(self, index: int, field: object) -> bytes:
         if not isinstance(field, str | pickles.LongText):
             raise ReadingError(f"record field {index} is no text, but {type(field).__name__}; wanted a text")
-        return texts.to_bytes(programs.text_of(self.archive, field))
+        return texts.to_bytes(self._reader.text(field))
 
     def rewritten(self, changes: Mapping[Engine, Sequence[Text]]) -> dict[str, list[Piece]]:
         """The pickles in which some engines have other fields, by their entries.

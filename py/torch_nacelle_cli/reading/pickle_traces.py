@@ -22,6 +22,10 @@ _PUTS = (b"q", b"r")
 _GETS = (b"h", b"j")
 _NEW_OBJECT = b"\x81"
 _BUILD = b"b"
+_MARK, _POP = b"(", b"0"
+_MAKES_OF_ITEMS, _ADDS_ITEMS = (b"t", b"l", b"d"), (b"e", b"u")  # what is on the stack since the last mark
+# How many values an operation takes off the stack beside the one that it leaves there changed.
+_TAKES = {b"\x85": 0, b"\x86": 1, b"\x87": 2, b"a": 1, b"s": 2, b"b": 1, b"\x81": 1, b"R": 1, b"Q": 0}
 _UNCHANGING = (str, pickles.LongText, pickles.Name, int, float, type(None))
 
 
@@ -77,6 +81,7 @@ class Trace:
     next_number: int = 0
     _stack: array[int] = field(default_factory=lambda: array("Q"))  # for each value where its operations begin, and
     _values: list[Span | None] = field(default_factory=list)  # the operation that makes it, if it is a single one
+    _marks: list[tuple[int, int]] = field(default_factory=list)  # where each is, and the number of values before it
     _engines: int = 0  # that were begun
     _open: int = 0  # engines whose state is being read
     _current: dict[int, Definition] = field(default_factory=dict)
@@ -89,31 +94,44 @@ class Trace:
 
     def __call__(self, reading: pickles.Reading, opcode: bytes, start: int) -> None:
         """Takes note of an operation, which begins at the byte `start`."""
-        stack = reading.stack
         operation = Span(start, reading.position)
         if opcode in _PUTS:
-            self._put(reading.number_read, operation, stack[-1])
-            return
-        value = operation
-        if opcode in _GETS:
-            value = self._get(reading.number_read, operation)
-        elif opcode == _BUILD:
-            self._build(stack[-1], Span(self._stack[len(stack)], start))
-        elif opcode == _NEW_OBJECT and _is_engine(stack[-1]):
-            self._engines += 1
-            self._open += 1
-        self._follow(len(stack), start, value)
+            self._put(reading.number_read, operation, reading.stack[-1])
+        elif opcode in _GETS:
+            self._push(start, self._get(reading.number_read, operation))
+        elif opcode == _MARK:
+            self._marks.append((start, len(self._stack)))
+        elif opcode in _MAKES_OF_ITEMS:
+            begin, size = self._marks.pop()
+            self._cut(size)
+            self._push(begin, None)
+        elif opcode in _ADDS_ITEMS:
+            self._cut(self._marks.pop()[1])
+            self._values[-1] = None
+        elif opcode == _POP:
+            self._cut(len(self._stack) - 1)
+        elif opcode in _TAKES:
+            self._take(reading.stack[-1], opcode, start)
+        else:
+            self._push(start, operation)
 
-    def _follow(self, size: int, start: int, value: Span) -> None:
-        """Keeps where the values on the stack, of which there are `size` now, come from."""
-        if size > len(self._stack):
-            self._stack.append(start)
-            self._values.append(value)
-            return
+    def _push(self, start: int, value: Span | None) -> None:
+        self._stack.append(start)
+        self._values.append(value)
+
+    def _cut(self, size: int) -> None:
         del self._stack[size:]
         del self._values[size:]
-        if size:
-            self._values[-1] = None
+
+    def _take(self, left: Any, opcode: bytes, start: int) -> None:
+        """Follows an operation that leaves `left` in the place of what it takes."""
+        if opcode == _BUILD:
+            self._build(left, Span(self._stack[-1], start))
+        elif opcode == _NEW_OBJECT and _is_engine(left):
+            self._engines += 1
+            self._open += 1
+        self._cut(len(self._stack) - _TAKES[opcode])
+        self._values[-1] = None
 
     def _build(self, target: Any, span: Span) -> None:
         if _is_engine(target):

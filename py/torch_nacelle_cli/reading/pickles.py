@@ -2,6 +2,10 @@
 
 TorchScript writes a small part of pickle's protocol 2. A reader of that part is a loop over a stack; it knows two
 functions by name (torch's tags for lists, torch's tensors) and keeps every other call as a ``Call``.
+
+torch's reader takes more than torch's writer writes, and has ways of its own: a class that is called makes an object,
+and an object that is built twice is two. Each operation here looks at what is on the stack, and takes what the writer
+puts there; so that what it gives is what torch would make of it.
 """
 
 from __future__ import annotations
@@ -10,14 +14,15 @@ import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO, Any, Protocol, TypeAlias
+from typing import IO, Any, Protocol, TypeAlias, TypeVar
 
-from torch_nacelle_cli.reading import texts
+from torch_nacelle_cli.reading import limits, texts
 from torch_nacelle_cli.reading.errors import ReadingError
 
 # A text of more bytes than this is not kept: a plan, above all.
 LONGEST_KEPT = 1 << 16
 _BLOCK = 1 << 20
+_LONGEST_NAME = 1 << 12
 _ELEMENT_BYTES = {
     "Bool": 1, "Byte": 1, "Char": 1, "QInt8": 1, "QUInt8": 1, "Short": 2, "Half": 2, "BFloat16": 2, "Int": 4,
     "QInt32": 4, "Float": 4, "Long": 8, "Double": 8, "ComplexFloat": 8, "ComplexDouble": 16,
@@ -29,7 +34,7 @@ _DTYPES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LongText:
     """A text that was not kept: where its bytes lie in the archive's entry."""
 
@@ -38,14 +43,14 @@ class LongText:
     size: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Name:
     """A class or function that the pickle names, as ``module.name``."""
 
     name: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Instance:
     """An object of a class of the program: the class's name, and what was saved of it."""
 
@@ -58,7 +63,7 @@ class Instance:
         return self.state if isinstance(self.state, dict) else {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Storage:
     """The bytes behind tensors: an entry of the archive."""
 
@@ -68,7 +73,7 @@ class Storage:
     size: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tensor:
     """A tensor's description."""
 
@@ -77,7 +82,7 @@ class Tensor:
     storage: Storage
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Call:
     """A call that the pickle asks for and that nobody makes."""
 
@@ -85,11 +90,11 @@ class Call:
     arguments: tuple[Any, ...]
 
 
-class _Mark:
-    pass
-
-
-_MARK = _Mark()
+_T = TypeVar("_T")
+_CLASSES = "__torch__."
+# torch's reader gives the second name after this one the meaning of the first; TorchScript never writes it.
+_SKIPS_A_NAME = "torch._tensor._rebuild_from_type_v2"
+_INT64 = range(-(1 << 63), 1 << 63)
 
 
 class Reading(Protocol):
@@ -103,26 +108,30 @@ class Reading(Protocol):
 Watch: TypeAlias = Callable[[Reading, bytes, int], None]
 
 
-def load(stream: IO[bytes], entry: str, path: str = "", watch: Watch | None = None) -> Any:
+def load(
+    stream: IO[bytes],
+    entry: str,
+    path: str = "",
+    allowed: limits.Limits | None = None,
+    watch: Watch | None = None,
+) -> Any:
     """Reads a pickle to its end.
 
     Args:
         stream: The bytes from its start.
         entry: The pickle's name in the archive.
         path: The archive, for messages.
+        allowed: The limits of the file; None: those of a small one.
         watch: Called after each operation, with the state of reading, the opcode, and where the operation begins.
 
     Returns:
-        None, bool, int, float, str (see ``texts``), list, tuple, dict, or one of this module's classes.
+        None, bool, int, float, str (see ``texts``), list, tuple, dict, or one of this module's classes. Nothing is
+        within itself.
 
     Raises:
-        ReadingError: It is cut off, or holds what TorchScript's own reader would not read either.
+        ReadingError: It is cut off, or holds what TorchScript's own reader would not read either, or is over a limit.
     """
-    machine = _Machine(stream, entry, path, watch)
-    try:
-        return machine.run()
-    except (IndexError, KeyError, TypeError, ValueError, struct.error) as error:
-        raise machine.damaged(f"{type(error).__name__}: {error}") from error
+    return _Machine(stream, entry, path, allowed or limits.of_size(0), watch).run()
 
 
 @dataclass
@@ -130,34 +139,46 @@ class _Machine:
     source: IO[bytes]
     entry: str
     path: str
+    allowed: limits.Limits
     watch: Watch | None = None
     position: int = 0
     number_read: Any = 0
+    values: int = 0
     stack: list[Any] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
+    unbuilt: set[int] = field(default_factory=set)  # identities of objects that have no state yet
 
     def __post_init__(self) -> None:
         self.stream = io.BufferedReader(self.source, _BLOCK)  # type: ignore[type-var]
 
+    @property
+    def where(self) -> str:
+        return f"{self.path}: {self.entry}, byte {self.position}"
+
     def damaged(self, why: str) -> ReadingError:
-        where = f"{self.path}: {self.entry}, byte {self.position}"
-        return ReadingError(f"{where}: {why}; this is no pickle that TorchScript wrote whole")
+        return ReadingError(f"{self.where}: {why}; this is no pickle that TorchScript wrote whole")
 
     def run(self) -> Any:
-        while True:
-            start = self.position
-            opcode = self.take(1)
-            if opcode == b".":
-                result = self.stack.pop()
-                while self.stream.read(_BLOCK):  # to the end, so that the archive's checksum is looked at
-                    pass
-                return result
+        if self.take(2) != b"\x80\x02":
+            raise self.damaged("it does not begin as pickles of protocol 2 do")
+        while (opcode := self.take(1)) != b".":
             action = _ACTIONS.get(opcode)
             if action is None:
                 raise self.damaged(f"opcode {opcode!r} is not one of TorchScript's")
+            start = self.position - 1
             action(self)
             if self.watch is not None:
                 self.watch(self, opcode, start)
+        if len(self.stack) != 1 or self.marks:
+            raise self.damaged(f"it ends with {len(self.stack)} values; wanted 1")
+        while self.stream.read(_BLOCK):  # to the end, so that the archive's checksum is looked at
+            pass
+        result = self.pop(object)
+        self.check_nesting(result)
+        return result
+
+    # What is read.
 
     def take(self, size: int) -> bytes:
         found = self.stream.read(size)
@@ -170,12 +191,24 @@ class _Machine:
         (self.number_read,) = form.unpack(self.take(form.size))
         return self.number_read
 
+    def long(self) -> int:
+        size = self.number(_U8)
+        if size > 8:
+            raise self.damaged(f"a number has {size} bytes; wanted at most 8")
+        return int.from_bytes(self.take(size), "little", signed=True)
+
     def line(self) -> str:
-        found = self.stream.readline(_BLOCK)
+        found = self.stream.readline(_LONGEST_NAME)
         if not found.endswith(b"\n"):
             raise self.damaged("a name has no end")
         self.position += len(found)
         return texts.from_bytes(found[:-1])
+
+    def name(self) -> Name:
+        found = f"{self.line()}.{self.line()}"
+        if found == _SKIPS_A_NAME:
+            raise self.damaged(f"it calls {found}, which TorchScript does not")
+        return Name(found)
 
     def text(self, size: int) -> str | LongText:
         if size <= LONGEST_KEPT:
@@ -185,140 +218,259 @@ class _Machine:
             size -= len(self.take(min(size, _BLOCK)))
         return LongText(self.entry, start, self.position - start)
 
+    # What is on the stack.
+
+    def push(self, value: Any) -> None:
+        self.values += 1
+        if self.values > self.allowed.values:
+            raise limits.exceeded(self.where, "values", self.values, self.allowed.values)
+        self.stack.append(value)
+
+    def pop(self, kind: type[_T]) -> _T:
+        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
+            raise self.damaged(f"a {_KINDS[kind]} is missing")
+        return self.of_kind(self.stack.pop(), kind)
+
+    def top(self, kind: type[_T]) -> _T:
+        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
+            raise self.damaged(f"a {_KINDS[kind]} is missing")
+        return self.of_kind(self.stack[-1], kind)
+
+    def of_kind(self, value: Any, kind: type[_T]) -> _T:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+            raise self.damaged(f"a value is of type {type(value).__name__}; wanted a {_KINDS[kind]}")
+        return value
+
     def to_mark(self) -> list[Any]:
-        at = len(self.stack) - 1
-        while self.stack[at] is not _MARK:
-            at -= 1
-            if at < 0:
-                raise IndexError("there is no mark")
-        items = self.stack[at + 1 :]
-        del self.stack[at:]
+        if not self.marks:
+            raise self.damaged("the start of a list is missing")
+        start = self.marks.pop()
+        items = self.stack[start:]
+        del self.stack[start:]
         return items
 
-    def push_tuple(self, size: int) -> None:
-        items = tuple(self.stack[len(self.stack) - size :])
-        if len(items) != size:
-            raise IndexError("too few values for a tuple")
-        del self.stack[len(self.stack) - size :]
-        self.stack.append(items)
+    def mark(self) -> None:
+        self.marks.append(len(self.stack))
 
-    def set_items(self, items: list[Any]) -> None:
-        target: dict[Any, Any] = self.stack[-1]
+    def put(self, index: int) -> None:
+        value = self.top(object)
+        if id(value) in self.unbuilt:
+            raise self.damaged("an object that has no state yet is kept for later")
+        if index > self.position:  # torch has memory for all smaller ones
+            raise self.damaged(f"value {index} is kept for later, and there cannot be as many")
+        self.memo[index] = value
+
+    def get(self, index: int) -> None:
+        if index not in self.memo:
+            raise self.damaged(f"there is no value {index}")
+        self.push(self.memo[index])
+
+    # What is made of it.
+
+    def push_tuple(self, size: int) -> None:
+        items = [self.pop(object) for _ in range(size)]
+        self.push(tuple(reversed(items)))
+
+    def set_items(self, target: dict[Any, Any], items: list[Any]) -> None:
+        if len(items) % 2:
+            raise self.damaged("a key has no value")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            target[_key(key)] = value
+            if not isinstance(key, str | int | float | None):
+                raise self.damaged(
+                    f"a key of a dict is of type {type(key).__name__}; wanted None, a bool, a number or a text of at "
+                    f"most {LONGEST_KEPT} bytes"
+                )
+            if key in target:
+                raise self.damaged(f"a dict has the key {_brief(key)} twice")
+            target[key] = value
 
     def new_object(self) -> None:
-        self.stack.pop()  # arguments: none
-        self.stack.append(Instance(self.stack.pop().name))
+        if self.pop(tuple):
+            raise self.damaged("an object is made with arguments; wanted none")
+        made = Instance(self.pop(Name).name)
+        self.unbuilt.add(id(made))
+        self.push(made)
 
     def build(self) -> None:
-        state = self.stack.pop()
-        target = self.stack[-1]
-        if isinstance(target, Instance):
-            target.state = state
+        state = self.pop(object)
+        target = self.top(Instance)
+        if id(target) not in self.unbuilt:
+            raise self.damaged(f"an object of class {texts.quoted(target.type)} is given its state twice")
+        self.unbuilt.discard(id(target))
+        target.state = state
 
     def reduce(self) -> None:
-        arguments = self.stack.pop()
-        function = self.stack.pop().name
-        self.stack.append(_call(function, arguments))
+        arguments = self.pop(object)
+        function = self.pop(Name).name
+        self.push(self.call(function, arguments))
+
+    def call(self, function: str, arguments: Any) -> Any:
+        if function.startswith(_CLASSES):
+            return self.enum(function, arguments)
+        given = self.of_kind(arguments, tuple)
+        if function == "torch.jit._pickle.restore_type_tag":
+            value, _ = self.several(given, object, str)
+            return self.of_kind(value, list | dict)  # type: ignore[arg-type]
+        if function.startswith("torch.jit._pickle.build_"):
+            (value,) = self.several(given, list)
+            return value
+        if function in _TENSORS:
+            return self.tensor(given)
+        return Call(function, given)
+
+    def enum(self, function: str, value: Any) -> Call:
+        """A value of an enum; torch would make an object of any other value."""
+        if not isinstance(value, int | float | str):
+            raise self.damaged(
+                f"{texts.quoted(function)} is called with a {type(value).__name__}; wanted an enum's value"
+            )
+        return Call(function, (value,))
+
+    def several(self, given: tuple[Any, ...], *kinds: type[Any]) -> tuple[Any, ...]:
+        if len(given) != len(kinds):
+            raise self.damaged(f"a call has {len(given)} arguments; wanted {len(kinds)}")
+        return tuple(map(self.of_kind, given, kinds))
+
+    def tensor(self, given: tuple[Any, ...]) -> Tensor:
+        if len(given) < 6:
+            raise self.damaged(f"a tensor has {len(given)} parts; wanted at least 6")
+        storage, _, shape, _ = self.several(given[:4], Storage, int, tuple, tuple)
+        elements = 1
+        for extent in shape:
+            if self.of_kind(extent, int) < 0:
+                raise self.damaged(f"a tensor has an extent of {extent}")
+            elements *= max(extent, 1)
+            if elements not in _INT64:
+                raise self.damaged("a tensor has more elements than can be counted")
+        last = given[-1]
+        dtype = last.name.removeprefix("torch.") if isinstance(last, Name) else storage.dtype
+        return Tensor(dtype, shape, storage)
 
     def persistent(self) -> None:
-        kind, storage, key, device, size = self.stack.pop()
-        if kind != "storage":
-            raise ValueError(f"persistent id of kind {kind!r}")
+        parts = self.several(self.pop(tuple), str, Name, str, str, int)
+        kind, storage, key, device, size = parts
+        if kind != "storage" or size < 0:
+            raise self.damaged(f"a persistent value is of kind {_brief(kind)} and size {size}; wanted a storage")
         element = storage.name.rpartition(".")[2].removesuffix("Storage")
-        bytes_each = _ELEMENT_BYTES.get(element, 1)
-        self.stack.append(Storage(str(key), _DTYPES.get(element, element), str(device), int(size) * bytes_each))
+        self.push(Storage(key, _DTYPES.get(element, element), device, size * _ELEMENT_BYTES.get(element, 1)))
+
+    def check_nesting(self, root: Any) -> None:
+        """Refuses what is within itself, or nested without end, or means something else to torch."""
+        depths: dict[int, int] = {}  # of what was left, by identity; 0 of what was entered and not left
+        todo = [root]
+        while todo:
+            value = todo[-1]
+            depth = depths.get(id(value))
+            if depth is None:
+                depths[id(value)] = 0
+                todo += self.holders(value, depths)
+                continue
+            todo.pop()
+            if depth == 0:
+                depth = 1 + max((depths.get(id(child), 0) for child in _children(value)), default=0)
+                depths[id(value)] = depth
+                if depth > self.allowed.depth:
+                    where = f"{self.path}: {self.entry}: its values are nested too deeply"
+                    raise limits.exceeded(where, "levels", depth, self.allowed.depth)
+
+    def holders(self, value: Any, depths: dict[int, int]) -> list[Any]:
+        """Those of the values right within one that hold others, and were not entered yet."""
+        if id(value) in self.unbuilt:
+            raise self.damaged(f"an object of class {texts.quoted(value.type)} has no state")
+        found = []
+        for child in _children(value):
+            if isinstance(child, Name | Storage):
+                raise self.damaged(f"a {_KINDS[type(child)]} is kept as a value")
+            if isinstance(child, _HOLDERS):
+                depth = depths.get(id(child))
+                if depth == 0:
+                    raise self.damaged("a value holds itself")
+                if depth is None:
+                    found.append(child)
+        return found
 
 
-def _key(key: Any) -> Any:
-    """A key that a dict can have: tensors and the like by their identity."""
-    return key if isinstance(key, str | int | float | bool | tuple | type(None)) else repr(key)
+def _children(value: Any) -> Any:
+    """The values right within one."""
+    if isinstance(value, list | tuple):
+        return value
+    if isinstance(value, dict):
+        return value.values()
+    if isinstance(value, Instance):
+        return (value.state,)
+    return value.arguments if isinstance(value, Call) else ()
 
 
-def _call(function: str, arguments: tuple[Any, ...]) -> Any:
-    if function == "torch.jit._pickle.restore_type_tag":
-        return arguments[0]
-    if function.startswith("torch.jit._pickle.build_") and len(arguments) == 1:
-        return arguments[0]
-    if function in ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3"):
-        storage, _, shape = arguments[:3]
-        last = arguments[-1]
-        dtype = last.name.removeprefix("torch.") if isinstance(last, Name) else storage.dtype
-        return Tensor(dtype, tuple(shape), storage)
-    if function == "torch._utils._rebuild_qtensor":
-        storage, _, shape = arguments[:3]
-        return Tensor(storage.dtype, tuple(shape), storage)
-    return {} if function == "collections.OrderedDict" else Call(function, arguments)
+_HOLDERS = (list, tuple, dict, Instance, Call)
 
 
-def _long(machine: _Machine) -> int:
-    return int.from_bytes(machine.take(machine.number(_U8)), "little", signed=True)
+def _brief(value: object) -> str:
+    return texts.quoted(value) if isinstance(value, str) else str(value)
 
 
+_KINDS: dict[Any, str] = {
+    object: "value", int: "number", str: "text", list: "list", tuple: "tuple", dict: "dict", Name: "name",
+    Instance: "object", Storage: "storage", list | dict: "list or dict",
+}  # fmt: skip
+_TENSORS = {f"torch._utils._rebuild_{kind}" for kind in ("tensor_v2", "tensor_v3", "qtensor")}
 _U8, _U16, _I32, _U32, _U64, _F64 = (struct.Struct(form) for form in ("<B", "<H", "<i", "<I", "<Q", ">d"))
 
 
 def _push(value: Callable[[_Machine], Any]) -> Callable[[_Machine], None]:
-    return lambda machine: machine.stack.append(value(machine))
-
-
-def _put(index: struct.Struct) -> Callable[[_Machine], None]:
-    def put(machine: _Machine) -> None:
-        machine.memo[machine.number(index)] = machine.stack[-1]
-
-    return put
+    return lambda machine: machine.push(value(machine))
 
 
 def _append(machine: _Machine) -> None:
-    item = machine.stack.pop()
-    machine.stack[-1].append(item)
+    item = machine.pop(object)
+    machine.top(list).append(item)
 
 
 def _extend(machine: _Machine) -> None:
     items = machine.to_mark()
-    machine.stack[-1].extend(items)
+    machine.top(list).extend(items)
 
 
 def _set_item(machine: _Machine) -> None:
-    value = machine.stack.pop()
-    machine.set_items([machine.stack.pop(), value])
+    value = machine.pop(object)
+    key = machine.pop(object)
+    machine.set_items(machine.top(dict), [key, value])
+
+
+def _set_items(machine: _Machine) -> None:
+    items = machine.to_mark()
+    machine.set_items(machine.top(dict), items)
 
 
 def _dict(machine: _Machine) -> None:
     items = machine.to_mark()
-    machine.stack.append({})
-    machine.set_items(items)
+    made: dict[Any, Any] = {}
+    machine.set_items(made, items)
+    machine.push(made)
 
 
 def _pop(machine: _Machine) -> None:
-    machine.stack.pop()
-
-
-def _protocol(machine: _Machine) -> None:
-    machine.take(1)
+    machine.pop(object)
 
 
 _ACTIONS: dict[bytes, Callable[[_Machine], None]] = {
-    b"\x80": _protocol,
-    b"(": _push(lambda _: _MARK),
+    b"(": _Machine.mark,
     b"N": _push(lambda _: None),
     b"\x88": _push(lambda _: True),
     b"\x89": _push(lambda _: False),
     b"K": _push(lambda machine: machine.number(_U8)),
     b"M": _push(lambda machine: machine.number(_U16)),
     b"J": _push(lambda machine: machine.number(_I32)),
-    b"\x8a": _push(_long),
+    b"\x8a": _push(_Machine.long),
     b"G": _push(lambda machine: machine.number(_F64)),
     b"X": _push(lambda machine: machine.text(machine.number(_U32))),
     b"\x8d": _push(lambda machine: machine.text(machine.number(_U64))),
     b"B": _push(lambda machine: machine.text(machine.number(_U32))),
-    b"c": _push(lambda machine: Name(f"{machine.line()}.{machine.line()}")),
+    b"c": _push(_Machine.name),
     b")": _push(lambda _: ()),
     b"]": _push(lambda _: []),
     b"}": _push(lambda _: {}),
     b"t": _push(lambda machine: tuple(machine.to_mark())),
-    b"l": _push(lambda machine: machine.to_mark()),
+    b"l": _push(_Machine.to_mark),
     b"\x85": lambda machine: machine.push_tuple(1),
     b"\x86": lambda machine: machine.push_tuple(2),
     b"\x87": lambda machine: machine.push_tuple(3),
@@ -326,11 +478,11 @@ _ACTIONS: dict[bytes, Callable[[_Machine], None]] = {
     b"a": _append,
     b"e": _extend,
     b"s": _set_item,
-    b"u": lambda machine: machine.set_items(machine.to_mark()),
-    b"q": _put(_U8),
-    b"r": _put(_U32),
-    b"h": _push(lambda machine: machine.memo[machine.number(_U8)]),
-    b"j": _push(lambda machine: machine.memo[machine.number(_U32)]),
+    b"u": _set_items,
+    b"q": lambda machine: machine.put(machine.number(_U8)),
+    b"r": lambda machine: machine.put(machine.number(_U32)),
+    b"h": lambda machine: machine.get(machine.number(_U8)),
+    b"j": lambda machine: machine.get(machine.number(_U32)),
     b"0": _pop,
     b"\x81": _Machine.new_object,
     b"b": _Machine.build,

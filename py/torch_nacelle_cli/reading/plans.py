@@ -30,6 +30,8 @@ _KNOWN_KINDS = (
     '"ftrt" (TensorRT 8.6 and later), "ptrt" (TensorRT 7.1 to 8.5), "vtrt" (TensorRT-RTX), "nref" (reference engine)'
 )
 _REFERENCE = b"nref"
+# Tensors, extents and profiles that a reference plan tells of at most.
+_MOST_OF_A_PLAN = 20_000
 
 # By kind, the minor releases that can be called, as the slot tables say (core/known_releases.h).
 _CALLABLE = {
@@ -244,7 +246,7 @@ def _cut_off(size: int, magic: bytes, wanted: int) -> str:
 
 def _reference(head: bytes, size: int) -> dict[str, object]:
     """What a plan of the reference engine tells (docs/reference_engine.md has the format)."""
-    cursor = _Cursor(head, 8)
+    cursor = _Cursor(head, 8, _MOST_OF_A_PLAN)
     if cursor.number("<Q") != size:
         raise ReadingError("the plan's size is another")
     cursor.number("<Q")  # checksum
@@ -252,8 +254,8 @@ def _reference(head: bytes, size: int) -> dict[str, object]:
     return {
         "name": cursor.text(),
         "profile_count": profile_count,
-        "inputs": tuple(cursor.tensor() for _ in range(cursor.count())),
-        "outputs": tuple(cursor.tensor() for _ in range(cursor.count())),
+        "inputs": tuple(cursor.tensor() for _ in cursor.counted()),
+        "outputs": tuple(cursor.tensor() for _ in cursor.counted()),
     }
 
 
@@ -263,6 +265,7 @@ class _Cursor:
 
     data: bytes
     offset: int
+    left: int  # tensors, extents and profiles that may still come: some take no bytes of the plan
 
     def number(self, form: str) -> int:
         (value,) = struct.unpack_from(form, self.data, self.offset)
@@ -275,12 +278,23 @@ class _Cursor:
             raise ReadingError("a count is larger than the plan")
         return value
 
+    def counted(self) -> range:
+        """As many turns as the next number says."""
+        value = self.count()
+        self.left -= value
+        if self.left < 0:
+            raise ReadingError("it tells of more tensors and profiles than a plan has")
+        return range(value)
+
     def text(self) -> str:
         size = self.count()
         self.offset += size
         return texts.from_bytes(self.data[self.offset - size : self.offset])
 
     def shape(self, rank: int) -> tuple[int, ...]:
+        self.left -= rank
+        if self.left < 0:
+            raise ReadingError("it tells of more extents than a plan has")
         return tuple(self.number("<q") for _ in range(rank))
 
     def tensor(self) -> TensorSpec:
@@ -289,5 +303,5 @@ class _Cursor:
         self.number("<I")  # flags
         rank = self.count()
         shape = self.shape(rank)
-        profiles = tuple((self.shape(rank), self.shape(rank), self.shape(rank)) for _ in range(self.count()))
+        profiles = tuple((self.shape(rank), self.shape(rank), self.shape(rank)) for _ in self.counted())
         return TensorSpec(name, dtype, shape, profiles)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch_nacelle_cli.reading import archives, pickles, plans, records, texts, walks
+from torch_nacelle_cli.reading import archives, limits, pickles, plans, records, texts, walks
 from torch_nacelle_cli.reading.errors import ReadingError
 from torch_nacelle_cli.reading.sources import Signature, Source
 
-# What a record's field beside the plan may have.
-_LONGEST_FIELD = 64 << 20
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Engine:
     """An engine in a program.
 
@@ -87,27 +85,35 @@ def read(path: Path) -> Program:
         ReadingError: It is none, or damaged in a way that leaves nothing to tell.
         OSError: The file cannot be read.
     """
-    with archives.Archive(path) as archive:
-        archive.check_kind()
-        root = load_pickle(archive, "data.pkl")
-        if not isinstance(root, pickles.Instance):
-            raise ReadingError(f"{path}: data.pkl holds {type(root).__name__} and no module; this is no program")
-        reader = _Reader(archive, root)
-        try:
-            return reader.read()
-        except RecursionError as error:
-            raise ReadingError(
-                f"{path}: its values are nested too deeply to be read; this is no common program"
-            ) from error
+    with archives.Archive(path) as archive, without_recursion(path):
+        return Reader(archive).read()
 
 
-def load_pickle(archive: archives.Archive, name: str, watch: pickles.Watch | None = None) -> Any:
-    """What a pickle of the program holds; see ``pickles.load``."""
+def check(archive: archives.Archive) -> None:
+    """Raises ReadingError if the archive is no program, or one that torch would read as another, or over a limit."""
+    with without_recursion(archive.path):
+        Reader(archive).find_engines()
+
+
+@contextmanager
+def without_recursion(path: Path) -> Iterator[None]:
+    """Limits that were raised let through what Python cannot walk through."""
+    try:
+        yield
+    except RecursionError as error:
+        raise ReadingError(f"{path}: its values are nested too deeply to be read; this is no common program") from error
+
+
+def _load_pickle(archive: archives.Archive, name: str, watch: pickles.Watch | None) -> Any:
     with archive.open(name) as stream:
-        try:
-            return pickles.load(stream, name, str(archive.path), watch)
-        except archives.DAMAGE as error:
-            raise archive.damaged(name, error) from error
+        return pickles.load(stream, name, str(archive.path), archive.limits, watch)
+
+
+def _load_root(archive: archives.Archive, watch: pickles.Watch | None) -> pickles.Instance:
+    root = _load_pickle(archive, "data.pkl", watch)
+    if not isinstance(root, pickles.Instance):
+        raise ReadingError(f"{archive.path}: data.pkl holds {type(root).__name__} and no module; this is no program")
+    return root
 
 
 def hash_entries(path: Path, entries: Iterable[str]) -> dict[str, str]:
@@ -122,18 +128,31 @@ def hash_entries(path: Path, entries: Iterable[str]) -> dict[str, str]:
     return digests
 
 
-class _Reader:
-    def __init__(self, archive: archives.Archive, root: pickles.Instance) -> None:
+class Reader:
+    """Reads a program, a part of it at a time."""
+
+    def __init__(self, archive: archives.Archive, watches: Mapping[str, pickles.Watch] | None = None) -> None:
+        """Reads pickles and source code.
+
+        Args:
+            archive: The program; it must stay open.
+            watches: By the name of a pickle, what watches the reading of it.
+        """
+        watches = watches or {}
+        archive.check_kind()
         self.archive = archive
-        self.root = root
-        self.program = Program(archive.path, archive.path.stat().st_size, archive.folder)
-        self.source = Source()
-        self.constants: tuple[Any, ...] = ()
-        self.known: dict[int, Engine] = {}  # by the engine's identity: a plan is read once
+        self.root = _load_root(archive, watches.get("data.pkl"))
+        self.program = Program(archive.path, archive.file_size, archive.folder)
+        self.source = Source(str(archive.path), archive.limits)
+        self.known: dict[int, Engine] = {}  # by the engine's identity: a record is read once
+        self.plans: dict[tuple[object, bool], plans.Plan] = {}  # by the field: several records may share one
+        self.fields = 0  # bytes of records beside their plans
+        self._read_source()
+        found = _load_pickle(archive, "constants.pkl", watches.get("constants.pkl"))
+        self.constants = tuple(found) if isinstance(found, tuple | list) else ()
+        self.finder = walks.Finder(self.source, self.constants, self._effort(), archive)
 
     def read(self) -> Program:
-        self._read_source()
-        self._read_constants()
         self._read_values()
         self._read_signatures()
         program = self.program
@@ -147,12 +166,19 @@ class _Reader:
         }
         return program
 
+    def find_engines(self) -> list[tuple[str, pickles.Instance]]:
+        """Every engine with its path; what torch would read in another way is refused."""
+        self.source.check_references()
+        return self.finder.find(self.root)
+
+    def _effort(self) -> walks.Effort:
+        return walks.Effort(f"{self.archive.path}: data.pkl", self.archive.limits)
+
     def _read_values(self) -> None:
         program = self.program
-        finder = walks.Finder(self.source, self.constants)
-        program.engines = [self._engine(path, instance) for path, instance in finder.find(self.root)]
-        program.modules = walks.modules(self.root, self.source, finder)
-        contents = walks.Contents(self.source)
+        program.engines = [self._engine(path, instance) for path, instance in self.find_engines()]
+        program.modules = walks.modules(self.root, self.source, self.finder)
+        contents = walks.Contents(self.source, self._effort())
         contents.add(self.root, "", "others", "data")
         for i, constant in enumerate(self.constants):
             contents.add(constant, f"CONSTANTS.c{i}", "constants", "constants")
@@ -167,12 +193,15 @@ class _Reader:
         self.program.methods = [signature for signature in signatures.values() if signature]
 
     def _read_source(self) -> None:
-        for module, text in source_files(self.archive):
-            self.source.add(module, text)
-
-    def _read_constants(self) -> None:
-        found = load_pickle(self.archive, "constants.pkl")
-        self.constants = tuple(found) if isinstance(found, tuple | list) else ()
+        names = [name for name in self.archive.names if name.startswith("code/") and name.endswith(".py")]
+        total, allowed = sum(map(self.archive.size, names)), self.archive.limits.source
+        if total > allowed:
+            largest = max(names, key=self.archive.size)
+            where = f"{self.archive.path}: with member {texts.quoted(largest)} of {self.archive.size(largest)} bytes"
+            raise limits.exceeded(where, "bytes of source code", total, allowed)
+        for name in names:
+            module = name.removeprefix("code/").removesuffix(".py").replace("/", ".")
+            self.source.add(module, self.archive.read(name).decode("utf-8", "backslashreplace"))
 
     def _engine(self, path: str, instance: pickles.Instance) -> Engine:
         known = self.known.get(id(instance))
@@ -181,50 +210,46 @@ class _Reader:
         return Engine(path, known.record, known.plan, known.problem)
 
     def _read_engine(self, path: str, instance: pickles.Instance) -> Engine:
+        fields = list(instance.state) if isinstance(instance.state, list | tuple) else []
+        shorter = [self.text(field) for i, field in enumerate(fields) if i != records.ENGINE]
+        shorter[records.ENGINE : records.ENGINE] = [""] if len(fields) > records.ENGINE else []
         record, plan, problem = None, None, ""
         try:
-            fields = list(instance.state) if isinstance(instance.state, list | tuple) else []
             version = records.read_version(fields)
-            stored = plan_bytes(self.archive, fields[records.ENGINE], encoded=version >= records.FIRST_ENCODED)
-            shorter = ["" if i == records.ENGINE else text_of(self.archive, field) for i, field in enumerate(fields)]
             record = records.parse(shorter)
-            plan = self._read_plan(stored, version)
+            plan = self._read_plan(fields[records.ENGINE], version)
         except ReadingError as error:
             problem = str(error)
         return Engine(path, record, plan, problem)
 
-    def _read_plan(self, stored: plans.PlanBytes, version: int) -> plans.Plan:
+    def _read_plan(self, field: object, version: int) -> plans.Plan:
         where = f"record of ABI version {version}, field {records.ENGINE} (engine): "
+        key = (field, version >= records.FIRST_ENCODED)
+        if isinstance(field, str | pickles.LongText) and key in self.plans:
+            return self.plans[key]
+        stored = self.plan_bytes(field, encoded=version >= records.FIRST_ENCODED)
         if stored.stored_size == 0:
             raise ReadingError(where + "the plan is empty; wanted a serialized engine")
         try:
-            return plans.read(stored)
+            plan = self.plans[key] = plans.read(stored)
         except ReadingError as error:
             raise ReadingError(where + str(error)) from error
+        return plan
 
+    def plan_bytes(self, field: object, encoded: bool) -> plans.PlanBytes:
+        if isinstance(field, pickles.LongText):
+            long = field
+            return plans.PlanBytes(
+                long.size, lambda offset, size: self.archive.part(long.entry, long.start + offset, size), encoded
+            )
+        return plans.of_bytes(texts.to_bytes(field) if isinstance(field, str) else b"", encoded)
 
-def source_files(archive: archives.Archive) -> Iterator[tuple[str, str]]:
-    """The source code in a program: the prefix of a file's names (``__torch__.torch.nn``), and its text."""
-    for name in archive.names:
-        if name.startswith("code/") and name.endswith(".py"):
-            module = name.removeprefix("code/").removesuffix(".py").replace("/", ".")
-            yield module, archive.read(name).decode("utf-8", "backslashreplace")
-
-
-def plan_bytes(archive: archives.Archive, field: object, encoded: bool) -> plans.PlanBytes:
-    """The plan in a record's field; nothing of it is read."""
-    if isinstance(field, pickles.LongText):
-        long = field
-        return plans.PlanBytes(
-            long.size, lambda offset, size: archive.part(long.entry, long.start + offset, size), encoded
-        )
-    return plans.of_bytes(texts.to_bytes(field) if isinstance(field, str) else b"", encoded)
-
-
-def text_of(archive: archives.Archive, field: object) -> str:
-    """The text in a record's field beside the plan; empty for what is no text."""
-    if isinstance(field, pickles.LongText):
-        if field.size > _LONGEST_FIELD:
-            raise ReadingError(f"a field beside the plan has {field.size} bytes; wanted at most {_LONGEST_FIELD}")
-        return texts.from_bytes(archive.part(field.entry, field.start, field.size))
-    return field if isinstance(field, str) else ""
+    def text(self, field: object) -> str:
+        size = field.size if isinstance(field, pickles.LongText) else len(field) if isinstance(field, str) else 0
+        self.fields += size
+        if self.fields > self.archive.limits.fields:
+            where = f"{self.archive.path}: data.pkl: with a field of {size} bytes"
+            raise limits.exceeded(where, "bytes of records beside plans", self.fields, self.archive.limits.fields)
+        if isinstance(field, pickles.LongText):
+            return texts.from_bytes(self.archive.part(field.entry, field.start, field.size))
+        return field if isinstance(field, str) else ""

@@ -17,6 +17,11 @@ def to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def lower(text: str) -> str:
+    """The text as torch compares the names of files: without the case of the letters of ASCII."""
+    return from_bytes(to_bytes(text).lower())
+
+
 def shown(text: str) -> str:
     r"""The text for a person: bytes that are not UTF-8 as ``\xNN``, as everywhere in Nacelle."""
     return to_bytes(text).decode("utf-8", "backslashreplace")

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch_nacelle_cli.reading import pickles, texts
+from torch_nacelle_cli.reading import limits, pickles, texts
+from torch_nacelle_cli.reading.archives import Archive
 from torch_nacelle_cli.reading.errors import ReadingError
 from torch_nacelle_cli.reading.sources import ENGINE_TYPE, Source
 
-# More values than this in a program are taken for an attack; torch would need days for them.
-_MOST_VALUES = 5_000_000
+# Characters that the text of one value has at most: of a call, what it is called with is within it.
+_LONGEST_CALL = 1 << 12
 
 
 @dataclass
@@ -48,29 +49,52 @@ class Module:
     children: list[Module] = field(default_factory=list)
 
 
+class Effort:
+    """Counts what a walk does, and ends it at a limit."""
+
+    def __init__(self, where: str, allowed: limits.Limits) -> None:
+        """For a walk through one file, named in messages by `where`."""
+        self._where = where
+        self._allowed = allowed
+        self._values = 0
+        self._paths = 0
+
+    def visit(self, path: str) -> None:
+        """Counts a value at a path.
+
+        Raises:
+            ReadingError: There are more values, or longer paths to them, than a limit allows.
+        """
+        self._values += 1
+        self._paths += len(path)
+        if self._values > self._allowed.values:
+            raise limits.exceeded(self._where, "values", self._values, self._allowed.values)
+        if self._paths > self._allowed.paths:
+            raise limits.exceeded(self._where, "characters of paths to values", self._paths, self._allowed.paths)
+
+
 class Finder:
     """Finds engines as runtime/program.cc does: values depth first, a container that is reached twice entered once."""
 
-    def __init__(self, source: Source, constants: tuple[Any, ...]) -> None:
+    def __init__(self, source: Source, constants: tuple[Any, ...], effort: Effort, archive: Archive) -> None:
         """For a program with this source code, and these constants in it."""
         self.source = source
         self.constants = constants
+        self.effort = effort
+        self.archive = archive
         self.entered: set[int] = set()
-        self.values = 0
 
     def find(self, root: Any) -> list[tuple[str, pickles.Instance]]:
         """Every engine with its path.
 
         Raises:
-            ReadingError: There are more values than any program has.
+            ReadingError: There are more values than any program has, or values that torch would not make of them.
         """
         self.entered = set()
         return list(self._visit(root, ""))
 
     def _visit(self, value: Any, path: str) -> Iterator[tuple[str, pickles.Instance]]:
-        self.values += 1
-        if self.values > _MOST_VALUES:
-            raise ReadingError(f"the program holds more than {_MOST_VALUES} values; this is no common program")
+        self.effort.visit(path)
         if isinstance(value, pickles.Instance):
             yield from self._visit_object(value, path)
         elif isinstance(value, list | dict):
@@ -82,6 +106,20 @@ class Finder:
         elif isinstance(value, tuple):
             for i, item in enumerate(value):
                 yield from self._visit(item, f"{path}[{i}]")
+        elif isinstance(value, pickles.Tensor):
+            for folder in ("data", "constants"):
+                self.archive.check_letters(f"{folder}/{value.storage.key}")
+        elif isinstance(value, pickles.Call):
+            self._check_enum(value.function)
+
+    def _check_enum(self, function: str) -> None:
+        """Refuses a class that is called with a value, of which torch makes an object unless it is an enum."""
+        self.source.check_reference(function)
+        known = self.source.classes.get(function)
+        if known is not None and known.base != "Enum":
+            raise ReadingError(
+                f"{self.archive.path}: data.pkl: class {texts.quoted(function)} is called; wanted an enum"
+            )
 
     def _visit_object(self, value: pickles.Instance, path: str) -> Iterator[tuple[str, pickles.Instance]]:
         if value.type == ENGINE_TYPE:
@@ -90,6 +128,7 @@ class Finder:
         if id(value) in self.entered:
             return
         self.entered.add(id(value))
+        self._check_attributes(value)
         prefix = f"{path}." if path else ""
         if isinstance(value.state, dict):
             for name, item in value.attributes.items():
@@ -97,6 +136,19 @@ class Finder:
         else:
             yield from self._visit(value.state, path)
         yield from self.visit_constants(value.type, prefix)
+
+    def _check_attributes(self, value: pickles.Instance) -> None:
+        """Refuses attributes that the class does not have: torch would not read them."""
+        self.source.check_reference(value.type)
+        known = self.source.classes.get(value.type)
+        if known is None or "__setstate__" in known.methods:
+            return
+        for name in value.attributes:
+            if name not in known.attributes:
+                raise ReadingError(
+                    f"{self.archive.path}: data.pkl: an object of class {texts.quoted(value.type)} has the attribute "
+                    f"{texts.quoted(str(name))}, which its class does not declare"
+                )
 
     def visit_constants(self, type_name: str, prefix: str) -> Iterator[tuple[str, pickles.Instance]]:
         """The engines among the constants that a class's methods use.
@@ -114,6 +166,43 @@ class Finder:
                 found = list(self._visit(constant, f"{prefix}{method}:constant[{number}]"))
                 number += 1 if found else 0
                 yield from found
+
+
+def _value_text(value: object) -> str:
+    """A plain value as text; of a long text, its size."""
+    if isinstance(value, str):
+        return texts.shown(value)
+    if isinstance(value, pickles.LongText):
+        return f"a text of {value.size} bytes"
+    return _call_text(value) if isinstance(value, pickles.Call) else str(value)
+
+
+def _call_text(call: pickles.Call) -> str:
+    """A call with what it is called with, cut off where it is long: ``torch.device("cpu")``."""
+    parts: list[str] = []
+    size = 0
+    todo: list[Any] = [call]
+    while todo and size < _LONGEST_CALL:
+        value = todo.pop()
+        if isinstance(value, pickles.Call):
+            todo += [_Text(")"), *reversed(value.arguments), _Text(f"{texts.shown(value.function)}(")]
+            continue
+        if isinstance(value, list | tuple):
+            todo += [_Text("]"), *reversed(value), _Text("[")]
+            continue
+        if isinstance(value, pickles.Tensor):
+            text = f"{value.dtype}{list(value.shape)}"
+        elif isinstance(value, dict | pickles.Instance):
+            text = type(value).__name__
+        else:
+            text = value if isinstance(value, _Text) else _key_text(value)
+        size += len(text) + 1
+        parts.append(text)
+    return " ".join(parts) + (" …" if todo else "")
+
+
+class _Text(str):
+    """A text that is no value."""
 
 
 def _key_text(key: object) -> str:
@@ -149,6 +238,7 @@ class Contents:
     """Collects what modules hold: tensors by what they are to the module, and plain values."""
 
     source: Source
+    effort: Effort
     sums: dict[str, Tensors] = field(
         default_factory=lambda: {sort: Tensors() for sort in ("parameters", "buffers", "others", "constants")}
     )
@@ -157,7 +247,12 @@ class Contents:
     seen: set[object] = field(default_factory=set)
 
     def add(self, value: Any, path: str, sort: str, entry: str) -> None:
-        """Adds a value and what is in it; a container that is reached twice is entered once."""
+        """Adds a value and what is in it; a container that is reached twice is entered once.
+
+        Raises:
+            ReadingError: There are more values than any program has.
+        """
+        self.effort.visit(path)
         if isinstance(value, pickles.Tensor):
             self.tensors[path] = HeldTensor(sort, value.dtype, value.shape, f"{entry}/{value.storage.key}")
             self._sum(self.sums[sort], value, entry)
@@ -171,7 +266,7 @@ class Contents:
             for key, item in value.items() if isinstance(value, dict) else enumerate(value):
                 self.add(item, f"{path}[{_key_text(key)}]", sort, entry)
         else:
-            self.values[path] = texts.shown(value) if isinstance(value, str) else str(value)
+            self.values[path] = _value_text(value)
 
     def _add_instance(self, value: pickles.Instance, path: str, entry: str) -> None:
         if value.type == ENGINE_TYPE:

@@ -398,7 +398,8 @@ def test_a_wrong_checksum_is_told(good: Path, name: str, tmp_path: Path) -> None
     position = content.index(b"PK\x01\x02")
     while content[position + 46 : position + 46 + len(info.filename)] != info.filename.encode():
         position = content.index(b"PK\x01\x02", position + 1)
-    content[position + 16] ^= 1  # the checksum in the table of contents
+    for place in (position + 16, content.index(b"PK\x07\x08", info.header_offset + 30 + info.compress_size) + 4):
+        content[place] ^= 1  # the checksum in the table of contents, and that after the bytes
     (tmp_path / "wrong.ts").write_bytes(content)
     with pytest.raises(ReadingError, match=rf"wrong\.ts: .*{name}.* cannot be read: Bad CRC-32"):
         programs.read(tmp_path / "wrong.ts")
