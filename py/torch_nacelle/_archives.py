@@ -70,8 +70,8 @@ class ProgramFile:
         except Exception as error:
             with _as_input_errors(), self._opened() as archive:
                 archive.check_entries()
-                where = _entry_of(error, archive)
-            raise InputError(f"{self.name}{where} cannot be read as a TorchScript program: {_reason(error)}") from error
+                where = entry_of(error, archive)
+            raise InputError(f"{self.name}{where} cannot be read as a TorchScript program: {reason_of(error)}") from error
 
     def _opened(self) -> Archive:
         if self.path is not None:
@@ -88,11 +88,11 @@ def _message(error: Exception) -> str:
     return "there is not enough memory" if isinstance(error, MemoryError) else str(error)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     return next((line for line in _message(error).splitlines() if line.strip()), f"{type(error).__name__}")
 
 
-def _entry_of(error: Exception, archive: Archive) -> str:
+def entry_of(error: Exception, archive: Archive) -> str:
     """The file of source code that torch was at, for a message; empty if its words do not tell."""
     named = re.findall(r"code/[^\s\"]+\.py", _message(error))
     return next((f": entry {name}" for name in named if name in archive), "")

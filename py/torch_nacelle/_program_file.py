@@ -16,7 +16,7 @@ from typing import IO
 import torch
 
 from torch_nacelle import _C
-from torch_nacelle._archives import ProgramFile, Source
+from torch_nacelle._archives import ProgramFile, Source, entry_of, reason_of
 from torch_nacelle._embed import wrap
 from torch_nacelle._engine_info import EngineInfo, engine_info
 from torch_nacelle.errors import AbiError, Error, InputError
@@ -199,11 +199,11 @@ class FileProgram:
     def _load(self, path: str) -> torch.jit.ScriptModule:
         try:
             return wrap(_C.load(path, "cpu", {}))
-        except Error:
+        except (Error, OSError):
             raise
-        except RuntimeError as error:
-            reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
-            raise InputError(f"{self.name} cannot be read as a TorchScript program: {reason}") from error
+        except Exception as error:
+            where, reason = entry_of(error, self.archive), reason_of(error)
+            raise InputError(f"{self.name}{where} cannot be read as a TorchScript program: {reason}") from error
 
 
 def _opened(file: ProgramFile) -> IO[bytes]:
