@@ -26,6 +26,7 @@ class Limits:
         paths: Characters of the paths of all values.
         source: Bytes of source code.
         statement: Bytes of one statement of it.
+        definitions: Classes, functions, their arguments and attributes, by how much of each there is to remember.
         fields: Bytes of the fields of all records, beside their plans.
     """
 
@@ -35,6 +36,7 @@ class Limits:
     paths: int
     source: int
     statement: int
+    definitions: int
     fields: int
 
 
@@ -47,11 +49,12 @@ def of_size(size: int) -> Limits:
     times = _factor()
     return Limits(
         unpacked=int(((32 << 20) + 8 * size) * times),
-        values=int((300_000 + size // 20) * times),
+        values=int((200_000 + size // 20) * times),
         depth=int(200 * times),
         paths=int(((8 << 20) + size) * times),
         source=int(((4 << 20) + size // 2) * times),
-        statement=int((256 << 10) * times),
+        statement=int(((96 << 10) + size // 64) * times),
+        definitions=int((150_000 + size // 50) * times),
         fields=int(((2 << 20) + size // 4) * times),
     )
 

@@ -34,7 +34,7 @@ _DTYPES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LongText:
     """A text that was not kept: where its bytes lie in the archive's entry."""
 
@@ -43,14 +43,14 @@ class LongText:
     size: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Name:
     """A class or function that the pickle names, as ``module.name``."""
 
     name: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Instance:
     """An object of a class of the program: the class's name, and what was saved of it."""
 
@@ -63,7 +63,7 @@ class Instance:
         return self.state if isinstance(self.state, dict) else {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Storage:
     """The bytes behind tensors: an entry of the archive."""
 
@@ -73,7 +73,7 @@ class Storage:
     size: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tensor:
     """A tensor's description."""
 
@@ -82,7 +82,7 @@ class Tensor:
     storage: Storage
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Call:
     """A call that the pickle asks for and that nobody makes."""
 

@@ -15,7 +15,7 @@ from torch_nacelle_cli.reading.errors import ReadingError
 from torch_nacelle_cli.reading.sources import Signature, Source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Engine:
     """An engine in a program.
 

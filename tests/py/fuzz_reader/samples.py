@@ -44,6 +44,7 @@ class Small(torch.nn.Module):
         for i in range(3):
             if x.sum() > 0:
                 total = total + self.helper(x)
+                total = total.abs()
             else:
                 total = total - self.inner(self.helper(x, 3.0)) * i
         if names is not None:
