@@ -128,9 +128,9 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         ),
         "nested too deeply: levels: ",
     ),
-    "many values": (lambda: program(wide(b"]", MANY)), "values: 200"),
-    "many values that are dropped": (lambda: program(b"N0" * MANY + b"N"), "values: 200"),
-    "a value that is held many times": (lambda: program(wide(b"h\0", MANY, b"]q\x000")), "values: 200"),
+    "many values": (lambda: program(wide(b"]", MANY)), "values: 100"),
+    "many values that are dropped": (lambda: program(b"N0" * MANY + b"N"), "values: 100"),
+    "a value that is held many times": (lambda: program(wide(b"h\0", MANY, b"]q\x000")), "values: 100"),
     "a deep path of long names": (
         lambda: program((b"}" + text(KEY[:9000])) * 90 + wide(b"K\1", 2000) + b"s" * 90),
         "characters of paths to values: ",
@@ -143,6 +143,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a tensor of many dimensions": (
         lambda: program(tensor().replace(b"K\1\x85K\1\x85", b"(" + (b"\x8a\x08" + b"\x7f" * 8) * 5000 + b"t)")),
         "a tensor has more elements than can be counted",
+    ),
+    "many bytes of texts": (
+        lambda: program(wide(text("\U0001f600".encode() + b"\xff" * 30_000), 1000)),
+        "bytes of texts: ",
     ),
     "a number of 255 bytes": (lambda: program(b"\x8a\xff" + b"\x7f" * 255), "a number has 255 bytes; wanted at most 8"),
     "a large source": (lambda: program(source=SOURCE + b"# \n" * MANY), "bytes of source code: "),
@@ -197,27 +201,27 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
 
 READ: dict[str, Callable[[], bytes]] = {
     "values under a long key": lambda: program(b"}" + text(KEY) + wide(b"K\1", 20_000) + b"s"),
-    "values up to the limit": lambda: program(wide(b"K\1", 180_000)),
-    "lists up to the limit": lambda: program(wide(b"]", 180_000)),
-    "dicts up to the limit": lambda: program(wide(b"}NNs", 60_000)),
-    "texts up to the limit": lambda: program(wide(text("é€".encode()), 180_000)),
-    "texts that are not UTF-8": lambda: program(wide(text("\U0001f600".encode() + b"\xff" * 1000), 2000)),
-    "tensors up to the limit": lambda: program(wide(b"h\0", 150_000, tensor() + b"q\x000")),
-    "objects up to the limit": lambda: program(wide(b"h\0)\x81}b", 45_000, b"c__torch__\nN\nq\x000")),
+    "values up to the limit": lambda: program(wide(b"K\1", 90_000)),
+    "lists up to the limit": lambda: program(wide(b"]", 90_000)),
+    "dicts up to the limit": lambda: program(wide(b"}NNs", 24_000)),
+    "texts up to the limit": lambda: program(wide(text("é€".encode()), 90_000)),
+    "texts that are not UTF-8": lambda: program(wide(text("\U0001f600".encode() + b"\xff" * 1000), 1900)),
+    "tensors up to the limit": lambda: program(wide(b"h\0", 90_000, tensor() + b"q\x000")),
+    "objects up to the limit": lambda: program(wide(b"h\0)\x81}b", 20_000, b"c__torch__\nN\nq\x000")),
     "an engine up to the limit": lambda: program(
-        wide(b"h\0", 150_000, engine(b"5", b"net", b"0%0%0%0%cpu", b"QUJD", b"x", b"y", b"0") + b"q\x000")
+        wide(b"h\0", 90_000, engine(b"5", b"net", b"0%0%0%0%cpu", b"QUJD", b"x", b"y", b"0") + b"q\x000")
     ),
-    "classes up to the limit": lambda: program(source=SOURCE + b"".join(b"class C%d(M):\n" % i for i in range(18_000))),
-    "attributes up to the limit": lambda: program(source=SOURCE + b"".join(b"  a%d:T\n" % i for i in range(140_000))),
+    "classes up to the limit": lambda: program(source=SOURCE + b"".join(b"class C%d(M):\n" % i for i in range(9_000))),
+    "attributes up to the limit": lambda: program(source=SOURCE + b"".join(b"  a%d:T\n" % i for i in range(70_000))),
     "operators up to the limit": lambda: program(
-        source=forward(b"".join(b"    x = torch.a%d(x)\n" % i for i in range(60_000)))
+        source=forward(b"".join(b"    x = torch.a%d(x)\n" % i for i in range(40_000)))
     ),
     "a statement up to the limit": lambda: program(source=SOURCE + b"  b : List[" + b"1," * 45_000 + b"]\n"),
     "a call up to the limit": lambda: program(
         source=forward(b"    x = " + b"f(" * 90 + b"0," * 45_000 + b")" * 90 + b"\n")
     ),
-    "members without end": lambda: program(others=tuple(Entry(b"m/extra/%d" % i, b"") for i in range(60_000))),
-    "names of an engine": lambda: program(engines(30)),
+    "members without end": lambda: program(others=tuple(Entry(b"m/extra/%d" % i, b"") for i in range(40_000))),
+    "names of an engine": lambda: program(engines(20)),
     "a large plan, deflated": lambda: program(engine(b"3", b"net", b"0%0%0%0%cpu", b"ftrt" + bytes(30 << 20))),
     "a large plan, deflated, in base64": lambda: program(
         engine(b"5", b"net", b"0%0%0%0%cpu", b"Z" * (24 << 20), b"x", b"y", b"0")

@@ -23,6 +23,8 @@ class Color(enum.Enum):
 class Small(torch.nn.Module):
     """A module with values of many kinds, methods that call each other, and constants in its code."""
 
+    mean: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.linear = torch.nn.Linear(3, 2)
