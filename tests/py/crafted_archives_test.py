@@ -256,7 +256,7 @@ def test_what_is_read_is_what_torch_reads(name: str, parts: tuple[Parts, Parts],
     path = tmp_path / "crafted.ts"
     path.write_bytes(READ[name](*parts))
     found = programs.read(path)
-    files = dict.fromkeys(found.extra_files, "")
+    files: dict[str, Any] = dict.fromkeys(found.extra_files, "")
     loaded = torch.jit.load(str(path), _extra_files=files)
     assert found.values["tag"] == loaded.tag == "shown"
     assert files["notes.txt"] == b"shown"

@@ -22,19 +22,23 @@ class Limits:
     Attributes:
         unpacked: Bytes of all members of the archive, unpacked, in sum.
         values: Values in its pickles; and visits to them, since a value can be held many times.
+        texts: Bytes of the texts in its pickles that are kept, which long ones are not.
         depth: Containers and objects, one within another.
         paths: Characters of the paths of all values.
         source: Bytes of source code.
         statement: Bytes of one statement of it.
+        definitions: Classes, functions, their arguments and attributes, by how much of each there is to remember.
         fields: Bytes of the fields of all records, beside their plans.
     """
 
     unpacked: int
     values: int
+    texts: int
     depth: int
     paths: int
     source: int
     statement: int
+    definitions: int
     fields: int
 
 
@@ -47,12 +51,14 @@ def of_size(size: int) -> Limits:
     times = _factor()
     return Limits(
         unpacked=int(((32 << 20) + 8 * size) * times),
-        values=int((300_000 + size // 20) * times),
+        values=int((100_000 + size // 20) * times),
+        texts=int(((2 << 20) + size) * times),
         depth=int(200 * times),
         paths=int(((8 << 20) + size) * times),
         source=int(((4 << 20) + size // 2) * times),
-        statement=int((256 << 10) * times),
-        fields=int(((2 << 20) + size // 4) * times),
+        statement=int(((96 << 10) + size // 64) * times),
+        definitions=int((75_000 + size // 50) * times),
+        fields=int(((1 << 20) + size // 4) * times),
     )
 
 

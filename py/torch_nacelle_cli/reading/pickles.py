@@ -144,6 +144,7 @@ class _Machine:
     position: int = 0
     number_read: Any = 0
     values: int = 0
+    text_bytes: int = 0
     stack: list[Any] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
@@ -202,6 +203,7 @@ class _Machine:
         if not found.endswith(b"\n"):
             raise self.damaged("a name has no end")
         self.position += len(found)
+        self.count_text(len(found))
         return texts.from_bytes(found[:-1])
 
     def name(self) -> Name:
@@ -210,8 +212,14 @@ class _Machine:
             raise self.damaged(f"it calls {found}, which TorchScript does not")
         return Name(found)
 
+    def count_text(self, size: int) -> None:
+        self.text_bytes += size
+        if self.text_bytes > self.allowed.texts:
+            raise limits.exceeded(self.where, "bytes of texts", self.text_bytes, self.allowed.texts)
+
     def text(self, size: int) -> str | LongText:
         if size <= LONGEST_KEPT:
+            self.count_text(size)
             return texts.from_bytes(self.take(size))
         start = self.position
         while size > 0:

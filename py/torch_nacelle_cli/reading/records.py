@@ -35,7 +35,7 @@ _INDEX = {name: index for index, (name, _) in enumerate(FIELDS)}
 _PLATFORMS = ("linux_x86_64", "linux_aarch64", "windows_x86_64", "windows_arm64", "unknown")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """A record but for its plan; neutral values where its version lacks a field.
 

@@ -20,10 +20,12 @@ from dataclasses import dataclass, field
 from torch_nacelle_cli.reading import limits, texts
 from torch_nacelle_cli.reading.errors import ReadingError
 
+# How much there is to remember of a definition, next to an attribute of a class.
+_WEIGHT = 8
 ENGINE_TYPE = "__torch__.torch.classes.tensorrt.Engine"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Argument:
     """An argument of a method, beside self; `default` is empty where it has none."""
 
@@ -32,7 +34,7 @@ class Argument:
     default: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Signature:
     """A method as its caller sees it."""
 
@@ -46,7 +48,7 @@ class Signature:
         return f"{self.name}({', '.join(shown)}) -> {self.returns}"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Function:
     """A method or function: its signature, and the text of its statements."""
 
@@ -55,7 +57,7 @@ class Function:
     text: str
 
 
-@dataclass
+@dataclass(slots=True)
 class Class:
     """A class of the program; `base` is its base class, `attributes` are the types of its attributes by name."""
 
@@ -90,6 +92,7 @@ class Source:
         self._path = path
         self._allowed = allowed or limits.of_size(0)
         self._size = 0
+        self._definitions = 0
         self._modules: dict[str, str] = {}  # as they are written, by their names in lower case
         self._checked: set[str] = set()
         self._texts: dict[str, set[str]] = {}
@@ -127,11 +130,19 @@ class Source:
                 self.classes[f"{module}.{opening.name}"] = self._class(module, opening, statements)
             elif isinstance(opening, ast.FunctionDef):
                 self._define(module, opening.name, part)
+                self._count(module, 2 * len(opening.args.args))
                 self._functions[f"{module}.{opening.name}"] = _function(opening, [text for _, text in statements])
         except _UNPARSED as error:
             self._cannot(module, part, error)
 
+    def _count(self, module: str, weight: int) -> None:
+        self._definitions += weight
+        if self._definitions > self._allowed.definitions:
+            what = "classes, functions and attributes, weighed"
+            raise limits.exceeded(self._where(module), what, self._definitions, self._allowed.definitions)
+
     def _define(self, module: str, name: str, part: str) -> None:
+        self._count(module, _WEIGHT)
         full = f"{module}.{name}"
         if full in self.classes or full in self._functions:
             raise ReadingError(f"{self._where(module)}: {name} is defined twice; wanted each class and function once")
@@ -149,6 +160,7 @@ class Source:
                 self._add_method(module, made, current[1], current[2])
                 current = None
             node = _parsed(text)
+            self._count(module, 1)
             if isinstance(node, ast.FunctionDef):
                 current = (indent, node, [])
             elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -161,6 +173,7 @@ class Source:
         return made
 
     def _add_method(self, module: str, made: Class, node: ast.FunctionDef, statements: list[str]) -> None:
+        self._count(module, _WEIGHT + 2 * len(node.args.args))
         if node.name in made.methods:
             raise ReadingError(
                 f"{self._where(module)}: {made.name} has two methods {node.name}; wanted each method once"
@@ -260,6 +273,7 @@ class Source:
     def _total(self, calls: _Calls) -> Counter[str]:
         """The operators of a function with those of the functions that it calls; none of what calls itself."""
         total = Counter(calls.operators)
+        self._work += 2 * len(total)
         for function, _, count in calls.functions.values():
             inner = self._totals.get(id(function), Counter())
             self._work += len(inner) + 1

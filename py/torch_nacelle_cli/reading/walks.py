@@ -28,7 +28,7 @@ class Tensors:
     devices: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class HeldTensor:
     """A tensor of the program: what it is to the module that holds it, and the archive's entry with its bytes."""
 
@@ -38,7 +38,7 @@ class HeldTensor:
     entry: str
 
 
-@dataclass
+@dataclass(slots=True)
 class Module:
     """A module of the program, with those within it."""
 

@@ -50,7 +50,8 @@ def change(content: bytes, numbers: random.Random) -> tuple[bytes, str]:
             steps[at:at] = steps[at:end]
         elif kind == "repeat":
             end = at + numbers.choice([1, 2, 3, 6])
-            steps[at:at] = [b"".join(steps[at:end]) * numbers.choice(_REPEATS)]
+            piece = b"".join(steps[at:end])
+            steps[at:at] = [piece * min(numbers.choice(_REPEATS), (8 << 20) // (len(piece) or 1))]
         else:
             steps.insert(at, _value(kind, numbers))
     return b"".join(steps)[: 8 << 20], ", ".join(kinds)

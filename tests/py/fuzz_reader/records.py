@@ -7,10 +7,31 @@ import random
 import struct
 
 _TEXTS = (
-    b"", b"0", b"-1", b"3", b"10", b"11", b"9" * 5000, b"a%b", b"%", b"%" * 4000, b"a@b@c", b"0%9%0%0%GPU", b"0%0%0%0%cpu",
-    b"99999999999%9%0%0%GPU", b"\xff", b"\0", b"\x1b[31m", "\u202e".encode(), b"QUJD", b"QUJ=", b"====", b"x" * 70_000,
-    b"linux_x86_64", b"%".join(b"%d" % i for i in range(20_000)),
-)  # fmt: skip
+    b"",
+    b"0",
+    b"-1",
+    b"3",
+    b"10",
+    b"11",
+    b"9" * 5000,
+    b"a%b",
+    b"%",
+    b"%" * 4000,
+    b"a@b@c",
+    b"0%9%0%0%GPU",
+    b"0%0%0%0%cpu",
+    b"99999999999%9%0%0%GPU",
+    b"\xff",
+    b"\0",
+    b"\x1b[31m",
+    "\u202e".encode(),
+    b"QUJD",
+    b"QUJ=",
+    b"====",
+    b"x" * 70_000,
+    b"linux_x86_64",
+    b"%".join(b"%d" % i for i in range(20_000)),
+)
 
 
 def change(content: bytes, numbers: random.Random) -> tuple[bytes, str]:

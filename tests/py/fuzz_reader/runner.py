@@ -17,6 +17,8 @@ from typing import Any
 PATIENCE = 120.0
 """Seconds without a word from a worker after which a case counts as one that hangs, also on a busy machine."""
 
+_KILLED = "exit status -9"
+
 
 @dataclass
 class Result:
@@ -42,7 +44,11 @@ class Worker:
         self._lines: queue.Queue[str | None] = queue.Queue()
 
     def run(self, seed: int) -> Result:
-        """Tries one case."""
+        """Tries one case; again if the system killed the worker, which it does also for what others use."""
+        result = self._run(seed)
+        return self._run(seed) if result.findings and result.findings[0].endswith(_KILLED) else result
+
+    def _run(self, seed: int) -> Result:
         process = self._process or self._start()
         way = "maker"
         try:

@@ -23,6 +23,8 @@ class Color(enum.Enum):
 class Small(torch.nn.Module):
     """A module with values of many kinds, methods that call each other, and constants in its code."""
 
+    mean: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.linear = torch.nn.Linear(3, 2)
@@ -44,6 +46,7 @@ class Small(torch.nn.Module):
         for i in range(3):
             if x.sum() > 0:
                 total = total + self.helper(x)
+                total = total.abs()
             else:
                 total = total - self.inner(self.helper(x, 3.0)) * i
         if names is not None:

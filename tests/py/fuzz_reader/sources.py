@@ -35,7 +35,8 @@ def change(content: bytes, numbers: random.Random) -> tuple[bytes, str]:
         elif kind == "replace":
             tokens[at : at + 1] = [numbers.choice(_OTHERS)]
         elif kind == "again":
-            tokens[at:at] = [b"".join(tokens[at : at + numbers.choice([1, 5, 60])]) * numbers.choice([1, 3, 500])]
+            piece = b"".join(tokens[at : at + numbers.choice([1, 5, 60])])[: 1 << 16]
+            tokens[at:at] = [piece * numbers.choice([1, 3, 500])]
         elif kind == "swap" and tokens:
             other = numbers.randrange(len(tokens))
             at = min(at, len(tokens) - 1)

@@ -28,7 +28,8 @@ def allowed_memory(size: int) -> int:
 def main(folder: Path, with_torch: bool) -> None:
     """Reads seeds from standard input, and answers each with a line of JSON."""
     known = cases.Samples(*samples.read(folder))
-    path = folder / f"case_{os.getpid()}.ts"
+    path = folder / "cases" / f"{os.getpid()}.ts"
+    path.parent.mkdir(exist_ok=True)
     ways: dict[str, Callable[[Path], object]] = {"inspect": _inspect, "digests": _digests}
     if with_torch:
         ways |= _torch_ways()
