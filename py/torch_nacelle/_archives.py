@@ -71,7 +71,9 @@ class ProgramFile:
             with _as_input_errors(), self._opened() as archive:
                 archive.check_entries()
                 where = entry_of(error, archive)
-            raise InputError(f"{self.name}{where} cannot be read as a TorchScript program: {reason_of(error)}") from error
+            raise InputError(
+                f"{self.name}{where} cannot be read as a TorchScript program: {reason_of(error)}"
+            ) from error
 
     def _opened(self) -> Archive:
         if self.path is not None:

@@ -153,6 +153,7 @@ class Reader:
         self.finder = walks.Finder(self.source, self.constants, self._effort(), archive)
 
     def read(self) -> Program:
+        """All that the program tells."""
         self._read_values()
         self._read_signatures()
         program = self.program
@@ -237,6 +238,7 @@ class Reader:
         return plan
 
     def plan_bytes(self, field: object, encoded: bool) -> plans.PlanBytes:
+        """The plan in a record's field; nothing of it is read."""
         if isinstance(field, pickles.LongText):
             long = field
             return plans.PlanBytes(
@@ -245,6 +247,7 @@ class Reader:
         return plans.of_bytes(texts.to_bytes(field) if isinstance(field, str) else b"", encoded)
 
     def text(self, field: object) -> str:
+        """The text in a field beside the plan; empty for what is no text."""
         size = field.size if isinstance(field, pickles.LongText) else len(field) if isinstance(field, str) else 0
         self.fields += size
         if self.fields > self.archive.limits.fields:

@@ -161,7 +161,13 @@ def test_a_state_by_its_number_and_values_beside_it() -> None:
     """A state may be made elsewhere or in another way, and what is done between an engine and its state is kept."""
     content = pickle(b"](" + text(b"3") + b"e" + put(1), ENGINE + get(1) + b"b", get(1))
     assert values(edited(content, {0: [b"4"]})) == [["3"], (ENGINE_TYPE, ["4"]), ["3"]]
-    for state in (b"(" + text(b"3") + b"t", b"(l", b"((t" + text(b"3") + b"l", text(b"3") + b"\x85", b"]" + text(b"3") + b"a"):
+    for state in (
+        b"(" + text(b"3") + b"t",
+        b"(l",
+        b"((t" + text(b"3") + b"l",
+        text(b"3") + b"\x85",
+        b"]" + text(b"3") + b"a",
+    ):
         content = pickle(ENGINE + b"N0" + state + b"b" + put(9), get(9))
         wanted = pickle(ENGINE + b"N0" + engine(text(b"4"))[len(ENGINE) :] + put(9), get(9))
         assert edited(content, {0: [b"4"]}) == wanted
