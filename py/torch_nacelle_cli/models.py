@@ -46,8 +46,9 @@ def _exported(path: Path) -> torch.export.ExportedProgram:
         checked = archive.for_torch()
         try:
             with _LOADING:
-                programs: dict[str, torch.export.ExportedProgram] = load_pt2(checked).exported_programs
-            return programs["model"]
+                program: torch.export.ExportedProgram = load_pt2(checked).exported_programs["model"]
+            program.module()  # a graph that is none is told here, with the file's name
+            return program
         except Exception as error:  # its reader raises all kinds
             raise CommandError(
                 f"{path} cannot be read as what torch.export.save writes: {_first_line(error)}"

@@ -159,6 +159,8 @@ class ExportedArchive:
             raise self._refused(info.filename, "is compressed or encrypted; torch.export.save stores members as is")
         if info.file_size != info.compress_size:
             raise self._refused(info.filename, "has two sizes")
+        if info.header_offset < 0:
+            raise self._refused(info.filename, "begins before the file")
         header = os.pread(self._file.fileno(), _LOCAL_HEADER.size, info.header_offset)
         if len(header) != _LOCAL_HEADER.size or not header.startswith(archives.MAGIC):
             raise self._refused(info.filename, "is not where the table of contents says")

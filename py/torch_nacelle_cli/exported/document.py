@@ -291,9 +291,8 @@ class Document:
         from torch._export.serde.union import _Union
 
         hints = typing.get_type_hints(cls, globalns=vars(schema))
-        if issubclass(cls, _Union):
-            if len(data) != 1 or next(iter(data)) not in hints:
-                raise self._error(field, f"holds {quoted(', '.join(data))}; wanted one of {', '.join(hints)}")
+        if issubclass(cls, _Union) and (len(data) != 1 or next(iter(data)) not in hints):
+            raise self._error(field, f"holds {quoted(', '.join(data))}; wanted one of {', '.join(hints)}")
         if cls.__name__ == "Graph":
             return self._graph(cls, hints, data, field)
         return self._fields(cls, hints, data)

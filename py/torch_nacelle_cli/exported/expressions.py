@@ -20,10 +20,11 @@ _MAX_SHIFT = 62
 SYMBOL = re.compile(r"(?:s|u|zf|zuf)\d{1,6}")
 
 _CHARACTERS = re.compile(r"[A-Za-z0-9_'.,=()+\-*/%<>! ]*")
-_ASSUMPTIONS = frozenset(
-    "integer positive negative nonnegative nonpositive nonzero zero real rational finite infinite even odd "
-    "commutative extended_real extended_positive extended_nonnegative extended_nonzero complex number".split()
-)
+_ASSUMPTIONS = frozenset({
+    "integer", "positive", "negative", "nonnegative", "nonpositive", "nonzero", "zero", "real", "rational", "finite",
+    "infinite", "even", "odd", "commutative", "extended_real", "extended_positive", "extended_nonnegative",
+    "extended_nonzero", "complex", "number",
+})  # fmt: skip
 _CONSTANTS = frozenset({"true", "false"})
 _FLOAT = re.compile(r"-?\d{1,40}(?:\.\d{0,40})?(?:e[+-]?\d{1,3})?")
 # Functions and how many arguments they take: torch's own, and those of sympy that torch writes.
@@ -154,7 +155,7 @@ class _Checker:
         if node.keywords or not low <= len(node.args) <= high:
             raise ExpressionError(f"{name} has {len(node.args)} arguments, or named ones")
         if name in ("Pow", "PowByNatural", "FloatPow"):
-            return self._power(*node.args, depth=depth)
+            return self._power(node.args[0], node.args[1], depth)
         if name in ("LShift", "RShift"):
             shift = _literal(node.args[1])
             if shift is None or not 0 <= shift <= _MAX_SHIFT:

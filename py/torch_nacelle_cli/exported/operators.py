@@ -10,18 +10,22 @@ _OVERLOAD = re.compile(r"torch\.ops\.(\w+)\.(\w+)\.(\w+)", re.ASCII)
 # Namespaces of operators that compute tensors of tensors.
 _NAMESPACES = frozenset({"aten", "prims", "quantized", "quantized_decomposed", "torchvision"})
 # Arguments that are texts, by name. (The file that aten::from_file reads or makes is none of them.)
-_TEXTS = frozenset(
-    "ord p norm rounding_mode driver padding UPLO approximate mode reduce interpolation activation assert_msg pad_mode "
-    "side equation padding_side indexing".split()
-)
+_TEXTS = frozenset({
+    "ord", "p", "norm", "rounding_mode", "driver", "padding", "UPLO", "approximate", "mode", "reduce", "interpolation",
+    "activation", "assert_msg", "pad_mode", "side", "equation", "padding_side", "indexing",
+})  # fmt: skip
 _TYPES = re.compile(r"(?:Optional\[|List\[)*(Tensor|int|bool|number|float|str|Device|Generator)\]*")
-_FUNCTIONS = frozenset(
-    [f"_operator.{name}" for name in
-     "eq ne le ge lt gt neg pos abs not_ mul add sub truediv floordiv mod pow and_ or_ lshift rshift getitem".split()]
-    + [f"math.{name}" for name in "trunc ceil floor".split()]
-    + [f"torch.{name}" for name in
-       "sym_not sym_int sym_float sym_ite sym_max sym_min sym_sqrt sym_sum _check".split()]
-)  # fmt: skip
+_ARITHMETIC = {
+    "_operator": (
+        "eq", "ne", "le", "ge", "lt", "gt", "neg", "pos", "abs", "not_", "mul", "add", "sub", "truediv", "floordiv",
+        "mod", "pow", "and_", "or_", "lshift", "rshift", "getitem",
+    ),
+    "math": ("trunc", "ceil", "floor"),
+    "torch": (
+        "sym_not", "sym_int", "sym_float", "sym_ite", "sym_max", "sym_min", "sym_sqrt", "sym_sum", "_check",
+    ),
+}  # fmt: skip
+_FUNCTIONS = frozenset(f"{module}.{name}" for module, names in _ARITHMETIC.items() for name in names)
 # Operators that take graphs of the file. None of them is a loop, which need not end.
 _HIGHER_ORDER = frozenset(
     f"torch.ops.higher_order.{name}" for name in ("cond", "wrap_with_set_grad_enabled", "wrap_with_autocast")

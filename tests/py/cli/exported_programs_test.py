@@ -26,6 +26,8 @@ WEIGHTS = "data/weights/model_weights_config.json"
 class Sizes(torch.nn.Module):
     """Computes sizes in many ways."""
 
+    steps: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.conv = torch.nn.Conv2d(3, 4, 3, stride=2, padding=1)
@@ -185,11 +187,18 @@ def growing(model: Json, code: str) -> None:
 
 
 def nested(model: Json, code: str) -> None:
-    inner = {"inputs": [], "outputs": [], "nodes": [], "tensor_values": {}, "sym_int_values": {}, "sym_bool_values": {}}
+    inner: Json = {
+        "inputs": [],
+        "outputs": [],
+        "nodes": [],
+        "tensor_values": {},
+        "sym_int_values": {},
+        "sym_bool_values": {},
+    }
     for i in range(40):
         argument = {"as_graph": {"name": f"g{i}", "graph": inner}}
-        call = {"target": "torch.ops.higher_order.cond", "outputs": [], "metadata": {}}
-        call["inputs"] = [{"name": "", "arg": argument, "kind": 1}]
+        inputs = [{"name": "", "arg": argument, "kind": 1}]
+        call = {"target": "torch.ops.higher_order.cond", "inputs": inputs, "outputs": [], "metadata": {}}
         inner = inner | {"nodes": [call]}
     graph(model)["nodes"] += inner["nodes"]
 
@@ -199,7 +208,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a size that sympy evaluates": (size(spelled), "is no size"),
     "a size that calls": (size(lambda code: code), "is no size"),
     "a size that looks a name up": (size(lambda _: "S('exec')"), "S is no function of sizes"),
-    "a size with another symbol": (size(lambda _: "Symbol('exec', integer=True)"), "Symbol has a name that no size has"),
+    "a size with another symbol": (
+        size(lambda _: "Symbol('exec', integer=True)"),
+        "Symbol has a name that no size has",
+    ),
     "a size with an attribute": (size(lambda _: "s0.__class__"), "is no arithmetic of numbers and sizes"),
     "a size with a lambda": (size(lambda _: "Lambda(s0, s0)"), "Lambda is no function of sizes"),
     "a tower of powers": (size(lambda _: "9**9**9**9**9"), "it has a power that is no number from -8 to 8"),
@@ -239,9 +251,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_nothing_of_the_model_runs(
-    exported: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_of_the_model_runs(exported: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     marker = tmp_path / "marker"
     (tmp_path / "strange.py").write_text(f"import pathlib\npathlib.Path({str(marker)!r}).touch()\n")
     monkeypatch.chdir(tmp_path)
@@ -313,7 +323,7 @@ def test_other_folders_are_refused(exported: Path, tmp_path: Path) -> None:
 
 def test_compressed_members_are_refused(exported: Path, tmp_path: Path) -> None:
     hostile = write(tmp_path / "hostile.pt2", list(members(exported).items()), zipfile.ZIP_DEFLATED)
-    with pytest.raises(ReadingError, match="is compressed or encrypted; torch.export.save stores members as is"):
+    with pytest.raises(ReadingError, match=r"is compressed or encrypted; torch\.export\.save stores members as is"):
         load_model(hostile)
 
 
@@ -362,7 +372,7 @@ def test_large_tensors_without_bytes_are_refused(exported: Path, tmp_path: Path)
     found[name] = json.dumps(config).encode()
     member = name.replace("model_weights_config.json", config["config"]["linear.bias"]["path_name"])
     found[member] = b""
-    with pytest.raises(ReadingError, match="has the shape .* and no bytes: the file was saved without its values"):
+    with pytest.raises(ReadingError, match=r"has the shape .* and no bytes: the file was saved without its values"):
         load_model(write(tmp_path / "hostile.pt2", list(found.items())))
 
 
