@@ -75,6 +75,7 @@ class Tensor:
     dtype: str
     shape: tuple[int, ...]
     storage: Storage
+    layout: tuple[Any, ...] = ()  # offset, strides, and flags, as they are in the pickle
 
 
 @dataclass(eq=False)
@@ -227,10 +228,10 @@ def _call(function: str, arguments: tuple[Any, ...]) -> Any:
         storage, _, shape = arguments[:3]
         last = arguments[-1]
         dtype = last.name.removeprefix("torch.") if isinstance(last, Name) else storage.dtype
-        return Tensor(dtype, tuple(shape), storage)
+        return Tensor(dtype, tuple(shape), storage, (arguments[1], *arguments[3:]))
     if function == "torch._utils._rebuild_qtensor":
         storage, _, shape = arguments[:3]
-        return Tensor(storage.dtype, tuple(shape), storage)
+        return Tensor(storage.dtype, tuple(shape), storage, (arguments[1], *arguments[3:]))
     return {} if function == "collections.OrderedDict" else Call(function, arguments)
 
 
