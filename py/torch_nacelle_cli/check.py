@@ -27,7 +27,9 @@ def check(
     against: Annotated[
         Path,
         typer.Option(
-            metavar="ORIGINAL", help="What it was made from: ONNX (.onnx), an exported program (.pt2), TorchScript."
+            metavar="ORIGINAL",
+            help="What it was made from: ONNX (.onnx), an exported program (.pt2; no Python of the file runs, its "
+            "operators do), TorchScript.",
         ),
     ],
     given: Annotated[

@@ -29,7 +29,9 @@ def compile(
     model: Annotated[
         Path,
         typer.Argument(
-            metavar="MODEL", help="ONNX (.onnx), what torch.export.save wrote (.pt2), or TorchScript (.ts)."
+            metavar="MODEL",
+            help="ONNX (.onnx), what torch.export.save wrote (.pt2; no Python of the file runs, its operators do), or "
+            "TorchScript (.ts; a program, which runs).",
         ),
     ],
     destination: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The program to write.")],

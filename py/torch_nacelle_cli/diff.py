@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from torch_nacelle_cli import facts, failures, inspect, output, show
-from torch_nacelle_cli.reading import programs
+from torch_nacelle_cli.reading import contents, programs
 from torch_nacelle_cli.reading.programs import Engine, Program
 from torch_nacelle_cli.reading.texts import printable
 from torch_nacelle_cli.reading.walks import HeldTensor
@@ -18,7 +18,8 @@ from torch_nacelle_cli.reading.walks import HeldTensor
 _HELP = """Say what changed between two programs, or two plans.
 
 Engines field by field (plans by sha256), what forward takes and returns, tensors, operators, modules and extra files. \
-Exit code 0 where they are the same, 1 where they differ.
+If all of these are the same, everything else that torch reads: strides, types and order of values, which of them are \
+shared, code. Exit code 0 if they are the same, 1 if they differ.
 
 [bold]Examples[/bold]
 
@@ -77,10 +78,32 @@ def compare(old: inspect.Inspected, new: inspect.Inspected) -> list[Change]:
     a_facts, b_facts = facts.of_program(a, {}), facts.of_program(b, {})
     changes += _tensor_changes(a, b)
     changes += _changed("value", a.values, b.values)
-    for name in ("methods", "operators", "extra_files"):
+    for name in ("methods", "operators"):
         changes += _changed(name.replace("_", " "), _by_name(a_facts[name]), _by_name(b_facts[name]))
+    changes += _extra_file_changes(a, b)
     changes += _changed("module", _types(a_facts["modules"]), _types(b_facts["modules"]))
-    return changes + _changed("code", _short(a.code), _short(b.code))
+    changes += _changed("code", _short(a.code), _short(b.code))
+    return changes or _other_changes(a.path, b.path)
+
+
+def _extra_file_changes(old: Program, new: Program) -> list[Change]:
+    """Extra files by size, and those of one size by sha256."""
+    changes = _changed("extra files", old.extra_files, new.extra_files)
+    same = [name for name, size in old.extra_files.items() if new.extra_files.get(name) == size]
+    digests = [contents.digest_of(each.path, [f"extra/{name}" for name in same]) for each in (old, new)]
+    short = [{name.removeprefix("extra/"): digest for name, digest in side.items()} for side in digests]
+    return changes + _changed("extra files", _short(short[0]), _short(short[1]))
+
+
+def _other_changes(old: Path, new: Path) -> list[Change]:
+    """Anything else that torch reads and that is not the same: what is compared first, a person asks for first."""
+    a, b = contents.read(old), contents.read(new)
+    return (
+        _changed("value", a.values, b.values)
+        or _changed("code", _short(a.code), _short(b.code))
+        or _changed("member", _short(a.members), _short(b.members))
+        or _changed("pickle", _short(a.pickles), _short(b.pickles))
+    )
 
 
 def _short(digests: Mapping[str, str]) -> dict[str, str]:
@@ -171,7 +194,7 @@ def _print(both: list[inspect.Inspected], changes: list[Change]) -> None:
     page = show.Page(output.stdout())
     names = [printable(str(one.path)) for one in both]
     if not changes:
-        page.text(f"{names[0]} and {names[1]} are the same in all that nacelle inspect tells")
+        page.text(f"{names[0]} and {names[1]} are the same in all that torch reads")
         return
     page.heading(f"{names[0]} -> {names[1]}", f"{len(changes)} change{'s' if len(changes) > 1 else ''}")
     for change in changes:

@@ -16,9 +16,11 @@ import typer
 
 from torch_nacelle_cli import output
 from torch_nacelle_cli.reading.errors import ReadingError
+from torch_nacelle_cli.reading.texts import from_bytes, printable_lines
 
 FAILED = 1
 INTERRUPTED = 130
+_LONGEST_MESSAGE = 1 << 14
 
 
 class CommandError(Exception):
@@ -34,7 +36,7 @@ class Answer(Exception):  # noqa: N818 - it is no error
 
 def wrong_usage(message: str) -> NoReturn:
     """Ends the command as one that was used wrongly: the message with the usage, exit code 2."""
-    raise typer.BadParameter(message)
+    raise typer.BadParameter(printable_lines(message))
 
 
 @contextmanager
@@ -59,6 +61,8 @@ def message_of(error: Exception) -> str | None:
     """What to tell a person of an error; None where it is a mistake in the program, or not ours to report."""
     if isinstance(error, CommandError | ReadingError | ImportError):
         return str(error)
+    if isinstance(error, UnicodeDecodeError):  # a message of torch that is not UTF-8, on its way to Python
+        return from_bytes(error.object[:_LONGEST_MESSAGE])
     if isinstance(error, MemoryError):
         return "there is not enough memory for this"
     if isinstance(error, OSError):

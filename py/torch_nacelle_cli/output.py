@@ -2,6 +2,9 @@
 
 On a terminal there are colours (unless ``NO_COLOR`` is set) and lines are as wide as it is; in a pipe there are neither
 colours nor line breaks that the text does not have, so that grep finds what it looks for.
+
+Every text passes one filter on its way out, ``_Filtered``: names of a file may hold what a terminal would obey. Styles
+and the progress bar are made after it.
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ from contextlib import contextmanager
 from typing import Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.text import Text
+
+from torch_nacelle_cli.reading.texts import printable_lines
 
 # Wide enough that nothing is wrapped in a pipe.
 _UNWRAPPED = 1_000_000
@@ -35,7 +41,19 @@ def stderr() -> Console:
 
 def _console(file: TextIO) -> Console:
     width = None if file.isatty() else _UNWRAPPED
-    return Console(file=file, width=width, markup=False, highlight=False, emoji=False)
+    return _Filtered(file=file, width=width, markup=False, highlight=False, emoji=False)
+
+
+class _Filtered(Console):
+    """A console whose texts hold nothing that a terminal obeys: escapes come from styles and controls of rich alone."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Renders, and escapes the text of each segment."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(printable_lines(segment.text), segment.style)
 
 
 def complain(message: str) -> None:
@@ -49,8 +67,8 @@ def note(message: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Prints a value as JSON, and nothing else."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    """Prints a value as JSON, and nothing else: in ASCII, without control characters."""
+    sys.stdout.write(json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n")
 
 
 @contextmanager
@@ -74,7 +92,7 @@ def progress(what: str, total: int | None = None, *, in_bytes: bool = False) -> 
     counted = [BarColumn(), DownloadColumn() if in_bytes else TextColumn("{task.completed}/{task.total}")]
     shown = columns + ([*counted, TimeRemainingColumn()] if total is not None else [])
     with Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(printable_lines(what), total=total)
         yield lambda steps: bar.advance(task, steps)
 
 

@@ -80,6 +80,7 @@ class Tensor:
     dtype: str
     shape: tuple[int, ...]
     storage: Storage
+    layout: tuple[Any, ...] = ()  # offset, strides, and flags, as they are in the pickle
 
 
 @dataclass(eq=False, slots=True)
@@ -342,7 +343,7 @@ class _Machine:
     def tensor(self, given: tuple[Any, ...]) -> Tensor:
         if len(given) < 6:
             raise self.damaged(f"a tensor has {len(given)} parts; wanted at least 6")
-        storage, _, shape, _ = self.several(given[:4], Storage, int, tuple, tuple)
+        storage, offset, shape, _ = self.several(given[:4], Storage, int, tuple, tuple)
         elements = 1
         for extent in shape:
             if self.of_kind(extent, int) < 0:
@@ -352,7 +353,7 @@ class _Machine:
                 raise self.damaged("a tensor has more elements than can be counted")
         last = given[-1]
         dtype = last.name.removeprefix("torch.") if isinstance(last, Name) else storage.dtype
-        return Tensor(dtype, shape, storage)
+        return Tensor(dtype, shape, storage, (offset, *given[3:]))
 
     def persistent(self) -> None:
         parts = self.several(self.pop(tuple), str, Name, str, str, int)

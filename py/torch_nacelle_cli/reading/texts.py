@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# Characters that a terminal obeys, or that show a line in another order or not at all: control characters, marks of the
+# writing direction, separators of lines, marks without a width that begin or annotate a text, and tags.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def from_bytes(raw: bytes) -> str:
@@ -13,8 +17,11 @@ def from_bytes(raw: bytes) -> str:
 
 
 def to_bytes(text: str) -> bytes:
-    """The bytes of a text that ``from_bytes`` made."""
-    return text.encode("utf-8", "surrogateescape")
+    """The bytes of a text that ``from_bytes`` made; other surrogates, which JSON may hold, as three bytes each."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return b"".join(map(_character_bytes, text))
 
 
 def lower(text: str) -> str:
@@ -28,8 +35,17 @@ def shown(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""The same for a terminal: control characters, which it would obey, are ``\xNN`` too."""
-    return _CONTROL.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), shown(text))
+    r"""The same for a terminal: control characters are ``\xNN`` too, and marks of direction ``\u202e``."""
+    return _UNPRINTABLE.sub(_escaped, shown(text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    if ord(character) > 0xFFFF:
+        return f"\\U{ord(character):08x}"
+    if ord(character) > 0xFF:
+        return f"\\u{ord(character):04x}"
+    return "".join(f"\\x{byte:02x}" for byte in character.encode())
 
 
 def printable_lines(text: str) -> str:
@@ -38,7 +54,7 @@ def printable_lines(text: str) -> str:
 
 
 def quoted(text: str, limit: int = 80) -> str:
-    """The text in quotes for a message, cut after `limit` bytes: what core/text.h's Quote gives."""
+    """The text in quotes for a message, cut after `limit` bytes: as core/text.h's Quote, for a terminal."""
     raw = to_bytes(text)
     cut = raw[:limit]
     if len(raw) > limit:
@@ -47,8 +63,12 @@ def quoted(text: str, limit: int = 80) -> str:
             cut = cut[:-1]
     inner = re.sub(r'(["\\])', r"\\\1", from_bytes(cut))
     inner = re.sub("[\ud800-\udfff]", lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", inner)
-    inner = _CONTROL.sub(lambda found: "".join(f"\\x{byte:02x}" for byte in found[0].encode()), inner)
+    inner = _UNPRINTABLE.sub(_escaped, inner)
     return f'"{inner}"' + (f"… ({len(raw)} bytes)" if len(raw) > limit else "")
+
+
+def _character_bytes(character: str) -> bytes:
+    return character.encode("utf-8", "surrogateescape" if "\udc80" <= character <= "\udcff" else "surrogatepass")
 
 
 def _is_continuation(byte: int) -> bool:

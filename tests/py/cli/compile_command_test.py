@@ -1,24 +1,16 @@
 """``nacelle compile`` and ``nacelle check``, with the reference engine."""
 
-import io
-import os
-import re
 import sys
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import torch.export.pt2_archive.constants
 
 import torch_nacelle as nacelle_package
 from tests.py.cli.commands import nacelle
 from tests.py.cli.terminal import pipe
 from tests.py.networks import Detector, Head, TwoHeads, seeded
-from torch_nacelle_cli.failures import CommandError
-from torch_nacelle_cli.models import load_model
 
 TWO_HEADS = Path(__file__).parents[2] / "data" / "two_heads" / "two_heads.onnx"
 REFERENCE = ["--backend", "reference"]
@@ -214,83 +206,6 @@ def test_models_that_cannot_be_read(name: str, words: str, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [path]
     missing = nacelle("compile", tmp_path / f"no_{name}", "-o", tmp_path / "out.ts")
     assert (missing.code, f"there is no file {tmp_path}/no_{name}" in missing.words) == (1, True)
-
-
-class Unpickled:
-    """Says so."""
-
-    seen = False
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        Unpickled.seen = True
-
-
-def changed(exported: Path, path: Path, change: Callable[[str, bytes], bytes], added: str | None = None) -> Path:
-    """A copy of an exported program with other contents."""
-    with zipfile.ZipFile(exported) as archive, zipfile.ZipFile(path, "w") as out:
-        for item in archive.infolist():
-            out.writestr(item.filename, change(item.filename, archive.read(item)))
-        if added is not None:
-            out.writestr(archive.namelist()[0].split("/")[0] + added, b"")
-    return path
-
-
-def with_pickled_weight(exported: Path, path: Path) -> Path:
-    """A copy of an exported program one of whose weights is a pickle of an object."""
-    held = Unpickled()
-    held.__dict__["a"] = 1
-    pickled = io.BytesIO()
-    torch.save(held, pickled)
-
-    def change(name: str, content: bytes) -> bytes:
-        if name.endswith("/model_weights_config.json"):
-            return content.replace(b'"use_pickle": false', b'"use_pickle": true', 1)
-        return pickled.getvalue() if name.endswith("/weight_0") else content
-
-    return changed(exported, path, change)
-
-
-def test_an_exported_program_that_brings_objects_is_not_unpickled(exported: Path, tmp_path: Path) -> None:
-    path = with_pickled_weight(exported, tmp_path / "exported.pt2")
-    outcome = nacelle("compile", path, "-o", tmp_path / "out.ts", *REFERENCE)
-    assert (outcome.code, outcome.out) == (1, "")
-    assert "exported.pt2 cannot be read as what torch.export.save writes: " in outcome.words
-    assert not Unpickled.seen
-    assert os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD") is None
-    with pytest.raises(Exception):  # noqa: B017 - it is no tensor; that torch would unpickle it is what counts
-        torch.export.load(str(path))
-    assert Unpickled.seen
-
-
-@pytest.fixture(scope="module")
-def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path: Path = tmp_path_factory.mktemp("models") / "dynamic.pt2"
-    batch = torch.export.Dim("batch", min=2, max=8)
-    program = torch.export.export(seeded(TwoHeads), (torch.rand(4, 3, 8, 8),), dynamic_shapes=({0: batch},))
-    torch.export.save(program, str(path))
-    return path
-
-
-def test_an_exported_program_whose_sizes_are_code_is_refused(dynamic: Path, tmp_path: Path) -> None:
-    loaded = load_model(dynamic)
-    assert isinstance(loaded, torch.export.ExportedProgram)
-
-    def change(name: str, content: bytes) -> bytes:
-        return re.sub(rb'"expr_str": "[^"]+"', b'"expr_str": "exec(chr(49))"', content)
-
-    hostile = changed(dynamic, tmp_path / "hostile.pt2", change)
-    assert hostile.read_bytes() != dynamic.read_bytes()
-    with pytest.raises(
-        CommandError, match=r"hostile\.pt2 has a size that is no arithmetic, 'exec\(chr\(49\)\)' in .*model"
-    ):
-        load_model(hostile)
-
-
-def test_an_exported_program_with_an_opaque_object_is_refused(exported: Path, tmp_path: Path) -> None:
-    prefix = torch.export.pt2_archive.constants.OPAQUE_OBJ_FILENAME_PREFIX
-    hostile = changed(exported, tmp_path / "hostile.pt2", lambda _, content: content, f"/data/constants/{prefix}0")
-    with pytest.raises(CommandError, match=r"hostile\.pt2 brings a pickled object, .*0, which is not unpickled here"):
-        load_model(hostile)
 
 
 def test_what_is_checked_has_to_be_known(tmp_path: Path) -> None:

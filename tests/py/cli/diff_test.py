@@ -34,7 +34,7 @@ def test_the_same_program_under_another_name_is_the_same(folder: Path) -> None:
     samples.hybrid(folder / "again.ts")
     outcome = pipe("nacelle diff old.ts again.ts", folder)
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out == "old.ts and again.ts are the same in all that nacelle inspect tells\n"
+    assert outcome.out == "old.ts and again.ts are the same in all that torch reads\n"
 
 
 def test_a_converted_program_differs_in_its_version_and_the_fields_of_that(folder: Path) -> None:
