@@ -1,5 +1,6 @@
 """The engines inside programs: reading and converting them."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -102,7 +103,7 @@ class Program:
     def save(self, path: PathLike) -> None:
         """Writes the program and its extra files; `path` is whole at any time."""
         with replacing(path) as temporary:
-            _C.save(self.module._c, str(temporary), self.extra_files)
+            _C.save(self.module._c, os.fsencode(temporary), self.extra_files)
 
 
 def read(source: Source | torch.jit.ScriptModule) -> Program:
