@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from torch_nacelle_cli import facts, failures, loading, output, show
+from torch_nacelle_cli.destinations import check, parse
 from torch_nacelle_cli.loading import Loaded
 from torch_nacelle_cli.reading import plans, programs
 from torch_nacelle_cli.reading.errors import ReadingError
@@ -71,7 +72,8 @@ def _inspect(
     ] = False,
     graph: Annotated[bool, typer.Option("--graph", help="Print the graph of forward, calls inlined.")] = False,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write a report, one page for a browser.", metavar="REPORT")
+        Path | None,
+        typer.Option("--html", help="Write a report, one page for a browser.", metavar="REPORT", parser=parse),
     ] = None,
     profile: Annotated[
         Path | None,
@@ -82,15 +84,16 @@ def _inspect(
         failures.wrong_usage("--profile is for the report: give --html REPORT too")
     if json and graph:
         failures.wrong_usage("--graph prints a text, and --json prints JSON: give one of them")
+    check(html)
     found = [inspect_file(path, load) for path in files]
     if html is not None:
         _write_report(html, found, profile)
     if json:
-        output.print_json([one.facts() for one in found])
+        output.print_json([one.facts() for one in found], beside=html)
     elif html is None or graph:
-        _print(found, graph)
+        _print(found, graph, html)
     else:
-        output.stdout().print(f"wrote {html}")
+        output.stdout(beside=html).print(f"wrote {html}")
     _report_errors(found)
 
 
@@ -125,8 +128,8 @@ def _load(inspected: Inspected) -> dict[str, Loaded]:
     return loading.of_program(inspected.path, [engine.path for engine in inspected.program.engines])
 
 
-def _print(found: list[Inspected], graph: bool) -> None:
-    page = show.Page(output.stdout())
+def _print(found: list[Inspected], graph: bool, html: Path | None) -> None:
+    page = show.Page(output.stdout(beside=html))
     for i, one in enumerate(one for one in found if not one.error):
         if i:
             page.blank()

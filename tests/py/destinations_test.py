@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 import torch_nacelle as nacelle
 from torch_nacelle._files import replacing
 from torch_nacelle_cli import files
 
 NEW = b"new content"
+NOT_UTF_8 = os.fsdecode(b"not utf-8 \xff\xfe")
 
 
 def write(path: "str | os.PathLike[str]", content: bytes = NEW) -> None:
@@ -39,9 +41,7 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     before = target.stat().st_ino
     write(link)
     assert (os.readlink(link), target.read_bytes()) == ("else/target", NEW)
-    assert (
-        target.stat().st_ino != before
-    )  # another file has taken its place: a reader of the former one is not disturbed
+    assert target.stat().st_ino != before  # whoever reads the former one is not disturbed
     assert (names(tmp_path), names(tmp_path / "else")) == (["else", "link"], ["target"])
 
 
@@ -74,7 +74,7 @@ def test_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"c: it is a link to .*none/file, and there is no folder .*none$"):
         write(tmp_path / "c")
     (tmp_path / "d").symlink_to(tmp_path)
-    with pytest.raises(IsADirectoryError, match="d: it is a link to .*, a folder; name a file in it"):
+    with pytest.raises(IsADirectoryError, match=r"d: it is a link to .*, a folder; name a file in it"):
         write(tmp_path / "d")
     assert names(tmp_path) == ["a", "b", "c", "d"]
 
@@ -173,7 +173,7 @@ def test_a_pipe_is_written_to_its_reader(tmp_path: Path) -> None:
 def test_a_pipe_without_a_reader_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "WAIT_FOR_READER", 0.2)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="it is a pipe, and no process has opened it for reading in .* seconds; start"):
+    with pytest.raises(OSError, match=r"it is a pipe, and no process has opened it for reading in .* seconds; start"):
         write(tmp_path / "pipe")
     assert stat.S_ISFIFO(os.lstat(tmp_path / "pipe").st_mode)
 
@@ -235,7 +235,7 @@ def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "x" * 250,
         "é" * 127,
         "日" * 85,
-        b"not utf-8 \xff\xfe".decode(errors="surrogateescape"),
+        NOT_UTF_8,
         "a\nb",
         " ",
         "-o",
@@ -251,12 +251,9 @@ def test_any_name_that_the_system_allows(tmp_path: Path, name: str, monkeypatch:
     assert os.listdir(os.fsencode(tmp_path)) == [os.fsencode(name)]
 
 
-@pytest.mark.parametrize(
-    "name", ["x" * 250 + ".ts", b"\xff\xfe.ts".decode(errors="surrogateescape")], ids=["long", "bytes"]
-)
+@pytest.mark.parametrize("name", ["x" * 250 + ".ts", NOT_UTF_8, f"{NOT_UTF_8}/file"], ids=["long", "bytes", "folder"])
 def test_programs_have_such_names(tmp_path: Path, name: str) -> None:
-    import torch
-
+    (tmp_path / name).parent.mkdir(exist_ok=True)
     program = nacelle.read(torch.jit.script(torch.nn.ReLU()))
     program.save(tmp_path / name)
     program.save(tmp_path / "plain.ts")
