@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch_nacelle_cli.failures import CommandError
-from torch_nacelle_cli.reading import archives
+from torch_nacelle_cli.reading import archives, regular
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ def load_model(path: Path) -> torch.jit.ScriptModule | torch.export.ExportedProg
     """
     if path.is_dir():
         raise CommandError(f"{path} is a folder; wanted the file of a model")
-    if not path.is_file():
+    if not regular.exists(path):
         raise CommandError(f"there is no file {path}")
     if path.suffix == ".onnx":
         return path

@@ -10,6 +10,7 @@ import typer
 from torch_nacelle_cli import output
 from torch_nacelle_cli.destinations import check, parse
 from torch_nacelle_cli.failures import CommandError
+from torch_nacelle_cli.reading import regular
 
 if TYPE_CHECKING:
     from torch_nacelle import EngineInfo
@@ -130,7 +131,7 @@ def embed(
     import torch_nacelle as nacelle
     from torch_nacelle._program import Program
 
-    if not plan.is_file():
+    if not regular.exists(plan):
         raise CommandError(f"there is no plan file {plan}")
     program = nacelle.embed(
         plan.read_bytes(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import struct
 import zipfile
 import zlib
@@ -12,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from torch_nacelle_cli.reading import texts
+from torch_nacelle_cli.reading import regular, texts
 from torch_nacelle_cli.reading.errors import ReadingError
 
 MAGIC = b"PK\x03\x04"
@@ -36,11 +35,8 @@ def first_bytes(path: Path) -> bytes:
     """
     if path.is_dir():
         raise ReadingError(f"{path} is a folder; wanted the file of a program that torch.jit.save wrote, or of a plan")
+    regular.check(path)
     with path.open("rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ReadingError(
-                f"{path} is no file that can be read twice, but a pipe or a device; copy it into a file first"
-            )
         first = file.read(_FIRST)
     if not first:
         raise ReadingError(f"{path} is empty; wanted a program that torch.jit.save wrote, or a plan")
