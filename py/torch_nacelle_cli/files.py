@@ -37,6 +37,9 @@ _ACCESS_LIST = "system.posix_acl_access"
 # The errors of a file system that cannot sync, or that keeps no such attributes.
 _CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EROFS)
 
+# The errors of writes alone.
+_OF_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @dataclass(frozen=True)
 class _Destination:
@@ -223,7 +226,8 @@ def _temporary(folder: str, prefix: str, given: str) -> Iterator[tuple[Path, int
     try:
         yield Path(path), mode
     except OSError as error:
-        if error.filename in (path, os.fsencode(path)):
+        unnamed = error.filename is None and error.errno in _OF_WRITES
+        if unnamed or error.filename in (path, os.fsencode(path)):
             error.filename, error.filename2 = given, None
         raise
     finally:

@@ -139,6 +139,9 @@ def test_errors_name_the_destination(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space") as caught, replacing(tmp_path / "file") as temporary:
         raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
     assert caught.value.filename == str(tmp_path / "file")
+    with pytest.raises(OSError, match="No space") as caught, replacing(tmp_path / "file"):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as an open file raises it
+    assert caught.value.filename == str(tmp_path / "file")
 
 
 def _begin(path: Path, begun: "multiprocessing.synchronize.Event") -> None:
