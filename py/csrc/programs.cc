@@ -18,6 +18,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "py/csrc/bindings.h"
+#include "py/csrc/without_gil.h"
 #include "runtime/engine.h"
 #include "runtime/program.h"
 #include "runtime/record_facts.h"
@@ -51,7 +52,7 @@ abi::FieldSet Fields(const std::vector<std::string>& names) {
 
 // Gives the engine at `path` another plan; its record stays as it is otherwise. It is not set up.
 void ReplacePlan(const torch::jit::Module& module, const std::string& path, std::string plan) {
-  const py::gil_scoped_release released;
+  const WithoutGil released;
   const runtime::InspectOnly inspect;
   abi::ParsePlanHeader(plan);
   const std::vector<EngineSite> sites = runtime::FindEngines(module);
@@ -111,7 +112,7 @@ void Convert(const torch::jit::Module& module, int version, const std::vector<st
              const std::optional<std::string>& platform) {
   const abi::FieldSet fields = Fields(drop);
   const std::optional<abi::TargetPlatform> given = ParsePlatform(platform, version);
-  const py::gil_scoped_release released;
+  const WithoutGil released;
   const runtime::InspectOnly inspect;
   runtime::ReplaceEngines(module, [&](const EngineSite& site) {
     try {
@@ -138,7 +139,7 @@ torch::jit::Module Load(Source&& source, const std::string& device, py::dict ext
   torch::jit::ExtraFilesMap files;
   for (const auto& item : extra_files) files[item.first.cast<std::string>()] = "";
   torch::jit::Module module = [&] {
-    const py::gil_scoped_release released;
+    const WithoutGil released;
     const runtime::InspectOnly inspect;
     const auto where = device.empty() ? std::nullopt : std::optional(c10::Device(device));
     return torch::jit::load(source, where, files);
@@ -188,7 +189,7 @@ void Save(const torch::jit::Module& module, const std::string& path, const py::d
   for (const auto& item : extra_files) files[item.first.cast<std::string>()] = item.second.cast<std::string>();
   int error = 0;
   {
-    const py::gil_scoped_release released;
+    const WithoutGil released;
     Sink sink(path);
     torch::jit::ExportModule(module, [&sink](const void* data, size_t size) { return sink.Write(data, size); }, files);
     error = sink.Close();

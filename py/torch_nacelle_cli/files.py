@@ -119,10 +119,15 @@ def replacing(path: str | os.PathLike[str], *, follow: bool = True, mode: int | 
     _remove_dead(folder, prefix)
     with _temporary(folder, prefix, destination.given) as (temporary, new_mode):
         yield temporary
-        if destination.is_stream:
-            _copy(temporary, destination)
-        else:
-            _move(temporary, destination, new_mode if mode is None else mode, keep=mode is None)
+        try:
+            if destination.is_stream:
+                _copy(temporary, destination)
+            else:
+                _move(temporary, destination, new_mode if mode is None else mode, keep=mode is None)
+        except OSError as error:
+            if error.errno is not None and error.filename is None:
+                error.filename = destination.given
+            raise
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

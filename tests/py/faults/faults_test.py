@@ -32,7 +32,7 @@ COMMANDS = {
     "inspect": ["inspect", "model.ts", "--html", "out/file"],
     "run": ["run", "model.ts", "-o", "out/file.npz"],
 }
-MOST = 16  # more calls than these are sampled
+MOST = 12  # more calls than these are sampled
 
 
 @pytest.fixture(scope="module")
