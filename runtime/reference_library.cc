@@ -36,7 +36,8 @@ fs::path OwnFolder() {
 std::vector<fs::path> RunfilesRoots() {
   std::vector<fs::path> roots;
   for (const char* variable : {"RUNFILES_DIR", "TEST_SRCDIR"}) {
-    if (const char* folder = std::getenv(variable)) roots.emplace_back(folder);
+    const char* const folder = std::getenv(variable);
+    if (folder != nullptr && *folder != '\0') roots.emplace_back(folder);  // empty, it would be the current folder
   }
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
@@ -55,7 +56,8 @@ std::vector<fs::path> ReferenceCandidates() {
 }  // namespace
 
 std::shared_ptr<const tensorrt::Library> OpenReferenceLibrary() {
-  if (const char* named = std::getenv(kReferenceVariable)) return tensorrt::Library::Open(named);
+  const char* const named = std::getenv(kReferenceVariable);
+  if (named != nullptr && *named != '\0') return tensorrt::Library::Open(named);
   const std::vector<fs::path> candidates = ReferenceCandidates();
   for (const fs::path& candidate : candidates) {
     if (Exists(candidate)) return tensorrt::Library::Open(candidate.string());

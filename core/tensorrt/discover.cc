@@ -135,11 +135,13 @@ void AddLoaded(List& list) {
   dl_iterate_phdr(visit, &list);
 }
 
-// Without Python to ask: what its environment variables say.
+// Without Python to ask: what its environment variables say. Only absolute paths count: others lead from the current
+// folder, which may be anybody's.
 std::vector<std::string> FoldersOfEnvironment() {
   std::vector<std::string> folders = SplitPath(std::getenv("PYTHONPATH"));
+  std::erase_if(folders, [](const std::string& folder) { return !fs::path(folder).is_absolute(); });
   const char* const environment = std::getenv("VIRTUAL_ENV");
-  if (environment == nullptr) return folders;
+  if (environment == nullptr || !fs::path(environment).is_absolute()) return folders;
   std::error_code ignored;
   for (fs::directory_iterator item(fs::path(environment) / "lib", ignored), end; !ignored && item != end;
        item.increment(ignored)) {

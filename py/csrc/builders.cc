@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "py/csrc/bindings.h"
+#include "py/csrc/without_gil.h"
 #include "runtime/build_engine.h"
 
 namespace nacelle::python {
@@ -158,7 +159,7 @@ py::tuple BuildTensorRt(const std::string& library, const std::string& parser, c
   request.progress = reports ? &*reports : nullptr;
   runtime::BuiltEngine built;
   try {
-    const py::gil_scoped_release released;
+    const WithoutGil released;
     built = runtime::BuildEngine(library, parser, request);
   } catch (const Error&) {
     if (reports) reports->Rethrow();
@@ -178,7 +179,7 @@ void BindBuilders(py::module_& m) {
       .def_readonly("description", &BuilderReport::description)
       .def_readonly("onnx_opset", &BuilderReport::onnx_opset)
       .def_readonly("problem", &BuilderReport::problem);
-  m.def("builders", &runtime::ListBuilders, py::arg("path"), py::call_guard<py::gil_scoped_release>());
+  m.def("builders", &runtime::ListBuilders, py::arg("path"), py::call_guard<WithoutGil>());
   m.def("build_tensorrt", &BuildTensorRt, py::arg("library"), py::arg("parser"), py::arg("onnx"), py::arg("onnx_path"),
         py::arg("name"), py::arg("profiles"), py::arg("options"), py::arg("timing_cache"), py::arg("progress"));
 }

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "py/csrc/bindings.h"
+#include "py/csrc/without_gil.h"
 #include "runtime/engine.h"
 #include "runtime/engine_host_code.h"
 #include "runtime/tensorrt_libraries.h"
@@ -18,7 +19,7 @@ void BindMachine(py::module_& m) {
       .def_readonly("kind", &LibraryReport::kind)
       .def_readonly("release", &LibraryReport::release)
       .def_readonly("problem", &LibraryReport::problem);
-  m.def("tensorrt_libraries", &runtime::ListTensorRtLibraries, py::call_guard<py::gil_scoped_release>());
+  m.def("tensorrt_libraries", &runtime::ListTensorRtLibraries, py::call_guard<WithoutGil>());
   m.def("set_package_folders", &runtime::SetPackageFolders, py::arg("folders"));
   m.def("keep_plans_in_memory", &runtime::KeepPlansInMemory, py::arg("keep"));
   m.def("allow_engine_host_code", &runtime::AllowEngineHostCode, py::arg("allowed"));

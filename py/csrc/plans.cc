@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "py/csrc/bindings.h"
+#include "py/csrc/without_gil.h"
 #include "runtime/embed.h"
 #include "runtime/reference/archive.h"
 #include "runtime/reference/builder.h"
@@ -85,7 +86,7 @@ torch::jit::Module Embed(std::string plan, std::string name, std::optional<Names
                          std::optional<Names> output_names, const std::optional<std::string>& device,
                          std::optional<int> abi_version, bool hardware_compatible,
                          const std::optional<std::string>& platform, const std::optional<std::string>& returns) {
-  const py::gil_scoped_release released;
+  const WithoutGil released;
   runtime::EmbedOptions options;
   options.name = std::move(name);
   options.input_names = std::move(input_names);
@@ -110,7 +111,7 @@ reference::TensorSpec ToSpec(const InputTuple& input) {
 py::bytes ReferenceArchive(const torch::jit::Module& module, size_t inputs) {
   std::string archive;
   {
-    const py::gil_scoped_release released;
+    const WithoutGil released;
     archive = reference::MakeArchive(module, inputs);
   }
   return py::bytes(archive);
@@ -127,7 +128,7 @@ py::bytes BuildReference(std::string archive, const std::string& name, const std
   options.values = values;
   std::string plan;
   {
-    const py::gil_scoped_release released;
+    const WithoutGil released;
     plan = reference::BuildReferencePlan(std::move(archive), options);
   }
   return py::bytes(plan);
@@ -135,7 +136,7 @@ py::bytes BuildReference(std::string archive, const std::string& name, const std
 
 // The part of BuildReference that other builders need too. Whatever else is wrong with forward is theirs to say.
 void RefuseState(const torch::jit::Module& module, size_t inputs) {
-  const py::gil_scoped_release released;
+  const WithoutGil released;
   std::optional<reference::ForwardGraph> forward;
   try {
     forward = reference::MakeForwardGraph(module, inputs);

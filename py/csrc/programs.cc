@@ -15,6 +15,7 @@
 #include "core/abi/record.h"
 #include "py/csrc/bindings.h"
 #include "py/csrc/conversion.h"
+#include "py/csrc/without_gil.h"
 #include "runtime/engine.h"
 #include "runtime/program.h"
 
@@ -42,7 +43,7 @@ std::vector<SiteView> Find(const torch::jit::Module& module) {
 void ConvertEngines(const torch::jit::Module& module, int version, const std::vector<std::string>& drop,
                     const std::optional<std::string>& platform) {
   const Conversion conversion(version, drop, platform);
-  const py::gil_scoped_release released;
+  const WithoutGil released;
   const runtime::InspectOnly inspect;
   runtime::ReplaceEngines(module, [&](const EngineSite& site) {
     const c10::intrusive_ptr<Engine> engine = site.engine();
@@ -71,7 +72,7 @@ torch::jit::Module Load(Source&& source, const std::string& device, py::dict ext
   torch::jit::ExtraFilesMap files;
   for (const auto& item : extra_files) files[item.first.cast<std::string>()] = "";
   torch::jit::Module module = [&] {
-    const py::gil_scoped_release released;
+    const WithoutGil released;
     const runtime::InspectOnly inspect;
     const auto where = device.empty() ? std::nullopt : std::optional(c10::Device(device));
     return torch::jit::load(source, where, files);
@@ -121,7 +122,7 @@ void Save(const torch::jit::Module& module, const std::string& path, const py::d
   for (const auto& item : extra_files) files[item.first.cast<std::string>()] = item.second.cast<std::string>();
   int error = 0;
   {
-    const py::gil_scoped_release released;
+    const WithoutGil released;
     Sink sink(path);
     torch::jit::ExportModule(module, [&sink](const void* data, size_t size) { return sink.Write(data, size); }, files);
     error = sink.Close();

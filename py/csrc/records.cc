@@ -12,6 +12,7 @@
 #include "core/abi/record.h"
 #include "py/csrc/bindings.h"
 #include "py/csrc/conversion.h"
+#include "py/csrc/without_gil.h"
 #include "runtime/engine.h"
 
 namespace nacelle::python {
@@ -57,7 +58,7 @@ std::vector<py::bytes> ConvertRecord(const std::string& path, Fields fields, int
   };
   Fields converted;
   {
-    const py::gil_scoped_release released;
+    const WithoutGil released;
     converted = abi::Write(conversion.Apply(path, record, make_engine));
   }
   return Bytes(converted);
@@ -73,7 +74,7 @@ std::pair<std::vector<py::bytes>, py::bytes> WithoutMetadata(Fields fields) {
 // A module whose attribute `engine` is the engine of a record, set up as it is when a program is loaded.
 torch::jit::Module EngineModule(Fields fields, size_t plan_size, py::function read_into) {
   abi::Record record = WithPlan(abi::Parse(std::move(fields)), {plan_size, std::move(read_into)});
-  const py::gil_scoped_release released;
+  const WithoutGil released;
   torch::jit::Module module("__torch__.EngineHolder");
   const c10::TypePtr type = c10::getCustomClassType<c10::intrusive_ptr<Engine>>();
   module.register_attribute("engine", type, c10::IValue(c10::make_intrusive<Engine>(std::move(record))));

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "py/csrc/bindings.h"
+#include "py/csrc/without_gil.h"
 #include "runtime/engine.h"
 #include "runtime/program.h"
 
@@ -65,13 +66,13 @@ void Configure(const torch::jit::Module& module, const std::optional<std::string
   for (const EngineSite& site : runtime::FindEngines(module, path)) {
     const auto engine = site.engine();
     const Settings settings = Changed(engine->settings(), changes);
-    const py::gil_scoped_release released;
+    const WithoutGil released;
     engine->Configure(settings);
   }
 }
 
 void MoveEngines(const torch::jit::Module& module, const std::string& device) {
-  const py::gil_scoped_release released;
+  const WithoutGil released;
   runtime::MoveEngines(module, c10::Device(device));
 }
 

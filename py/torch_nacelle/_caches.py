@@ -3,6 +3,11 @@
 A cache never breaks a build: a file that is damaged or cannot be written is a warning, and the build goes on without.
 Files are written under a temporary name and moved, so a reader sees an old one or a new one; any number of processes
 may use a folder at once, on one machine or where flock works between machines.
+
+A plan from a cache is run, so a cache is trusted as a program is: its folder and the folders above it must belong to
+this user or to root, and nobody else may write them, except those above with the sticky bit (``/tmp``), where others
+cannot rename what is not theirs. Folders are made with mode 0700 and files with 0600, whatever the umask is. Links,
+pipes and devices in the folder are not opened.
 """
 
 import contextlib
@@ -10,15 +15,16 @@ import fcntl
 import hashlib
 import logging
 import os
+import pwd
 import re
-import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from torch_nacelle._files import replacing
 from torch_nacelle.errors import InputError
+from torch_nacelle_cli.files import remove_leftovers, replacing
 
 DEFAULT_SIZE = 4 * 2**30
 """Bytes that the engine cache may hold where nothing else is said."""
@@ -27,9 +33,6 @@ DEFAULT_SIZE = 4 * 2**30
 _WAIT_FOR_WRITER = 10.0
 _WAIT_FOR_BUILDER = 3600.0
 _TELL_AFTER = 2.0
-
-# Seconds after which a file that is still being written has no writer any more.
-_LEFT_OVER = 86400.0
 
 _MAGIC = b"torch_nacelle cache 1\n"
 
@@ -45,7 +48,8 @@ def cache_folder(given: "bool | str | os.PathLike[str]", kind: str) -> Path | No
         kind: ``"timing"`` or ``"engines"``: the folder's name in the user's own cache.
 
     Returns:
-        The folder, which may not exist; None for none.
+        The folder, which may not exist; None for none. Without a home folder there is no user's own cache, which is a
+        warning.
 
     Raises:
         InputError: The path is a file.
@@ -59,8 +63,24 @@ def cache_folder(given: "bool | str | os.PathLike[str]", kind: str) -> Path | No
         return folder
     base = os.environ.get("XDG_CACHE_HOME", "")
     # An XDG path that is relative does not count.
-    home = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~"), ".cache")
+    home = Path(base) if os.path.isabs(base) else _home() / ".cache"
+    if not home.is_absolute():
+        _logger.warning(
+            "no cache of %s is used: this user has no home folder; set HOME or XDG_CACHE_HOME, or name a folder", kind
+        )
+        return None
     return home / "torch_nacelle" / kind
+
+
+def _home() -> Path:
+    """The user's home folder, as HOME tells it or else the system; relative if neither knows one."""
+    named = os.environ.get("HOME")
+    if named:
+        return Path(named)
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:  # a container's user, often
+        return Path()
 
 
 def key_of(*parts: object) -> str:
@@ -155,7 +175,7 @@ class EngineCache:
         plan = _attempt(f"the engine cache {self.folder}", lambda: _read_file(path), None)
         if plan is not None:
             with contextlib.suppress(OSError):  # a folder that can only be read
-                os.utime(path)
+                os.utime(path, follow_symlinks=False)
         return plan
 
     def _store(self, path: Path, plan: bytes) -> None:
@@ -172,11 +192,11 @@ class EngineCache:
 
     def _evict(self, newest: Path) -> None:
         """Removes plans, those that were used longest ago first, until the rest fit; never the newest."""
-        self._remove_leftovers()
+        remove_leftovers(self.folder)
         plans = []
         for path in self.folder.glob("*.plan"):
             with contextlib.suppress(FileNotFoundError):  # another process evicts too
-                status = path.stat()
+                status = path.lstat()
                 plans.append((status.st_mtime_ns, path, status.st_size))
         total = sum(size for _, _, size in plans)
         for _, path, size in sorted(plans):
@@ -185,13 +205,6 @@ class EngineCache:
             if path != newest:
                 path.unlink(missing_ok=True)
                 total -= size
-
-    def _remove_leftovers(self) -> None:
-        """Removes what processes that were killed had begun to write."""
-        for folder in self.folder.glob(".*.plan.*"):
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - folder.stat().st_mtime > _LEFT_OVER:
-                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _attempt(what: str, action: Callable[[], _T], otherwise: _T) -> _T:
@@ -206,7 +219,7 @@ def _attempt(what: str, action: Callable[[], _T], otherwise: _T) -> _T:
 def _read_file(path: Path) -> bytes | None:
     """The contents; None where there is no file, or it is damaged, which is a warning."""
     try:
-        data = path.read_bytes()
+        data = _contents(path)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -219,16 +232,85 @@ def _read_file(path: Path) -> bytes | None:
     return data[start:]
 
 
+def _contents(path: Path) -> bytes:
+    """Reads a file of a folder that is trusted.
+
+    Raises:
+        OSError: There is no such file or folder, it is not trusted, or no regular file.
+    """
+    _check_trusted(path.parent)
+    with open(_open_regular(path, os.O_RDONLY), "rb") as file:
+        return file.read()
+
+
+def _open_regular(path: Path, flags: int, mode: int = 0) -> int:
+    """Opens a file that is no link, pipe or device, and that nobody else may write; returns its descriptor."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is no regular file; remove it")
+        _check_owner(status, "it", 0o022)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_trusted(folder: Path) -> None:
+    """Refuses a folder that another user could change, by itself or through a folder above it."""
+    absolute = Path(os.path.realpath(folder))
+    _check_owner(absolute.stat(), f"the folder {absolute}", 0o022)
+    for above in absolute.parents:
+        status = above.stat()
+        _check_owner(status, f"the folder {above} above it", 0 if status.st_mode & stat.S_ISVTX else 0o022)
+
+
+def _check_owner(status: os.stat_result, what: str, others: int) -> None:
+    """Raises PermissionError if another user owns a file or folder, or if its mode has one of the bits `others`."""
+    if status.st_uid not in (os.geteuid(), *_system_users()):
+        raise PermissionError(
+            f"{what} belongs to user {status.st_uid}, who could put any engine there; name a folder of your own"
+        )
+    if status.st_mode & others:
+        raise PermissionError(
+            f"{what} may be written by others (mode {stat.S_IMODE(status.st_mode):04o}), who could put any engine "
+            "there; take that away with chmod go-w, or name another folder"
+        )
+
+
+def _system_users() -> list[int]:
+    """Root; and in a sandbox that does not have it, the number that its files show there."""
+    with contextlib.suppress(OSError, ValueError):
+        ranges = [line.split() for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()]
+        if ranges and all(int(first) > 0 for first, _, _ in ranges):
+            return [0, int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="ascii"))]
+    return [0]
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, for this user alone; or checks that it is trusted."""
+    missing = [folder]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    _check_trusted(missing[-1].parent)
+    for one in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            one.mkdir(mode=0o700)
+            one.chmod(0o700)  # the umask may have taken from it
+    _check_trusted(folder)
+
+
 def _write_file(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    _make_folder(path.parent)
+    with replacing(path, follow=False, mode=0o600) as temporary:
         temporary.write_bytes(_MAGIC + hashlib.sha256(data).digest() + data)
 
 
 @contextlib.contextmanager
 def _locked(path: Path, patience: float) -> Iterator[bool]:
     """Alone among processes and threads with `path`; not alone any more after `patience` seconds of waiting."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     lock = path.with_name(path.name + ".lock")
     start = time.monotonic()
     told = False
@@ -250,11 +332,12 @@ def _locked(path: Path, patience: float) -> Iterator[bool]:
 
 def _take(lock: Path) -> int | None:
     """The lock's file, held by this process; None while another one holds it."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = _open_regular(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
+        os.fchmod(descriptor, 0o600)  # the umask may have taken from it
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Whoever held it may have removed the file: then the lock is on a file that nobody finds.
-        if os.path.samestat(os.fstat(descriptor), os.stat(lock)):
+        if os.path.samestat(os.fstat(descriptor), os.lstat(lock)):
             return descriptor
     except (BlockingIOError, FileNotFoundError):
         pass

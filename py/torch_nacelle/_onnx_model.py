@@ -220,6 +220,8 @@ def _read(path: Path) -> bytes:
         raise InputError(f"{path} is a folder; give the path of an ONNX file")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
+    if not path.is_file():
+        raise InputError(f"{path} is a pipe or a device; copy the model into a file first")
     return path.read_bytes()
 
 

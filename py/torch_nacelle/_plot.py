@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from torch_nacelle._files import replacing
 from torch_nacelle._program import PathLike
 from torch_nacelle.errors import InputError
+from torch_nacelle_cli.files import is_stream
 
 if TYPE_CHECKING:
     from torch_nacelle._figures import Benchmark, Parts, Throughput, Times
@@ -16,12 +17,18 @@ _COLOURS = {"host": "#3b6fb6", "device": "#5a9e4b", "end to end": "#c9782b"}
 
 def check_plot(path: PathLike) -> None:
     """Raises InputError where a plot of that name cannot be drawn here; before anything is measured."""
-    if Path(path).suffix not in FORMATS:
+    if _format(path) not in FORMATS:
         raise InputError(f"a plot is written as {' or '.join(FORMATS)}, found {path}")
     try:
         import matplotlib.figure  # noqa: F401 - whether it is there
     except ImportError as error:
         raise InputError("plots are drawn with the package matplotlib, which is not installed: install it") from error
+
+
+def _format(path: PathLike) -> str:
+    """The end of the name, which tells the format; a device or a pipe without one gets the first format."""
+    suffix = Path(path).suffix
+    return FORMATS[0] if not suffix and is_stream(path) else suffix
 
 
 def save_plot(benchmark: "Benchmark", path: PathLike) -> None:
@@ -42,7 +49,7 @@ def save_plot(benchmark: "Benchmark", path: PathLike) -> None:
     figure.suptitle(f"{benchmark.device}; {inputs}", fontsize=11)
     figure.supxlabel(benchmark.conditions, fontsize=7, color="0.4")
     with replacing(path) as temporary:
-        figure.savefig(temporary, format=Path(path).suffix[1:], dpi=150)
+        figure.savefig(temporary, format=_format(path)[1:], dpi=150)
 
 
 def _draw_latency(panel: Any, shown: dict[str, "Times"]) -> None:

@@ -1,5 +1,6 @@
 """The engines inside programs: reading and converting them."""
 
+import os
 from collections.abc import Sequence
 
 import torch
@@ -94,7 +95,7 @@ class Program:
         """
         with replacing(path) as temporary:
             if self._file is None:
-                _C.save(self.module._c, str(temporary), self.extra_files)
+                _C.save(self.module._c, os.fsencode(temporary), self.extra_files)
                 return
             with temporary.open("wb") as file:
                 self._file.write(file, self._extra_files)

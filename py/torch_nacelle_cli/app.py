@@ -23,6 +23,7 @@ from torch_nacelle_cli import (
     output,
     plans,
     run,
+    streams,
 )
 
 # Every module has a function register(app), which adds its commands. They are listed in this order by --help.
@@ -87,5 +88,21 @@ def _end(number: int, _: object) -> NoReturn:
 def main() -> NoReturn:
     """Runs the program with the process's arguments, and ends the process."""
     signal.signal(signal.SIGTERM, _end)
-    make_app()(prog_name="nacelle")
-    sys.exit(0)
+    streams.prepare()
+    try:
+        code = _exit_code()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = failures.FAILED
+    except OSError as error:
+        output.complain(str(error))
+        code = failures.FAILED
+    sys.exit(code)
+
+
+def _exit_code() -> Any:
+    try:
+        make_app()(prog_name="nacelle")
+    except SystemExit as end:
+        return end.code
+    return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from torch_nacelle_cli import output
-from torch_nacelle_cli.destinations import check_folder
+from torch_nacelle_cli.destinations import check, parse
 from torch_nacelle_cli.failures import wrong_usage
 from torch_nacelle_cli.run import Device, Inputs, Seed, calling
 from torch_nacelle_cli.tensors import parse_given, tensors_of, torch_device
@@ -25,7 +25,8 @@ def bench(
         str, typer.Option(metavar="N,N,…", help="Numbers of threads to measure throughput with.")
     ] = "1,2,4",
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.png|svg", help="Draw the figures; needs the package matplotlib.")
+        Path | None,
+        typer.Option(metavar="FILE.png|svg", help="Draw the figures; needs the package matplotlib.", parser=parse),
     ] = None,
     device: Device = None,
     seed: Seed = 0,
@@ -42,7 +43,7 @@ def bench(
     """
     sources = [parse_given(text) for text in given or ()]
     counts = _counts(threads)
-    check_folder(plot)
+    check(plot)
     import torch_nacelle as nacelle
     from torch_nacelle._plot import check_plot
 
@@ -61,9 +62,9 @@ def bench(
     if plot is not None:
         result.save_plot(plot)
     if json:
-        output.print_json(result.to_dict())
+        output.print_json(result.to_dict(), beside=plot)
     else:
-        _print(result)
+        _print(result, plot)
     if plot is not None:
         output.note(f"wrote {plot}")
 
@@ -75,10 +76,10 @@ def _counts(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _print(result: Benchmark) -> None:
+def _print(result: Benchmark, plot: Path | None) -> None:
     from rich.table import Table
 
-    console = output.stdout()
+    console = output.stdout(beside=plot)
     inputs = ", ".join(f"{name}: {dtype} {list(shape)}" for name, dtype, shape in result.inputs)
     console.print(f"on {result.device}, with {inputs or 'no inputs'}")
     latency = Table("latency, ms", "calls", "mean", "p50", "p90", "p99", box=None, pad_edge=False)

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from torch_nacelle_cli import output
-from torch_nacelle_cli.destinations import check_folder
+from torch_nacelle_cli import destinations, output
 from torch_nacelle_cli.failures import wrong_usage
 from torch_nacelle_cli.models import load_model
 from torch_nacelle_cli.tensors import parse_described
@@ -34,7 +33,9 @@ def compile(
             "TorchScript (.ts; a program, which runs).",
         ),
     ],
-    destination: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The program to write.")],
+    destination: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The program to write.", parser=destinations.parse)
+    ],
     inputs: Annotated[
         list[str] | None,
         typer.Option(
@@ -144,7 +145,7 @@ def compile(
         "library": library,
     }
     described = [parse_described(text) for text in inputs or ()]
-    check_folder(destination)
+    destinations.check(destination)
     import torch
 
     import torch_nacelle as nacelle
@@ -174,9 +175,9 @@ def compile(
     (engine,) = nacelle.read(program).engines
     if json:
         facts = {"path": engine.path, "plan_release": engine.plan_release, "plan_size": engine.plan_size}
-        output.print_json({"output": str(destination), "checked": check, "engine": facts})
+        output.print_json({"output": str(destination), "checked": check, "engine": facts}, beside=destination)
         return
-    output.stdout().print(
+    output.stdout(beside=destination).print(
         f"wrote {destination}: {engine.path}, {engine.plan_release}, {output.size_text(engine.plan_size)}"
         + (", computes what the model computes" if check else "")
     )

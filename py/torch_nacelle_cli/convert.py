@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from torch_nacelle_cli import output
+from torch_nacelle_cli.destinations import check, parse
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A program that torch.jit.save wrote.")]
-Destination = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; it may be IN.")]
+Destination = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; it may be IN.", parser=parse)]
 StripDestination = Annotated[
-    Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write; may be FILE.")
+    Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write; may be FILE.", parser=parse)
 ]
 
 
@@ -42,6 +43,7 @@ def convert(
 
     Example: [bold]nacelle convert model.ts for_torch_tensorrt_2_12.ts --abi 9[/bold]
     """
+    check(destination)
     import torch_nacelle as nacelle
 
     program = nacelle.read(source)
@@ -54,9 +56,9 @@ def convert(
             {"path": engine.path, "abi_version": engine.abi_version, "former_abi_version": former}
             for engine, former in zip(after, before, strict=True)
         ]
-        output.print_json({"output": str(destination), "engines": engines})
+        output.print_json({"output": str(destination), "engines": engines}, beside=destination)
         return
-    console = output.stdout()
+    console = output.stdout(beside=destination)
     for engine, former in zip(after, before, strict=True):
         console.print(f"{engine.path}: ABI version {former} -> {engine.abi_version}")
     console.print(f"wrote {destination}" + ("" if after else ", which has no engines"))
@@ -74,14 +76,15 @@ def strip(
 
     Example: [bold]nacelle strip model.ts -o clean.ts[/bold]
     """
+    check(destination)
     import torch_nacelle as nacelle
 
     removed = nacelle.strip(file, destination)
     if json:
         facts = [{"engine": one.engine, "kind": one.kind, "size": one.size} for one in removed]
-        output.print_json({"output": str(destination), "removed": facts})
+        output.print_json({"output": str(destination), "removed": facts}, beside=destination)
         return
-    console = output.stdout()
+    console = output.stdout(beside=destination)
     for one in removed:
         console.print(f"{one.engine}: removed metadata, {one.kind}, {output.size_text(one.size)}")
     console.print(f"wrote {destination}" + ("" if removed else "; no engine had metadata"))

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from torch_nacelle_cli import facts, failures, loading, output, show
+from torch_nacelle_cli.destinations import check, parse
 from torch_nacelle_cli.loading import Loaded
 from torch_nacelle_cli.reading import plans, programs
 from torch_nacelle_cli.reading.errors import ReadingError
@@ -90,7 +91,8 @@ def _inspect(
         ),
     ] = False,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write a report, one page for a browser.", metavar="REPORT")
+        Path | None,
+        typer.Option("--html", help="Write a report, one page for a browser.", metavar="REPORT", parser=parse),
     ] = None,
     profile: Annotated[
         Path | None,
@@ -103,15 +105,16 @@ def _inspect(
         failures.wrong_usage("--graph prints a text, and --json prints JSON: give one of them")
     if allow_code and not graph:
         failures.wrong_usage("--allow-code is for the graph, all else runs nothing of the file: give --graph too")
+    check(html)
     found = [inspect_file(path, load) for path in files]
     if html is not None:
         _write_report(html, found, profile)
     if json:
-        output.print_json([one.facts() for one in found])
+        output.print_json([one.facts() for one in found], beside=html)
     elif html is None or graph:
-        _print(found, graph, allow_code)
+        _print(found, graph, allow_code, html)
     else:
-        output.stdout().print(f"wrote {html}")
+        output.stdout(beside=html).print(f"wrote {html}")
     _report_errors(found)
 
 
@@ -146,8 +149,8 @@ def _load(inspected: Inspected) -> dict[str, Loaded]:
     return loading.of_program(inspected.path, [engine.path for engine in inspected.program.engines])
 
 
-def _print(found: list[Inspected], graph: bool, allow_code: bool) -> None:
-    page = show.Page(output.stdout())
+def _print(found: list[Inspected], graph: bool, allow_code: bool, html: Path | None) -> None:
+    page = show.Page(output.stdout(beside=html))
     for i, one in enumerate(one for one in found if not one.error):
         if i:
             page.blank()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.metadata
 import importlib.util
@@ -10,6 +11,7 @@ import platform
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and …_MINOR
 _KERNEL_MODULE = Path("/proc/driver/nvidia/version")
@@ -128,12 +130,28 @@ def _driver() -> Driver:
         return Driver(release, "", [], str(error))
 
 
+def _function(cuda: ctypes.CDLL, name: str) -> Any:
+    """A function of the driver.
+
+    Raises:
+        OSError: The library has none of that name.
+    """
+    try:
+        return getattr(cuda, name)
+    except AttributeError:
+        raise OSError(
+            f"libcuda.so.1 has no function {name}: it is not NVIDIA's driver, or far too old; see which one the "
+            "system finds with ldconfig -p, and what LD_LIBRARY_PATH names"
+        ) from None
+
+
 def _check(cuda: ctypes.CDLL, function: str, *arguments: object) -> None:
-    code = getattr(cuda, function)(*arguments)
+    code = _function(cuda, function)(*arguments)
     if code != 0:
         text = ctypes.c_char_p()
-        cuda.cuGetErrorString(code, ctypes.byref(text))
-        raise OSError(f"{function} failed: {(text.value or b'').decode() or f'error {code}'}")
+        with contextlib.suppress(OSError):  # the number says it, too
+            _function(cuda, "cuGetErrorString")(code, ctypes.byref(text))
+        raise OSError(f"{function} failed: {(text.value or b'').decode(errors='backslashreplace') or f'error {code}'}")
 
 
 def _cuda_release(cuda: ctypes.CDLL) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch_nacelle_cli.exported.archive import ExportedArchive
 from torch_nacelle_cli.failures import CommandError
-from torch_nacelle_cli.reading import archives
+from torch_nacelle_cli.reading import archives, regular
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ def load_model(path: Path) -> torch.jit.ScriptModule | torch.export.ExportedProg
     """
     if path.is_dir():
         raise CommandError(f"{path} is a folder; wanted the file of a model")
-    if not path.is_file():
+    if not regular.exists(path):
         raise CommandError(f"there is no file {path}")
     if path.suffix == ".onnx":
         return path

@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -21,6 +22,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.segment import Segment
 from rich.text import Text
 
+from torch_nacelle_cli import files
 from torch_nacelle_cli.reading.texts import printable_lines
 
 # Wide enough that nothing is wrapped in a pipe.
@@ -29,14 +31,23 @@ _UNWRAPPED = 1_000_000
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def stdout() -> Console:
-    """A console for facts. Square brackets are printed as they are: style what needs it with rich's Text."""
-    return _console(sys.stdout)
+def stdout(*, beside: Path | None = None) -> Console:
+    """A console for facts. Square brackets are printed as they are: style what needs it with rich's Text.
+
+    Args:
+        beside: What the command wrote. If that is standard output itself, the facts go to standard error: what reads
+            the file gets the file alone.
+    """
+    return _console(_stream(beside))
 
 
 def stderr() -> Console:
     """A console for messages and progress."""
     return _console(sys.stderr)
+
+
+def _stream(beside: Path | None) -> TextIO:
+    return sys.stderr if beside is not None and files.is_standard_output(beside) else sys.stdout
 
 
 def _console(file: TextIO) -> Console:
@@ -66,9 +77,11 @@ def note(message: str) -> None:
     stderr().print(Text(message, style="dim"), soft_wrap=True)
 
 
-def print_json(value: Any) -> None:
-    """Prints a value as JSON, and nothing else: in ASCII, without control characters."""
-    sys.stdout.write(json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n")
+def print_json(value: Any, *, beside: Path | None = None) -> None:
+    """Prints a value as JSON, and nothing else: in ASCII, without control characters; `beside` as for ``stdout``."""
+    stream = _stream(beside)
+    stream.write(json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n")
+    stream.flush()
 
 
 @contextmanager

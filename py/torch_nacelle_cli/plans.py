@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from torch_nacelle_cli import output
+from torch_nacelle_cli.destinations import check, parse
 from torch_nacelle_cli.failures import CommandError
+from torch_nacelle_cli.reading import regular
 
 if TYPE_CHECKING:
     from torch_nacelle import EngineInfo
@@ -22,20 +24,23 @@ Engine = Annotated[
 def extract(
     file: File,
     engine: Engine,
-    destination: Annotated[Path, typer.Option("--output", "-o", metavar="PLAN", help="The file to write.")],
+    destination: Annotated[
+        Path, typer.Option("--output", "-o", metavar="PLAN", help="The file to write.", parser=parse)
+    ],
     json: output.Json = False,
 ) -> None:
     """Write the plan of an engine to a file of its own, byte for byte.
 
     Example: [bold]nacelle extract model.ts backbone -o backbone.plan[/bold]
     """
+    check(destination)
     import torch_nacelle as nacelle
 
     found = nacelle.extract(file, engine, destination)
     if json:
-        output.print_json({"output": str(destination), "engine": _facts(found)})
+        output.print_json({"output": str(destination), "engine": _facts(found)}, beside=destination)
         return
-    output.stdout().print(
+    output.stdout(beside=destination).print(
         f"wrote {destination}: the plan of {found.path}, {output.size_text(found.plan_size)}, {found.plan_release}"
     )
 
@@ -45,7 +50,7 @@ def replace(
     engine: Engine,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A file that holds the new plan.")],
     destination: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write; it may be FILE.")
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write; it may be FILE.", parser=parse)
     ],
     json: output.Json = False,
 ) -> None:
@@ -56,6 +61,7 @@ def replace(
 
     Example: [bold]nacelle replace model.ts backbone backbone_fp16.plan -o model_fp16.ts[/bold]
     """
+    check(destination)
     import torch_nacelle as nacelle
 
     done = nacelle.replace(file, engine, plan, destination)
@@ -67,22 +73,25 @@ def replace(
                 "former_plan_release": done.former_release,
                 "checked": list(done.checked),
                 "why_unchecked": done.why_unchecked,
-            }
+            },
+            beside=destination,
         )
         return
-    output.stdout().print(
+    output.stdout(beside=destination).print(
         f"wrote {destination}: {done.engine.path} has a plan of {done.engine.plan_release}, "
         f"{output.size_text(done.engine.plan_size)}; it had one of {done.former_release}"
     )
     if done.checked:
-        output.stdout().print(f"the same inputs and outputs: {', '.join(done.checked)}")
+        output.stdout(beside=destination).print(f"the same inputs and outputs: {', '.join(done.checked)}")
     if done.why_unchecked:
         output.note(f"{'more' if done.checked else 'inputs and outputs'} could not be compared: {done.why_unchecked}")
 
 
 def embed(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A serialized engine, of trtexec for instance.")],
-    destination: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="The program to write.")],
+    destination: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The program to write.", parser=parse)
+    ],
     name: Annotated[str, typer.Option(help="The engine's name, an identifier.")] = "engine",
     inputs: Annotated[
         str | None,
@@ -118,10 +127,11 @@ def embed(
 
     Example: [bold]nacelle embed resnet.plan -o resnet.ts --name resnet --inputs image --outputs scores --abi 9[/bold]
     """
+    check(destination)
     import torch_nacelle as nacelle
     from torch_nacelle._program import Program
 
-    if not plan.is_file():
+    if not regular.exists(plan):
         raise CommandError(f"there is no plan file {plan}")
     program = nacelle.embed(
         plan.read_bytes(),
@@ -136,9 +146,9 @@ def embed(
     Program(program).save(destination)
     (engine,) = nacelle.read(program).engines
     if json:
-        output.print_json({"output": str(destination), "engine": _facts(engine)})
+        output.print_json({"output": str(destination), "engine": _facts(engine)}, beside=destination)
         return
-    output.stdout().print(
+    output.stdout(beside=destination).print(
         f"wrote {destination}: {engine.path}, {engine.plan_release}, for {engine.device_description}, "
         f"ABI version {engine.abi_version}"
     )

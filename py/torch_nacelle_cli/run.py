@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from torch_nacelle_cli import output
-from torch_nacelle_cli.destinations import check_folder
+from torch_nacelle_cli import files, output
+from torch_nacelle_cli.destinations import check, check_folder, parse_or_folder
 from torch_nacelle_cli.failures import CommandError, wrong_usage
 from torch_nacelle_cli.packages import need
 from torch_nacelle_cli.tensors import parse_given, tensors_of, torch_device
@@ -43,7 +43,9 @@ def run(
             "--output",
             "-o",
             metavar="OUT",
-            help="Where to write the outputs: a .npz file, a .npy file where there is one, or a folder.",
+            help="Where to write the outputs: a .npz file, a .npy file where there is one, or a folder; a device or a "
+            "pipe gets what a .npz file has.",
+            parser=parse_or_folder,
         ),
     ] = None,
     device: Device = None,
@@ -107,33 +109,44 @@ def flattened(value: Any, name: str = "output") -> list[tuple[str, Any]]:
 
 
 def _check_destination(destination: Path | None) -> None:
-    if destination is not None and destination.suffix not in (".npz", ".npy", ""):
+    if destination is None:
+        return
+    format = _format(destination)
+    if format not in (".npz", ".npy", ""):
         wrong_usage(f"outputs are written as .npz, .npy or into a folder, found {destination}")
-    check_folder(destination)
+    if format:
+        check(destination)
+    else:
+        check_folder(destination)
+
+
+def _format(destination: Path) -> str:
+    """The end of the name, which tells what is written there: empty for a folder."""
+    format = destination.suffix
+    return ".npz" if not format and files.is_stream(destination) else format
 
 
 def _write(outputs: Mapping[str, Any], destination: Path) -> None:
     """Writes the tensors; every file is whole at any time."""
-    from torch_nacelle._files import replacing
-
     np = need("numpy", f"{destination} is written with")
 
     arrays = {name: _array(value) for name, value in outputs.items()}
     arrays = {name: array for name, array in arrays.items() if array is not None}
-    if destination.suffix == ".npz":
-        with replacing(destination) as temporary, temporary.open("wb") as file:
+    format = _format(destination)
+    if format == ".npz":
+        with files.replacing(destination) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
         return
-    if destination.suffix == ".npy" and len(arrays) != 1:
+    if format == ".npy" and len(arrays) != 1:
         raise CommandError(
             f"a .npy file holds one array, and there are {len(arrays)} outputs ({', '.join(arrays) or 'none'}): "
             "write a .npz file or into a folder"
         )
-    if destination.suffix == "":
+    if format == "":
         destination.mkdir(exist_ok=True)
     for name, array in arrays.items():
-        path = destination if destination.suffix == ".npy" else destination / f"{name.replace('/', '_')}.npy"
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        path = destination if format == ".npy" else destination / f"{name.replace('/', '_')}.npy"
+        with files.replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, array)
 
 
@@ -164,7 +177,9 @@ def _print(
     if as_json:
         shapes = {name: {"dtype": _dtype(one), "shape": list(one.shape)} for name, one in inputs.items()}
         written = str(destination) if destination is not None else None
-        output.print_json({"device": device, "inputs": shapes, "outputs": facts, "written": written})
+        output.print_json(
+            {"device": device, "inputs": shapes, "outputs": facts, "written": written}, beside=destination
+        )
         return
     from rich.table import Table
 
@@ -177,7 +192,7 @@ def _print(
         shown = ["" if figure is None else f"{figure:.6g}" for figure in figures]
         odd = f"{fact['nan']} NaN, {fact['inf']} infinite" if fact["nan"] or fact["inf"] else ""
         table.add_row(name, str(fact["dtype"]), str(fact["shape"]), *shown, odd)
-    console = output.stdout()
+    console = output.stdout(beside=destination)
     console.print(table)
     if destination is not None:
         console.print(f"wrote {destination}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
 from torch_nacelle_cli.failures import CommandError, wrong_usage
 from torch_nacelle_cli.packages import need
+from torch_nacelle_cli.reading import regular
 
 if TYPE_CHECKING:
     import torch
@@ -204,7 +205,7 @@ def _read(path: Path, key: str | None) -> torch.Tensor:
     """The array of a file; one that holds pickled objects is refused."""
     import torch
 
-    if not path.is_file():
+    if not regular.exists(path):
         raise CommandError(f"there is no file {path}")
     np = need("numpy", f"{path} is read with")
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from torch_nacelle_cli.failures import CommandError
+from torch_nacelle_cli.reading import regular
 
 _HOST, _LAYERS = 0, 1  # the trace's processes
 
@@ -56,6 +57,7 @@ def read(path: Path) -> dict[str, EngineTimes]:
         OSError: It cannot be read.
     """
     try:
+        regular.check(path)
         events = json.loads(path.read_bytes())["traceEvents"]
         return _sum_up(events)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

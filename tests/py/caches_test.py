@@ -13,6 +13,7 @@ import torch_nacelle as nacelle
 from tests.py.networks import TwoHeads, seeded
 from torch_nacelle import Input
 from torch_nacelle._caches import EngineCache, TimingCache, cache_folder, key_of
+from torch_nacelle_cli.files import replacing
 
 IMAGES = Input(min=(1, 3, 8, 8), max=(4, 3, 8, 8))
 
@@ -161,14 +162,25 @@ def test_a_process_that_was_killed_blocks_nobody(tmp_path: Path) -> None:
     assert time.monotonic() - before < 5.0
 
 
+def half_written(folder: Path, begun: "multiprocessing.synchronize.Event") -> None:
+    with replacing(folder / "b.plan", follow=False) as temporary:
+        temporary.write_bytes(b"half")
+        begun.set()
+        time.sleep(600)
+
+
 def test_leftovers_of_killed_writers_go(tmp_path: Path) -> None:
-    old, new = tmp_path / ".a.plan.x1", tmp_path / ".b.plan.x2"
-    for folder in (old, new):
-        folder.mkdir()
-        (folder / "a.plan").write_bytes(b"half")
-    os.utime(old, (0, 0))
+    context = multiprocessing.get_context("spawn")
+    begun = context.Event()
+    writer = context.Process(target=half_written, args=(tmp_path, begun))
+    writer.start()
+    assert begun.wait(60)
     EngineCache(tmp_path).get_or_build("c", Counted())
-    assert (old.exists(), new.exists()) == (False, True)
+    assert len(files(tmp_path)) == 2  # it lives
+    writer.kill()
+    writer.join(60)
+    EngineCache(tmp_path).get_or_build("d", Counted())
+    assert files(tmp_path) == ["c.plan", "d.plan"]
 
 
 def write_times(folder: Path, letter: str, rounds: int) -> None:

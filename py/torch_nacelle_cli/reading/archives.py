@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from torch_nacelle_cli.reading import limits, texts, zips
+from torch_nacelle_cli.reading import limits, regular, texts, zips
 from torch_nacelle_cli.reading.errors import ReadingError
 from torch_nacelle_cli.reading.zips import Member
 
@@ -43,11 +42,8 @@ def first_bytes(path: Path) -> bytes:
     """
     if path.is_dir():
         raise ReadingError(f"{path} is a folder; wanted the file of a program that torch.jit.save wrote, or of a plan")
+    regular.check(path)
     with path.open("rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ReadingError(
-                f"{path} is no file that can be read twice, but a pipe or a device; copy it into a file first"
-            )
         first = file.read(_FIRST)
     if not first:
         raise ReadingError(f"{path} is empty; wanted a program that torch.jit.save wrote, or a plan")

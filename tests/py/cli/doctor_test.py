@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,40 @@ def test_the_driver_is_asked_through_its_own_library(tmp_path: Path, monkeypatch
     monkeypatch.setattr(machine, "_KERNEL_MODULE", tmp_path / "version")
     wanted = machine.Driver("580.65.06", "13.2", [machine.Gpu(0, "NVIDIA A10", "8.6", 24 << 30)], "")
     assert machine._driver() == wanted
+
+
+@pytest.mark.parametrize(
+    ("functions", "problem"),
+    [
+        ({}, "libcuda.so.1 has no function cuInit: it is not NVIDIA's driver, or far too old"),
+        ({"cuInit": 0}, "libcuda.so.1 has no function cuDriverGetVersion"),
+        ({"cuInit": 100}, "cuInit failed: error 100"),
+        ({"cuInit": 0, "cuDriverGetVersion": 0}, "libcuda.so.1 has no function cuDeviceGetCount"),
+        ({"cuInit": 0, "cuDriverGetVersion": 0, "cuDeviceGetCount": 3}, "cuDeviceGetCount failed: error 3"),
+    ],
+)
+def test_a_driver_that_lacks_functions(
+    functions: dict[str, int], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stub:
+        def __getattr__(self, name: str) -> Callable[..., int]:
+            if name not in functions:
+                raise AttributeError(name)
+            return lambda *_: functions[name]
+
+    monkeypatch.setattr("torch_nacelle_cli.machine.ctypes.CDLL", lambda name: Stub())
+    monkeypatch.setattr(machine, "_KERNEL_MODULE", tmp_path / "none")
+    found = machine._driver()
+    assert found.problem.startswith(problem)
+    assert (found.cuda, found.gpus) == ("", [])
+
+
+def test_a_library_that_has_nothing_of_a_driver(tmp_path: Path) -> None:
+    source = tmp_path / "libcuda.so.1"
+    subprocess.run(["cc", "-shared", "-x", "c", "/dev/null", "-o", str(source)], check=True)
+    outcome = pipe("nacelle doctor", tmp_path, LD_LIBRARY_PATH=str(tmp_path))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "none: libcuda.so.1 has no function cuInit: it is not NVIDIA's driver" in outcome.words
 
 
 def with_checksum(plan: bytes) -> bytes:

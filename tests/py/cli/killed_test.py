@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import torch_nacelle as nacelle
+from tests.py.cli.commands import nacelle as nacelle_command
 
 # The header of a TensorRT plan with nothing behind it: large enough that writing it takes a while.
 PLAN = b"ftrt" + bytes(20) + bytes([11, 0, 0, 114]) + bytes(150 << 20)
@@ -32,7 +33,7 @@ def killed_while_writing(arguments: list[str], folder: Path, how: signal.Signals
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 120
-        while not any(path.stat().st_size for path in folder.glob(".out.*/out.*")):
+        while not any(path.stat().st_size for path in folder.glob(".nacelle.*")):
             assert process.poll() is None, "the command ended before it was seen to write"
             assert time.monotonic() < end
             time.sleep(0.001)
@@ -56,6 +57,10 @@ def test_a_program_that_is_converted(program: Path, tmp_path: Path, how: signal.
     assert seen == ([out] if former is not None else [])
     if how == signal.SIGTERM:
         assert list(tmp_path.iterdir()) == seen
+    else:
+        assert len(list(tmp_path.iterdir())) == len(seen) + 1
+        assert nacelle_command("convert", program, out, "--abi", "10").code == 0
+        assert list(tmp_path.iterdir()) == [out]
 
 
 def test_a_plan_that_is_extracted(program: Path, tmp_path: Path) -> None:
