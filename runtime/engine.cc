@@ -15,7 +15,7 @@ thread_local int inspect_only_depth = 0;
 
 std::atomic<bool> keep_plans_in_memory = false;
 
-// Below this a file is not worth its while.
+// A smaller plan stays in memory.
 constexpr size_t kLeastInFile = size_t{1} << 20;
 
 // A copy of all but the plan, which stays in `record`.
@@ -69,14 +69,15 @@ abi::Record Engine::CompleteRecord() const {
   return record;
 }
 
-// Puts a large plan into a file; where that cannot be, it stays where it is.
-void Engine::StorePlan() {
-  const std::shared_ptr<const StoredBytes> plan = this->plan();
-  if (keep_plans_in_memory || plan->in_file() || plan->bytes().size() < kLeastInFile) return;
-  std::shared_ptr<const StoredBytes> stored = StoredBytes::InFile(plan->bytes());
-  if (stored == nullptr) return;
+// Takes the bytes that engines of this plan have in common for its own, and puts large ones into a file; they stay where
+// they are if that cannot be.
+void Engine::StorePlan(const DeserializedPlan& plan) {
+  const bool keep = keep_plans_in_memory;
+  if (!keep && this->plan()->bytes().size() >= kLeastInFile) plan.MoveBytesToFile();
+  std::shared_ptr<const StoredBytes> shared = plan.bytes();
+  if (keep && shared->in_file()) return;
   const std::lock_guard lock(plan_mutex_);
-  plan_ = std::move(stored);
+  plan_.swap(shared);  // the former ones go after the lock
 }
 
 abi::PlanHeader Engine::plan_header() const { return abi::ParsePlanHeader(plan()->bytes()); }
@@ -86,13 +87,13 @@ LoadedEngine& Engine::SetUp() {
   if (failure_) throw *failure_;
   if (loaded_ == nullptr) {
     try {
-      loaded_ = LoadedEngine::FromRecord(record_, plan()->bytes(), settings_);
+      loaded_ = LoadedEngine::FromRecord(record_, plan(), settings_);
     } catch (const Error& error) {
       failure_.emplace(error.kind(), Cat("engine ", Quote(record_.name), " cannot run here: ", error.what()));
       throw *failure_;
     }
     ready_.store(loaded_.get(), std::memory_order_release);
-    StorePlan();
+    StorePlan(loaded_->plan());
   }
   return *loaded_;
 }
@@ -105,7 +106,7 @@ void Engine::Configure(const Settings& settings) {
     // plan is not read again.
     Settings placed = settings;
     if (!placed.device) placed.device = loaded_->device();
-    std::unique_ptr<LoadedEngine> loaded = LoadedEngine::FromRecord(record_, plan()->bytes(), placed);
+    std::unique_ptr<LoadedEngine> loaded = LoadedEngine::FromRecord(record_, plan(), placed);
     loaded_ = std::move(loaded);
     ready_.store(loaded_.get(), std::memory_order_release);
   }

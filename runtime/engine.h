@@ -24,6 +24,7 @@
 
 namespace nacelle::runtime {
 
+class DeserializedPlan;
 class LoadedEngine;
 class Profile;
 
@@ -53,8 +54,8 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   // The record, without its plan.
   const abi::Record& record() const { return record_; }
 
-  // The plan's bytes. An engine that is set up has read them, so they lie in a temporary file from then on; see
-  // KeepPlansInMemory.
+  // The plan's bytes, which engines that are set up with the same plan have in common. An engine that is set up has read
+  // them, so they lie in a temporary file from then on; see KeepPlansInMemory.
   std::shared_ptr<const StoredBytes> plan() const;
 
   // The record with a copy of the plan.
@@ -94,7 +95,7 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
  private:
   LoadedEngine& SetUp();
   std::shared_ptr<Profile> CurrentProfile();
-  void StorePlan();
+  void StorePlan(const DeserializedPlan& plan);
 
   const abi::Record record_;  // its plan is empty
   Settings settings_;
