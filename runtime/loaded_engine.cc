@@ -10,6 +10,7 @@
 
 #include "core/abi/binding_order.h"
 #include "core/abi/plan_header.h"
+#include "core/device/cuda_driver.h"
 #include "core/error.h"
 #include "core/tensorrt/library_choice.h"
 #include "core/text.h"
@@ -109,10 +110,14 @@ LoadedEngine::LoadedEngine(const abi::Record& record, const Settings& settings, 
   GroupProfiles();
 }
 
-// Contexts go on the device that they are of.
+// Contexts must be destroyed with their own device current. A thread that captures a CUDA graph may be the one.
 LoadedEngine::~LoadedEngine() {
   std::optional<c10::DeviceGuard> guard;
-  if (!device_.is_cpu()) guard.emplace(device_);
+  std::optional<device::RelaxedCapture> relaxed;
+  if (!device_.is_cpu()) {
+    guard.emplace(device_);
+    relaxed.emplace();
+  }
   groups_.clear();
 }
 
