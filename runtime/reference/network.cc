@@ -254,6 +254,8 @@ std::unique_ptr<Network> Network::Load(std::string_view archive, size_t inputs, 
     AddTensors(state->module._ivalue(), state->owned);
     for (const Owned& one : state->owned) CheckSparse(one.tensor);
     state->code = jit::Code(graph, "forward");
+  } catch (const PlanError& error) {
+    throw PlanError(Cat("reference plan: ", error.what()));
   } catch (const std::exception& error) {
     throw PlanError(
         Cat("reference plan: module is not one that torch ", TORCH_VERSION, " can run here: ", Message(error)));

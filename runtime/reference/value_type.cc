@@ -31,7 +31,7 @@ ValueType Read(std::string_view& text, const std::set<std::string>& tuples, size
   text.remove_prefix(type.name.size());
   if (std::ranges::find(kPlain, type.name) != kPlain.end() || tuples.contains(type.name)) return type;
   if (std::ranges::find(kContainers, type.name) == kContainers.end() || !text.starts_with('[')) {
-    Refuse(Cat(type.name, text.substr(0, 40)), "a tensor, a plain value, or a container of these");
+    Refuse(type.name.empty() ? text.substr(0, 20) : type.name, "a tensor, a plain value, or a container of these");
   }
   if (text.starts_with("[()]")) {  // Tuple[()]
     text.remove_prefix(4);
