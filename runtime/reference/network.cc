@@ -27,6 +27,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "core/utf8.h"
 #include "runtime/reference/dtype.h"
 #include "runtime/reference/fill.h"
 #include "runtime/reference/forward_graph.h"
@@ -42,10 +43,10 @@ using runtime::ToScalarType;
 
 namespace {
 
-// The message without torch's C++ backtrace.
+// The message without torch's C++ backtrace. It may repeat bytes of the plan, which need not be UTF-8.
 std::string Message(const std::exception& error) {
   const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
-  return of_torch != nullptr ? of_torch->what_without_backtrace() : error.what();
+  return utf8::Valid(of_torch != nullptr ? of_torch->what_without_backtrace() : error.what());
 }
 
 bool IsLayer(const jit::Node& node) {
