@@ -108,7 +108,7 @@ void AddConstants(const jit::Block& block, std::vector<Owned>& owned) {
 // Throws if the indices of a sparse tensor are outside of it.
 void CheckSparse(const at::Tensor& tensor) {
   if (!tensor.is_sparse()) return;
-  at::_validate_sparse_coo_tensor_args(tensor._indices(), tensor._values(), tensor.sizes(), std::nullopt);
+  at::_validate_sparse_coo_tensor_args(tensor._indices(), tensor._values(), tensor.sizes());
 }
 
 bool IsPlainList(const c10::Type& type) {
