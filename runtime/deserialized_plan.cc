@@ -3,12 +3,8 @@
 #include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
-#include <functional>
-#include <map>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "core/error.h"
@@ -30,26 +26,6 @@ std::string HostCodeAdvice(std::string_view message) {
          "load the program again.";
 }
 
-struct Entry {
-  std::mutex mutex;  // held while the plan is read
-  std::weak_ptr<const DeserializedPlan> plan;
-};
-
-// Library, device, size and hash of the plan, and whether it was allowed to bring code for the host: what was read
-// while that was allowed is not for engines that are set up when it is forbidden.
-using Key = std::tuple<const tensorrt::Library*, c10::DeviceIndex, size_t, size_t, bool>;
-
-// Entries for plans that are all gone are left out when a new one comes.
-std::shared_ptr<Entry> EntryFor(const Key& key) {
-  static auto* const mutex = new std::mutex;
-  static auto* const entries = new std::map<Key, std::shared_ptr<Entry>>;
-  const std::lock_guard lock(*mutex);
-  std::erase_if(*entries, [](const auto& item) { return item.second.use_count() == 1 && item.second->plan.expired(); });
-  std::shared_ptr<Entry>& entry = (*entries)[key];
-  if (entry == nullptr) entry = std::make_shared<Entry>();
-  return entry;
-}
-
 }  // namespace
 
 DeserializedPlan::DeserializedPlan(std::shared_ptr<const tensorrt::Library> library, c10::Device device,
@@ -67,23 +43,22 @@ DeserializedPlan::DeserializedPlan(std::shared_ptr<const tensorrt::Library> libr
   }
 }
 
+DeserializedPlan::DeserializedPlan(std::shared_ptr<const tensorrt::Library> library, c10::Device device,
+                                   std::shared_ptr<const StoredBytes> plan)
+    : DeserializedPlan(std::move(library), device, plan->bytes()) {
+  bytes_ = std::move(plan);
+}
+
 DeserializedPlan::~DeserializedPlan() {
   const auto guard = GuardFor(device_);
   engine_.reset();
 }
 
-std::shared_ptr<const DeserializedPlan> DeserializedPlan::Shared(std::shared_ptr<const tensorrt::Library> library,
-                                                                 c10::Device device, std::string_view plan) {
-  const Key key{library.get(), device.index(), plan.size(), std::hash<std::string_view>()(plan),
-                EngineHostCodeAllowed()};
-  const std::shared_ptr<Entry> entry = EntryFor(key);
-  const std::lock_guard lock(entry->mutex);
-  std::shared_ptr<const DeserializedPlan> shared = entry->plan.lock();
-  if (shared == nullptr) {
-    shared = std::make_shared<const DeserializedPlan>(std::move(library), device, plan);
-    if (shared->AllowsManyContexts()) entry->plan = shared;
-  }
-  return shared;
+std::shared_ptr<const DeserializedPlan> DeserializedPlan::Shared(const std::shared_ptr<const tensorrt::Library>& library,
+                                                                 c10::Device device,
+                                                                 const std::shared_ptr<const StoredBytes>& plan) {
+  static auto* const plans = new SharedPlans(std::hash<std::string_view>());
+  return plans->Get(library, device, plan);
 }
 
 bool DeserializedPlan::AllowsManyContexts() const {
@@ -93,6 +68,52 @@ bool DeserializedPlan::AllowsManyContexts() const {
     if (std::ranges::any_of(shape.extents(), [](int64_t extent) { return extent < 0; })) return false;
   }
   return true;
+}
+
+std::shared_ptr<const StoredBytes> DeserializedPlan::bytes() const {
+  const std::lock_guard lock(bytes_mutex_);
+  return bytes_;
+}
+
+void DeserializedPlan::MoveBytesToFile() const {
+  const std::lock_guard lock(bytes_mutex_);
+  if (bytes_ == nullptr || bytes_->in_file()) return;
+  if (std::shared_ptr<const StoredBytes> stored = StoredBytes::InFile(bytes_->bytes())) bytes_ = std::move(stored);
+}
+
+// The entry at `index` of the chain, or a new one at its end. Chains of plans that are all gone are left out when one is
+// looked up.
+std::shared_ptr<SharedPlans::Entry> SharedPlans::EntryAt(const Key& key, size_t index) {
+  const std::lock_guard lock(mutex_);
+  if (index == 0) {
+    const auto gone = [](const std::shared_ptr<Entry>& entry) {
+      return entry.use_count() == 1 && entry->plan.expired();
+    };
+    std::erase_if(chains_, [&](const auto& item) { return std::ranges::all_of(item.second, gone); });
+  }
+  Chain& chain = chains_[key];
+  if (index == chain.size()) chain.push_back(std::make_shared<Entry>());
+  return chain[index];
+}
+
+std::shared_ptr<const DeserializedPlan> SharedPlans::Get(const std::shared_ptr<const tensorrt::Library>& library,
+                                                         c10::Device device,
+                                                         const std::shared_ptr<const StoredBytes>& plan) {
+  const std::string_view bytes = plan->bytes();
+  const Key key{library.get(), device.index(), bytes.size(), hash_(bytes), EngineHostCodeAllowed()};
+  // Each entry is held until the next one is: a chain that this thread walks along stays.
+  std::shared_ptr<Entry> entry;
+  for (size_t index = 0;; ++index) {
+    entry = EntryAt(key, index);
+    const std::lock_guard lock(entry->mutex);
+    std::shared_ptr<const DeserializedPlan> shared = entry->plan.lock();
+    if (shared == nullptr) {
+      shared = std::make_shared<const DeserializedPlan>(library, device, plan);
+      if (shared->AllowsManyContexts()) entry->plan = shared;
+      return shared;
+    }
+    if (shared->bytes()->bytes() == bytes) return shared;
+  }
 }
 
 }  // namespace nacelle::runtime

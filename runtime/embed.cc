@@ -169,8 +169,8 @@ torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
   std::optional<Names> plan_inputs;
   std::optional<Names> plan_outputs;
   if (why_unknown.empty()) {
-    plan_inputs = NamesOf(engine->loaded().inputs());
-    plan_outputs = NamesOf(engine->loaded().outputs());
+    plan_inputs = NamesOf(engine->loaded()->inputs());
+    plan_outputs = NamesOf(engine->loaded()->outputs());
   }
   const auto pointer = [](const std::optional<Names>& names) { return names ? &*names : nullptr; };
   const Names* const known_inputs = pointer(plan_inputs);

@@ -15,7 +15,7 @@ thread_local int inspect_only_depth = 0;
 
 std::atomic<bool> keep_plans_in_memory = false;
 
-// Below this a file is not worth its while.
+// A smaller plan stays in memory.
 constexpr size_t kLeastInFile = size_t{1} << 20;
 
 // A copy of all but the plan, which stays in `record`.
@@ -69,47 +69,49 @@ abi::Record Engine::CompleteRecord() const {
   return record;
 }
 
-// Puts a large plan into a file; where that cannot be, it stays where it is.
-void Engine::StorePlan() {
-  const std::shared_ptr<const StoredBytes> plan = this->plan();
-  if (keep_plans_in_memory || plan->in_file() || plan->bytes().size() < kLeastInFile) return;
-  std::shared_ptr<const StoredBytes> stored = StoredBytes::InFile(plan->bytes());
-  if (stored == nullptr) return;
+// Takes the bytes that engines of this plan have in common for its own, and puts large ones into a file; they stay where
+// they are if that cannot be.
+void Engine::StorePlan(const DeserializedPlan& plan) {
+  const bool keep = keep_plans_in_memory;
+  if (!keep && this->plan()->bytes().size() >= kLeastInFile) plan.MoveBytesToFile();
+  std::shared_ptr<const StoredBytes> shared = plan.bytes();
+  if (keep && shared->in_file()) return;
   const std::lock_guard lock(plan_mutex_);
-  plan_ = std::move(stored);
+  plan_.swap(shared);  // the former ones go after the lock
 }
 
 abi::PlanHeader Engine::plan_header() const { return abi::ParsePlanHeader(plan()->bytes()); }
 
-LoadedEngine& Engine::SetUp() {
+Settings Engine::settings() const {
+  const std::lock_guard lock(settings_mutex_);
+  return settings_;
+}
+
+void Engine::SetUp() {
   const std::lock_guard lock(set_up_mutex_);
   if (failure_) throw *failure_;
-  if (loaded_ == nullptr) {
-    try {
-      loaded_ = LoadedEngine::FromRecord(record_, plan()->bytes(), settings_);
-    } catch (const Error& error) {
-      failure_.emplace(error.kind(), Cat("engine ", Quote(record_.name), " cannot run here: ", error.what()));
-      throw *failure_;
-    }
-    ready_.store(loaded_.get(), std::memory_order_release);
-    StorePlan();
+  if (loaded_.has_value()) return;
+  try {
+    loaded_.Replace(LoadedEngine::FromRecord(record_, plan(), settings()));
+  } catch (const Error& error) {
+    failure_.emplace(error.kind(), Cat("engine ", Quote(record_.name), " cannot run here: ", error.what()));
+    throw *failure_;
   }
-  return *loaded_;
+  StorePlan(loaded_.use()->plan());
 }
 
 void Engine::Configure(const Settings& settings) {
   Check(settings);
   const std::lock_guard lock(set_up_mutex_);
-  if (loaded_ != nullptr) {
+  if (loaded_.has_value()) {
     // It stays where it is, whatever device is current now. The former one lives until there is a new one, so that the
     // plan is not read again.
     Settings placed = settings;
-    if (!placed.device) placed.device = loaded_->device();
-    std::unique_ptr<LoadedEngine> loaded = LoadedEngine::FromRecord(record_, plan()->bytes(), placed);
-    loaded_ = std::move(loaded);
-    ready_.store(loaded_.get(), std::memory_order_release);
+    if (!placed.device) placed.device = loaded_.use()->device();
+    loaded_.Replace(LoadedEngine::FromRecord(record_, plan(), placed));
   }
   failure_.reset();
+  const std::lock_guard settings_lock(settings_mutex_);
   settings_ = settings;
 }
 
@@ -154,10 +156,11 @@ std::string Engine::Describe() {
                          ", ", this->plan()->bytes().size(), " bytes\n  built for: ", record_.device.Describe());
   const std::lock_guard lock(set_up_mutex_);
   if (failure_) return Cat(text, "\n  ", failure_->what());
-  if (loaded_ == nullptr) return text + "\n  not set up: it was loaded to be looked into";
-  text += Cat("\n  runs on: ", loaded_->device().str(), " with ", loaded_->library_description());
-  for (const TensorInfo& input : loaded_->inputs()) text += "\n  input " + runtime::Describe(input);
-  for (const TensorInfo& output : loaded_->outputs()) text += "\n  output " + runtime::Describe(output);
+  if (!loaded_.has_value()) return text + "\n  not set up: it was loaded to be looked into";
+  const Loaded loaded = loaded_.use();
+  text += Cat("\n  runs on: ", loaded->device().str(), " with ", loaded->library_description());
+  for (const TensorInfo& input : loaded->inputs()) text += "\n  input " + runtime::Describe(input);
+  for (const TensorInfo& output : loaded->outputs()) text += "\n  output " + runtime::Describe(output);
   return text;
 }
 

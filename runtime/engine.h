@@ -20,10 +20,12 @@
 #include "core/error.h"
 #include "core/stored_bytes.h"
 #include "runtime/export.h"
+#include "runtime/replaceable.h"
 #include "runtime/settings.h"
 
 namespace nacelle::runtime {
 
+class DeserializedPlan;
 class LoadedEngine;
 class Profile;
 
@@ -43,7 +45,7 @@ class NACELLE_API InspectOnly {
 // when a program is saved, copied or moved to another device. Plans under a megabyte always stay. Any thread.
 NACELLE_API void KeepPlansInMemory(bool keep);
 
-// Every method but Configure may be called from any number of threads at once.
+// Every method may be called from any number of threads at once, also while others call the engine.
 class NACELLE_API Engine final : public torch::CustomClassHolder {
  public:
   // Never fails because of what this machine lacks (see above).
@@ -53,8 +55,8 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   // The record, without its plan.
   const abi::Record& record() const { return record_; }
 
-  // The plan's bytes. An engine that is set up has read them, so they lie in a temporary file from then on; see
-  // KeepPlansInMemory.
+  // The plan's bytes, which engines that are set up with the same plan have in common. An engine that is set up has read
+  // them, so they lie in a temporary file from then on; see KeepPlansInMemory.
   std::shared_ptr<const StoredBytes> plan() const;
 
   // The record with a copy of the plan.
@@ -63,21 +65,30 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   // What the plan's first bytes say; throws PlanError where they say nothing known.
   abi::PlanHeader plan_header() const;
 
-  // The engine ready to run. The first call waits for the set-up where the constructor left it out; later ones cost
-  // an atomic load. Throws what the set-up threw, each time with the same words.
-  LoadedEngine& loaded() {
-    LoadedEngine* ready = ready_.load(std::memory_order_acquire);
-    return ready != nullptr ? *ready : SetUp();
+  using Loaded = Replaceable<LoadedEngine>::Use;
+
+  // The engine ready to run, for as long as what is returned lives: keep that on the stack, in a variable for more than
+  // one expression. The first call waits for the set-up if the constructor left it out; later ones cost a few
+  // instructions. Throws what the set-up threw, each time with the same words.
+  //
+  //   const Engine::Loaded loaded = engine.loaded();
+  //   for (const TensorInfo& input : loaded->inputs()) …
+  Loaded loaded() {
+    if (!loaded_.has_value()) [[unlikely]]
+      SetUp();
+    return loaded_.use();
   }
 
   // Why loaded() throws; empty where it does not.
   std::string why_not_ready();
 
-  const Settings& settings() const { return settings_; }
+  Settings settings() const;
 
-  // Sets the engine up again with other settings, at once where it was set up before, else when it is called. Not while
-  // the engine is called, and CUDA graphs that were captured with it must not be replayed any more. Throws InputError
-  // for a setting that no engine can have, and what the set-up throws; the engine then has its former settings.
+  // Sets the engine up again with other settings, at once if it was set up before, else when it is called. Calls that
+  // are under way end with the former settings; later ones have the new ones. What the former settings needed (execution
+  // contexts and their memory) goes when the last of those calls ends. CUDA graphs that were captured with the engine
+  // must not be replayed any more. Throws InputError for a setting that no engine can have, and what the set-up throws;
+  // the engine then has its former settings.
   void Configure(const Settings& settings);
 
   // Begins to record every call, until StopProfile. Calls then wait for the device. Throws InputError where the engine
@@ -92,17 +103,17 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   std::string Describe();
 
  private:
-  LoadedEngine& SetUp();
+  void SetUp();
   std::shared_ptr<Profile> CurrentProfile();
-  void StorePlan();
+  void StorePlan(const DeserializedPlan& plan);
 
   const abi::Record record_;  // its plan is empty
+  mutable std::mutex settings_mutex_;
   Settings settings_;
   mutable std::mutex plan_mutex_;
   std::shared_ptr<const StoredBytes> plan_;
-  std::atomic<LoadedEngine*> ready_{nullptr};
-  std::mutex set_up_mutex_;
-  std::unique_ptr<LoadedEngine> loaded_;
+  std::mutex set_up_mutex_;  // held while the engine is set up
+  Replaceable<LoadedEngine> loaded_;
   std::atomic<bool> profiling_{false};
   std::mutex profile_mutex_;
   std::shared_ptr<Profile> profile_;

@@ -138,16 +138,16 @@ void AddPeerMethods(torch::class_<Engine>& engine) {
            [](const Self& self) { return WithTorchErrors([&] { return FieldsWithoutPlan(*self); }); })
       .def("serialized_engine_tensor", [](const Self& self) { return PlanTensor(*self); })
       .def("get_engine_layer_info",
-           [](const Self& self) { return WithTorchErrors([&] { return self->loaded().LayerInformation(); }); })
+           [](const Self& self) { return WithTorchErrors([&] { return self->loaded()->LayerInformation(); }); })
       .def("dump_engine_layer_info",
            [](const Self& self) {
-             const std::string text = WithTorchErrors([&] { return self->loaded().LayerInformation(); });
+             const std::string text = WithTorchErrors([&] { return self->loaded()->LayerInformation(); });
              std::fprintf(stdout, "%s\n", text.c_str());
              std::fflush(stdout);
            })
       .def("dump_engine_layer_info_to_file",
            [](const Self& self, const std::string& path) {
-             WithTorchErrors([&] { WriteFile(path, self->loaded().LayerInformation()); });
+             WithTorchErrors([&] { WriteFile(path, self->loaded()->LayerInformation()); });
            })
       .def("infer_outputs",
            [](const Self& self, const std::vector<Shape>& input_shapes) {
@@ -159,7 +159,7 @@ void AddPeerMethods(torch::class_<Engine>& engine) {
            })
       .def_property("num_optimization_profiles",
                     [](const Self& self) {
-                      return WithTorchErrors([&] { return static_cast<int64_t>(self->loaded().profile_count()); });
+                      return WithTorchErrors([&] { return static_cast<int64_t>(self->loaded()->profile_count()); });
                     })
       .def_property("requires_native_multidevice",
                     [](const Self& self) { return self->record().requires_native_multi_device; })
@@ -202,26 +202,26 @@ void RegisterEngineClass(torch::Library& library) {
            [](const Self& self) {
              return WithTorchErrors([&] {
                const auto& recorded = self->record().input_names;
-               return Valid(recorded.empty() ? NamesOf(self->loaded().inputs()) : recorded);
+               return Valid(recorded.empty() ? NamesOf(self->loaded()->inputs()) : recorded);
              });
            })
       .def("output_names",
            [](const Self& self) {
              return WithTorchErrors([&] {
                const auto& recorded = self->record().output_names;
-               return Valid(recorded.empty() ? NamesOf(self->loaded().outputs()) : recorded);
+               return Valid(recorded.empty() ? NamesOf(self->loaded()->outputs()) : recorded);
              });
            })
       .def("profile_count",
            [](const Self& self) {
-             return WithTorchErrors([&] { return static_cast<int64_t>(self->loaded().profile_count()); });
+             return WithTorchErrors([&] { return static_cast<int64_t>(self->loaded()->profile_count()); });
            })
-      .def("inputs", [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded().inputs()); }); })
+      .def("inputs", [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded()->inputs()); }); })
       .def("outputs",
-           [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded().outputs()); }); })
+           [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded()->outputs()); }); })
       .def("layer_information",
            [](const Self& self) {
-             return WithTorchErrors([&] { return utf8::Valid(self->loaded().LayerInformation()); });
+             return WithTorchErrors([&] { return utf8::Valid(self->loaded()->LayerInformation()); });
            })
       .def("why_not_ready", [](const Self& self) { return utf8::Valid(self->why_not_ready()); });
   AddPeerMethods(engine);

@@ -105,7 +105,8 @@ c10::List<at::Tensor> RunAsSet(const LoadedEngine& engine, TensorPointersRef inp
 }
 
 c10::List<at::Tensor> Run(Engine& engine, TensorPointersRef inputs) {
-  const LoadedEngine& loaded = engine.loaded();
+  const Engine::Loaded use = engine.loaded();
+  const LoadedEngine& loaded = *use;
   const std::shared_ptr<Profile> profile = engine.profile();
   return loaded.runs_plainly() ? RunChecked(loaded, inputs, profile.get()) : RunAsSet(loaded, inputs, profile.get());
 }

@@ -10,6 +10,7 @@
 
 #include "core/abi/binding_order.h"
 #include "core/abi/plan_header.h"
+#include "core/device/cuda_driver.h"
 #include "core/error.h"
 #include "core/tensorrt/library_choice.h"
 #include "core/text.h"
@@ -44,8 +45,8 @@ void InitializeTorch(at::Device device) {
 }
 
 // Reads the plan with the first library that accepts it.
-std::shared_ptr<const DeserializedPlan> Deserialize(std::string_view plan, const abi::PlanHeader& header,
-                                                    at::Device device) {
+std::shared_ptr<const DeserializedPlan> Deserialize(const std::shared_ptr<const StoredBytes>& plan,
+                                                    const abi::PlanHeader& header, at::Device device) {
   if (header.kind == abi::PlanKind::kReference) {
     return DeserializedPlan::Shared(OpenReferenceLibrary(), device, plan);
   }
@@ -74,9 +75,10 @@ std::vector<std::string> NamesWithoutRecord(const tensorrt::CudaEngine& engine, 
   return ordered;
 }
 
-std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record, std::string_view plan,
+std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record,
+                                                       const std::shared_ptr<const StoredBytes>& plan,
                                                        const Settings& settings) {
-  const abi::PlanHeader header = abi::ParsePlanHeader(plan);
+  const abi::PlanHeader header = abi::ParsePlanHeader(plan->bytes());
   const std::string why_not = header.WhyItCannotRun();
   if (!why_not.empty()) throw LibraryError(why_not);
   const at::Device device = ChooseDevice(record, header, settings);
@@ -89,7 +91,7 @@ std::unique_ptr<LoadedEngine> LoadedEngine::FromRecord(const abi::Record& record
   }
   std::vector<std::shared_ptr<const DeserializedPlan>> plans = {Deserialize(plan, header, device)};
   for (int copy = 1; copy < settings.plan_copies; ++copy) {
-    plans.push_back(std::make_shared<const DeserializedPlan>(plans.front()->library(), device, plan));
+    plans.push_back(std::make_shared<const DeserializedPlan>(plans.front()->library(), device, plan->bytes()));
   }
   return std::unique_ptr<LoadedEngine>(new LoadedEngine(record, settings, device, std::move(plans)));
 }
@@ -108,10 +110,14 @@ LoadedEngine::LoadedEngine(const abi::Record& record, const Settings& settings, 
   GroupProfiles();
 }
 
-// Contexts go on the device that they are of.
+// Contexts must be destroyed with their own device current. A thread that captures a CUDA graph may be the one.
 LoadedEngine::~LoadedEngine() {
   std::optional<c10::DeviceGuard> guard;
-  if (!device_.is_cpu()) guard.emplace(device_);
+  std::optional<device::RelaxedCapture> relaxed;
+  if (!device_.is_cpu()) {
+    guard.emplace(device_);
+    relaxed.emplace();
+  }
   groups_.clear();
 }
 

@@ -6,10 +6,10 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/abi/record.h"
+#include "core/stored_bytes.h"
 #include "core/tensorrt/handles.h"
 #include "core/tensorrt/library.h"
 #include "runtime/context.h"
@@ -37,9 +37,9 @@ std::vector<std::string> NamesWithoutRecord(const tensorrt::CudaEngine& engine, 
 class NACELLE_API LoadedEngine {
  public:
   // Finds a library for the plan and a device, and deserializes. Throws PlanError, DeviceError, LibraryError or
-  // InputError that says what the plan, or a setting, wants and what is here.
-  // `plan` is the record's, and not needed afterwards.
-  static std::unique_ptr<LoadedEngine> FromRecord(const abi::Record& record, std::string_view plan,
+  // InputError that says what the plan, or a setting, wants and what is here. `plan` is the record's.
+  static std::unique_ptr<LoadedEngine> FromRecord(const abi::Record& record,
+                                                  const std::shared_ptr<const StoredBytes>& plan,
                                                   const Settings& settings);
 
   LoadedEngine(const LoadedEngine&) = delete;
@@ -59,6 +59,7 @@ class NACELLE_API LoadedEngine {
   const std::vector<TensorInfo>& inputs() const { return inputs_; }
   const std::vector<TensorInfo>& outputs() const { return outputs_; }
 
+  const DeserializedPlan& plan() const { return *plans_.front(); }
   const tensorrt::CudaEngine& engine() const { return plans_.front()->engine(); }
   const tensorrt::Library& library() const { return *plans_.front()->library(); }
   std::string library_description() const { return library().Describe(); }

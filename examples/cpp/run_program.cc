@@ -121,9 +121,11 @@ void PrintEngines(const std::vector<runtime::EngineSite>& engines) {
 
 // The shapes that the program's only engine was built for, if it has one and that takes what the program takes.
 std::vector<InputSpec> InputsOfEngine(const std::vector<runtime::EngineSite>& engines, size_t count) {
-  if (engines.size() != 1 || engines[0].engine()->loaded().inputs().size() != count) return {};
+  if (engines.size() != 1 || engines[0].engine()->loaded()->inputs().size() != count) return {};
   std::vector<InputSpec> specs;
-  for (const runtime::TensorInfo& info : engines[0].engine()->loaded().inputs()) {
+  const auto engine = engines[0].engine();
+  const runtime::Engine::Loaded loaded = engine->loaded();
+  for (const runtime::TensorInfo& info : loaded->inputs()) {
     InputSpec& spec = specs.emplace_back();
     spec.dtype = info.dtype;
     spec.shape = info.profiles.empty() ? info.shape : info.profiles[0].opt;

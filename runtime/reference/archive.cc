@@ -15,6 +15,8 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "runtime/reference/forward_graph.h"
+#include "runtime/reference/module_archive.h"
+#include "runtime/reference/operators.h"
 #include "runtime/reference/simplify.h"
 #include "runtime/reference/state.h"
 
@@ -51,6 +53,30 @@ void InsertAttributes(ForwardGraph& forward, jit::Module& module) {
   while (graph.inputs().size() > 1 + forward.inputs) graph.eraseInput(graph.inputs().size() - 1);
 }
 
+void CheckOperators(jit::Graph& graph, bool with_prim) {
+  if (const std::string refused = FindRefusedOperator(graph, with_prim); !refused.empty()) {
+    throw InputError(Cat("forward has the operator ", refused, "; compute what needs it outside of the engine"));
+  }
+}
+
+// Looks before torch's passes compute with constants: that would run the operators. Branches that no call takes do not
+// count.
+void CheckBeforeFolding(jit::Graph& graph) {
+  std::shared_ptr<jit::Graph> copy = graph.copy();
+  PruneBranches(copy);
+  jit::EliminateDeadCode(copy);
+  CheckOperators(*copy, /*with_prim=*/false);
+}
+
+// What a reader of the plan would refuse is said here, as a fault of the module.
+void CheckIsReadable(const std::string& archive) {
+  try {
+    CheckModuleArchive(std::make_shared<ArchiveBytes>(archive));
+  } catch (const PlanError& error) {
+    throw InputError(Cat("the module has something that a plan cannot hold: ", error.what()));
+  }
+}
+
 std::string Serialize(const jit::Module& module) {
   std::string bytes;
   const auto write = [&bytes](const void* data, size_t size) {
@@ -70,13 +96,17 @@ std::string MakeArchive(const jit::Module& module, size_t inputs) {
     jit::EliminateDeadCode(forward.graph);  // not before: to the graph, a write that nothing reads afterwards is dead
     jit::Module canonical(c10::QualifiedName("__torch__.ReferenceNetwork"));
     InsertAttributes(forward, canonical);
+    CheckBeforeFolding(*forward.graph);
     Simplify(forward.graph);
     CheckWhole(*forward.graph);
+    CheckOperators(*forward.graph, /*with_prim=*/true);
     ForEachNode(*forward.graph->block(), [](jit::Node& node) { node.setSourceRange(jit::SourceRange()); });
     auto& unit = *canonical._ivalue()->compilation_unit();
     const c10::QualifiedName name(*canonical.type()->name(), "forward");
     canonical.type()->addMethod(unit.create_function(name, forward.graph));
-    return Serialize(canonical);
+    std::string archive = Serialize(canonical);
+    CheckIsReadable(archive);
+    return archive;
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {

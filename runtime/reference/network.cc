@@ -2,12 +2,12 @@
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/_validate_sparse_coo_tensor_args.h>
 #include <ATen/ops/from_blob.h>
 #include <c10/core/DispatchKeySet.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <c10/util/Exception.h>
-#include <caffe2/serialize/read_adapter_interface.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
@@ -27,8 +27,12 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "core/utf8.h"
 #include "runtime/reference/dtype.h"
 #include "runtime/reference/fill.h"
+#include "runtime/reference/forward_graph.h"
+#include "runtime/reference/module_archive.h"
+#include "runtime/reference/operators.h"
 #include "runtime/scalar_type.h"
 
 namespace nacelle::reference {
@@ -39,26 +43,10 @@ using runtime::ToScalarType;
 
 namespace {
 
-// Lets torch read an archive where it lies.
-class MemoryReader final : public caffe2::serialize::ReadAdapterInterface {
- public:
-  explicit MemoryReader(std::string_view bytes) : bytes_(bytes) {}
-  size_t size() const override { return bytes_.size(); }
-  size_t read(uint64_t pos, void* buf, size_t n, const char* /*what*/) const override {
-    if (pos >= bytes_.size()) return 0;
-    const size_t count = std::min(n, bytes_.size() - static_cast<size_t>(pos));
-    std::memcpy(buf, bytes_.data() + pos, count);
-    return count;
-  }
-
- private:
-  std::string_view bytes_;
-};
-
-// The message without torch's C++ backtrace.
+// The message without torch's C++ backtrace. It may repeat bytes of the plan, which need not be UTF-8.
 std::string Message(const std::exception& error) {
   const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
-  return of_torch != nullptr ? of_torch->what_without_backtrace() : error.what();
+  return utf8::Valid(of_torch != nullptr ? of_torch->what_without_backtrace() : error.what());
 }
 
 bool IsLayer(const jit::Node& node) {
@@ -115,6 +103,47 @@ void AddConstants(const jit::Block& block, std::vector<Owned>& owned) {
     if (node->kind() == c10::prim::Constant) AddTensors(*jit::toIValue(node->output()), owned);
     for (const jit::Block* inner : node->blocks()) AddConstants(*inner, owned);
   }
+}
+
+// Throws if the indices of a sparse tensor are outside of it.
+void CheckSparse(const at::Tensor& tensor) {
+  if (!tensor.is_sparse()) return;
+  at::_validate_sparse_coo_tensor_args(tensor._indices(), tensor._values(), tensor.sizes());
+}
+
+bool IsPlainList(const c10::Type& type) {
+  const auto* const list = type.castRaw<c10::ListType>();
+  if (list == nullptr) return false;
+  const c10::TypeKind element = list->getElementType()->kind();
+  return element == c10::TypeKind::IntType || element == c10::TypeKind::FloatType ||
+         element == c10::TypeKind::BoolType;
+}
+
+// True if all that happens to the list is that operators read it.
+bool IsOnlyRead(const jit::Value& list) {
+  return std::ranges::all_of(list.uses(), [](const jit::Use& use) {
+    const c10::FunctionSchema* const schema = use.user->kind().is_aten() ? use.user->maybeSchema() : nullptr;
+    if (schema == nullptr || use.offset >= schema->arguments().size()) return false;
+    return schema->arguments()[use.offset].alias_info() == nullptr &&
+           std::ranges::none_of(use.user->outputs(), [](const jit::Value* output) {
+             return output->type()->kind() == c10::TypeKind::ListType && !IsPlainList(*output->type());
+           });
+  });
+}
+
+// Makes constants of the lists of numbers that forward writes out, which it would make anew in each run. Nothing else is
+// computed when a network is loaded: the builder has folded what can be.
+void FoldLists(jit::Graph& graph) {
+  ForEachNode(*graph.block(), [&graph](jit::Node& node) {
+    if (node.kind() != c10::prim::ListConstruct || !IsPlainList(*node.output()->type()) || !IsOnlyRead(*node.output())) {
+      return;
+    }
+    const auto list = jit::runNodeIfInputsAreConstant(&node);
+    if (!list.has_value()) return;
+    const jit::WithInsertPoint here(&node);
+    node.output()->replaceAllUsesWith(graph.insertConstant(list->at(0)));
+    node.destroy();
+  });
 }
 
 int64_t Volume(std::span<const int64_t> shape) {
@@ -203,13 +232,17 @@ std::unique_ptr<Network> Network::Load(std::string_view archive, size_t inputs, 
   state->outputs = outputs;
   const c10::InferenceMode counts_writes(false);  // tensors made in inference mode do not
   try {
-    state->module =
-        jit::load(std::make_shared<MemoryReader>(archive), c10::Device(c10::kCPU), /*load_debug_files=*/false);
+    const auto reader = std::make_shared<ArchiveBytes>(archive);
+    CheckModuleArchive(reader);
+    state->module = jit::load(reader, c10::Device(c10::kCPU), /*load_debug_files=*/false);
     state->module.eval();
     auto graph = state->module.get_method("forward").graph()->copy();
     jit::Inline(*graph);
-    jit::ConstantPropagation(graph);
+    FoldLists(*graph);
     jit::EliminateDeadCode(graph);
+    if (const std::string refused = FindRefusedOperator(*graph); !refused.empty()) {
+      throw PlanError(Cat("forward has the operator ", refused));
+    }
     if (graph->inputs().size() != inputs + 1) {
       throw PlanError(Cat("forward takes ", graph->inputs().size() - 1, " inputs; the plan lists ", inputs));
     }
@@ -220,7 +253,10 @@ std::unique_ptr<Network> Network::Load(std::string_view archive, size_t inputs, 
     if (!state->takes_module) graph->eraseInput(0);
     AddConstants(*graph->block(), state->owned);
     AddTensors(state->module._ivalue(), state->owned);
+    for (const Owned& one : state->owned) CheckSparse(one.tensor);
     state->code = jit::Code(graph, "forward");
+  } catch (const PlanError& error) {
+    throw PlanError(Cat("reference plan: ", error.what()));
   } catch (const std::exception& error) {
     throw PlanError(
         Cat("reference plan: module is not one that torch ", TORCH_VERSION, " can run here: ", Message(error)));

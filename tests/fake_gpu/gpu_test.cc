@@ -32,9 +32,9 @@ GpuEngine::GpuEngine(const std::string& plan, c10::Device device, const runtime:
 
 c10::intrusive_ptr<runtime::Engine> GpuEngine::engine() const { return runtime::FindEngines(*module_).at(0).engine(); }
 
-c10::Device GpuEngine::device() const { return engine()->loaded().device(); }
+c10::Device GpuEngine::device() const { return engine()->loaded()->device(); }
 
-int GpuEngine::contexts() const { return engine()->loaded().context_count(); }
+int GpuEngine::contexts() const { return engine()->loaded()->context_count(); }
 
 std::vector<at::Tensor> GpuEngine::Run(const std::vector<at::Tensor>& inputs) {
   const c10::IValue result = module_->forward({inputs.begin(), inputs.end()});

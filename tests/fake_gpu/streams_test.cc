@@ -275,7 +275,7 @@ TEST_P(Streams, EachCallHasTheProfileOfItsShapes) {
     }
     for (const at::Tensor& output : outputs) ExpectAffine(output, static_cast<float>(output.size(0)));
   }
-  EXPECT_EQ(engine.engine()->loaded().groups().size(), 2U);
+  EXPECT_EQ(engine.engine()->loaded()->groups().size(), 2U);
 }
 
 TEST_P(Streams, AProfiledCallGivesTheSame) {

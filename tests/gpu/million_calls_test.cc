@@ -87,7 +87,7 @@ TEST(MillionCalls, EveryResultIsRight) {
   }
   for (std::thread& thread : threads) thread.join();
   for (const double error : worst) EXPECT_LT(error, 1e-6);
-  const int contexts = FindEngines(module).at(0).engine()->loaded().context_count();
+  const int contexts = FindEngines(module).at(0).engine()->loaded()->context_count();
   EXPECT_GT(contexts, 1);
   EXPECT_LE(contexts, kThreads);
 }

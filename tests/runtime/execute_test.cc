@@ -155,7 +155,7 @@ TEST_F(Affine, ThreadsShareTheEngine) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);
-  EXPECT_LE(engine_->loaded().context_count(), 4);
+  EXPECT_LE(engine_->loaded()->context_count(), 4);
 }
 
 TEST(Execute, SeveralOutputs) {

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/stored_bytes.h"
 #include "runtime/deserialized_plan.h"
 #include "runtime/engine_host_code.h"
 #include "runtime/reference_library.h"
@@ -18,7 +19,18 @@ namespace {
 
 using SharedPlan = std::shared_ptr<const DeserializedPlan>;
 
-SharedPlan Get(const std::string& plan) { return DeserializedPlan::Shared(OpenReferenceLibrary(), at::kCPU, plan); }
+std::shared_ptr<const StoredBytes> Stored(const std::string& plan) { return std::make_shared<const StoredBytes>(plan); }
+
+SharedPlan Get(const std::string& plan) {
+  return DeserializedPlan::Shared(OpenReferenceLibrary(), at::kCPU, Stored(plan));
+}
+
+// Plans that all have one hash: size and hash alone cannot tell them apart.
+size_t SameHash(std::string_view /*plan*/) { return 1; }
+
+SharedPlan GetFrom(SharedPlans& plans, const std::string& plan) {
+  return plans.Get(OpenReferenceLibrary(), at::kCPU, Stored(plan));
+}
 
 std::string FixedPlan(const std::string& factor) {
   return testing::MakePlan("def forward(self, x):\n    return x * " + factor + "\n", {testing::Fixed("x", {2})});
@@ -70,6 +82,55 @@ TEST(SharedPlan, ThreadsGetTheSame) {
   for (SharedPlan& mine : got) threads.emplace_back([&] { mine = Get(plan); });
   for (std::thread& thread : threads) thread.join();
   for (const SharedPlan& other : got) EXPECT_EQ(other, got.front());
+}
+
+TEST(SharedPlan, PlansWithOneSizeAndOneHashAreNotMixedUp) {
+  SharedPlans plans(SameHash);
+  const std::string twice = FixedPlan("2"), thrice = FixedPlan("3");
+  ASSERT_EQ(twice.size(), thrice.size());
+  const SharedPlan first = GetFrom(plans, twice);
+  const SharedPlan second = GetFrom(plans, thrice);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(second->bytes()->bytes(), thrice);
+  EXPECT_EQ(first, GetFrom(plans, twice));
+  EXPECT_EQ(second, GetFrom(plans, thrice));
+}
+
+TEST(SharedPlan, OneThatIsGoneLeavesTheOthersOfItsHash) {
+  SharedPlans plans(SameHash);
+  const std::string twice = FixedPlan("2"), thrice = FixedPlan("3"), fourfold = FixedPlan("4");
+  SharedPlan first = GetFrom(plans, twice);
+  const SharedPlan second = GetFrom(plans, thrice);
+  first.reset();
+  const SharedPlan third = GetFrom(plans, fourfold);
+  EXPECT_NE(third, second);
+  EXPECT_EQ(third, GetFrom(plans, fourfold));
+  EXPECT_EQ(second, GetFrom(plans, thrice));
+  EXPECT_EQ(GetFrom(plans, twice)->bytes()->bytes(), twice);
+}
+
+TEST(SharedPlan, ThreadsGetTheirOwnOfOneHash) {
+  SharedPlans plans(SameHash);
+  const std::vector<std::string> bytes = {FixedPlan("2"), FixedPlan("3"), FixedPlan("4")};
+  std::vector<SharedPlan> got(12);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < got.size(); ++i) {
+    threads.emplace_back([&, i] { got[i] = GetFrom(plans, bytes[i % bytes.size()]); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i]->bytes()->bytes(), bytes[i % bytes.size()]);
+    EXPECT_EQ(got[i], got[i % bytes.size()]);
+  }
+}
+
+TEST(SharedPlan, BytesInAFileAreComparedToo) {
+  const std::string plan = FixedPlan("13");
+  const SharedPlan shared = Get(plan);
+  shared->MoveBytesToFile();
+  ASSERT_TRUE(shared->bytes()->in_file());
+  EXPECT_EQ(shared->bytes()->bytes(), plan);
+  EXPECT_EQ(shared, Get(plan));
 }
 
 }  // namespace

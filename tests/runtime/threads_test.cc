@@ -180,13 +180,31 @@ TEST(Threads, SetUpAnEngineOnce) {
       return Load(program);
     }();
     const c10::intrusive_ptr<Engine> engine = FindEngines(module).at(0).engine();
-    std::vector<LoadedEngine*> loaded(kThreads);
+    std::vector<const LoadedEngine*> loaded(kThreads);
     EXPECT_EQ(0, WrongInThreads(kThreads, [&](int thread) {
-                loaded[static_cast<size_t>(thread)] = &engine->loaded();
+                loaded[static_cast<size_t>(thread)] = &*engine->loaded();
                 return WrongScales(module, 5, thread, 4);
               }));
     for (const LoadedEngine* other : loaded) EXPECT_EQ(other, loaded[0]);
   }
+}
+
+// Settings that change while others call: each call has the former or the new ones, whole.
+TEST(Threads, ConfigureWhileOthersCall) {
+  torch::jit::Module module = testing::Embedded(ScalePlan(4));
+  const c10::intrusive_ptr<Engine> engine = FindEngines(module).at(0).engine();
+  EXPECT_EQ(0, WrongInThreads(kThreads, [&](int thread) {
+              if (thread > 1) return WrongScales(module, 4, thread, 10 * kCalls);
+              int wrong = 0;
+              for (int i = 0; i < kCalls; ++i) {
+                Settings settings = engine->settings();
+                settings.max_contexts = 1 + i % 7;
+                settings.pack_outputs = i % 2 == 0;
+                engine->Configure(settings);
+                wrong += engine->loaded()->inputs().size() == 1 && !engine->Describe().empty() ? 0 : 1;
+              }
+              return wrong;
+            }));
 }
 
 }  // namespace

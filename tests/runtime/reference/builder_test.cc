@@ -284,5 +284,19 @@ TEST(Builder, RefusesOptionsThatMakeNoPlan) {
   ExpectHas(MessageOf<InputError>([&] { BuildReferencePlan(module, options); }), "\"x\" twice");
 }
 
+TEST(Builder, RefusesOperatorsThatReachOutside) {
+  const auto refused = [](const std::string& line) {
+    const std::string forward = "def forward(self, x):\n    " + line + "\n    return x + 1\n";
+    return MessageOf<InputError>([&] { MakeArchive(ModuleOf(forward), 1); });
+  };
+  ExpectHas(refused("x = x + torch.from_file(\"data\", False, 4)"), "aten::from_file, which reads or writes files");
+  ExpectHas(refused("torch.save(x, \"data\")"), "aten::save, which reads or writes files");
+  ExpectHas(refused("torch.manual_seed(1)"), "aten::manual_seed, which has effects outside of the engine");
+  ExpectHas(refused("x = x + len(\"a\".ljust(x.size(0)))"), "aten::ljust, which has effects");
+  // No call takes this branch.
+  const std::string off = "def forward(self, x):\n    if 1 > 2:\n        torch.save(x, \"data\")\n    return x + 1\n";
+  EXPECT_NO_THROW(MakeArchive(ModuleOf(off), 1));
+}
+
 }  // namespace
 }  // namespace nacelle::reference

@@ -1,0 +1,119 @@
+#include "runtime/replaceable.h"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace nacelle::runtime {
+namespace {
+
+bool Membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
+
+// A fence in every thread of the process. False if the system has none.
+bool FenceAllThreads() {
+  if (Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return true;
+  // A child of fork may have to register anew.
+  return Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) && Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+}
+
+struct Registry {
+  std::mutex mutex;
+  std::vector<ThreadUses*> all;
+  std::vector<ThreadUses*> free;  // of threads that ended
+  bool tried = false;             // whether there is a fence for all threads
+};
+
+Registry& TheRegistry() {
+  static auto* const registry = new Registry;
+  return *registry;
+}
+
+// Gives a thread's place back when it ends.
+struct GiveBack {
+  ThreadUses* uses = nullptr;
+  ThreadUses** place = nullptr;
+  ~GiveBack() {
+    if (uses == nullptr || uses->depth != 0) return;
+    *place = nullptr;
+    Registry& registry = TheRegistry();
+    const std::lock_guard lock(registry.mutex);
+    registry.free.push_back(uses);
+  }
+};
+
+// The time of the oldest use that is under way.
+uint64_t OldestUse() {
+  uint64_t oldest = std::numeric_limits<uint64_t>::max();
+  Registry& registry = TheRegistry();
+  const std::lock_guard lock(registry.mutex);
+  for (const ThreadUses* uses : registry.all) {
+    const uint64_t since = uses->since.load(std::memory_order_seq_cst);
+    if (since != 0) oldest = std::min(oldest, since);
+  }
+  return oldest;
+}
+
+}  // namespace
+
+std::atomic<uint64_t> ReplaceableBase::now_ = 1;
+bool ReplaceableBase::uses_fence_ = false;
+
+ThreadUses* ReplaceableBase::Register() {
+  static thread_local GiveBack give_back;
+  Registry& registry = TheRegistry();
+  const std::lock_guard lock(registry.mutex);
+  if (!registry.tried) {
+    uses_fence_ = !Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+    registry.tried = true;
+  }
+  if (registry.free.empty()) {
+    registry.all.push_back(new ThreadUses);
+    registry.free.push_back(registry.all.back());
+  }
+  ThreadUses* const uses = registry.free.back();
+  registry.free.pop_back();
+  give_back.uses = uses;
+  give_back.place = &thread_uses_;
+  return uses;
+}
+
+ReplaceableBase::~ReplaceableBase() = default;
+
+void ReplaceableBase::Replace(std::shared_ptr<void> value) {
+  {
+    const std::lock_guard lock(mutex_);
+    current_.store(value.get(), std::memory_order_seq_cst);
+    if (owner_ == nullptr) {
+      owner_ = std::move(value);
+      return;
+    }
+    former_.push_back({std::exchange(owner_, std::move(value)), std::numeric_limits<uint64_t>::max()});
+    has_former_.store(true, std::memory_order_seq_cst);
+#ifndef __SANITIZE_THREAD__
+    // Without it, nobody can say who still uses the former value; it stays until this object goes.
+    if (!uses_fence_ && !FenceAllThreads()) return;
+#endif
+    former_.back().until = now_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  }
+  DestroyFormer();
+}
+
+void ReplaceableBase::DestroyFormer() {
+  std::list<Former> gone;  // destroyed after the lock
+  const std::lock_guard lock(mutex_);
+  const uint64_t oldest = OldestUse();
+  for (auto former = former_.begin(); former != former_.end();) {
+    const auto next = std::next(former);
+    if (former->until <= oldest) gone.splice(gone.end(), former_, former);
+    former = next;
+  }
+  has_former_.store(!former_.empty(), std::memory_order_seq_cst);
+}
+
+}  // namespace nacelle::runtime
