@@ -1,7 +1,7 @@
 // Shapes as Nacelle and as TensorRT write them down.
 //
-// TensorRT's Dims has 32-bit extents before 10.0 and 64-bit ones from there on. Code above the binding uses Dims; Dims32 and
-// Dims64 are what crosses the interface. Plain values, no allocation.
+// TensorRT's Dims has 32-bit extents before 10.0 and 64-bit ones from there on. Code above the binding uses Dims;
+// Dims32 and Dims64 are what crosses the interface. Plain values, no allocation.
 #ifndef NACELLE_CORE_TENSORRT_DIMS_H_
 #define NACELLE_CORE_TENSORRT_DIMS_H_
 

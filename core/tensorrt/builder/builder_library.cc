@@ -75,8 +75,9 @@ void RefuseUnknownParser(const std::string& path, const Library& library) {
     if (ParserSlotsOf(known)) others.push_back(Cat(known, ".x"));
   }
   std::ranges::reverse(others);
-  throw LibraryError(Cat(library.Describe(), " at ", path, " runs plans here but builds none: Nacelle does not know the ",
-                         "ONNX parser of TensorRT ", major, ".x. Build with TensorRT ", Join(others, ", "),
+  throw LibraryError(Cat(library.Describe(), " at ", path,
+                         " runs plans here but builds none: Nacelle does not know the ", "ONNX parser of TensorRT ",
+                         major, ".x. Build with TensorRT ", Join(others, ", "),
                          ", or build the plan with TensorRT's own tools and embed it."));
 }
 

@@ -23,8 +23,15 @@ std::vector<SlotTable> Tables(const std::vector<Release>& releases) {
 }
 
 std::string Chosen(std::string_view wanted) {
-  static const std::vector<SlotTable> tables = Tables(
-      {{8, 5, 3, 1}, {8, 6, 1, 5}, {9, 1, 0, 4}, {9, 2, 0, 5}, {10, 0, 0, 6}, {10, 0, 1, 6}, {10, 1, 0, 27}, {10, 10, 0, 31}, {11, 1, 0, 106}});
+  static const std::vector<SlotTable> tables = Tables({{8, 5, 3, 1},
+                                                       {8, 6, 1, 5},
+                                                       {9, 1, 0, 4},
+                                                       {9, 2, 0, 5},
+                                                       {10, 0, 0, 6},
+                                                       {10, 0, 1, 6},
+                                                       {10, 1, 0, 27},
+                                                       {10, 10, 0, 31},
+                                                       {11, 1, 0, 106}});
   const SlotTable* table = ChooseTable(wanted, tables);
   return table == nullptr ? "none" : table->release.ToString();
 }
@@ -41,7 +48,8 @@ TEST(Presented, FirstNumbersChooseTheNewestThatStartsSo) {
 }
 
 TEST(Presented, WhatIsNoKnownReleaseChoosesNone) {
-  for (const char* wanted : {"7", "9.3", "10.0.2", "8.6.1.5.1", "x", "10.", ".10", "10.0 ", "-8", "8,6", "99999999999999"}) {
+  for (const char* wanted :
+       {"7", "9.3", "10.0.2", "8.6.1.5.1", "x", "10.", ".10", "10.0 ", "-8", "8,6", "99999999999999"}) {
     EXPECT_EQ(Chosen(wanted), "none") << wanted;
   }
   EXPECT_EQ(ChooseTable("", {}), nullptr);
