@@ -24,6 +24,14 @@ _DEEPEST = 4  # lists in lists
 _NOT_ATTRIBUTES = ("_parameters", "_buffers", "_modules")
 
 
+class StateError(InputError):
+    """A module whose forward changes what the module owns, which no other way of building it mends."""
+
+    @classmethod
+    def _reference(cls) -> str:
+        return _C.reference(InputError.__name__)
+
+
 def refuse_state(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> None:
     """Raises InputError if a call of a module changes its tensors, its inputs, or what the next call computes.
 
@@ -46,14 +54,14 @@ def refuse_state(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], na
     second = _run(module, examples)
     for path, buffer in _buffer_values(module).items():
         if path in assigned and not _equal([buffer], [assigned[path]]):
-            raise InputError(_C.state_message(f'the attribute "{path}"'))
+            raise StateError(_C.state_message(f'the attribute "{path}"'))
     for path, value in _plain_values(module).items():
         if path in numbers and value != numbers[path]:
-            raise InputError(_C.state_message(f'the attribute "{path}"'))
+            raise StateError(_C.state_message(f'the attribute "{path}"'))
     for (path, tensor), version in zip(owned, versions, strict=True):
         # The statistics of a batch normalization change without being counted.
         if version_of(tensor) != version or (path in values and not _equal([tensor], [values[path]])):
-            raise InputError(_C.state_message(f'the attribute "{path}"'))
+            raise StateError(_C.state_message(f'the attribute "{path}"'))
     for index, (example, version) in enumerate(zip(examples, read, strict=True)):
         if version_of(example) != version:
             raise InputError(
@@ -61,7 +69,7 @@ def refuse_state(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], na
                 f"clone it first, and return the new value if the caller needs it"
             )
     if not _equal(first, second):
-        raise InputError(_C.state_message(f"something that {name} keeps: it computes something else the second time"))
+        raise StateError(_C.state_message(f"something that {name} keeps: it computes something else the second time"))
 
 
 @contextlib.contextmanager
@@ -95,7 +103,7 @@ class _Writes(TorchDispatchMode):
 
     def raise_if_found(self) -> None:
         if self._found is not None:
-            raise InputError(_C.state_message(f'the attribute "{self._found}"'))
+            raise StateError(_C.state_message(f'the attribute "{self._found}"'))
 
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         given = dict(kwargs or {})
