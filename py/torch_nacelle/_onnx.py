@@ -234,6 +234,8 @@ def _compared_trace(module: torch.nn.Module, job: _Job) -> tuple[Traced | None, 
     trace = _trace(module, job)
     try:
         return trace, "" if trace is None else difference(trace, module, job.inputs)
+    except StateError:
+        raise
     except InputError:
         return trace, ""
 

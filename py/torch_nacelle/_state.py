@@ -73,6 +73,20 @@ def refuse_state(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], na
 
 
 @contextlib.contextmanager
+def refused_changes(module: torch.nn.Module) -> Iterator[None]:
+    """Raises StateError afterwards if a tensor that the module owns was written to, as far as torch counts writes.
+
+    For calls of a module beside its trace: the trace has the same tensors, so its results do not show a write.
+    """
+    tensors = [(path, one) for path, one in _paths_and_tensors(module) if not torch.nn.parameter.is_lazy(one)]
+    versions = [version_of(tensor) for _, tensor in tensors]
+    yield
+    for (path, tensor), version in zip(tensors, versions, strict=True):
+        if version_of(tensor) != version:
+            raise StateError(_C.state_message(f'the attribute "{path}"'))
+
+
+@contextlib.contextmanager
 def refused_writes(module: torch.nn.Module) -> Iterator[Callable[..., Any]]:
     """A function that calls a module, and raises InputError instead of a write to a tensor that the module owns.
 
@@ -125,7 +139,17 @@ def _written(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iter
 
 
 def _owned_tensors(module: torch.nn.Module) -> dict[int, str]:
-    """The path of each tensor that a module has: its parameters, buffers, and those in plain attributes."""
+    """The path of each tensor that a module has, by its memory."""
+    paths: dict[int, str] = {}
+    for path, tensor in _paths_and_tensors(module):
+        memory = memory_of(tensor)
+        if memory:
+            paths.setdefault(memory, path)
+    return paths
+
+
+def _paths_and_tensors(module: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """A module's tensors: its parameters, buffers, and those in plain attributes."""
     owned = [*module.named_parameters(), *module.named_buffers()]
     for path, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
@@ -133,12 +157,7 @@ def _owned_tensors(module: torch.nn.Module) -> dict[int, str]:
         for name, value in part.__dict__.items():
             if name not in _NOT_ATTRIBUTES:
                 owned += tensors_in(value, f"{path}.{name}" if path else name)
-    paths: dict[int, str] = {}
-    for path, tensor in owned:
-        memory = memory_of(tensor)
-        if memory:
-            paths.setdefault(memory, path)
-    return paths
+    return owned
 
 
 def tensors_in(value: Any, path: str, outer: tuple[int, ...] = ()) -> Iterator[tuple[str, torch.Tensor]]:

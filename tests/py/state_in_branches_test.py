@@ -127,3 +127,37 @@ def test_a_table_that_values_decide_nothing_about_is_no_state(
         torch.testing.assert_close(program(shaped), kind()(shaped))
     assert export(kind(), [x], opset=17).output_names == ("output_0",)
     assert not [one for one in recwarn if issubclass(one.category, nacelle.TracingWarning)]
+
+
+class WritesIfLong(Owner):
+    """Rows that opt has not, and a signature that torch does not script."""
+
+    def forward(self, x: Tensor, *rest: Tensor) -> Tensor:
+        if x.shape[0] > 4:
+            self.n.add_(1)
+        return x + self.n
+
+
+class WritesToAListIfLong(Owner):
+    def forward(self, x: Tensor, *rest: Tensor) -> Tensor:
+        if x.shape[0] > 4:
+            self.tensors[0].mul_(2)
+        return x + self.tensors[0]
+
+
+TWO_PROFILES = Input(min=[(0, 3), (3, 3)], opt=[(0, 3), (4, 3)], max=[(3, 3), (6, 3)], name="x")
+LONG = Input(min=(1, 3), opt=(2, 3), max=(8, 3), name="x")
+
+
+@pytest.mark.parametrize(
+    ("kind", "x"), [(WritesIfAny, TWO_PROFILES), (WritesIfLong, LONG), (WritesToAListIfLong, LONG)]
+)
+def test_state_that_another_shape_of_a_profile_shows_is_refused_to_a_trace(kind: type[Owner], x: Input) -> None:
+    for method in ("trace", "auto"):
+        module = kind()
+        with pytest.raises(nacelle.InputError, match=r"^forward changes the attribute .*; an engine keeps nothing"):
+            nacelle.build_engine(module, [x], backend="reference", method=method)
+        assert not module.n.any()
+        if x is LONG:  # a builder takes no empty input
+            with pytest.raises(nacelle.InputError, match=r"^forward changes the attribute .*; an engine keeps nothing"):
+                export(kind(), [x], opset=17, method=method)
