@@ -127,7 +127,7 @@ class BuildProgress {
   virtual void PhaseDone(const char* phase) = 0;
 };
 
-// nvinfer1::IProgressMonitor (10.0 and later). What its target throws gives the build up.
+// nvinfer1::IProgressMonitor (9.1 and later). What its target throws gives the build up.
 class ProgressMonitor final : public Callback {
  public:
   ProgressMonitor(const SlotTable& table, BuildProgress& target);

@@ -1,7 +1,7 @@
 // Shapes as Nacelle and as TensorRT write them down.
 //
-// TensorRT's Dims has 32-bit extents in 8.x and 64-bit ones from 10.0. Code above the binding uses Dims; Dims32 and
-// Dims64 are what crosses the interface. Plain values, no allocation.
+// TensorRT's Dims has 32-bit extents before 10.0 and 64-bit ones from there on. Code above the binding uses Dims;
+// Dims32 and Dims64 are what crosses the interface. Plain values, no allocation.
 #ifndef NACELLE_CORE_TENSORRT_DIMS_H_
 #define NACELLE_CORE_TENSORRT_DIMS_H_
 
@@ -38,7 +38,7 @@ struct Dims {
 // "[1, 3, -1]", or "[?]" for an invalid shape. For messages.
 std::string ToString(const Dims& dims);
 
-// nvinfer1::Dims32, the Dims of 8.x.
+// nvinfer1::Dims32, the Dims of 8.x and 9.x.
 struct Dims32 {
   int32_t nb;
   int32_t d[Dims::kMax];
@@ -50,7 +50,7 @@ struct Dims64 {
   int64_t d[Dims::kMax];
 };
 
-// Whether every extent fits 32 bits; a shape that does not cannot be given to TensorRT 8.x.
+// Whether every extent fits 32 bits; a shape that does not cannot be given to TensorRT before 10.0.
 inline bool FitsDims32(const Dims& dims) {
   for (const int64_t extent : dims.extents()) {
     if (extent < std::numeric_limits<int32_t>::min() || extent > std::numeric_limits<int32_t>::max()) return false;

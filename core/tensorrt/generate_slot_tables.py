@@ -47,10 +47,10 @@ CALLED = {
 # Methods whose parameters or result changed between releases, with the reason that the code above them copes.
 # A change that is not listed here stops the generation: look at the callers before adding it.
 SIGNATURE_CHANGES = {
-    "Runtime_deserializeCudaEngine": "8.x takes a third, unused pointer; handles.cc passes null there",
+    "Runtime_deserializeCudaEngine": "before 10.0 it takes a third, unused pointer; handles.cc passes null there",
     "CudaEngine_createExecutionContext": "10.0 added the allocation strategy; handles.cc passes it from there on",
     "BuilderConfig_setMaxAuxStreams": "11.0 returns whether it was accepted; nobody looks at it before",
-    "OptimizationProfile_setDimensions": "8.x takes Dims by value; builder/objects.cc does so there",
+    "OptimizationProfile_setDimensions": "before 10.0 it takes Dims by value; builder/objects.cc does so there",
 }
 
 DESTRUCTORS = {"complete": "destroy", "deleting": "delete"}

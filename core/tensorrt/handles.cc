@@ -283,7 +283,7 @@ std::vector<int64_t> CudaEngine::ProfileTensorValues(const char* tensor, int32_t
     return copy(object_->Call<const int32_t*(const char*, int32_t, OptProfileSelector)>(
         Method::kCudaEngine_getProfileTensorValues, tensor, profile, selector));
   }
-  // 8.x: by the number of the binding.
+  // Before 10.0: by the number of the binding.
   const auto binding = object_->Call<int32_t(const char*)>(Method::kCudaEngine_getBindingIndex, tensor);
   if (binding < 0) return {};
   return copy(object_->Call<const int32_t*(int32_t, int32_t, OptProfileSelector)>(

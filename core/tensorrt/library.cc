@@ -54,7 +54,7 @@ const SlotTable& TableOf(const std::string& path, LibraryKind kind, const Releas
   }
 }
 
-// 8.x libraries do not tell their build number; the table made from the same release does.
+// Libraries before 10.0 do not tell their build number; the table made from the same release does.
 Release WithBuild(const Release& release, const SlotTable& table) {
   const Release& known = table.release;
   const bool same = known.major == release.major && known.minor == release.minor && known.patch == release.patch;

@@ -42,7 +42,8 @@ class Library {
   const std::string& path() const { return path_; }
 
   // What the library says. The build number is that of the slot table of the same major.minor.patch where the library
-  // does not tell it (8.x), and 0 where there is no such table either. For kRtx these are TensorRT-RTX's own numbers.
+  // does not tell it (before 10.0), and 0 where there is no such table either. For kRtx these are TensorRT-RTX's own
+  // numbers.
   const Release& release() const { return release_; }
 
   LibraryKind kind() const { return kind_; }

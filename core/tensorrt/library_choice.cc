@@ -12,7 +12,7 @@
 namespace nacelle::tensorrt {
 namespace {
 
-// 8.x libraries do not tell their build number, so it decides nothing.
+// Libraries before 10.0 do not tell their build number, so it decides nothing.
 auto Numbers(const Release& release) { return std::tie(release.major, release.minor, release.patch); }
 
 bool IsRtx(const abi::PlanHeader& header) { return header.kind == abi::PlanKind::kTensorRTRtx; }

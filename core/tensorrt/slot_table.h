@@ -57,7 +57,7 @@ Release RtxRelease();
 
 // The table to use with a library of `release`: that of the newest known release of the same major one that is not
 // newer. Classes only grow at their end within a major release, so it is right for what it lists. The build number
-// is not looked at (8.x libraries do not tell theirs).
+// is not looked at (libraries before 10.0 do not tell theirs).
 // Throws LibraryError for a major release without tables, and for a release older than the oldest table of its major
 // one, since a table would then name methods that the library lacks. The message lists what is known.
 const SlotTable& TableFor(const Release& release);

@@ -25,7 +25,7 @@ def embed(
     give a module that saves to the same bytes.
 
     Args:
-        plan: A serialized engine: of TensorRT 8.5, 8.6, 10.x or 11.x, or of the reference engine.
+        plan: A serialized engine: of TensorRT 8.5, 8.6, 9.1, 9.2, 10.x or 11.x, or of the reference engine.
         name: An identifier. The module's class is ``<name>_trt``, its attribute ``<name>_trt_engine``.
         input_names: The order in which forward takes the inputs, as names of the plan's bindings. Left out: by the
             numbers in the plan's names (``input_0``, ``input_1`` …), else the plan's own order.

@@ -9,6 +9,7 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle._input import Input, dtype_name
+from torch_nacelle._state import StateError
 from torch_nacelle.errors import InputError
 
 
@@ -134,7 +135,7 @@ def _refuse_state(program: torch.export.ExportedProgram) -> None:
     signature = (program.run_decompositions({}) if in_place else program).graph_signature
     changed = [*signature.buffers_to_mutate.values(), *getattr(signature, "parameters_to_mutate", {}).values()]
     if changed:
-        raise InputError(_C.state_message(f'the attribute "{changed[0]}"'))
+        raise StateError(_C.state_message(f'the attribute "{changed[0]}"'))
     if signature.user_inputs_to_mutate:
         names = ", ".join(map(repr, signature.user_inputs_to_mutate.values()))
         raise InputError(

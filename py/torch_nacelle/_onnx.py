@@ -28,7 +28,7 @@ from torch_nacelle._exported_program import positional_module
 from torch_nacelle._input import Input
 from torch_nacelle._messages import first_lines as first_lines
 from torch_nacelle._model_state import for_inference
-from torch_nacelle._state import refuse_state, refused_writes
+from torch_nacelle._state import StateError, refuse_state, refused_writes
 from torch_nacelle._torchscript import (
     Traced,
     difference,
@@ -212,6 +212,11 @@ def _export_module(module: torch.nn.Module, method: str, job: _Job) -> OnnxModel
     # A decision was followed once and forgotten: one about values, or one about shapes, which may do no harm.
     try:
         return _run_exporter(_scripted(module, job), job)[0]
+    except StateError:
+        # The trace may have lost the write with the branch that it is in.
+        if apart or trace is None or trace.reads_values:
+            raise
+        return exported
     except InputError as error:
         reason = first_lines(error)
     if apart:
@@ -229,6 +234,8 @@ def _compared_trace(module: torch.nn.Module, job: _Job) -> tuple[Traced | None, 
     trace = _trace(module, job)
     try:
         return trace, "" if trace is None else difference(trace, module, job.inputs)
+    except StateError:
+        raise
     except InputError:
         return trace, ""
 
@@ -245,9 +252,11 @@ def _trace(module: torch.nn.Module, job: _Job) -> Traced | None:
 
 def _scripted(module: torch.nn.Module, job: _Job) -> torch.jit.ScriptModule:
     try:
-        return scripted(module)
+        script = scripted(module)
     except Exception as error:  # whatever the compiler raises is the reason
         raise InputError(f"{job.name} cannot be scripted: {first_lines(error)}") from error
+    _C.refuse_state(script._c, len(job.inputs))  # the exporter leaves writes out
+    return script
 
 
 def _with_positional_forward(module: torch.nn.Module) -> torch.nn.Module:

@@ -15,6 +15,7 @@ from torch_nacelle._input import Input, dtype_name
 from torch_nacelle._messages import first_lines
 from torch_nacelle._onnx_model import OnnxSource
 from torch_nacelle._sources import Source, cuda_device
+from torch_nacelle._state import StateError
 from torch_nacelle._torch_state import without_deprecations
 from torch_nacelle._torchscript import (
     difference,
@@ -74,8 +75,13 @@ class _Job:
     options: Mapping[str, object]
 
     def in_some_way(self, module: torch.nn.Module, ways: Sequence[str], what: str) -> tuple[bytes, str | None]:
-        """The plan, by the first of `ways` that leads to one."""
+        """The plan, by the first of `ways` that leads to one.
+
+        A script shows state that a trace loses with the branch that it is in. The trace is taken all the same if no
+        values decide about branches: then a run shows the state, or nothing but shapes and what forward does once does.
+        """
         failures: list[tuple[str, Exception]] = []
+        state: StateError | None = None
         if "script" in ways:
             refuse_state_of(module, self.inputs)
         for way in ways:
@@ -87,6 +93,8 @@ class _Job:
                     return self.plan(script), returns(script)
                 step = "tracing it failed"
                 trace = traced(module, self.inputs)
+                if state is not None and trace.reads_values:
+                    raise state
                 if len(ways) > 1:
                     step = "its trace cannot be accepted"
                     if apart := difference(trace, module, self.inputs):
@@ -95,6 +103,12 @@ class _Job:
                 plan = self.plan(trace.script)
             except MemoryError:
                 raise  # there is none for the other way either
+            except StateError as error:
+                if way == "trace":
+                    raise
+                state = error
+                failures.append((step, error))
+                continue
             except Exception as error:  # the compiler, the tracer and the model raise all kinds
                 failures.append((step, error))
                 continue

@@ -24,6 +24,14 @@ _DEEPEST = 4  # lists in lists
 _NOT_ATTRIBUTES = ("_parameters", "_buffers", "_modules")
 
 
+class StateError(InputError):
+    """A module whose forward changes what the module owns, which no other way of building it mends."""
+
+    @classmethod
+    def _reference(cls) -> str:
+        return _C.reference(InputError.__name__)
+
+
 def refuse_state(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> None:
     """Raises InputError if a call of a module changes its tensors, its inputs, or what the next call computes.
 
@@ -46,14 +54,14 @@ def refuse_state(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], na
     second = _run(module, examples)
     for path, buffer in _buffer_values(module).items():
         if path in assigned and not _equal([buffer], [assigned[path]]):
-            raise InputError(_C.state_message(f'the attribute "{path}"'))
+            raise StateError(_C.state_message(f'the attribute "{path}"'))
     for path, value in _plain_values(module).items():
         if path in numbers and value != numbers[path]:
-            raise InputError(_C.state_message(f'the attribute "{path}"'))
+            raise StateError(_C.state_message(f'the attribute "{path}"'))
     for (path, tensor), version in zip(owned, versions, strict=True):
         # The statistics of a batch normalization change without being counted.
         if version_of(tensor) != version or (path in values and not _equal([tensor], [values[path]])):
-            raise InputError(_C.state_message(f'the attribute "{path}"'))
+            raise StateError(_C.state_message(f'the attribute "{path}"'))
     for index, (example, version) in enumerate(zip(examples, read, strict=True)):
         if version_of(example) != version:
             raise InputError(
@@ -61,7 +69,21 @@ def refuse_state(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], na
                 f"clone it first, and return the new value if the caller needs it"
             )
     if not _equal(first, second):
-        raise InputError(_C.state_message(f"something that {name} keeps: it computes something else the second time"))
+        raise StateError(_C.state_message(f"something that {name} keeps: it computes something else the second time"))
+
+
+@contextlib.contextmanager
+def refused_changes(module: torch.nn.Module) -> Iterator[None]:
+    """Raises StateError afterwards if a tensor that the module owns was written to, as far as torch counts writes.
+
+    For calls of a module beside its trace: the trace has the same tensors, so its results do not show a write.
+    """
+    tensors = [(path, one) for path, one in _paths_and_tensors(module) if not torch.nn.parameter.is_lazy(one)]
+    versions = [version_of(tensor) for _, tensor in tensors]
+    yield
+    for (path, tensor), version in zip(tensors, versions, strict=True):
+        if version_of(tensor) != version:
+            raise StateError(_C.state_message(f'the attribute "{path}"'))
 
 
 @contextlib.contextmanager
@@ -95,7 +117,7 @@ class _Writes(TorchDispatchMode):
 
     def raise_if_found(self) -> None:
         if self._found is not None:
-            raise InputError(_C.state_message(f'the attribute "{self._found}"'))
+            raise StateError(_C.state_message(f'the attribute "{self._found}"'))
 
     def __torch_dispatch__(self, func: Any, types: object, args: Any = (), kwargs: Any = None) -> object:
         given = dict(kwargs or {})
@@ -117,7 +139,17 @@ def _written(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iter
 
 
 def _owned_tensors(module: torch.nn.Module) -> dict[int, str]:
-    """The path of each tensor that a module has: its parameters, buffers, and those in plain attributes."""
+    """The path of each tensor that a module has, by its memory."""
+    paths: dict[int, str] = {}
+    for path, tensor in _paths_and_tensors(module):
+        memory = memory_of(tensor)
+        if memory:
+            paths.setdefault(memory, path)
+    return paths
+
+
+def _paths_and_tensors(module: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """A module's tensors: its parameters, buffers, and those in plain attributes."""
     owned = [*module.named_parameters(), *module.named_buffers()]
     for path, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
@@ -125,12 +157,7 @@ def _owned_tensors(module: torch.nn.Module) -> dict[int, str]:
         for name, value in part.__dict__.items():
             if name not in _NOT_ATTRIBUTES:
                 owned += tensors_in(value, f"{path}.{name}" if path else name)
-    paths: dict[int, str] = {}
-    for path, tensor in owned:
-        memory = memory_of(tensor)
-        if memory:
-            paths.setdefault(memory, path)
-    return paths
+    return owned
 
 
 def tensors_in(value: Any, path: str, outer: tuple[int, ...] = ()) -> Iterator[tuple[str, torch.Tensor]]:

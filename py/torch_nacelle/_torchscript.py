@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch_nacelle._input import Input
 from torch_nacelle._messages import first_lines, warn_of_tracing
 from torch_nacelle._model_state import for_inference
-from torch_nacelle._state import refuse_state
+from torch_nacelle._state import StateError, refuse_state, refused_changes
 from torch_nacelle._torch_state import without_deprecations
 from torch_nacelle.errors import InputError
 
@@ -254,19 +254,21 @@ def difference(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input]) 
     often as in the run that it followed. Integers are 0 and 1, and others if the module takes them.
 
     Raises:
-        InputError: The module itself fails at such a shape.
+        StateError: The module changes a tensor that it owns at such a shape.
+        InputError: The module itself fails there.
     """
     from torch_nacelle._check import check, check_over, precision_of  # they need the exporter, which needs this module
 
     precision = precision_of("reference", {}, inputs)
     try:
-        for seed in _SEEDS:
-            check(trace.script, module, inputs, precision=precision, seed=seed)
-        # A wrong index ends the process's use of a GPU.
-        if any(one.dtype in _INTEGERS for one in inputs) and not any(
-            one.is_cuda for one in module.state_dict().values()
-        ):
-            check_over(_SOME_INTEGERS, trace.script, module, inputs, precision=precision)
+        with refused_changes(module):
+            for seed in _SEEDS:
+                check(trace.script, module, inputs, precision=precision, seed=seed)
+            # A wrong index ends the process's use of a GPU.
+            if any(one.dtype in _INTEGERS for one in inputs) and not any(
+                one.is_cuda for one in module.state_dict().values()
+            ):
+                check_over(_SOME_INTEGERS, trace.script, module, inputs, precision=precision)
     except InputError:
         raise
     except Exception as error:  # the trace raises what its operators raise
@@ -289,6 +291,8 @@ def tell_faults(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input],
     """Warns of a trace that the caller asked for if it lost decisions, or differs from the module."""
     try:
         apart = difference(trace, module, inputs)
+    except StateError:
+        raise
     except InputError:  # the module itself fails there
         apart = ""
     if apart:

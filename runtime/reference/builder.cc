@@ -72,7 +72,7 @@ std::string BuildReferencePlan(std::string archive, const BuildOptions& options)
   plan.outputs = ProbeOutputs(*network, plan.inputs, plan.profile_count, options.output_names, options.data_dependent,
                               ByIndex(plan.inputs, options.values));
   // An operator may write to what its schema calls a copy.
-  if (network->StateChanged()) throw InputError(StateMessage("a tensor that the module owns"));
+  if (network->StateChanged()) throw StateError("a tensor that the module owns");
   AsInputError([&] { CheckPlan(plan); });
   return WritePlan(plan);
 }

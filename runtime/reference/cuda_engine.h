@@ -77,7 +77,8 @@ class CudaEngine final : public Object {
   int32_t GetNbAuxStreams();
   int64_t NoBytes();
 
-  // By index, in 8.x: tensor i of profile p is binding p * (number of tensors) + i, named "x [profile p]" for p > 0.
+  // By index, before 10.0: tensor i of profile p is binding p * (number of tensors) + i, named "x [profile p]" for p >
+  // 0.
   int32_t GetNbBindings();
   int32_t GetBindingIndex(const char* name);
   const char* GetBindingName(int32_t binding);

@@ -1,4 +1,4 @@
-// Shapes as TensorRT passes them: Dims with 32-bit extents in 8.x, 64-bit ones from 10.0.
+// Shapes as TensorRT passes them: Dims with 32-bit extents before 10.0, 64-bit ones from there on.
 #ifndef NACELLE_RUNTIME_REFERENCE_DIMS_H_
 #define NACELLE_RUNTIME_REFERENCE_DIMS_H_
 

@@ -48,8 +48,7 @@ void* CreateRuntime(void* logger, int32_t version) {
   }
   const Release release = ReleaseOf(*table);
   const int wanted = LibraryVersion(release);
-  const int major = release.major == 8 ? 1000 : 10000;
-  if (version / major != release.major) {
+  if (!IsVersionOf(release, version)) {
     Say(*table, logger,
         Cat("createInferRuntime: the caller was built for version ", version, "; this library presents itself as ",
             wanted, " (", release.ToString(), ")"));

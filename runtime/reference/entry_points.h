@@ -12,8 +12,8 @@
 // the presented one, or where NACELLE_REFERENCE_RELEASE names no known release.
 extern "C" void* createInferRuntime_INTERNAL(void* logger, int32_t version) noexcept;
 
-// The presented release: major * 1000 + minor * 100 + patch in 8.x, major * 10000 + minor * 100 + patch from 10 on; 0
-// where NACELLE_REFERENCE_RELEASE names no known one.
+// The presented release: major * 1000 + minor * 100 + patch before 10, major * 10000 + minor * 100 + patch from 10 on;
+// 0 where NACELLE_REFERENCE_RELEASE names no known one.
 extern "C" int32_t getInferLibVersion() noexcept;
 extern "C" int32_t getInferLibMajorVersion() noexcept;
 extern "C" int32_t getInferLibMinorVersion() noexcept;

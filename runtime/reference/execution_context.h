@@ -88,7 +88,7 @@ class ExecutionContext final : public Object {
   bool GetUnfusedTensorsDebugState();
   void* GetRuntimeConfig();  // a new object, which belongs to the caller
 
-  // By index, in 8.x: tensor i of profile p is binding p * (number of tensors) + i.
+  // By index, before 10.0: tensor i of profile p is binding p * (number of tensors) + i.
   bool SetBindingDimensions(int32_t binding, Dims32 dims);
   Dims32 GetBindingDimensions(int32_t binding);
   Dims32 GetStrides(int32_t binding);

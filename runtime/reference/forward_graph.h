@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
+
 namespace nacelle::reference {
 
 // A value that the module or one of its submodules owns, and that forward reads.
@@ -51,6 +53,12 @@ void ForEachNode(torch::jit::Block& block, const std::function<void(torch::jit::
 
 // The message for a module whose forward changes `what`: "the attribute \"count\"".
 std::string StateMessage(const std::string& what);
+
+// A module whose forward keeps state, for those who try several ways of building it: no other way mends that.
+class StateError final : public InputError {
+ public:
+  explicit StateError(const std::string& what) : InputError(StateMessage(what)) {}
+};
 
 }  // namespace nacelle::reference
 

@@ -53,6 +53,9 @@ const SlotTable* ChooseFromEnvironment() {
   return table;
 }
 
+// What a major release counts in a version: TensorRT 10 made it more. TensorRT-RTX began with that.
+int MajorUnit(const Release& release) { return release.major == 8 || release.major == 9 ? 1000 : 10000; }
+
 }  // namespace
 
 const SlotTable* ChooseTable(std::string_view wanted, std::span<const SlotTable> tables) {
@@ -77,8 +80,9 @@ Release ReleaseOf(const SlotTable& table) {
 }
 
 int LibraryVersion(const Release& release) {
-  const int major = release.major == 8 ? 1000 : 10000;
-  return release.major * major + release.minor * 100 + release.patch;
+  return release.major * MajorUnit(release) + release.minor * 100 + release.patch;
 }
+
+bool IsVersionOf(const Release& release, int version) { return version / MajorUnit(release) == release.major; }
 
 }  // namespace nacelle::reference

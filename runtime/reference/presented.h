@@ -24,8 +24,11 @@ const tensorrt::SlotTable* PresentedTable();
 // The release that `table` stands for: its own, or TensorRT-RTX's.
 Release ReleaseOf(const tensorrt::SlotTable& table);
 
-// What getInferLibVersion() of `release` gives: 8501 for 8.5.1, 100001 for 10.0.1.
+// What getInferLibVersion() of `release` gives: 8501 for 8.5.1, 9100 for 9.1.0, 100001 for 10.0.1.
 int LibraryVersion(const Release& release);
+
+// Whether `version`, written as LibraryVersion() writes it, is of the same major release as `release`.
+bool IsVersionOf(const Release& release, int version);
 
 }  // namespace nacelle::reference
 

@@ -295,7 +295,7 @@ void CheckKeepsNoState(const ForwardGraph& forward) {
     const bool named = node.hasAttribute(c10::attr::name);
     search.Add(*node.output(), named ? Described(node.s(c10::attr::name)) : "a constant tensor of the module");
   });
-  if (const auto written = search.FindWrite()) throw InputError(StateMessage(*written));
+  if (const auto written = search.FindWrite()) throw StateError(*written);
 }
 
 }  // namespace nacelle::reference

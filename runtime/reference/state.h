@@ -6,7 +6,7 @@
 
 namespace nacelle::reference {
 
-// Throws InputError, with the attribute's path, if forward assigns to an attribute, or writes to memory that may be
+// Throws StateError, with the attribute's path, if forward assigns to an attribute, or writes to memory that may be
 // that of an attribute or of a constant: through views, containers, branches and loops, in the branches that eval mode
 // leaves. What forward itself makes may be written to. Writes to the input tensors are found when the module is tried
 // (ProbeOutputs).

@@ -14,29 +14,20 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch import Tensor, nn
 
 import torch_nacelle as nacelle
+from tests.py.owners import (
+    KeepsStatistics,
+    Owner,
+    WritesThroughAView,
+    WritesToAnElementOfAList,
+    WritesToAnEntryOfADict,
+    WritesToAParameter,
+    WritesToSeveral,
+)
 from torch_nacelle import Input
 from torch_nacelle._build import Method
 from torch_nacelle._onnx import export
 
 X = torch.rand(2, 3)
-
-
-class Owner(nn.Module):
-    """A module that owns something of every kind."""
-
-    n: Tensor
-    rows: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("n", torch.zeros(3))
-        self.register_buffer("rows", torch.ones(2, 3))
-        self.weight = nn.Parameter(torch.ones(3))
-        self.tensors = [torch.zeros(3), torch.ones(3)]
-        self.numbers = [1]
-        self.named = {"a": torch.zeros(3)}
-        self.count = 0
-        self.norm = nn.BatchNorm1d(3)
 
 
 class AddsToABuffer(Owner):
@@ -57,28 +48,10 @@ class SetsAnElement(Owner):
         return x + self.n
 
 
-class WritesThroughAView(Owner):
-    def forward(self, x: Tensor) -> Tensor:
-        self.rows.view(6)[2:4].mul_(2)
-        return x + self.rows[0]
-
-
 class WritesOut(Owner):
     def forward(self, x: Tensor) -> Tensor:
         torch.add(x[0], self.n, out=self.n)
         return x + self.n
-
-
-class WritesToAParameter(Owner):
-    def forward(self, x: Tensor) -> Tensor:
-        self.weight.detach().add_(1)
-        return x + self.weight
-
-
-class WritesToAnElementOfAList(Owner):
-    def forward(self, x: Tensor) -> Tensor:
-        self.tensors[0].add_(1)
-        return x + self.tensors[0]
 
 
 class Appends(Owner):
@@ -93,12 +66,6 @@ class SetsANumber(Owner):
         return x + self.numbers[0]
 
 
-class WritesToAnEntryOfADict(Owner):
-    def forward(self, x: Tensor) -> Tensor:
-        self.named["a"].add_(1)
-        return x + self.named["a"]
-
-
 class Assigns(Owner):
     def forward(self, x: Tensor) -> Tensor:
         self.n = self.n + 1
@@ -109,11 +76,6 @@ class Counts(Owner):
     def forward(self, x: Tensor) -> Tensor:
         self.count += 1
         return x + self.count
-
-
-class KeepsStatistics(Owner):
-    def forward(self, x: Tensor) -> Tensor:
-        return F.batch_norm(x, self.n, self.rows[0], None, None, True)
 
 
 class WritesInALoop(Owner):
@@ -145,12 +107,6 @@ class WritesToAChunk(Owner):
         a, b = self.rows.chunk(2)
         a.add_(1)
         return x + b + self.rows[0]
-
-
-class WritesToSeveral(Owner):
-    def forward(self, x: Tensor) -> Tensor:
-        torch._foreach_add_([self.n, self.rows], 1.0)
-        return x + self.n
 
 
 class WritesToWhatDropoutReturned(Owner):

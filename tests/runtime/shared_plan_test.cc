@@ -39,7 +39,8 @@ std::string FixedPlan(const std::string& factor) {
 // Whether the library stands for a release in which a profile belongs to one context.
 bool OneContextAProfile() {
   const char* const release = std::getenv("NACELLE_REFERENCE_RELEASE");
-  return release != nullptr && std::string_view(release).starts_with("8.");
+  return release != nullptr &&
+         (std::string_view(release).starts_with("8.") || std::string_view(release).starts_with("9."));
 }
 
 TEST(SharedPlan, OfFixedShapesIsReadOnce) {

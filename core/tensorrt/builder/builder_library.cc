@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/known_releases.h"
+#include "core/tensorrt/builder/parser_slots.h"
 #include "core/tensorrt/discover.h"
 #include "core/text.h"
 
@@ -64,6 +66,21 @@ void* OpenParser(const std::string& path, const Library& library) {
   throw LibraryError(Cat(path, " is no ONNX parser of TensorRT: it does not export ", kCreateParser, "."));
 }
 
+// Throws for a release whose parser has slots that are not known.
+void RefuseUnknownParser(const std::string& path, const Library& library) {
+  const int major = library.table().release.major;
+  if (ParserSlotsOf(major)) return;
+  std::vector<std::string> others;
+  for (const int known : KnownMajors(Product::kTensorRT)) {
+    if (ParserSlotsOf(known)) others.push_back(Cat(known, ".x"));
+  }
+  std::ranges::reverse(others);
+  throw LibraryError(Cat(library.Describe(), " at ", path,
+                         " runs plans here but builds none: Nacelle does not know the ", "ONNX parser of TensorRT ",
+                         major, ".x. Build with TensorRT ", Join(others, ", "),
+                         ", or build the plan with TensorRT's own tools and embed it."));
+}
+
 bool MayBuild(LibraryKind kind) { return kind == LibraryKind::kFull || kind == LibraryKind::kRtx; }
 
 std::vector<Candidate> CandidatesOf(const std::string& place) {
@@ -95,6 +112,7 @@ std::shared_ptr<const BuilderLibrary> BuilderLibrary::Open(const std::string& pa
                            " builds no engines: a full library (libnvinfer) or "
                            "TensorRT-RTX does."));
   }
+  RefuseUnknownParser(path, *library);
   void* const file = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
   if (file == nullptr || dlsym(file, kCreateBuilder) == nullptr) {
     throw LibraryError(Cat(library->Describe(), " at ", path, " does not export ", kCreateBuilder, "."));

@@ -11,7 +11,8 @@
 namespace nacelle::tensorrt {
 namespace {
 
-ParserSlots SlotsOf(const Library& library) { return ParserSlotsOf(library.table().release.major); }
+// BuilderLibrary::Open refuses libraries whose parser's slots are not known.
+ParserSlots SlotsOf(const Library& library) { return ParserSlotsOf(library.table().release.major).value(); }
 
 std::string Text(const char* text) { return text == nullptr ? "" : text; }
 

@@ -7,17 +7,22 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/tensorrt/builder/parser_slots.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
 namespace {
 
-// "10.0.0.6 to 10.16.0.72": the known releases for which `has` holds, which are one range for all that is asked here.
+// "10.0.0.6 to 10.16.0.72": the known releases that can build and for which `has` holds, which are one range for all
+// that is asked here.
 template <typename F>
 std::string ReleasesWith(const F& has) {
   const std::span<const SlotTable> tables = SlotTables();
-  const auto first = std::ranges::find_if(tables, has);
-  const auto last = std::find_if(tables.rbegin(), tables.rend(), has);
+  const auto builds_and_has = [&has](const SlotTable& table) {
+    return ParserSlotsOf(table.release.major).has_value() && has(table);
+  };
+  const auto first = std::ranges::find_if(tables, builds_and_has);
+  const auto last = std::find_if(tables.rbegin(), tables.rend(), builds_and_has);
   if (first == tables.end()) return "no release that is known";
   const Release& from = first->release;
   const Release& to = last->release;

@@ -1,11 +1,14 @@
 // Which slot of the ONNX parser's virtual table is which function.
 //
-// The parser's headers are known for 8.5 to 10.1 (third_party/tensorrt/abi); that 10.15, 11.0, 11.4 and
-// TensorRT-RTX 1.7 have these slots was seen with NVIDIA's Python bindings, and //tests/conformance sees it again.
+// The parser's headers are known for 8.5 to 8.6 and for 10.0 to 10.1 (third_party/tensorrt/abi); that 10.15, 11.0, 11.4
+// and TensorRT-RTX 1.7 have these slots was seen with NVIDIA's Python bindings, and //tests/conformance sees it again.
+// Of 9.x neither a header nor bindings have been seen, so nothing is built with it.
 //
 // Internal to core/tensorrt/builder. Constant data.
 #ifndef NACELLE_CORE_TENSORRT_BUILDER_PARSER_SLOTS_H_
 #define NACELLE_CORE_TENSORRT_BUILDER_PARSER_SLOTS_H_
+
+#include <optional>
 
 namespace nacelle::tensorrt {
 
@@ -17,10 +20,12 @@ struct ParserSlots {
   int remove;  // destroy() in 8.x, the deleting destructor from 10.0 on
 };
 
-constexpr ParserSlots ParserSlotsOf(int major) {
-  if (major >= 11) return {0, 3, 4, 7};
-  if (major >= 10) return {0, 5, 6, 9};
-  return {0, 6, 7, 5};
+// Those of a major release; nullopt if they are not known.
+constexpr std::optional<ParserSlots> ParserSlotsOf(int major) {
+  if (major >= 11) return ParserSlots{0, 3, 4, 7};
+  if (major == 10) return ParserSlots{0, 5, 6, 9};
+  if (major == 8) return ParserSlots{0, 6, 7, 5};
+  return std::nullopt;
 }
 
 // nvonnxparser::IParserError; the last two from 10.0 on.

@@ -35,7 +35,7 @@ _MOST_OF_A_PLAN = 20_000
 
 # By kind, the minor releases that can be called, as the slot tables say (core/known_releases.h).
 _CALLABLE = {
-    "TensorRT": (((8, 5), (8, 6)), ((10, 0), (10, 16)), ((11, 0), (11, 1))),
+    "TensorRT": (((8, 5), (8, 6)), ((9, 1), (9, 2)), ((10, 0), (10, 16)), ((11, 0), (11, 1))),
     "TensorRT-RTX": (((1, 5), (1, 7)),),
 }
 # The first release of TensorRT whose plans may run on later ones of the same major release.

@@ -97,8 +97,10 @@ TEST(PlanHeader, APlanThatCanNeverRunSaysSo) {
     ExpectHas((PlanHeader{PlanKind::kTensorRT, release}).Describe(),
               "TensorRT " + release.ToString() + " (cannot run here: Nacelle calls 8.5 to ");
   }
+  // A plan of 9.0 may be a version-compatible one, which later releases of 9.x take.
   for (const Release& release :
-       {Release{8, 5, 1, 7}, Release{8, 6, 1, 6}, Release{10, 99, 0, 0}, Release{11, 0, 0, 114}}) {
+       {Release{8, 5, 1, 7}, Release{8, 6, 1, 6}, Release{9, 0, 1, 4}, Release{9, 1, 0, 4}, Release{9, 2, 0, 5},
+        Release{9, 3, 0, 1}, Release{10, 99, 0, 0}, Release{11, 0, 0, 114}}) {
     EXPECT_EQ(why(PlanKind::kTensorRT, release), "") << release.ToString();
   }
   EXPECT_EQ(why(PlanKind::kTensorRTRtx, {1, 4, 0, 76}), "");  // a later library may take it

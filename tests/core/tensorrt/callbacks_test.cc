@@ -1,5 +1,5 @@
 // The callbacks as a library sees them: through C++ interfaces that g++ lays out. Built once for each family of
-// layouts (FAKE_INTERFACES is 8, 10 or 11).
+// layouts (FAKE_INTERFACES is 8, 9, 10 or 11).
 #include "core/tensorrt/callbacks.h"
 
 #include <gtest/gtest.h>
@@ -127,8 +127,9 @@ class Steps final : public BuildProgress {
 TEST(ProgressMonitor, TellsPhasesAndSteps) {
   for (const SlotTable* table : Tables()) {
     Steps steps;
-    if (table->release.major < 10) {
-      EXPECT_THROW(ProgressMonitor(*table, steps), LibraryError) << "the release has none";
+    // The header that declares it is known for 9.1, not for 9.2.
+    if (table->release.major == 8 || table->release == Release{9, 2, 0, 5}) {
+      EXPECT_THROW(ProgressMonitor(*table, steps), LibraryError) << "the table has none";
       continue;
     }
     ProgressMonitor monitor(*table, steps);

@@ -138,6 +138,7 @@ TEST_F(Discovery, TheSystemIsAskedLast) {
   ASSERT_FALSE(found.empty());
   EXPECT_EQ(found.back().source, "the system's library path");
   EXPECT_NE(std::ranges::find(found, "libnvinfer.so.8", &Candidate::path), found.end());
+  EXPECT_NE(std::ranges::find(found, "libnvinfer.so.9", &Candidate::path), found.end());
   EXPECT_NE(std::ranges::find(found, "libtensorrt_rtx.so.1", &Candidate::path), found.end());
 }
 
@@ -172,9 +173,10 @@ abi::PlanHeader TensorRt(const Release& release) { return {abi::PlanKind::kTenso
 
 TEST_F(Discovery, APlanGetsTheLibraryOfItsRelease) {
   Put("libfake_8_5.so", "a/libnvinfer.so.8");
+  Put("libfake_9_1.so", "a/libnvinfer.so.9");
   Put("libfake_11_1.so", "b/libnvinfer.so.11");
   Name((root_ / "a").string() + ":" + (root_ / "b").string());
-  for (const Release& release : {Release{8, 5, 3, 1}, Release{11, 1, 0, 77}}) {
+  for (const Release& release : {Release{8, 5, 3, 1}, Release{9, 1, 0, 4}, Release{11, 1, 0, 77}}) {
     LibraryChoice choice(TensorRt(release));
     const auto library = choice.Next();
     ASSERT_NE(library, nullptr) << release.ToString();
@@ -201,6 +203,22 @@ TEST_F(Discovery, APlanOfAnOlderMinorReleaseIsTriedWithNewerLibraries) {
   ExpectHas(message, "the plan needs TensorRT 11.0.0.114");
   ExpectHas(message, "(lean); it refused the plan: no version-compatible plan");
   ExpectHas(message, "(dispatch); it refused the plan: no version-compatible plan");
+}
+
+// TensorRT 9.0 has no table; a version-compatible plan of it may run on a later 9.x.
+TEST_F(Discovery, APlanOf9IsTriedWithNewerLibrariesOf9Alone) {
+  Put("libfake_8_6.so", "a/libnvinfer.so.8");
+  Put("libfake_9_1.so", "a/libnvinfer_lean.so.9");
+  Put("libfake_10_0.so", "a/libnvinfer.so.10");
+  Name((root_ / "a").string());
+  LibraryChoice choice(TensorRt({9, 0, 1, 4}));
+  std::vector<std::string> tried;
+  while (const auto library = choice.Next()) {
+    EXPECT_FALSE(choice.exact());
+    choice.Refused("another release");
+    if (library->path().starts_with(root_.string())) tried.push_back(library->Describe());
+  }
+  EXPECT_EQ(tried, (Names{"TensorRT 9.1.0.4 (lean)"}));
 }
 
 TEST_F(Discovery, NoOlderReleaseAndNoOtherMajorIsTried) {

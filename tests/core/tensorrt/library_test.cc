@@ -5,10 +5,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
 #include "core/tensorrt/handles.h"
+#include "core/text.h"
 #include "tests/core/tensorrt/fake/fakes.h"
 
 namespace nacelle::tensorrt {
@@ -30,6 +32,7 @@ void ExpectIn(const std::string& part, const std::string& text) {
 TEST(DecodeVersion, ReadsBothForms) {
   EXPECT_EQ(DecodeVersion(8503), (Release{8, 5, 3, 0}));
   EXPECT_EQ(DecodeVersion(8601), (Release{8, 6, 1, 0}));
+  EXPECT_EQ(DecodeVersion(9001), (Release{9, 0, 1, 0}));
   EXPECT_EQ(DecodeVersion(9300), (Release{9, 3, 0, 0}));
   EXPECT_EQ(DecodeVersion(10701), (Release{1, 7, 1, 0}));
   EXPECT_EQ(DecodeVersion(100001), (Release{10, 0, 1, 0}));
@@ -41,6 +44,7 @@ TEST(KindOfFile, GoesByTheFileName) {
   EXPECT_EQ(KindOfFile("/opt/trt/libnvinfer.so.8"), LibraryKind::kFull);
   EXPECT_EQ(KindOfFile("libnvinfer_lean.so.11"), LibraryKind::kLean);
   EXPECT_EQ(KindOfFile("a/libnvinfer_dispatch.so.10"), LibraryKind::kDispatch);
+  EXPECT_EQ(KindOfFile("/x/libnvinfer_lean.so.9"), LibraryKind::kLean);
   EXPECT_EQ(KindOfFile("/x/libtensorrt_rtx.so.1"), LibraryKind::kRtx);
   EXPECT_EQ(KindOfFile("/libnvinfer_lean.d/libother.so"), LibraryKind::kFull);
 }
@@ -51,6 +55,14 @@ TEST(Library, TellsReleaseTableAndKind) {
   EXPECT_EQ(v8->Describe(), "TensorRT 8.5.3.1");
   EXPECT_EQ(v8->kind(), LibraryKind::kFull);
   EXPECT_EQ(v8->path(), FakePath("libfake_8_5.so"));
+
+  for (const auto& [file, release] :
+       {std::pair{"libfake_9_1.so", Release{9, 1, 0, 4}}, std::pair{"libfake_9_2.so", Release{9, 2, 0, 5}}}) {
+    const auto v9 = OpenFake(file);
+    EXPECT_EQ(v9->release(), release) << "as in 8.x, the table tells the build number";
+    EXPECT_EQ(v9->table().release, release);
+    EXPECT_EQ(v9->Describe(), Cat("TensorRT ", release.ToString()));
+  }
 
   const auto v10 = OpenFake("libfake_10_0.so");
   EXPECT_EQ(v10->release(), (Release{10, 0, 1, 77})) << "the library tells its build number";
@@ -89,17 +101,23 @@ TEST(Library, UsesANewerMinorWithTheNewestTable) {
   EXPECT_EQ(library->release(), (Release{11, 7, 0, 77}));
   EXPECT_EQ(library->table().release, (Release{11, 1, 0, 106}));
   EXPECT_STREQ(Runtime::Create(library).Deserialize("fake plan").Name(), "fake engine");
+
+  const auto v9_3 = OpenFake("libfake_9_3.so");
+  EXPECT_EQ(v9_3->release(), (Release{9, 3, 0, 0}));
+  EXPECT_EQ(v9_3->table().release, (Release{9, 2, 0, 5}));
+  EXPECT_STREQ(Runtime::Create(v9_3).Deserialize("fake plan").Name(), "fake engine");
 }
 
 TEST(Library, RefusesUnknownMajors) {
-  for (const char* file : {"libmajor_9.so", "libmajor_12.so"}) {
+  for (const char* file : {"libmajor_7.so", "libmajor_12.so"}) {
     const std::string refusal = Refusal(FakePath(file));
     ExpectIn(FakePath(file), refusal);
-    ExpectIn("8.5 to 8.6, 10.0 to 10.16, 11.0 to 11.1", refusal);
+    ExpectIn("8.5 to 8.6, 9.1 to 9.2, 10.0 to 10.16, 11.0 to 11.1", refusal);
   }
-  ExpectIn("TensorRT 9.3.0.0", Refusal(FakePath("libmajor_9.so")));
+  ExpectIn("TensorRT 7.2.3.0", Refusal(FakePath("libmajor_7.so")));
   ExpectIn("TensorRT 12.0.0.0", Refusal(FakePath("libmajor_12.so")));
   ExpectIn("older than 8.5.1.7", Refusal(FakePath("libtoo_old.so")));
+  ExpectIn("9.0.1.0 is older than 9.1.0.4", Refusal(FakePath("libtoo_old_9.so")));
 }
 
 TEST(Library, NamesMissingEntryPoints) {

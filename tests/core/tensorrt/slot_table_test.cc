@@ -23,7 +23,7 @@ std::string Refusal(const Release& release) {
 
 TEST(SlotTables, AreAscendingAndComplete) {
   const std::span<const SlotTable> tables = SlotTables();
-  ASSERT_EQ(tables.size(), 27U);
+  ASSERT_EQ(tables.size(), 29U);
   for (size_t i = 1; i < tables.size(); ++i) EXPECT_LT(tables[i - 1].release, tables[i].release);
   for (const SlotTable& table : tables) {
     SCOPED_TRACE(table.release.ToString());
@@ -58,6 +58,8 @@ TEST(SlotTables, SlotsAndLayoutsAgree) {
 TEST(SlotTables, FlagsHaveTheNumbersOfTheRelease) {
   EXPECT_EQ(TableFor({8, 5, 3, 1}).bit(Flag::kBuilderFlag_TF32), 7);
   EXPECT_EQ(TableFor({10, 0, 1, 6}).bit(Flag::kBuilderFlag_TF32), 6);
+  EXPECT_EQ(TableFor({9, 1, 0, 4}).bit(Flag::kBuilderFlag_BF16), 19);
+  EXPECT_EQ(TableFor({9, 2, 0, 5}).bit(Flag::kBuilderFlag_BF16), -1) << "its NvInfer.h is not known";
   EXPECT_EQ(TableFor({8, 5, 3, 1}).bit(Flag::kBuilderFlag_BF16), -1);
   EXPECT_EQ(TableFor({11, 0, 0, 114}).bit(Flag::kBuilderFlag_VERSION_COMPATIBLE), 12);
   EXPECT_STREQ(FlagName(Flag::kBuilderFlag_TF32), "BuilderFlag::kTF32");
@@ -86,6 +88,22 @@ TEST(SlotTables, HaveTheSlotsOfTheHeaders) {
   EXPECT_EQ(v8_5.slot(Method::kOutputAllocator_notifyShape), 2);
   EXPECT_FALSE(v8_5.has(Method::kCudaEngine_getNbAuxStreams));
 
+  for (const Release& release : {Release{9, 1, 0, 4}, Release{9, 2, 0, 5}}) {
+    const SlotTable& v9 = TableFor(release);
+    EXPECT_EQ(v9.slot(Method::kRuntime_deserializeCudaEngine), 2);
+    EXPECT_EQ(v9.slot(Method::kRuntime_setEngineHostCodeAllowed), 20);
+    EXPECT_EQ(v9.slot(Method::kCudaEngine_getIOTensorName), 46);
+    EXPECT_EQ(v9.slot(Method::kCudaEngine_getTensorVectorizedDimV2), 54);
+    EXPECT_EQ(v9.slot(Method::kExecutionContext_enqueueV3), 44);
+    EXPECT_EQ(v9.slot(Method::kExecutionContext_setAuxStreams), 50);
+    EXPECT_EQ(v9.slot(Method::kErrorRecorder_getNbErrors), 2);
+    EXPECT_EQ(v9.slot(Method::kOutputAllocator_notifyShape), 2);
+    EXPECT_FALSE(v9.has(Method::kOutputAllocator_reallocateOutputAsync));
+  }
+  EXPECT_FALSE(TableFor({9, 1, 0, 4}).has(Method::kCudaEngine_createSerializationConfig));
+  EXPECT_EQ(TableFor({9, 2, 0, 5}).slot(Method::kCudaEngine_createSerializationConfig), 55);
+  EXPECT_EQ(TableFor({9, 1, 0, 4}).slot(Method::kProgressMonitor_phaseStart), 2);
+
   const SlotTable& v11_1 = TableFor({11, 1, 0, 106});
   EXPECT_EQ(v11_1.slot(Method::kRuntime_deserializeCudaEngine), 3);
   EXPECT_FALSE(v11_1.has(Method::kRuntime_deserializeCudaEngine_streamReader));
@@ -105,6 +123,9 @@ TEST(TableFor, TakesTheNewestThatIsNotNewer) {
   EXPECT_EQ(TableName({8, 5, 3, 1}), "8.5.3.1");
   EXPECT_EQ(TableName({8, 5, 3, 0}), "8.5.3.1") << "8.x libraries do not tell their build number";
   EXPECT_EQ(TableName({8, 6, 2, 3}), "8.6.1.5");
+  EXPECT_EQ(TableName({9, 1, 0, 0}), "9.1.0.4");
+  EXPECT_EQ(TableName({9, 2, 0, 0}), "9.2.0.5");
+  EXPECT_EQ(TableName({9, 3, 0, 0}), "9.2.0.5");
   EXPECT_EQ(TableName({10, 13, 1, 9}), "10.13.0.35");
   EXPECT_EQ(TableName({10, 99, 0, 0}), "10.16.0.72");
   EXPECT_EQ(TableName({11, 4, 0, 106}), "11.1.0.106");
@@ -113,13 +134,15 @@ TEST(TableFor, TakesTheNewestThatIsNotNewer) {
 TEST(TableFor, RefusesOtherMajorReleases) {
   const std::string refusal = Refusal({12, 0, 0, 5});
   EXPECT_NE(refusal.find("TensorRT 12.0.0.5"), std::string::npos) << refusal;
-  EXPECT_NE(refusal.find("8.5 to 8.6, 10.0 to 10.16, 11.0 to 11.1"), std::string::npos) << refusal;
-  for (const int major : {0, 1, 7, 9}) EXPECT_NE(Refusal({major, 3, 0, 0}), "accepted") << major;
+  EXPECT_NE(refusal.find("8.5 to 8.6, 9.1 to 9.2, 10.0 to 10.16, 11.0 to 11.1"), std::string::npos) << refusal;
+  for (const int major : {0, 1, 7}) EXPECT_NE(Refusal({major, 3, 0, 0}), "accepted") << major;
 }
 
 TEST(TableFor, RefusesReleasesOlderThanItsTables) {
   const std::string refusal = Refusal({8, 4, 3, 1});
   EXPECT_NE(refusal.find("8.4.3.1 is older than 8.5.1.7"), std::string::npos) << refusal;
+  const std::string early = Refusal({9, 0, 1, 4});
+  EXPECT_NE(early.find("9.0.1.4 is older than 9.1.0.4"), std::string::npos) << early;
 }
 
 TEST(RtxTableFor, IsForTheReleasesOfItsTableAlone) {

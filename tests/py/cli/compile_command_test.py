@@ -13,6 +13,7 @@ from tests.py.cli.terminal import pipe
 from tests.py.networks import Detector, Head, TwoHeads, seeded
 
 TWO_HEADS = Path(__file__).parents[2] / "data" / "two_heads" / "two_heads.onnx"
+FAKE = Path(__file__).parents[2] / "core" / "tensorrt" / "fake"
 REFERENCE = ["--backend", "reference"]
 
 
@@ -262,3 +263,14 @@ def test_a_module_of_torch_save_is_no_model(programs: Path, tmp_path: Path, comm
     assert "module.pt is what torch.save wrote (tensors or other objects) and no TorchScript program" in outcome.err
     folder = [programs if str(one).endswith("module.pt") else one for one in ways[command]]
     assert "is a folder; wanted the file of a model" in nacelle(*folder).err
+
+
+@pytest.mark.parametrize(("file", "release"), [("libfake_9_1.so", "9.1.0.4"), ("libfake_9_2.so", "9.2.0.5")])
+def test_nothing_is_built_with_tensorrt_9(script: Path, tmp_path: Path, file: str, release: str) -> None:
+    options = ["--backend", "tensorrt", "--library", FAKE / file]
+    outcome = nacelle("compile", script, "-o", tmp_path / "out.ts", "-i", "x=float32[1,3,8,8]", *options)
+    assert (outcome.code, outcome.out) == (1, "")
+    said = " ".join(outcome.err.split())
+    for words in (f"TensorRT {release}", "runs plans here but builds none", "Build with TensorRT 8.x, 10.x, 11.x"):
+        assert words in said
+    assert not (tmp_path / "out.ts").exists()

@@ -35,7 +35,9 @@ void PrintLayer(const std::string& release, const SlotTable& table) {
 // The ONNX parser's functions that are called, which are in no table.
 void PrintParser(const std::string& release, const SlotTable& table) {
   namespace error = nacelle::tensorrt::parser_error;
-  const auto slots = nacelle::tensorrt::ParserSlotsOf(table.release.major);
+  const auto known = nacelle::tensorrt::ParserSlotsOf(table.release.major);
+  if (!known) return;
+  const auto& slots = *known;
   const bool named = table.release.major >= 10;
   for (const auto& [name, slot] : {std::pair("Parser::parse", slots.parse),
                                    {"Parser::getNbErrors", slots.num_errors},

@@ -55,12 +55,28 @@ TEST(BuilderLibrary, ReleasesThatCannotBeCalledAreFoundWithTheReason) {
   for (const auto& [file, reason] :
        {std::pair{"libtensorrt_rtx_1_4.so", "TensorRT-RTX 1.4.0.0 is older than 1.5.0.114"},
         std::pair{"libtensorrt_rtx_2_0.so", "2.0.0.0 is of a major release"},
-        std::pair{"libmajor_9.so", "TensorRT 9.3.0.0 is of a major release"},
+        std::pair{"libmajor_7.so", "TensorRT 7.2.3.0 is of a major release"},
         std::pair{"libtoo_old.so", "8.4.1.0 is older than 8.5.1.7"}}) {
     const std::vector<FoundBuilder> found = FindBuilders(FakePath(file));
     ASSERT_EQ(found.size(), 1u) << file;
     EXPECT_EQ(found.front().library, nullptr) << file;
     ExpectHas(found.front().problem, reason);
+  }
+}
+
+TEST(BuilderLibrary, OfAReleaseWhoseParserIsNotKnownNothingIsBuilt) {
+  for (const auto& [file, release] :
+       {std::pair{"libfake_9_1.so", "TensorRT 9.1.0.4"}, std::pair{"libfake_9_2.so", "TensorRT 9.2.0.5"},
+        std::pair{"libfake_9_3.so", "TensorRT 9.3.0.0"}}) {
+    const std::vector<FoundBuilder> found = FindBuilders(FakePath(file));
+    ASSERT_EQ(found.size(), 1u) << file;
+    EXPECT_EQ(found.front().library, nullptr) << file;
+    for (const std::string& problem : {found.front().problem, Refusal(FakePath(file))}) {
+      ExpectHas(problem, release);
+      ExpectHas(problem, "runs plans here but builds none: Nacelle does not know the ONNX parser of TensorRT 9.x");
+      ExpectHas(problem,
+                "Build with TensorRT 8.x, 10.x, 11.x, or build the plan with TensorRT's own tools and embed it");
+    }
   }
 }
 

@@ -38,7 +38,7 @@ void Note(const std::string& event) {
          std::to_string(callback.getAPILanguage());
 }
 [[maybe_unused]] std::string Describe(const Unversioned&) { return "unversioned"; }
-#if FAKE_INTERFACES == 8
+#if FAKE_INTERFACES < 10
 std::string Describe(const IOutputAllocator& allocator) {
   return "version/" + std::to_string(allocator.getInterfaceVersion());
 }
@@ -189,7 +189,7 @@ class Context final : public IExecutionContext, public VExecutionContext {
 
   bool WriteRows([[maybe_unused]] void* stream) {
     const size_t size = static_cast<size_t>(rows_) * sizeof(int32_t);
-#if FAKE_INTERFACES == 8
+#if FAKE_INTERFACES < 10
     void* const memory = allocator_->reallocateOutput("rows", nullptr, size, 256);
 #else
     void* const memory = allocator_->reallocateOutputAsync("rows", nullptr, size, 256, stream);
@@ -329,7 +329,7 @@ extern "C" {
 
 __attribute__((visibility("default"))) int32_t getInferLibVersion() { return FAKE_VERSION; }
 
-#if FAKE_INTERFACES != 8
+#if FAKE_INTERFACES >= 10
 __attribute__((visibility("default"))) int32_t getInferLibBuildVersion() { return 77; }
 #endif
 

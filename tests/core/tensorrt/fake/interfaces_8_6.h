@@ -1,4 +1,5 @@
-// The classes that TensorRT 8.6.1.5 implements, as far as the tests call them. The compiler lays them out.
+// The classes that TensorRT 8.6.1.5, 9.1.0.4 and 9.2.0.5 implement, as far as the tests call them. The compiler lays
+// them out.
 #ifndef NACELLE_TESTS_CORE_TENSORRT_FAKE_INTERFACES_8_6_H_
 #define NACELLE_TESTS_CORE_TENSORRT_FAKE_INTERFACES_8_6_H_
 
@@ -104,6 +105,10 @@ class VCudaEngine {
   virtual TensorFormat getTensorFormatV2(const char*, int32_t) const = 0;
   virtual const char* getTensorFormatDescV2(const char*, int32_t) const = 0;
   virtual int32_t getTensorVectorizedDimV2(const char*, int32_t) const = 0;
+#if FAKE_VERSION >= 9200
+  virtual void createSerializationConfig() { Unexpected(__func__); }
+  virtual void serializeWithConfig() { Unexpected(__func__); }
+#endif
 };
 
 class VExecutionContext {

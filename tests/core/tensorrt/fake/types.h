@@ -1,7 +1,7 @@
 // What the fake TensorRT libraries share: small types, and the interfaces that their callers implement.
 //
 // Nothing here comes from core/tensorrt: the fakes are the other side of the binding, and g++ decides their layouts.
-// FAKE_VERSION is what getInferLibVersion() reports; FAKE_INTERFACES (8, 10 or 11) says whose callbacks are used.
+// FAKE_VERSION is what getInferLibVersion() reports; FAKE_INTERFACES (8, 9, 10 or 11) says whose callbacks are used.
 #ifndef NACELLE_TESTS_CORE_TENSORRT_FAKE_TYPES_H_
 #define NACELLE_TESTS_CORE_TENSORRT_FAKE_TYPES_H_
 
@@ -26,7 +26,7 @@ using TensorFormat = int32_t;
 using TensorIOMode = int32_t;
 using TensorLocation = int32_t;
 
-#if FAKE_INTERFACES == 8
+#if FAKE_INTERFACES < 10
 using Extent = int32_t;
 #else
 using Extent = int64_t;
@@ -61,7 +61,7 @@ class IVersionedInterface {
 
 class Unversioned {};
 
-#if FAKE_INTERFACES == 8
+#if FAKE_INTERFACES < 10
 using CallbackBase = Unversioned;
 #else
 using CallbackBase = IVersionedInterface;
@@ -85,7 +85,7 @@ class IProfiler : public LateCallbackBase {
   virtual ~IProfiler() = default;
 };
 
-// 10.0 and later.
+// 9.1 and later.
 class IProgressMonitor : public CallbackBase {
  public:
   virtual ~IProgressMonitor() = default;
@@ -107,7 +107,7 @@ class IErrorRecorder : public CallbackBase {
   virtual int32_t decRefCount() = 0;
 };
 
-#if FAKE_INTERFACES == 8
+#if FAKE_INTERFACES < 10
 class IOutputAllocator {
  public:
   virtual int32_t getInterfaceVersion() const = 0;
