@@ -1,6 +1,6 @@
 // torch.classes.tensorrt.Engine: a serialized engine inside a TorchScript program.
 //
-// An Engine is made from a record (core/abi/record.h) and pickled as one, byte for byte the one that it came from.
+// An Engine is made from a record (core/record/record.h) and pickled as one, byte for byte the one that it came from.
 // Making it also sets it up to run: a library for its plan is found and opened, a device chosen, the plan
 // deserialized. Where that cannot be done, the Engine is made all the same, can be looked into, saved and
 // converted, and says why it cannot run when it is called.
@@ -14,13 +14,15 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "core/abi/plan_header.h"
-#include "core/abi/record.h"
 #include "core/error.h"
+#include "core/plan/plan_header.h"
+#include "core/record/record.h"
 #include "core/stored_bytes.h"
 #include "runtime/export.h"
 #include "runtime/settings.h"
+#include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
 
@@ -47,21 +49,21 @@ NACELLE_API void KeepPlansInMemory(bool keep);
 class NACELLE_API Engine final : public torch::CustomClassHolder {
  public:
   // Never fails because of what this machine lacks (see above).
-  explicit Engine(abi::Record record, const Settings& settings = {});
+  explicit Engine(record::Record record, const Settings& settings = {});
   ~Engine() override;
 
   // The record, without its plan.
-  const abi::Record& record() const { return record_; }
+  const record::Record& record() const { return record_; }
 
   // The plan's bytes. An engine that is set up has read them, so they lie in a temporary file from then on; see
   // KeepPlansInMemory.
   std::shared_ptr<const StoredBytes> plan() const;
 
   // The record with a copy of the plan.
-  abi::Record CompleteRecord() const;
+  record::Record CompleteRecord() const;
 
   // What the plan's first bytes say; throws PlanError where they say nothing known.
-  abi::PlanHeader plan_header() const;
+  plan::PlanHeader plan_header() const;
 
   // The engine ready to run. The first call waits for the set-up where the constructor left it out; later ones cost
   // an atomic load. Throws what the set-up threw, each time with the same words.
@@ -70,7 +72,12 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
     return ready != nullptr ? *ready : SetUp();
   }
 
-  // Why loaded() throws; empty where it does not.
+  // The inputs and outputs in the order in which a call takes and returns them. References stay valid until Configure.
+  // Throws what the set-up threw if the engine cannot run here.
+  const std::vector<TensorInfo>& inputs();
+  const std::vector<TensorInfo>& outputs();
+
+  // The error of loaded(); empty if it has none.
   std::string why_not_ready();
 
   const Settings& settings() const { return settings_; }
@@ -96,7 +103,7 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   std::shared_ptr<Profile> CurrentProfile();
   void StorePlan();
 
-  const abi::Record record_;  // its plan is empty
+  const record::Record record_;  // its plan is empty
   Settings settings_;
   mutable std::mutex plan_mutex_;
   std::shared_ptr<const StoredBytes> plan_;

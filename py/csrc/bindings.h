@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "core/abi/record.h"
+#include "core/record/record.h"
 
 namespace nacelle::python {
 
@@ -35,7 +35,7 @@ void BindPlans(pybind11::module_& m);
 
 // The platform of the name, for records of `version`; nullopt if none is given. Throws InputError with the names that
 // there are, and AbiError for a version that keeps no platform. nullopt for `version`: the oldest that keeps one.
-std::optional<abi::TargetPlatform> ParsePlatform(const std::optional<std::string>& name, std::optional<int> version);
+std::optional<record::TargetPlatform> ParsePlatform(const std::optional<std::string>& name, std::optional<int> version);
 
 }  // namespace nacelle::python
 

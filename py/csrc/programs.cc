@@ -13,14 +13,14 @@
 #include <utility>
 #include <vector>
 
-#include "core/abi/plan_header.h"
-#include "core/abi/record.h"
 #include "core/error.h"
+#include "core/plan/plan_header.h"
+#include "core/record/record.h"
 #include "core/text.h"
 #include "py/csrc/bindings.h"
 #include "runtime/engine.h"
+#include "runtime/internal/record_facts.h"
 #include "runtime/program.h"
-#include "runtime/record_facts.h"
 
 namespace nacelle::python {
 namespace {
@@ -34,7 +34,7 @@ struct SiteView {
   std::string path;
   c10::intrusive_ptr<Engine> engine;
 
-  const abi::Record& record() const { return engine->record(); }
+  const record::Record& record() const { return engine->record(); }
 };
 
 std::vector<SiteView> Find(const torch::jit::Module& module) {
@@ -43,9 +43,9 @@ std::vector<SiteView> Find(const torch::jit::Module& module) {
   return views;
 }
 
-abi::FieldSet Fields(const std::vector<std::string>& names) {
-  abi::FieldSet fields;
-  for (const std::string& name : names) fields.insert(abi::FieldFromName(name));
+record::FieldSet Fields(const std::vector<std::string>& names) {
+  record::FieldSet fields;
+  for (const std::string& name : names) fields.insert(record::FieldFromName(name));
   return fields;
 }
 
@@ -53,14 +53,14 @@ abi::FieldSet Fields(const std::vector<std::string>& names) {
 void ReplacePlan(const torch::jit::Module& module, const std::string& path, std::string plan) {
   const py::gil_scoped_release released;
   const runtime::InspectOnly inspect;
-  abi::ParsePlanHeader(plan);
+  plan::ParsePlanHeader(plan);
   const std::vector<EngineSite> sites = runtime::FindEngines(module);
   const auto wanted = std::ranges::find(sites, path, &EngineSite::path);
   if (wanted == sites.end()) throw InputError(Cat("the program has no engine at ", Quote(path)));
   const void* const object = wanted->object.internalToPointer();
   runtime::ReplaceEngines(module, [&](const EngineSite& site) {
     if (site.object.internalToPointer() != object) return site.engine();
-    abi::Record record = site.engine()->record();
+    record::Record record = site.engine()->record();
     record.plan = std::move(plan);  // once: an object that several sites share is replaced once
     return c10::make_intrusive<Engine>(std::move(record));
   });
@@ -74,7 +74,7 @@ std::vector<std::pair<std::string, py::bytes>> RemoveMetadata(const torch::jit::
     const std::string& metadata = site.engine()->record().metadata;
     if (metadata.empty()) return site.engine();
     removed.emplace_back(site.path, metadata);
-    abi::Record record = site.engine()->CompleteRecord();
+    record::Record record = site.engine()->CompleteRecord();
     record.metadata.clear();
     return c10::make_intrusive<Engine>(std::move(record));
   });
@@ -83,9 +83,9 @@ std::vector<std::pair<std::string, py::bytes>> RemoveMetadata(const torch::jit::
 
 // The engine's record with what the engine tells if it can be set up here. An engine that cannot is converted with what
 // its record says.
-abi::Record RecordFor(Engine& engine, int version) {
-  abi::Record record = engine.CompleteRecord();
-  const bool keeps_names = version >= abi::InfoOf(abi::Field::kInputNames).since;
+record::Record RecordFor(Engine& engine, int version) {
+  record::Record record = engine.CompleteRecord();
+  const bool keeps_names = version >= record::InfoOf(record::Field::kInputNames).since;
   const bool asked =
       version > record.version || (!keeps_names && !(record.input_names.empty() && record.output_names.empty()));
   if (!asked || !engine.why_not_ready().empty()) return record;
@@ -98,26 +98,26 @@ abi::Record RecordFor(Engine& engine, int version) {
 }
 
 // Sets the platform: the one given, else this machine's if the record states none.
-void SetPlatform(abi::Record& record, int version, const std::optional<abi::TargetPlatform>& given) {
-  if (version < abi::InfoOf(abi::Field::kTargetPlatform).since) return;
+void SetPlatform(record::Record& record, int version, const std::optional<record::TargetPlatform>& given) {
+  if (version < record::InfoOf(record::Field::kTargetPlatform).since) return;
   if (given) {
     record.target_platform = *given;
-  } else if (record.target_platform == abi::TargetPlatform::kUnknown) {
-    record.target_platform = abi::AssumedPlatform(record.plan);
+  } else if (record.target_platform == record::TargetPlatform::kUnknown) {
+    record.target_platform = record::AssumedPlatform(record.plan);
   }
 }
 
 void Convert(const torch::jit::Module& module, int version, const std::vector<std::string>& drop,
              const std::optional<std::string>& platform) {
-  const abi::FieldSet fields = Fields(drop);
-  const std::optional<abi::TargetPlatform> given = ParsePlatform(platform, version);
+  const record::FieldSet fields = Fields(drop);
+  const std::optional<record::TargetPlatform> given = ParsePlatform(platform, version);
   const py::gil_scoped_release released;
   const runtime::InspectOnly inspect;
   runtime::ReplaceEngines(module, [&](const EngineSite& site) {
     try {
-      abi::Record record = RecordFor(*site.engine(), version);
+      record::Record record = RecordFor(*site.engine(), version);
       SetPlatform(record, version, given);
-      return c10::make_intrusive<Engine>(abi::Convert(std::move(record), version, fields));
+      return c10::make_intrusive<Engine>(record::Convert(std::move(record), version, fields));
     } catch (const AbiError& error) {
       throw AbiError(Cat("engine ", site.path, ": ", error.what()));
     }
@@ -212,9 +212,9 @@ py::list Texts(const std::vector<std::string>& texts) {
   return list;
 }
 
-py::list Aliases(const abi::Record& record) {
+py::list Aliases(const record::Record& record) {
   py::list aliases;
-  for (const abi::AliasedIo& alias : record.aliased_io) {
+  for (const record::AliasedIo& alias : record.aliased_io) {
     aliases.append(py::make_tuple(Text(alias.output), Text(alias.input), Text(alias.kind)));
   }
   return aliases;
@@ -240,12 +240,13 @@ void BindPrograms(py::module_& m) {
       .def_property_readonly("metadata", [](const SiteView& self) { return Text(self.record().metadata); })
       .def_property_readonly(
           "target_platform",
-          [](const SiteView& self) { return std::string(abi::TargetPlatformName(self.record().target_platform)); })
+          [](const SiteView& self) { return std::string(record::TargetPlatformName(self.record().target_platform)); })
       .def_property_readonly("requires_output_allocator",
                              [](const SiteView& self) { return self.record().requires_output_allocator; })
-      .def_property_readonly(
-          "dynamic_resource_allocation",
-          [](const SiteView& self) { return self.record().resource_allocation == abi::ResourceAllocation::kDynamic; })
+      .def_property_readonly("dynamic_resource_allocation",
+                             [](const SiteView& self) {
+                               return self.record().resource_allocation == record::ResourceAllocation::kDynamic;
+                             })
       .def_property_readonly("requires_native_multi_device",
                              [](const SiteView& self) { return self.record().requires_native_multi_device; })
       .def_property_readonly("aliased_io", [](const SiteView& self) { return Aliases(self.record()); });
@@ -257,7 +258,7 @@ void BindPrograms(py::module_& m) {
   m.def("load", &LoadFile, py::arg("path"), py::arg("device"), py::arg("extra_files"));
   m.def("load_bytes", &LoadBytes, py::arg("content"), py::arg("device"), py::arg("extra_files"));
   m.def("save", &Save, py::arg("module"), py::arg("path"), py::arg("extra_files"));
-  m.attr("DEFAULT_ABI_VERSION") = abi::kDefaultVersion;
+  m.attr("DEFAULT_ABI_VERSION") = record::kDefaultVersion;
 }
 
 }  // namespace nacelle::python

@@ -10,8 +10,8 @@
 #include <string>
 
 #include "core/error.h"
+#include "reference/builder.h"
 #include "runtime/program.h"
-#include "runtime/reference/builder.h"
 #include "tests/runtime/tiny.h"
 
 namespace nacelle::runtime {
@@ -100,17 +100,17 @@ TEST(Embed, TheSameArgumentsGiveTheSameBytes) {
 
 TEST(Embed, ARecordOfEveryVersionHoldsThePlan) {
   const std::string plan = AffinePlan();
-  for (int version = abi::kOldestVersion; version <= abi::kNewestVersion; ++version) {
+  for (int version = record::kOldestVersion; version <= record::kNewestVersion; ++version) {
     EmbedOptions options;
     options.abi_version = version;
     const torch::jit::Module module = EmbedEngine(plan, options);
     const std::vector<EngineSite> sites = FindEngines(module);
     ASSERT_EQ(sites.size(), 1U);
-    const abi::Record record = sites[0].engine()->CompleteRecord();
+    const record::Record record = sites[0].engine()->CompleteRecord();
     EXPECT_EQ(record.version, version);
     EXPECT_EQ(record.plan, plan);
     EXPECT_EQ(record.input_names, version == 3 ? std::vector<std::string>() : std::vector<std::string>{"input_0"});
-    EXPECT_EQ(record.target_platform, version >= 6 ? abi::CurrentPlatform() : abi::TargetPlatform::kUnknown);
+    EXPECT_EQ(record.target_platform, version >= 6 ? record::CurrentPlatform() : record::TargetPlatform::kUnknown);
   }
 }
 
@@ -171,7 +171,7 @@ TEST(Embed, TheOldestVersionThatKeepsWhatIsGivenIsTaken) {
   EXPECT_EQ(version([](EmbedOptions& o) { o.input_names = {{"x_0", "x_1"}}; }), 3);
   EXPECT_EQ(version([](EmbedOptions& o) { o.input_names = {{"x_1", "x_0"}}; }), 4);
   EXPECT_EQ(version([](EmbedOptions& o) { o.hardware_compatible = true; }), 5);
-  EXPECT_EQ(version([](EmbedOptions& o) { o.platform = abi::TargetPlatform::kLinuxAarch64; }), 6);
+  EXPECT_EQ(version([](EmbedOptions& o) { o.platform = record::TargetPlatform::kLinuxAarch64; }), 6);
 }
 
 TEST(Embed, RecordsSayWhetherAShapeFollowsFromValues) {

@@ -8,9 +8,9 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/deserialized_plan.h"
 #include "runtime/engine_host_code.h"
-#include "runtime/reference_library.h"
+#include "runtime/internal/deserialized_plan.h"
+#include "runtime/internal/reference_library.h"
 #include "tests/runtime/tiny.h"
 
 namespace nacelle::runtime {

@@ -1,6 +1,6 @@
 // Which slot of the ONNX parser's virtual table is which function.
 //
-// The parser's headers are known for 8.5 to 10.1 (third_party/tensorrt/abi); that 10.15, 11.0, 11.4 and
+// The parser's headers are known for 8.5 to 10.1 (third_party/tensorrt/slots); that 10.15, 11.0, 11.4 and
 // TensorRT-RTX 1.7 have these slots was seen with NVIDIA's Python bindings, and //tests/conformance sees it again.
 //
 // Internal to core/tensorrt/builder. Constant data.
