@@ -15,14 +15,7 @@ using tensorrt::ErrorCode;
 using Strategy = tensorrt::ExecutionContextAllocationStrategy;
 
 CudaEngine::CudaEngine(std::shared_ptr<LoadedPlan> plan, const Reporter& reporter)
-    : Object(MethodsOf<CudaEngine>(reporter.table()), reporter), plan_(std::move(plan)) {
-  if (table().slot(tensorrt::Method::kCudaEngine_getBindingName) < 0) return;
-  for (int profile = 0; profile < plan_->profile_count(); ++profile) {
-    for (const Tensor& tensor : plan_->tensors()) {
-      binding_names_.push_back(profile == 0 ? tensor.spec->name : Cat(tensor.spec->name, " [profile ", profile, "]"));
-    }
-  }
-}
+    : Object(MethodsOf<CudaEngine>(reporter.table()), reporter), plan_(std::move(plan)) {}
 
 void CudaEngine::Refuse(const char* method, const std::string& message) {
   reporter().Fail(ErrorCode::kINVALID_ARGUMENT, Cat("ICudaEngine::", method, ": ", message));
@@ -38,7 +31,7 @@ const Tensor* CudaEngine::FindOrRefuse(const char* method, const char* name) {
   return nullptr;
 }
 
-// ---- tensors
+// Tensors.
 
 int32_t CudaEngine::GetNbIOTensors() { return static_cast<int32_t>(plan_->tensors().size()); }
 
@@ -128,7 +121,7 @@ bool CudaEngine::IsDebugTensor(const char* name) {
   return false;
 }
 
-// ---- profiles
+// Profiles.
 
 int32_t CudaEngine::GetNbOptimizationProfiles() { return plan_->profile_count(); }
 
@@ -164,7 +157,7 @@ const void* CudaEngine::GetProfileTensorValues(const char* name, int32_t /*profi
   return nullptr;
 }
 
-// ---- objects made from the engine
+// Objects made from the engine.
 
 void* CudaEngine::CreateContext(int32_t strategy, bool scratch_by_caller) {
   return new ExecutionContext(this, plan_, reporter(), strategy, scratch_by_caller);
@@ -209,7 +202,7 @@ void* CudaEngine::SerializeWithConfig(void* config) {
   return nullptr;
 }
 
-// ---- the engine as a whole
+// The engine as a whole.
 
 const char* CudaEngine::GetName() { return plan_->name().c_str(); }
 int32_t CudaEngine::GetNbLayers() { return static_cast<int32_t>(plan_->network().layers().size()); }
@@ -242,93 +235,12 @@ int32_t CudaEngine::GetHardwareCompatibilityLevel() { return 0; }
 int32_t CudaEngine::GetNbAuxStreams() { return 0; }
 int64_t CudaEngine::NoBytes() { return 0; }
 
-// ---- by index
-
-const Tensor* CudaEngine::FindBinding(const char* method, int32_t binding) {
-  if (binding >= 0 && binding < GetNbBindings())
-    return &plan_->tensors()[static_cast<size_t>(binding % GetNbIOTensors())];
-  Refuse(method, Cat("binding ", binding, "; wanted 0 to ", GetNbBindings() - 1));
-  return nullptr;
-}
-
-int32_t CudaEngine::GetNbBindings() { return GetNbIOTensors() * plan_->profile_count(); }
-
-int32_t CudaEngine::GetBindingIndex(const char* name) {
-  const auto found = name == nullptr ? binding_names_.end() : std::ranges::find(binding_names_, std::string(name));
-  if (found != binding_names_.end()) return static_cast<int32_t>(found - binding_names_.begin());
-  Refuse("getBindingIndex", Cat("no binding has the name ", name == nullptr ? "(null)" : Quote(name)));
-  return -1;
-}
-
-const char* CudaEngine::GetBindingName(int32_t binding) {
-  if (FindBinding("getBindingName", binding) == nullptr) return nullptr;
-  return binding_names_[static_cast<size_t>(binding)].c_str();
-}
-
-bool CudaEngine::BindingIsInput(int32_t binding) {
-  const Tensor* tensor = FindBinding("bindingIsInput", binding);
-  return tensor != nullptr && tensor->is_input;
-}
-
-Dims32 CudaEngine::GetBindingDimensions(int32_t binding) {
-  const Tensor* tensor = FindBinding("getBindingDimensions", binding);
-  return tensor == nullptr ? Dims32() : Dims32::From(tensor->spec->shape);
-}
-
-int32_t CudaEngine::GetBindingDataType(int32_t binding) {
-  const Tensor* tensor = FindBinding("getBindingDataType", binding);
-  return static_cast<int32_t>(tensor == nullptr ? tensorrt::DataType::kFLOAT : tensor->dtype->type);
-}
-
-int32_t CudaEngine::GetLocation(int32_t binding) {
-  FindBinding("getLocation", binding);
-  return static_cast<int32_t>(tensorrt::TensorLocation::kDEVICE);
-}
-
-int32_t CudaEngine::GetBindingBytesPerComponent(int32_t binding) {
-  const Tensor* tensor = FindBinding("getBindingBytesPerComponent", binding);
-  return tensor == nullptr ? 0 : tensor->dtype->bytes;
-}
-
-int32_t CudaEngine::GetBindingComponentsPerElement(int32_t binding) {
-  return FindBinding("getBindingComponentsPerElement", binding) == nullptr ? 0 : 1;
-}
-
-int32_t CudaEngine::GetBindingFormat(int32_t binding) {
-  FindBinding("getBindingFormat", binding);
-  return static_cast<int32_t>(tensorrt::TensorFormat::kLINEAR);
-}
-
-const char* CudaEngine::GetBindingFormatDesc(int32_t binding) {
-  const Tensor* tensor = FindBinding("getBindingFormatDesc", binding);
-  return tensor == nullptr ? "" : tensor->dtype->format;
-}
-
-int32_t CudaEngine::GetBindingVectorizedDim(int32_t binding) {
-  FindBinding("getBindingVectorizedDim", binding);
-  return -1;
-}
-
-Dims32 CudaEngine::GetProfileDimensions(int32_t binding, int32_t profile, int32_t selector) {
-  const Tensor* tensor = FindBinding("getProfileDimensions", binding);
-  if (tensor == nullptr) return Dims32();
-  const Shape* shape = FindProfileShape("getProfileDimensions", *tensor, profile, selector);
-  return shape == nullptr ? Dims32() : Dims32::From(*shape);
-}
-
-const int32_t* CudaEngine::GetProfileShapeValues(int32_t binding, int32_t /*profile*/, int32_t /*selector*/) {
-  FindBinding("getProfileShapeValues", binding);
-  return nullptr;
-}
-
-bool CudaEngine::IsShapeBinding(int32_t binding) {
-  FindBinding("isShapeBinding", binding);
-  return false;
-}
-
-bool CudaEngine::IsExecutionBinding(int32_t binding) { return FindBinding("isExecutionBinding", binding) != nullptr; }
-
 int32_t CudaEngine::GetMaxBatchSize() { return 1; }
+
+Dims32 CudaEngine::NoBindings() {
+  Refuse("a method that takes the index of a binding", "use the one that takes a tensor's name");
+  return {};
+}
 
 template Dims32 CudaEngine::GetTensorShape(const char*);
 template Dims64 CudaEngine::GetTensorShape(const char*);

@@ -77,23 +77,8 @@ class CudaEngine final : public Object {
   int32_t GetNbAuxStreams();
   int64_t NoBytes();
 
-  // By index, in 8.x: tensor i of profile p is binding p * (number of tensors) + i, named "x [profile p]" for p > 0.
-  int32_t GetNbBindings();
-  int32_t GetBindingIndex(const char* name);
-  const char* GetBindingName(int32_t binding);
-  bool BindingIsInput(int32_t binding);
-  Dims32 GetBindingDimensions(int32_t binding);
-  int32_t GetBindingDataType(int32_t binding);
-  int32_t GetLocation(int32_t binding);
-  int32_t GetBindingBytesPerComponent(int32_t binding);
-  int32_t GetBindingComponentsPerElement(int32_t binding);
-  int32_t GetBindingFormat(int32_t binding);
-  const char* GetBindingFormatDesc(int32_t binding);
-  int32_t GetBindingVectorizedDim(int32_t binding);
-  Dims32 GetProfileDimensions(int32_t binding, int32_t profile, int32_t selector);
-  const int32_t* GetProfileShapeValues(int32_t binding, int32_t profile, int32_t selector);
-  bool IsShapeBinding(int32_t binding);
-  bool IsExecutionBinding(int32_t binding);
+  // Stands for the methods of 8.x that take the index of a binding and return a shape: returns an invalid one.
+  Dims32 NoBindings();
   int32_t GetMaxBatchSize();
 
   static constexpr tensorrt::Interface kInterface = tensorrt::Interface::kCudaEngine;
@@ -102,12 +87,10 @@ class CudaEngine final : public Object {
  private:
   void Refuse(const char* method, const std::string& message);
   const Tensor* FindOrRefuse(const char* method, const char* name);
-  const Tensor* FindBinding(const char* method, int32_t binding);
   const Shape* FindProfileShape(const char* method, const Tensor& tensor, int32_t profile, int32_t selector);
   void* CreateContext(int32_t strategy, bool scratch_by_caller);
 
   const std::shared_ptr<LoadedPlan> plan_;
-  std::vector<std::string> binding_names_;
 };
 
 }  // namespace nacelle::reference

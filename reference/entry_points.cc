@@ -85,7 +85,7 @@ int32_t getInferLibBuildVersion() noexcept { return reference::PresentedRelease(
 
 int32_t nacelle_reference_version() noexcept { return reference::kPlanFormatVersion; }
 
-// ---- the rest of libnvinfer
+// The rest of libnvinfer.
 
 void* createInferBuilder_INTERNAL(void* logger, int32_t /*version*/) noexcept {
   return reference::Refuse(logger, "builder");
@@ -98,7 +98,7 @@ void* getBuilderPluginRegistry(int32_t /*capability*/) noexcept { return referen
 // The logger of the last runtime that was made.
 void* getLogger() noexcept { return reference::last_logger.load(); }
 
-// ---- libnvinfer_plugin, libnvonnxparser
+// Libnvinfer_plugin, libnvonnxparser.
 
 bool initLibNvInferPlugins(void* /*logger*/, const char* /*library_namespace*/) noexcept { return true; }
 void* createNvOnnxParser_INTERNAL(void* /*network*/, void* logger, int32_t /*version*/) noexcept {
@@ -109,7 +109,7 @@ void* createNvOnnxParserRefitter_INTERNAL(void* /*refitter*/, void* logger, int3
 }
 int32_t getNvOnnxParserVersion() noexcept { return getInferLibVersion(); }
 
-// ---- libnvparsers of 8.6.1: C++ functions, by the names that the compiler gave them; nothing calls them at import
+// Libnvparsers of 8.6.1: C++ functions, by the names that the compiler gave them; nothing calls them at import.
 
 void* _ZN11nvuffparser15createUffParserEv() noexcept { return nullptr; }
 void _ZN11nvuffparser8FieldMapC1EPKcPKvNS_9FieldTypeEi(void* /*self*/) noexcept {}

@@ -61,7 +61,7 @@ const Tensor* ExecutionContext::FindOutput(const char* method, const char* name)
   return nullptr;
 }
 
-// ---- addresses
+// Addresses.
 
 bool ExecutionContext::SetTensorAddress(const char* name, void* address) {
   const Tensor* tensor = FindOrRefuse("setTensorAddress", name);
@@ -121,7 +121,7 @@ void ExecutionContext::SetDeviceMemoryV2(void* memory, int64_t bytes) {
 
 int64_t ExecutionContext::UpdateDeviceMemorySizeForShapes() { return kScratchBytes; }
 
-// ---- runs
+// Runs.
 
 bool ExecutionContext::CheckReady(const char* method) {
   if (profile_ < 0) {
@@ -222,39 +222,20 @@ bool ExecutionContext::Enqueue(const char* method, void* stream) {
 
 bool ExecutionContext::EnqueueV3(void* stream) { return Enqueue("enqueueV3", stream); }
 
-bool ExecutionContext::SetBindings(const char* method, void* const* bindings) {
-  if (bindings == nullptr) return Refuse(method, "no array of addresses");
-  if (profile_ < 0) return Refuse(method, "no optimization profile is set", ErrorCode::kINVALID_STATE);
+bool ExecutionContext::ExecuteV2(void* const* addresses) {
+  if (addresses == nullptr) return Refuse("executeV2", "no array of addresses");
+  if (profile_ < 0) return Refuse("executeV2", "no optimization profile is set", ErrorCode::kINVALID_STATE);
   const auto tensors = plan_->tensors();
+  // In 8.x the array has a place for each tensor of each optimization profile.
   const size_t first = table().release.major < 10 ? static_cast<size_t>(profile_) * tensors.size() : 0;
   for (size_t i = 0; i < tensors.size(); ++i) {
-    void* const address = bindings[first + i];
+    void* const address = addresses[first + i];
     (tensors[i].is_input ? views_[tensors[i].index].data : outputs_[tensors[i].index].address) = address;
   }
-  return true;
+  return Enqueue("executeV2", nullptr);
 }
 
-bool ExecutionContext::ExecuteV2(void* const* bindings) {
-  return SetBindings("executeV2", bindings) && Enqueue("executeV2", nullptr);
-}
-
-bool ExecutionContext::EnqueueV2(void* const* bindings, void* stream, void** /*input_consumed*/) {
-  return SetBindings("enqueueV2", bindings) && Enqueue("enqueueV2", stream);
-}
-
-const Tensor* ExecutionContext::FindBinding(const char* method, int32_t binding) {
-  const auto tensors = plan_->tensors();
-  const auto count = static_cast<int32_t>(tensors.size());
-  if (binding >= 0 && binding < count * plan_->profile_count()) {
-    if (binding / count == std::max(profile_, 0)) return &tensors[static_cast<size_t>(binding % count)];
-    Refuse(method, Cat("binding ", binding, " is of profile ", binding / count, "; profile ", profile_, " is set"));
-    return nullptr;
-  }
-  Refuse(method, Cat("binding ", binding, "; wanted 0 to ", count * plan_->profile_count() - 1));
-  return nullptr;
-}
-
-// ---- profiling
+// Profiling.
 
 void ExecutionContext::Report(float milliseconds) {
   if (emits_profile_) {
@@ -281,7 +262,7 @@ bool ExecutionContext::ReportToProfiler() {
   return true;
 }
 
-// ---- kept and given back
+// Kept and given back.
 
 void* ExecutionContext::GetEngine() { return engine_; }
 void ExecutionContext::SetName(const char* name) { name_ = name == nullptr ? "" : name; }

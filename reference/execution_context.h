@@ -57,8 +57,7 @@ class ExecutionContext final : public Object {
 
   // Runs.
   bool EnqueueV3(void* stream);
-  bool ExecuteV2(void* const* bindings);
-  bool EnqueueV2(void* const* bindings, void* stream, void** input_consumed);
+  bool ExecuteV2(void* const* addresses);
 
   // Profiling.
   void SetProfiler(void* profiler);
@@ -88,10 +87,8 @@ class ExecutionContext final : public Object {
   bool GetUnfusedTensorsDebugState();
   void* GetRuntimeConfig();  // a new object, which belongs to the caller
 
-  // By index, in 8.x: tensor i of profile p is binding p * (number of tensors) + i.
-  bool SetBindingDimensions(int32_t binding, Dims32 dims);
-  Dims32 GetBindingDimensions(int32_t binding);
-  Dims32 GetStrides(int32_t binding);
+  // Stands for the methods of 8.x that take the index of a binding and return a shape: returns an invalid one.
+  Dims32 NoBindings();
 
   // The shape of `tensor` as things stand: -1 in what is not known. nullopt, said why, where finding out fails.
   std::optional<Shape> CurrentShape(const Tensor& tensor);
@@ -113,7 +110,6 @@ class ExecutionContext final : public Object {
               tensorrt::ErrorCode code = tensorrt::ErrorCode::kINVALID_ARGUMENT);
   const Tensor* FindOrRefuse(const char* method, const char* name);
   const Tensor* FindOutput(const char* method, const char* name);
-  const Tensor* FindBinding(const char* method, int32_t binding);
   template <typename Extents>
   bool SetShape(const char* method, const Tensor& tensor, const Extents& extents);
   bool CheckInputShape(const char* method, const Tensor& tensor, const Shape& shape);
@@ -125,7 +121,6 @@ class ExecutionContext final : public Object {
   bool Resolve(const char* method);
   bool CheckReady(const char* method);
   bool Enqueue(const char* method, void* stream);
-  bool SetBindings(const char* method, void* const* bindings);
   std::string CheckOutput(size_t output) const;
   bool WritesToInput() const;
   bool Deliver(const char* method, size_t output, void* stream);

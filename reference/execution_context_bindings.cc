@@ -42,7 +42,6 @@ const std::vector<Binding>& CommonBindings() {
       Bind<&C::UpdateDeviceMemorySizeForShapes>(Method::kExecutionContext_updateDeviceMemorySizeForShapes),
       Bind<&C::EnqueueV3>(Method::kExecutionContext_enqueueV3),
       Bind<&C::ExecuteV2>(Method::kExecutionContext_executeV2),
-      Bind<&C::EnqueueV2>(Method::kExecutionContext_enqueueV2),
       Bind<&C::SetProfiler>(Method::kExecutionContext_setProfiler),
       Bind<&C::GetProfiler>(Method::kExecutionContext_getProfiler),
       Bind<&C::SetEnqueueEmitsProfile>(Method::kExecutionContext_setEnqueueEmitsProfile),
@@ -67,9 +66,8 @@ const std::vector<Binding>& CommonBindings() {
       Bind<&C::GetDebugState>(Method::kExecutionContext_getDebugState),
       Bind<&C::GetUnfusedTensorsDebugState>(Method::kExecutionContext_getUnfusedTensorsDebugState),
       Bind<&C::GetRuntimeConfig>(Method::kExecutionContext_getRuntimeConfig),
-      Bind<&C::SetBindingDimensions>(Method::kExecutionContext_setBindingDimensions),
-      Bind<&C::GetBindingDimensions>(Method::kExecutionContext_getBindingDimensions),
-      Bind<&C::GetStrides>(Method::kExecutionContext_getStrides),
+      Bind<&C::NoBindings>(Method::kExecutionContext_getBindingDimensions),
+      Bind<&C::NoBindings>(Method::kExecutionContext_getStrides),
   };
   return bindings;
 }

@@ -55,14 +55,6 @@ bool ExecutionContext::SetInputShape(const char* name, const D* dims) {
   return SetShape("setInputShape", *tensor, dims->view());
 }
 
-bool ExecutionContext::SetBindingDimensions(int32_t binding, Dims32 dims) {
-  const Tensor* tensor = FindBinding("setBindingDimensions", binding);
-  if (tensor == nullptr) return false;
-  if (!tensor->is_input) return Refuse("setBindingDimensions", Cat(Describe(*tensor), " is no input"));
-  if (!dims.valid()) return Refuse("setBindingDimensions", Cat(Describe(*tensor), ": ", dims.rank, " dimensions"));
-  return SetShape("setBindingDimensions", *tensor, dims.view());
-}
-
 std::vector<Shape> ExecutionContext::InputShapes() const {
   std::vector<Shape> shapes;
   for (const Input& input : inputs_) shapes.push_back(input.shape);
@@ -129,20 +121,6 @@ D ExecutionContext::GetTensorStrides(const char* name) {
   return strides.has_value() ? D::From(*strides) : D();
 }
 
-Dims32 ExecutionContext::GetBindingDimensions(int32_t binding) {
-  const Tensor* tensor = FindBinding("getBindingDimensions", binding);
-  if (tensor == nullptr) return Dims32();
-  const std::optional<Shape> shape = CurrentShape(*tensor);
-  return shape.has_value() ? Dims32::From(*shape) : Dims32();
-}
-
-Dims32 ExecutionContext::GetStrides(int32_t binding) {
-  const Tensor* tensor = FindBinding("getStrides", binding);
-  if (tensor == nullptr) return Dims32();
-  const std::optional<Shape> strides = CurrentStrides(*tensor);
-  return strides.has_value() ? Dims32::From(*strides) : Dims32();
-}
-
 int32_t ExecutionContext::InferShapes(int32_t capacity, const char** names) {
   int32_t missing = 0;
   for (size_t i = 0; i < inputs_.size(); ++i) {
@@ -176,7 +154,7 @@ int64_t ExecutionContext::GetMaxOutputSize(const char* name) {
   }
 }
 
-// ---- profiles
+// Profiles.
 
 void ExecutionContext::ForgetShapes() {
   for (size_t i = 0; i < inputs_.size(); ++i) {
@@ -220,5 +198,10 @@ template Dims32 ExecutionContext::GetTensorShape(const char*);
 template Dims64 ExecutionContext::GetTensorShape(const char*);
 template Dims32 ExecutionContext::GetTensorStrides(const char*);
 template Dims64 ExecutionContext::GetTensorStrides(const char*);
+
+Dims32 ExecutionContext::NoBindings() {
+  Refuse("a method that takes the index of a binding", "use the one that takes a tensor's name");
+  return {};
+}
 
 }  // namespace nacelle::reference

@@ -19,7 +19,7 @@ constexpr uint32_t kDataDependentFlag = 1;
 // The fewest bytes that a tensor takes: name length, dtype, flags, rank, number of profiles.
 constexpr size_t kMinTensorBytes = 5 * sizeof(uint32_t);
 
-// ---- little-endian integers
+// Little-endian integers.
 
 template <std::integral T>
 T LoadLittleEndian(const char* bytes) {
@@ -49,7 +49,7 @@ uint64_t Checksum(std::string_view bytes) {
   return hash;
 }
 
-// ---- rules
+// Rules.
 
 [[noreturn]] void Refuse(const std::string& field, const std::string& found, const std::string& wanted) {
   throw PlanError(Cat("reference plan: ", field, " is ", found, "; wanted ", wanted));
@@ -148,7 +148,7 @@ void CheckNames(const std::vector<TensorSpec>& inputs, const std::vector<TensorS
   }
 }
 
-// ---- writing
+// Writing.
 
 class Writer {
  public:
@@ -194,7 +194,7 @@ class Writer {
   std::string out_;
 };
 
-// ---- reading
+// Reading.
 
 // A cursor over the bytes that never leaves them. Counts are held against the bytes that are left before anything is
 // allocated for them, so that no plan makes the reader ask for more memory than the plan itself takes, times a

@@ -47,7 +47,7 @@ std::vector<fs::path> RunfilesRoots() {
 std::vector<fs::path> ReferenceCandidates() {
   std::vector<fs::path> candidates = {OwnFolder() / kReferenceFile};
   for (const fs::path& root : RunfilesRoots()) {
-    candidates.push_back(root / "torch_nacelle" / "runtime" / "reference" / kReferenceFile);
+    candidates.push_back(root / "torch_nacelle" / "reference" / kReferenceFile);
   }
   return candidates;
 }

@@ -1,9 +1,10 @@
 """Reads the BUILD files and the #include lines, and says where they break the rules between the parts.
 
-The rules are in FORBIDDEN and FORBIDDEN_DEPS below: core knows neither torch nor Python; reference and runtime know core
-and not each other; py knows all of them; examples know the public headers of runtime alone. Every header of ours that
-a target includes is of the target or of one of its direct dependencies; a target without files (//runtime) stands for
-its dependencies.
+The rules are FORBIDDEN and FORBIDDEN_DEPS below. core knows neither torch nor Python. reference and runtime know core
+and not each other. py knows all of them. Examples know the public headers of runtime alone.
+
+Every header of ours that a target includes is of the target or of one of its direct dependencies; a target without files
+(//runtime) stands for its dependencies.
 
 BUILD files are read as the Python that they resemble: top-level calls whose lists are written out, or are a glob().
 """

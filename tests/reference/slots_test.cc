@@ -1,4 +1,4 @@
-// Methods by their slots: those of 8.x that go by index, those of one release alone, and misuse of them.
+// Methods by their slots: those of one release alone, those that are refused, and misuse of them.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
@@ -34,60 +34,28 @@ TEST_F(SlotsTest, ObjectsAreTheirOwnPImpl) {
   EXPECT_EQ(context.Call<void*>(Method::kExecutionContext_getEngine), engine.object());
 }
 
-TEST_F(SlotsTest, BindingsByIndex) {
+TEST_F(SlotsTest, MethodsThatTakeTheIndexOfABindingAreRefused) {
   if (!Raw::Has(Method::kCudaEngine_getNbBindings)) return;
   const Raw engine = RawEngine(raw_runtime_, TwoHeads(2));
-  EXPECT_EQ(engine.Call<int32_t>(Method::kCudaEngine_getNbBindings), 6);
-  EXPECT_STREQ(engine.Call<const char*>(Method::kCudaEngine_getBindingName, 1), "sum");
-  EXPECT_STREQ(engine.Call<const char*>(Method::kCudaEngine_getBindingName, 4), "sum [profile 1]");
-  EXPECT_EQ(engine.Call<int32_t>(Method::kCudaEngine_getBindingIndex, "twice"), 2);
-  EXPECT_EQ(engine.Call<int32_t>(Method::kCudaEngine_getBindingIndex, "twice [profile 1]"), 5);
-  EXPECT_EQ(engine.Call<int32_t>(Method::kCudaEngine_getBindingIndex, "other"), -1);
-  ExpectHas(TakeMessages(), "no binding has the name \"other\"");
-  EXPECT_TRUE(engine.Call<bool>(Method::kCudaEngine_bindingIsInput, 3));
-  EXPECT_FALSE(engine.Call<bool>(Method::kCudaEngine_bindingIsInput, 4));
-  EXPECT_EQ(engine.Call<int32_t>(Method::kCudaEngine_getBindingDataType, 0), 0);
-  const auto shape = engine.Call<Dims32>(Method::kCudaEngine_getBindingDimensions, 0);
-  EXPECT_EQ(shape.nb, 2);
-  EXPECT_EQ(shape.d[0], -1);
-  const auto largest = engine.Call<Dims32>(Method::kCudaEngine_getProfileDimensions, 0, 1, 2);
-  EXPECT_EQ(largest.d[0], 32);
-  EXPECT_EQ(engine.Call<Dims32>(Method::kCudaEngine_getBindingDimensions, 6).nb, -1);
-  ExpectHas(TakeMessages(), "binding 6; wanted 0 to 5");
-  EXPECT_FALSE(engine.Call<bool>(Method::kCudaEngine_hasImplicitBatchDimension));
-}
-
-TEST_F(SlotsTest, RunsByIndex) {
-  if (!Raw::Has(Method::kExecutionContext_setBindingDimensions)) return;
-  const Raw engine = RawEngine(raw_runtime_, TwoHeads(2));
   const Raw context = RawContext(engine);
-  std::vector<float> x = {1, 2, 3}, sum(1), twice(3);
-  void* bindings[6] = {x.data(), sum.data(), twice.data(), x.data(), sum.data(), twice.data()};
-  EXPECT_FALSE(context.Call<bool>(Method::kExecutionContext_executeV2, static_cast<void* const*>(bindings)));
-  ExpectHas(TakeMessages(), "input \"x\" has no shape");
-  EXPECT_TRUE(context.Call<bool>(Method::kExecutionContext_setBindingDimensions, 0, Dims32{2, {1, 3}}));
-  EXPECT_EQ(context.Call<Dims32>(Method::kExecutionContext_getBindingDimensions, 2).d[1], 3);
-  ASSERT_TRUE(context.Call<bool>(Method::kExecutionContext_executeV2, static_cast<void* const*>(bindings)));
-  EXPECT_EQ(sum[0], 6);
-  EXPECT_FALSE(context.Call<bool>(Method::kExecutionContext_setBindingDimensions, 0, Dims32{2, {17, 3}}));
-  ExpectHas(TakeMessages(), "17");
-  EXPECT_FALSE(context.Call<bool>(Method::kExecutionContext_setBindingDimensions, 3, Dims32{2, {1, 3}}));
-  ExpectHas(TakeMessages(), "binding 3 is of profile 1; profile 0 is set");
-  ASSERT_TRUE(context.Call<bool>(Method::kExecutionContext_setOptimizationProfile, 1));
-  EXPECT_TRUE(context.Call<bool>(Method::kExecutionContext_setBindingDimensions, 3, Dims32{2, {1, 3}}));
-  sum[0] = 0;
-  void* consumed = nullptr;
-  ASSERT_TRUE(context.Call<bool>(Method::kExecutionContext_enqueueV2, static_cast<void* const*>(bindings),
-                                 static_cast<void*>(nullptr), static_cast<void**>(&consumed)));
-  EXPECT_EQ(sum[0], 6);
+  EXPECT_EQ(engine.Call<int32_t>(Method::kCudaEngine_getNbBindings), 0);
+  ExpectHas(TakeMessages(), "does not support CudaEngine::getNbBindings");
+  for (const Method method : {Method::kCudaEngine_getBindingDimensions, Method::kCudaEngine_getProfileDimensions}) {
+    EXPECT_EQ(engine.Call<Dims32>(method, 0, 0, 0).nb, -1);
+    ExpectHas(TakeMessages(), "use the one that takes a tensor's name");
+  }
+  for (const Method method : {Method::kExecutionContext_getBindingDimensions, Method::kExecutionContext_getStrides}) {
+    EXPECT_EQ(context.Call<Dims32>(method, 0).nb, -1);
+    ExpectHas(TakeMessages(), "use the one that takes a tensor's name");
+  }
 }
 
 TEST_F(SlotsTest, ExecuteTakesTheTensorsInTheirOrder) {
   const Raw engine = RawEngine(raw_runtime_, TwoHeadsFixed());
   const Raw context = RawContext(engine);
   std::vector<float> x = {1, 2, 3, 4, 5, 6}, sum(2), twice(6);
-  void* bindings[3] = {x.data(), sum.data(), twice.data()};
-  ASSERT_TRUE(context.Call<bool>(Method::kExecutionContext_executeV2, static_cast<void* const*>(bindings)));
+  void* addresses[3] = {x.data(), sum.data(), twice.data()};
+  ASSERT_TRUE(context.Call<bool>(Method::kExecutionContext_executeV2, static_cast<void* const*>(addresses)));
   EXPECT_EQ(sum[1], 15);
   EXPECT_FALSE(context.Call<bool>(Method::kExecutionContext_executeV2, static_cast<void* const*>(nullptr)));
   ExpectHas(TakeMessages(), "no array of addresses");

@@ -52,7 +52,7 @@ std::string Place(int version, Field field) {
          std::string(InfoOf(field).name) + "): ";
 }
 
-// --- The version ---
+// The version.
 
 TEST(BadVersion, IsFoundBeforeAnythingElse) {
   ExpectHas(ParseMessage({}), "no fields; wanted an ABI version (3 to 10)");
@@ -72,7 +72,7 @@ TEST(BadVersion, IsNoNumberOfThisForm) {
   }
 }
 
-// --- Each version ---
+// Each version.
 
 class BadRecordTest : public testing::TestWithParam<int> {
  protected:
@@ -141,7 +141,7 @@ TEST_P(BadRecordTest, APlanIsGarbage) {
 
 INSTANTIATE_TEST_SUITE_P(Versions, BadRecordTest, testing::Range(kOldestVersion, kNewestVersion + 1));
 
-// --- Each field, in each version that has it ---
+// Each field, in each version that has it.
 
 struct BadField {
   Field field;
@@ -239,7 +239,7 @@ TEST(BadFields, AreOfEveryFieldThatHasAForm) {
   EXPECT_EQ(fields.size(), kFields.size());
 }
 
-// --- Large records that are good ---
+// Large records that are good.
 
 TEST(HugeRecord, IsReadAndWrittenBack) {
   constexpr size_t kNames = 100000;  // were each alias looked for in the whole list, this would take minutes

@@ -80,7 +80,7 @@ TEST(Parse, MovesTheVersion3Plan) {
   EXPECT_EQ(Write(std::move(record))[3].data(), bytes);
 }
 
-// --- Write ---
+// Write.
 
 Record Newest() {
   Record record = Parse(With(Field::kName, "n"));

@@ -88,7 +88,7 @@ TEST(Library, UsesANewerMinorWithTheNewestTable) {
   const auto library = OpenFake("libfake_11_7.so");
   EXPECT_EQ(library->release(), (Release{11, 7, 0, 77}));
   EXPECT_EQ(library->table().release, (Release{11, 1, 0, 106}));
-  EXPECT_STREQ(Runtime::Create(library).Deserialize("fake plan").Name(), "fake engine");
+  EXPECT_STREQ(Runtime::Create(library).Deserialize("fake plan").IoTensorName(0), "x");
 }
 
 TEST(Library, RefusesUnknownMajors) {
