@@ -65,9 +65,10 @@ void CheckNames(const char* what, const Names& given, const Names& plans) {
 // A version 3 record keeps no names: the order that it will be read in must be the one that is wanted.
 void CheckOrderIsKept(const char* what, const Names& given, const Names* plans) {
   if (plans != nullptr ? given == *plans : record::OrderFollowsNames(given)) return;
-  throw AbiError(Cat("a record of version 3 keeps no ", what, " names, and without them the order would ",
-                     plans != nullptr ? Cat("be ", Join(*plans, ", ")) : std::string("be the plan's own, unknown here"),
-                     ", not ", Join(given, ", "), "; take abi_version=4 or later to keep it"));
+  throw RecordError(
+      Cat("a record of version 3 keeps no ", what, " names, and without them the order would ",
+          plans != nullptr ? Cat("be ", Join(*plans, ", ")) : std::string("be the plan's own, unknown here"), ", not ",
+          Join(given, ", "), "; take abi_version=4 or later to keep it"));
 }
 
 // The names to build forward with, checked against the plan's if these are known.

@@ -43,8 +43,8 @@ struct EmbedOptions {
 // module that saves to the same bytes. `plan` is a serialized engine, owned by the result.
 //
 // Throws InputError (a name that cannot be used, names that the plan does not have, several outputs as one tensor),
-// AbiError (what the record's version cannot keep), PlanError (bytes that are no plan), DeviceError (no device given,
-// and none here).
+// RecordError (what the record's version cannot keep), PlanError (bytes that are no plan), DeviceError (no device
+// given, and none here).
 NACELLE_API torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options);
 
 }  // namespace nacelle::runtime

@@ -46,20 +46,21 @@ uint8_t At(std::string_view text, size_t index) { return static_cast<uint8_t>(te
 [[noreturn]] void ThrowBadGroup(std::string_view text, size_t start) {
   for (size_t i = start; i < start + 4; ++i) {
     if (text[i] == '=') {
-      throw AbiError(Cat("base64 has padding at position ", i, " of ", text.size(),
-                         "; wanted at most two '=', and these at the end, after at least two characters"));
+      throw RecordError(Cat("base64 has padding at position ", i, " of ", text.size(),
+                            "; wanted at most two '=', and these at the end, after at least two characters"));
     }
     if (kFourth[At(text, i)] == kInvalid) {
-      throw AbiError(Cat("base64 has ", Quote(text.substr(i, 1)), " at position ", i, " of ", text.size(),
-                         "; wanted A-Z, a-z, 0-9, '+' or '/'"));
+      throw RecordError(Cat("base64 has ", Quote(text.substr(i, 1)), " at position ", i, " of ", text.size(),
+                            "; wanted A-Z, a-z, 0-9, '+' or '/'"));
     }
   }
-  throw AbiError(Cat("base64 is malformed at position ", start, " of ", text.size()));
+  throw RecordError(Cat("base64 is malformed at position ", start, " of ", text.size()));
 }
 
 [[noreturn]] void ThrowTrailingBits(std::string_view text, size_t at) {
-  throw AbiError(Cat("base64 has ", Quote(text.substr(at, 1)), " at position ", at, " of ", text.size(),
-                     ", before padding; wanted a character whose unused low bits are zero, as every encoder writes"));
+  throw RecordError(
+      Cat("base64 has ", Quote(text.substr(at, 1)), " at position ", at, " of ", text.size(),
+          ", before padding; wanted a character whose unused low bits are zero, as every encoder writes"));
 }
 
 // The last group, which ends in `padding` (1 or 2) '='; writes 3 - padding bytes.
@@ -95,7 +96,7 @@ std::string Base64Encode(std::string_view bytes) {
 
 std::string Base64Decode(std::string_view text) {
   if (text.size() % 4 != 0) {
-    throw AbiError(Cat("base64 of ", text.size(), " characters; wanted a multiple of four (is it cut off?)"));
+    throw RecordError(Cat("base64 of ", text.size(), " characters; wanted a multiple of four (is it cut off?)"));
   }
   if (text.empty()) return {};
   const size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;

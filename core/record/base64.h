@@ -14,7 +14,7 @@ constexpr size_t Base64Size(size_t bytes) { return bytes / 3 * 4 + (bytes % 3 !=
 
 std::string Base64Encode(std::string_view bytes);
 
-// Throws AbiError that says what is wrong and at which position: a length that is not a multiple of four, a
+// Throws RecordError that says what is wrong and at which position: a length that is not a multiple of four, a
 // character outside the alphabet, padding in the wrong place, or trailing bits that are not zero.
 std::string Base64Decode(std::string_view text);
 

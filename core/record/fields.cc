@@ -44,12 +44,13 @@ std::vector<std::string> Split(std::string_view text, char delimiter) {
 void CheckNames(const std::vector<std::string>& names) {
   std::unordered_set<std::string_view> seen;
   for (size_t i = 0; i < names.size(); ++i) {
-    if (names[i].empty()) throw AbiError(Cat("name ", i, " of ", names.size(), " is empty; wanted a binding's name"));
+    if (names[i].empty())
+      throw RecordError(Cat("name ", i, " of ", names.size(), " is empty; wanted a binding's name"));
     if (names[i].find(kItemDelimiter) != std::string::npos) {
-      throw AbiError(Cat("name ", i, " is ", Quote(names[i]), "; a name must not hold '%', which separates names"));
+      throw RecordError(Cat("name ", i, " is ", Quote(names[i]), "; a name must not hold '%', which separates names"));
     }
     if (!seen.insert(names[i]).second) {
-      throw AbiError(
+      throw RecordError(
           Cat("name ", i, " of ", names.size(), ", ", Quote(names[i]), ", is there twice; wanted each binding once"));
     }
   }
@@ -60,15 +61,16 @@ void CheckAliases(const std::vector<AliasedIo>& aliases) {
   for (const AliasedIo& alias : aliases) {
     for (const std::string* part : {&alias.output, &alias.input, &alias.kind}) {
       if (part->empty()) {
-        throw AbiError(Cat("alias ", Quote(Cat(alias.output, '@', alias.input, '@', alias.kind)),
-                           " has an empty part; wanted output@input@kind"));
+        throw RecordError(Cat("alias ", Quote(Cat(alias.output, '@', alias.input, '@', alias.kind)),
+                              " has an empty part; wanted output@input@kind"));
       }
       if (part->find_first_of("%@") != std::string::npos) {
-        throw AbiError(Cat("alias part ", Quote(*part), " holds '%' or '@', which separate aliases and their parts"));
+        throw RecordError(
+            Cat("alias part ", Quote(*part), " holds '%' or '@', which separate aliases and their parts"));
       }
     }
     if (!outputs.insert(alias.output).second) {
-      throw AbiError(Cat("output ", Quote(alias.output), " is aliased twice; wanted one input for each output"));
+      throw RecordError(Cat("output ", Quote(alias.output), " is aliased twice; wanted one input for each output"));
     }
   }
 }
@@ -88,7 +90,7 @@ TargetPlatform TargetPlatformFromName(std::string_view name) {
     if (entry.name == name) return entry.platform;
     known.push_back(entry.name);
   }
-  throw AbiError(Cat("platform is ", Quote(name), "; wanted one of ", Join(known, ", ")));
+  throw RecordError(Cat("platform is ", Quote(name), "; wanted one of ", Join(known, ", ")));
 }
 
 TargetPlatform CurrentPlatform() {
@@ -121,7 +123,7 @@ void ReadValue(std::string text, std::vector<std::string>& value) {
 }
 
 void ReadValue(std::string text, bool& value) {
-  if (text != "0" && text != "1") throw AbiError(Cat("flag is ", Quote(text), "; wanted 0 or 1"));
+  if (text != "0" && text != "1") throw RecordError(Cat("flag is ", Quote(text), "; wanted 0 or 1"));
   value = text == "1";
 }
 
@@ -129,7 +131,7 @@ void ReadValue(std::string text, TargetPlatform& value) { value = TargetPlatform
 
 void ReadValue(std::string text, ResourceAllocation& value) {
   if (text != "0" && text != "1") {
-    throw AbiError(Cat("strategy is ", Quote(text), "; wanted 0 (static) or 1 (dynamic)"));
+    throw RecordError(Cat("strategy is ", Quote(text), "; wanted 0 (static) or 1 (dynamic)"));
   }
   value = text == "1" ? ResourceAllocation::kDynamic : ResourceAllocation::kStatic;
 }
@@ -139,7 +141,7 @@ void ReadValue(std::string text, std::vector<AliasedIo>& value) {
   for (const std::string& entry : Split(text, kItemDelimiter)) {
     std::vector<std::string> parts = Split(entry, kAliasDelimiter);
     if (parts.size() != kAliasParts) {
-      throw AbiError(
+      throw RecordError(
           Cat("alias ", Quote(entry), " has ", parts.size(), " parts between '@'; wanted output@input@kind"));
     }
     value.push_back({std::move(parts[0]), std::move(parts[1]), std::move(parts[2])});
@@ -209,7 +211,7 @@ std::string Label(Field field) { return Cat("field ", IndexOf(field), " (", Info
 
 void CheckVersion(int version) {
   if (version >= kOldestVersion && version <= kNewestVersion) return;
-  throw AbiError(
+  throw RecordError(
       Cat("ABI version ", version, " is not known; versions ", kOldestVersion, " to ", kNewestVersion, " are"));
 }
 

@@ -12,7 +12,7 @@
 
 namespace nacelle::record::internal {
 
-// Reads `text` into `value`; the type of the value decides the form. Throws AbiError that does not name the field.
+// Reads `text` into `value`; the type of the value decides the form. Throws RecordError that does not name the field.
 void ReadValue(std::string text, std::string& value);
 void ReadValue(std::string text, device::Device& value);
 void ReadValue(std::string text, std::vector<std::string>& value);
@@ -21,7 +21,7 @@ void ReadValue(std::string text, TargetPlatform& value);
 void ReadValue(std::string text, ResourceAllocation& value);
 void ReadValue(std::string text, std::vector<AliasedIo>& value);
 
-// The opposite. Throws AbiError where the text could not be read back as an equal value.
+// The opposite. Throws RecordError where the text could not be read back as an equal value.
 std::string WriteValue(const std::string& value);
 std::string WriteValue(const device::Device& value);
 std::string WriteValue(const std::vector<std::string>& value);
@@ -76,7 +76,7 @@ std::string Shown(const Record& record, Field field);
 // "field 4 (input_names)".
 std::string Label(Field field);
 
-// Throws AbiError that names the versions that are known unless `version` is one of them.
+// Throws RecordError that names the versions that are known unless `version` is one of them.
 void CheckVersion(int version);
 
 }  // namespace nacelle::record::internal

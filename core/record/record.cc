@@ -39,14 +39,14 @@ int ReadVersion(std::string_view text) {
   int version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error != std::errc() || end != text.data() + text.size() || std::to_string(version) != text) {
-    throw AbiError(Cat("record ", Label(Field::kAbiVersion), ": ", Quote(text, 24), " is not a version; wanted ",
-                       kOldestVersion, " to ", kNewestVersion));
+    throw RecordError(Cat("record ", Label(Field::kAbiVersion), ": ", Quote(text, 24), " is not a version; wanted ",
+                          kOldestVersion, " to ", kNewestVersion));
   }
   if (version < kOldestVersion || version > kNewestVersion) {
-    throw AbiError(Cat("record of ABI version ", version, "; versions ", kOldestVersion, " to ", kNewestVersion,
-                       " can be read",
-                       version > kNewestVersion ? ": update Nacelle, or save the program in an older version"
-                                                : ": compile the program again"));
+    throw RecordError(Cat("record of ABI version ", version, "; versions ", kOldestVersion, " to ", kNewestVersion,
+                          " can be read",
+                          version > kNewestVersion ? ": update Nacelle, or save the program in an older version"
+                                                   : ": compile the program again"));
   }
   return version;
 }
@@ -54,12 +54,12 @@ int ReadVersion(std::string_view text) {
 void CheckCount(int version, size_t found) {
   const size_t wanted = FieldCount(version);
   if (found == wanted) return;
-  throw AbiError(
+  throw RecordError(
       Cat("record of ABI version ", version, " has ", found, " fields; wanted ", wanted, ": ", FieldNames(version)));
 }
 
 void CheckPlan(const std::string& plan) {
-  if (plan.empty()) throw AbiError("the plan is empty; wanted a serialized engine");
+  if (plan.empty()) throw RecordError("the plan is empty; wanted a serialized engine");
 }
 
 // Aliases name bindings; where the record lists bindings, they must be among them.
@@ -68,8 +68,8 @@ void CheckAliasedNames(const Record& record) {
   const auto check = [](const Known& known, const std::vector<std::string>& names, const std::string& name,
                         std::string_view kind) {
     if (names.empty() || known.contains(name)) return;
-    throw AbiError(Cat("alias names the ", kind, " ", Quote(name), "; wanted one of the ", kind,
-                       " names: ", Quote(Join(names, ", "))));
+    throw RecordError(Cat("alias names the ", kind, " ", Quote(name), "; wanted one of the ", kind,
+                          " names: ", Quote(Join(names, ", "))));
   };
   const Known outputs(record.output_names.begin(), record.output_names.end());
   const Known inputs(record.input_names.begin(), record.input_names.end());
@@ -79,13 +79,13 @@ void CheckAliasedNames(const Record& record) {
   }
 }
 
-// Runs `action`; an AbiError that it throws gets the record and the field put before its message.
+// Runs `action`; an RecordError that it throws gets the record and the field put before its message.
 template <typename Action>
 void InField(int version, Field field, Action&& action) {
   try {
     action();
-  } catch (const AbiError& error) {
-    throw AbiError(Cat("record of ABI version ", version, ", ", Label(field), ": ", error.what()));
+  } catch (const RecordError& error) {
+    throw RecordError(Cat("record of ABI version ", version, ", ", Label(field), ": ", error.what()));
   }
 }
 
@@ -110,7 +110,7 @@ void ReadField(Record& record, Field field, Text&& text, PlanForm form) {
 template <typename Fields>
 Record ParseFields(Fields& fields, PlanForm form) {
   if (fields.empty()) {
-    throw AbiError(
+    throw RecordError(
         Cat("record has no fields; wanted an ABI version (", kOldestVersion, " to ", kNewestVersion, ") as its first"));
   }
   Record record;
@@ -143,8 +143,8 @@ std::vector<std::string> WriteAllButEngine(const Record& record) {
       if (info.since <= record.version) {
         fields.push_back(FieldText(record, info.field));
       } else if (!internal::IsNeutral(record, info.field)) {
-        throw AbiError(Cat("holds ", internal::Shown(record, info.field), ", but only version ", info.since,
-                           " and later have this field: write one of these, or clear it"));
+        throw RecordError(Cat("holds ", internal::Shown(record, info.field), ", but only version ", info.since,
+                              " and later have this field: write one of these, or clear it"));
       }
     });
   }

@@ -87,7 +87,7 @@ enum class TargetPlatform : uint8_t { kUnknown, kLinuxX8664, kLinuxAarch64, kWin
 // As records write it: "linux_x86_64", …, "unknown".
 std::string_view TargetPlatformName(TargetPlatform platform);
 
-// The opposite. Throws AbiError with the names that there are.
+// The opposite. Throws RecordError with the names that there are.
 TargetPlatform TargetPlatformFromName(std::string_view name);
 
 // What this code was compiled for.
@@ -146,13 +146,13 @@ enum class PlanForm : uint8_t {
 
 // Reads a record: the version first, then the number of fields, then every field. What is accepted is canonical:
 // Write(Parse(fields)) gives the same bytes. The plan of a version 3 record is moved, not copied; later versions
-// are decoded straight into the plan's buffer. Throws AbiError naming the field, what it holds and what was wanted.
+// are decoded straight into the plan's buffer. Throws RecordError naming the field, what it holds and what was wanted.
 Record Parse(std::vector<std::string> fields, PlanForm form = PlanForm::kOfVersion);
 
 // The same from fields that belong to somebody else: the plan is the one large thing that is copied, or decoded.
 Record Parse(std::span<const std::string_view> fields);
 
-// The record as fields of its own version; what Write accepts, Parse reads back as an equal Record. Throws AbiError
+// The record as fields of its own version; what Write accepts, Parse reads back as an equal Record. Throws RecordError
 // for what that version cannot hold: a name with a delimiter in it, or a field that the version lacks and that is
 // not neutral. The second form moves the plan of a version 3 record.
 std::vector<std::string> Write(const Record& record);
@@ -167,7 +167,7 @@ std::vector<std::string> Write(Record&& record);
 // AssumedPlatform gives again need not be kept.
 // Fields in `drop` that `version` has stay as they are.
 //
-// Throws one AbiError that names every field that cannot be kept with its value, AbiError for a version that
+// Throws one RecordError that names every field that cannot be kept with its value, RecordError for a version that
 // is not known, and InputError where `drop` holds a field that every version has.
 Record Convert(Record record, int version, const FieldSet& drop = {});
 

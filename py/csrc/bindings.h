@@ -34,7 +34,7 @@ void BindBuilders(pybind11::module_& m);
 void BindPlans(pybind11::module_& m);
 
 // The platform of the name, for records of `version`; nullopt if none is given. Throws InputError with the names that
-// there are, and AbiError for a version that keeps no platform. nullopt for `version`: the oldest that keeps one.
+// there are, and RecordError for a version that keeps no platform. nullopt for `version`: the oldest that keeps one.
 std::optional<record::TargetPlatform> ParsePlatform(const std::optional<std::string>& name, std::optional<int> version);
 
 }  // namespace nacelle::python

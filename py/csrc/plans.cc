@@ -70,12 +70,12 @@ std::optional<record::TargetPlatform> ParsePlatform(const std::optional<std::str
   if (!name) return std::nullopt;
   const int since = record::InfoOf(record::Field::kTargetPlatform).since;
   if (version && *version < since) {
-    throw AbiError(Cat("records of version ", *version, " keep no platform, and ", Quote(*name),
-                       " is given; take abi_version=", since, " or later, or leave the platform out"));
+    throw RecordError(Cat("records of version ", *version, " keep no platform, and ", Quote(*name),
+                          " is given; take abi_version=", since, " or later, or leave the platform out"));
   }
   try {
     return record::TargetPlatformFromName(*name);
-  } catch (const AbiError& error) {
+  } catch (const RecordError& error) {
     throw InputError(error.what());
   }
 }

@@ -118,8 +118,8 @@ void Convert(const torch::jit::Module& module, int version, const std::vector<st
       record::Record record = RecordFor(*site.engine(), version);
       SetPlatform(record, version, given);
       return c10::make_intrusive<Engine>(record::Convert(std::move(record), version, fields));
-    } catch (const AbiError& error) {
-      throw AbiError(Cat("engine ", site.path, ": ", error.what()));
+    } catch (const RecordError& error) {
+      throw RecordError(Cat("engine ", site.path, ": ", error.what()));
     }
   });
 }

@@ -41,8 +41,9 @@ TensorInfo& Find(Tensors& tensors, const std::string& name, const char* what, co
 
 void CheckKind(const record::AliasedIo& alias) {
   if (std::ranges::find(record::kAliasKinds, alias.kind) != record::kAliasKinds.end()) return;
-  throw AbiError(Cat(Which(alias), ", and that kind of alias is not known; known are ", Join(record::kAliasKinds, ", "),
-                     ". Update Nacelle, or convert the program with drop=[\"aliased_io\"] if the plan needs no alias"));
+  throw RecordError(
+      Cat(Which(alias), ", and that kind of alias is not known; known are ", Join(record::kAliasKinds, ", "),
+          ". Update Nacelle, or convert the program with drop=[\"aliased_io\"] if the plan needs no alias"));
 }
 
 bool ShapesCanAgree(const TensorInfo& output, const TensorInfo& input) {

@@ -15,8 +15,8 @@ namespace nacelle::runtime {
 
 // Sets `aliased_input` of the outputs and `written` of the inputs that share memory: what the plan states and what
 // the record's aliased_io adds. Throws PlanError, naming output and input, if the record contradicts the plan or the
-// two tensors can never share memory, and AbiError for a kind of alias that is not known. Shapes that are dynamic are
-// compared at the call.
+// two tensors can never share memory, and RecordError for a kind of alias that is not known. Shapes that are dynamic
+// are compared at the call.
 void ReadAliases(const tensorrt::CudaEngine& plan, const record::Record& record, at::Device device,
                  std::vector<TensorInfo>& inputs, std::vector<TensorInfo>& outputs);
 

@@ -3,8 +3,8 @@
 The rules are FORBIDDEN and FORBIDDEN_DEPS below. core knows neither torch nor Python. reference and runtime know core
 and not each other. py knows all of them. Examples know the public headers of runtime alone.
 
-Every header of ours that a target includes is of the target or of one of its direct dependencies; a target without files
-(//runtime) stands for its dependencies.
+Every header of ours that a target includes is of the target or of one of its direct dependencies; a target without
+files (//runtime) stands for its dependencies.
 
 BUILD files are read as the Python that they resemble: top-level calls whose lists are written out, or are a glob().
 """

@@ -139,9 +139,9 @@ TEST(Embed, WhatCannotBeUsedIsNamed) {
   EXPECT_THAT(with([](EmbedOptions& o) { o.name = ""; }), HasSubstr("InputError"));
   EXPECT_THAT(with([](EmbedOptions& o) { o.input_names = {{"input_0", "input_1"}}; }),
               AllOf(HasSubstr("InputError"), HasSubstr("input_0, input_1"), HasSubstr("the plan has input_0")));
-  EXPECT_THAT(with([](EmbedOptions& o) { o.abi_version = 11; }), AllOf(HasSubstr("AbiError"), HasSubstr("11")));
+  EXPECT_THAT(with([](EmbedOptions& o) { o.abi_version = 11; }), AllOf(HasSubstr("RecordError"), HasSubstr("11")));
   EXPECT_THAT(with([](EmbedOptions& o) { o.hardware_compatible = true; }),
-              AllOf(HasSubstr("AbiError"), HasSubstr("hardware_compatible")));
+              AllOf(HasSubstr("RecordError"), HasSubstr("hardware_compatible")));
   EXPECT_THAT(MessageOf([] { Embedded("garbage"); }), HasSubstr("PlanError"));
   EXPECT_THAT(MessageOf([] { Embedded(""); }), HasSubstr("PlanError"));
 }
@@ -153,7 +153,7 @@ TEST(Embed, VersionThreeSaysWhereItWouldLoseTheOrder) {
   options.input_names = {{"right", "left"}};
   EXPECT_THAT(
       MessageOf([&] { EmbedEngine(plan, options); }),
-      AllOf(HasSubstr("AbiError"), HasSubstr("left, right"), HasSubstr("right, left"), HasSubstr("abi_version=4")));
+      AllOf(HasSubstr("RecordError"), HasSubstr("left, right"), HasSubstr("right, left"), HasSubstr("abi_version=4")));
   options.input_names = {{"left", "right"}};
   EXPECT_NO_THROW(EmbedEngine(plan, options));
 }

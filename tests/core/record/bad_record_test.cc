@@ -26,7 +26,7 @@ using testing_support::MessageOf;
 constexpr size_t kLongestMessage = 1000;  // so that a damaged record cannot flood a terminal
 
 std::string ParseMessage(Fields fields) {
-  const std::string message = MessageOf<AbiError>([&] { Parse(std::move(fields)); });
+  const std::string message = MessageOf<RecordError>([&] { Parse(std::move(fields)); });
   EXPECT_LT(message.size(), kLongestMessage);
   return message;
 }

@@ -63,7 +63,7 @@ TEST(Base64, EveryBadCharacterIsRefusedWhereItIs) {
       std::string bad = good;
       bad[i] = static_cast<char>(byte);
       if (byte == '=' && i + 1 == good.size()) continue;  // padding in its place
-      ExpectHas(MessageOf<AbiError>([&] { Base64Decode(bad); }),
+      ExpectHas(MessageOf<RecordError>([&] { Base64Decode(bad); }),
                 "at position " + std::to_string(i) + " of " + std::to_string(good.size()));
     }
   }
@@ -77,7 +77,7 @@ struct BadCase {
 class Base64BadTest : public testing::TestWithParam<BadCase> {};
 
 TEST_P(Base64BadTest, IsRefused) {
-  ExpectHas(MessageOf<AbiError>([&] { Base64Decode(GetParam().text); }), GetParam().message);
+  ExpectHas(MessageOf<RecordError>([&] { Base64Decode(GetParam().text); }), GetParam().message);
 }
 
 INSTANTIATE_TEST_SUITE_P(

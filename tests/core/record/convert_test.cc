@@ -17,7 +17,7 @@ using testing_support::ExpectHas;
 using testing_support::MessageOf;
 
 std::string ConvertMessage(const Record& record, int version, const FieldSet& drop = {}) {
-  return MessageOf<AbiError>([&] { Convert(record, version, drop); });
+  return MessageOf<RecordError>([&] { Convert(record, version, drop); });
 }
 
 // A record of `version` with neutral values.

@@ -92,7 +92,7 @@ TEST_P(LargeRecord, IsWrittenAndRead) {
   if (size.version < 4) return;
   const size_t wrong = engine.size() - 10;
   engine[wrong] = '!';
-  ExpectHas(MessageOf<AbiError>([&] { Parse(std::span(views)); }), Cat("\"!\" at position ", wrong));
+  ExpectHas(MessageOf<RecordError>([&] { Parse(std::span(views)); }), Cat("\"!\" at position ", wrong));
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, LargeRecord,

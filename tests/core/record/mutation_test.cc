@@ -1,6 +1,6 @@
-// Every golden record, damaged in every field: each result is either refused with an AbiError or read and written back
-// to the same bytes. Run under the address and undefined-behaviour sanitizers this also shows that nothing is read that
-// is not there.
+// Every golden record, damaged in every field: each result is either refused with an RecordError or read and written
+// back to the same bytes. Run under the address and undefined-behaviour sanitizers this also shows that nothing is read
+// that is not there.
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -27,7 +27,7 @@ void CheckConversions(const Record& record) {
     try {
       const Record converted = Convert(record, version);
       ASSERT_EQ(Parse(Write(converted)), converted);
-    } catch (const AbiError&) {
+    } catch (const RecordError&) {
       ASSERT_LT(version, record.version) << "only a step down may lose something";
     }
   }
@@ -48,7 +48,7 @@ void Check(const golden::Fields& fields, size_t damaged, Tally& tally) {
   Record record;
   try {
     record = Parse(fields);
-  } catch (const AbiError& error) {
+  } catch (const RecordError& error) {
     ASSERT_PRED2(IsAbout, error.what(), damaged);
     ++tally.refused;
     return;
@@ -120,7 +120,7 @@ TEST_P(MutationTest, OrderOfFields) {
       std::swap(swapped[i], swapped[j]);
       try {
         ASSERT_EQ(Write(Parse(swapped)), swapped);
-      } catch (const AbiError&) {
+      } catch (const RecordError&) {
         ++refused;
       }
     }

@@ -21,7 +21,7 @@ using testing_support::ExpectHas;
 using testing_support::MessageOf;
 
 std::string WriteMessage(const Record& record) {
-  return MessageOf<AbiError>([&] { Write(record); });
+  return MessageOf<RecordError>([&] { Write(record); });
 }
 
 // A record of version 10 with neutral values, and one field of it replaced.
@@ -115,7 +115,7 @@ TEST(Write, RefusesWhatCouldNotBeReadBack) {
     Record record = Newest();
     change(record);
     ExpectHas(WriteMessage(record), part);
-    ExpectHas(MessageOf<AbiError>([&] { Write(Record(record)); }), part);
+    ExpectHas(MessageOf<RecordError>([&] { Write(Record(record)); }), part);
   }
 }
 
@@ -167,7 +167,7 @@ TEST(Record, APlanInRawBytesIsReadIfItIsAskedFor) {
     fields[IndexOf(Field::kEngine)] = expected.plan;
     EXPECT_EQ(Parse(fields, PlanForm::kAny), expected);
     if (version > kOldestVersion) {
-      EXPECT_THROW(Parse(fields), AbiError);
+      EXPECT_THROW(Parse(fields), RecordError);
     }
   }
 }
@@ -181,7 +181,7 @@ TEST(Record, Base64ThatBeginsLikeNoPlanIsDecoded) {
     EXPECT_EQ(Parse(fields, PlanForm::kAny).plan, plan);
   }
   fields[IndexOf(Field::kEngine)] = "not base64";
-  EXPECT_THROW(Parse(fields, PlanForm::kAny), AbiError);
+  EXPECT_THROW(Parse(fields, PlanForm::kAny), RecordError);
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ void CheckConversions(const Record& record) {
     Record converted;
     try {
       converted = Convert(record, version);
-    } catch (const AbiError& error) {
+    } catch (const RecordError& error) {
       CheckMessage(error);
       Require(version < record.version, "only an older version may lack a field");
       continue;
@@ -58,7 +58,7 @@ void CheckRecord(const std::vector<std::string>& fields) {
   Record record;
   try {
     record = Parse(fields);
-  } catch (const AbiError& error) {
+  } catch (const RecordError& error) {
     Require(std::getenv("ABI_FUZZ_ACCEPT") == nullptr, error.what());
     return CheckMessage(error);
   }
