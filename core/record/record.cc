@@ -79,7 +79,7 @@ void CheckAliasedNames(const Record& record) {
   }
 }
 
-// Runs `action`; an RecordError that it throws gets the record and the field put before its message.
+// Runs `action`; a RecordError that it throws gets the record and the field put before its message.
 template <typename Action>
 void InField(int version, Field field, Action&& action) {
   try {

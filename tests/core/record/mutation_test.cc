@@ -1,4 +1,4 @@
-// Every golden record, damaged in every field: each result is either refused with an RecordError or read and written
+// Every golden record, damaged in every field: each result is either refused with a RecordError or read and written
 // back to the same bytes. Run under the address and undefined-behaviour sanitizers this also shows that nothing is read
 // that is not there.
 #include <gtest/gtest.h>
