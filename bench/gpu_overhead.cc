@@ -25,17 +25,17 @@
 #include <utility>
 #include <vector>
 
-#include "core/abi/plan_header.h"
 #include "core/device/cuda_driver.h"
 #include "core/device/cuda_event.h"
 #include "core/error.h"
+#include "core/plan/plan_header.h"
 #include "core/tensorrt/handles.h"
 #include "core/tensorrt/library_choice.h"
-#include "runtime/context_stream.h"
 #include "runtime/embed.h"
 #include "runtime/engine.h"
 #include "runtime/execute.h"
-#include "runtime/output_memory.h"
+#include "runtime/internal/context_stream.h"
+#include "runtime/internal/output_memory.h"
 #include "runtime/program.h"
 
 namespace nacelle {
@@ -171,7 +171,7 @@ class Raw {
 };
 
 tensorrt::CudaEngine Deserialize(const std::string& plan) {
-  tensorrt::LibraryChoice choice(abi::ParsePlanHeader(plan));
+  tensorrt::LibraryChoice choice(plan::ParsePlanHeader(plan));
   const auto library = choice.Next();
   if (library == nullptr) choice.Throw();
   return tensorrt::Runtime::Create(library).Deserialize(plan);

@@ -2,9 +2,9 @@
 // in the slot of enqueueV3. Plans, names, shapes and addresses are taken and checked as ever; outputs are left as they
 // are. What a call of such an engine costs is what this project adds to the work of any engine.
 #include "core/tensorrt/slot_table.h"
-#include "runtime/reference/execution_context.h"
-#include "runtime/reference/object.h"
-#include "runtime/reference/presented.h"
+#include "reference/execution_context.h"
+#include "reference/object.h"
+#include "reference/presented.h"
 
 namespace nacelle::reference {
 namespace {

@@ -4,8 +4,8 @@ namespace nacelle {
 
 const char* ErrorClassName(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::kAbi:
-      return "AbiError";
+    case ErrorKind::kRecord:
+      return "RecordError";
     case ErrorKind::kDevice:
       return "DeviceError";
     case ErrorKind::kPlan:

@@ -11,7 +11,7 @@
 namespace nacelle {
 
 enum class ErrorKind {
-  kAbi,        // a record: its version, a field, a conversion
+  kRecord,     // a record: its version, a field, a conversion
   kDevice,     // no device here can run an engine
   kPlan,       // a plan's bytes: unknown, damaged, refused by the library that should run it
   kLibrary,    // a TensorRT library: missing, of an unknown release, without a function that is needed
@@ -19,7 +19,7 @@ enum class ErrorKind {
   kExecution,  // the library failed while it ran an engine
 };
 
-// The name of the class that carries `kind`, the same in C++ and in Python: "AbiError", "InputError" …
+// The name of the class that carries `kind`, the same in C++ and in Python: "RecordError", "InputError" …
 const char* ErrorClassName(ErrorKind kind);
 
 // Base of all of them. Immutable; what() is the whole message, one or more lines of UTF-8 without a final newline.
@@ -38,7 +38,7 @@ class ErrorOf : public Error {
   explicit ErrorOf(const std::string& message) : Error(Kind, message) {}
 };
 
-using AbiError = ErrorOf<ErrorKind::kAbi>;
+using RecordError = ErrorOf<ErrorKind::kRecord>;
 using DeviceError = ErrorOf<ErrorKind::kDevice>;
 using PlanError = ErrorOf<ErrorKind::kPlan>;
 using LibraryError = ErrorOf<ErrorKind::kLibrary>;

@@ -1,7 +1,7 @@
 // The releases of TensorRT and TensorRT-RTX that Nacelle can call.
 //
 // The slot tables in third_party/tensorrt say which these are: from the oldest table of a major release on, any later
-// minor release of it. What follows for a plan is in core/abi/plan_header.h.
+// minor release of it. What follows for a plan is in core/plan/plan_header.h.
 #ifndef NACELLE_CORE_KNOWN_RELEASES_H_
 #define NACELLE_CORE_KNOWN_RELEASES_H_
 

@@ -7,14 +7,15 @@
 #include <cctype>
 #include <utility>
 
-#include "core/abi/binding_order.h"
-#include "core/abi/plan_header.h"
 #include "core/device/cuda_driver.h"
 #include "core/error.h"
+#include "core/plan/plan_header.h"
+#include "core/record/binding_order.h"
 #include "core/text.h"
 #include "runtime/engine.h"
-#include "runtime/loaded_engine.h"
-#include "runtime/record_facts.h"
+#include "runtime/internal/loaded_engine.h"
+#include "runtime/internal/read_tensor_info.h"
+#include "runtime/internal/record_facts.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
@@ -33,8 +34,8 @@ void CheckIdentifier(const std::string& name) {
   }
 }
 
-device::Device DefaultDevice(const abi::PlanHeader& header) {
-  if (header.kind == abi::PlanKind::kReference) return device::Device::Cpu();
+device::Device DefaultDevice(const plan::PlanHeader& header) {
+  if (header.kind == plan::PlanKind::kReference) return device::Device::Cpu();
   device::Inventory here = device::CudaDriver::Process().Devices();
   if (here.devices.empty()) {
     const std::string why_nowhere = header.WhyItCannotRun();
@@ -63,10 +64,11 @@ void CheckNames(const char* what, const Names& given, const Names& plans) {
 
 // A version 3 record keeps no names: the order that it will be read in must be the one that is wanted.
 void CheckOrderIsKept(const char* what, const Names& given, const Names* plans) {
-  if (plans != nullptr ? given == *plans : abi::OrderFollowsNames(given)) return;
-  throw AbiError(Cat("a record of version 3 keeps no ", what, " names, and without them the order would ",
-                     plans != nullptr ? Cat("be ", Join(*plans, ", ")) : std::string("be the plan's own, unknown here"),
-                     ", not ", Join(given, ", "), "; take abi_version=4 or later to keep it"));
+  if (plans != nullptr ? given == *plans : record::OrderFollowsNames(given)) return;
+  throw RecordError(
+      Cat("a record of version 3 keeps no ", what, " names, and without them the order would ",
+          plans != nullptr ? Cat("be ", Join(*plans, ", ")) : std::string("be the plan's own, unknown here"), ", not ",
+          Join(given, ", "), "; take abi_version=4 or later to keep it"));
 }
 
 // The names to build forward with, checked against the plan's if these are known.
@@ -83,27 +85,27 @@ Names ChooseNames(const char* what, const std::optional<Names>& given, const Nam
 
 // True if readers of a record without names take the tensors in this order. The plan of the reference engine has the
 // order that its module has; TensorRT may list tensors in an order of its own.
-bool OrderNeedsNoNames(const std::optional<Names>& given, const Names* plans, abi::PlanKind kind) {
+bool OrderNeedsNoNames(const std::optional<Names>& given, const Names* plans, plan::PlanKind kind) {
   if (!given) return true;
-  if (kind == abi::PlanKind::kReference && plans != nullptr) return *given == *plans;
-  return abi::OrderFollowsNames(*given);
+  if (kind == plan::PlanKind::kReference && plans != nullptr) return *given == *plans;
+  return record::OrderFollowsNames(*given);
 }
 
 // The oldest version that keeps all that was given.
 int OldestVersion(const EmbedOptions& options, bool needs_names) {
-  int version = abi::kDefaultVersion;
-  const auto need = [&](abi::Field field) { version = std::max(version, abi::InfoOf(field).since); };
-  if (needs_names) need(abi::Field::kInputNames);
-  if (options.hardware_compatible) need(abi::Field::kHardwareCompatible);
-  if (options.platform) need(abi::Field::kTargetPlatform);
+  int version = record::kDefaultVersion;
+  const auto need = [&](record::Field field) { version = std::max(version, record::InfoOf(field).since); };
+  if (needs_names) need(record::Field::kInputNames);
+  if (options.hardware_compatible) need(record::Field::kHardwareCompatible);
+  if (options.platform) need(record::Field::kTargetPlatform);
   return version;
 }
 
 // The fields that an older record may lack: those that the plan told and nobody asked for.
-abi::FieldSet Unasked(const EmbedOptions& options) {
-  abi::FieldSet fields = {abi::Field::kRequiresOutputAllocator, abi::Field::kAliasedIo};
-  if (!options.hardware_compatible) fields.insert(abi::Field::kHardwareCompatible);
-  if (!options.platform) fields.insert(abi::Field::kTargetPlatform);
+record::FieldSet Unasked(const EmbedOptions& options) {
+  record::FieldSet fields = {record::Field::kRequiresOutputAllocator, record::Field::kAliasedIo};
+  if (!options.hardware_compatible) fields.insert(record::Field::kHardwareCompatible);
+  if (!options.platform) fields.insert(record::Field::kTargetPlatform);
   return fields;
 }
 
@@ -155,9 +157,9 @@ torch::jit::Module BuildModule(const c10::intrusive_ptr<Engine>& engine, size_t 
 
 torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
   CheckIdentifier(options.name);
-  const abi::PlanHeader header = abi::ParsePlanHeader(plan);
-  abi::Record record;
-  record.version = abi::kDefaultVersion;
+  const plan::PlanHeader header = plan::ParsePlanHeader(plan);
+  record::Record record;
+  record.version = record::kDefaultVersion;
   record.name = options.name;
   record.device = options.device ? *options.device : DefaultDevice(header);
   record.plan = std::move(plan);
@@ -186,18 +188,18 @@ torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
   const bool needs_names = !OrderNeedsNoNames(options.input_names, known_inputs, header.kind) ||
                            !OrderNeedsNoNames(options.output_names, known_outputs, header.kind);
   const int version = options.abi_version.value_or(OldestVersion(options, needs_names));
-  if (version < abi::InfoOf(abi::Field::kInputNames).since) {
+  if (version < record::InfoOf(record::Field::kInputNames).since) {
     CheckOrderIsKept("input", inputs, known_inputs);
     CheckOrderIsKept("output", outputs, known_outputs);
   }
-  if (version != abi::kDefaultVersion || options.hardware_compatible || options.platform) {
-    abi::Record complete = engine->CompleteRecord();
+  if (version != record::kDefaultVersion || options.hardware_compatible || options.platform) {
+    record::Record complete = engine->CompleteRecord();
     if (why_unknown.empty()) AddKnownFields(complete, engine->loaded());
-    complete.target_platform = options.platform.value_or(abi::AssumedPlatform(complete.plan));
+    complete.target_platform = options.platform.value_or(record::AssumedPlatform(complete.plan));
     complete.input_names = inputs;
     complete.output_names = outputs;
-    complete.version = abi::kNewestVersion;
-    engine = c10::make_intrusive<Engine>(abi::Convert(std::move(complete), version, Unasked(options)));
+    complete.version = record::kNewestVersion;
+    engine = c10::make_intrusive<Engine>(record::Convert(std::move(complete), version, Unasked(options)));
   }
   return BuildModule(engine, inputs.size(), outputs.size(), returns);
 }

@@ -4,7 +4,7 @@
 
 #include "core/device/device.h"
 #include "core/text.h"
-#include "runtime/loaded_engine.h"
+#include "runtime/internal/loaded_engine.h"
 #include "runtime/profile.h"
 #include "runtime/tensor_info.h"
 
@@ -19,9 +19,9 @@ std::atomic<bool> keep_plans_in_memory = false;
 constexpr size_t kLeastInFile = size_t{1} << 20;
 
 // A copy of all but the plan, which stays in `record`.
-abi::Record WithoutPlan(abi::Record& record) {
+record::Record WithoutPlan(record::Record& record) {
   std::string plan = std::exchange(record.plan, {});
-  abi::Record rest = record;
+  record::Record rest = record;
   record.plan = std::move(plan);
   return rest;
 }
@@ -44,7 +44,7 @@ bool InspectOnly::active() { return inspect_only_depth > 0; }
 
 void KeepPlansInMemory(bool keep) { keep_plans_in_memory = keep; }
 
-Engine::Engine(abi::Record record, const Settings& settings)
+Engine::Engine(record::Record record, const Settings& settings)
     : record_(WithoutPlan(record)),
       settings_(settings),
       plan_(std::make_shared<const StoredBytes>(std::move(record.plan))) {
@@ -63,14 +63,14 @@ std::shared_ptr<const StoredBytes> Engine::plan() const {
   return plan_;
 }
 
-abi::Record Engine::CompleteRecord() const {
-  abi::Record record = record_;
+record::Record Engine::CompleteRecord() const {
+  record::Record record = record_;
   record.plan = plan()->bytes();
   return record;
 }
 
-// Takes the bytes that engines of this plan have in common for its own, and puts large ones into a file; they stay where
-// they are if that cannot be.
+// Takes the bytes that engines of this plan have in common for its own, and puts large ones into a file; they stay
+// where they are if that cannot be.
 void Engine::StorePlan(const DeserializedPlan& plan) {
   const bool keep = keep_plans_in_memory;
   if (!keep && this->plan()->bytes().size() >= kLeastInFile) plan.MoveBytesToFile();
@@ -80,7 +80,7 @@ void Engine::StorePlan(const DeserializedPlan& plan) {
   plan_.swap(shared);  // the former ones go after the lock
 }
 
-abi::PlanHeader Engine::plan_header() const { return abi::ParsePlanHeader(plan()->bytes()); }
+plan::PlanHeader Engine::plan_header() const { return plan::ParsePlanHeader(plan()->bytes()); }
 
 Settings Engine::settings() const {
   const std::lock_guard lock(settings_mutex_);
@@ -135,6 +135,10 @@ std::shared_ptr<Profile> Engine::CurrentProfile() {
   const std::lock_guard lock(profile_mutex_);
   return profile_;
 }
+
+std::vector<TensorInfo> Engine::inputs() { return loaded()->inputs(); }
+
+std::vector<TensorInfo> Engine::outputs() { return loaded()->outputs(); }
 
 std::string Engine::why_not_ready() {
   try {

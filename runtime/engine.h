@@ -1,6 +1,6 @@
 // torch.classes.tensorrt.Engine: a serialized engine inside a TorchScript program.
 //
-// An Engine is made from a record (core/abi/record.h) and pickled as one, byte for byte the one that it came from.
+// An Engine is made from a record (core/record/record.h) and pickled as one, byte for byte the one that it came from.
 // Making it also sets it up to run: a library for its plan is found and opened, a device chosen, the plan
 // deserialized. Where that cannot be done, the Engine is made all the same, can be looked into, saved and
 // converted, and says why it cannot run when it is called.
@@ -14,14 +14,16 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "core/abi/plan_header.h"
-#include "core/abi/record.h"
 #include "core/error.h"
+#include "core/plan/plan_header.h"
+#include "core/record/record.h"
 #include "core/stored_bytes.h"
 #include "runtime/export.h"
 #include "runtime/replaceable.h"
 #include "runtime/settings.h"
+#include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
 
@@ -49,21 +51,21 @@ NACELLE_API void KeepPlansInMemory(bool keep);
 class NACELLE_API Engine final : public torch::CustomClassHolder {
  public:
   // Never fails because of what this machine lacks (see above).
-  explicit Engine(abi::Record record, const Settings& settings = {});
+  explicit Engine(record::Record record, const Settings& settings = {});
   ~Engine() override;
 
   // The record, without its plan.
-  const abi::Record& record() const { return record_; }
+  const record::Record& record() const { return record_; }
 
-  // The plan's bytes, which engines that are set up with the same plan have in common. An engine that is set up has read
-  // them, so they lie in a temporary file from then on; see KeepPlansInMemory.
+  // The plan's bytes, which engines that are set up with the same plan have in common. An engine that is set up has
+  // read them, so they lie in a temporary file from then on; see KeepPlansInMemory.
   std::shared_ptr<const StoredBytes> plan() const;
 
   // The record with a copy of the plan.
-  abi::Record CompleteRecord() const;
+  record::Record CompleteRecord() const;
 
   // What the plan's first bytes say; throws PlanError where they say nothing known.
-  abi::PlanHeader plan_header() const;
+  plan::PlanHeader plan_header() const;
 
   using Loaded = Replaceable<LoadedEngine>::Use;
 
@@ -79,16 +81,21 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
     return loaded_.use();
   }
 
-  // Why loaded() throws; empty where it does not.
+  // The inputs and outputs in the order in which a call takes and returns them. Throws what the set-up threw if the
+  // engine cannot run here.
+  std::vector<TensorInfo> inputs();
+  std::vector<TensorInfo> outputs();
+
+  // The error of loaded(); empty if it has none.
   std::string why_not_ready();
 
   Settings settings() const;
 
   // Sets the engine up again with other settings, at once if it was set up before, else when it is called. Calls that
-  // are under way end with the former settings; later ones have the new ones. What the former settings needed (execution
-  // contexts and their memory) goes when the last of those calls ends. CUDA graphs that were captured with the engine
-  // must not be replayed any more. Throws InputError for a setting that no engine can have, and what the set-up throws;
-  // the engine then has its former settings.
+  // are under way end with the former settings; later ones have the new ones. What the former settings needed
+  // (execution contexts and their memory) goes when the last of those calls ends. CUDA graphs that were captured with
+  // the engine must not be replayed any more. Throws InputError for a setting that no engine can have, and what the
+  // set-up throws; the engine then has its former settings.
   void Configure(const Settings& settings);
 
   // Begins to record every call, until StopProfile. Calls then wait for the device. Throws InputError where the engine
@@ -107,7 +114,7 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   std::shared_ptr<Profile> CurrentProfile();
   void StorePlan(const DeserializedPlan& plan);
 
-  const abi::Record record_;  // its plan is empty
+  const record::Record record_;  // its plan is empty
   mutable std::mutex settings_mutex_;
   Settings settings_;
   mutable std::mutex plan_mutex_;

@@ -11,11 +11,11 @@
 #include "core/device/cuda_graph.h"
 #include "core/error.h"
 #include "core/text.h"
-#include "runtime/call_recorder.h"
-#include "runtime/check_inputs.h"
-#include "runtime/context_stream.h"
-#include "runtime/loaded_engine.h"
-#include "runtime/nvtx_range.h"
+#include "runtime/internal/call_recorder.h"
+#include "runtime/internal/check_inputs.h"
+#include "runtime/internal/context_stream.h"
+#include "runtime/internal/loaded_engine.h"
+#include "runtime/internal/nvtx_range.h"
 #include "runtime/profile.h"
 
 namespace nacelle::runtime {

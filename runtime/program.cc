@@ -5,10 +5,10 @@
 #include <unordered_set>
 #include <utility>
 
-#include "core/abi/plan_header.h"
 #include "core/error.h"
+#include "core/plan/plan_header.h"
 #include "core/text.h"
-#include "runtime/choose_device.h"
+#include "runtime/internal/choose_device.h"
 
 namespace nacelle::runtime {
 namespace {
@@ -88,9 +88,9 @@ class Finder {
 };
 
 // The record with the device that the engine will run on by `settings`; the CPU is left as the record names it.
-abi::Record OnDeviceOf(const Settings& settings, abi::Record record) {
+record::Record OnDeviceOf(const Settings& settings, record::Record record) {
   try {
-    const c10::Device chosen = ChooseDevice(record, abi::ParsePlanHeader(record.plan), settings);
+    const c10::Device chosen = ChooseDevice(record, plan::ParsePlanHeader(record.plan), settings);
     if (chosen.is_cuda()) record.device = RecordedGpu(chosen);
   } catch (const Error& error) {
     throw Error(error.kind(), Cat("engine ", Quote(record.name), " cannot be moved: ", error.what()));

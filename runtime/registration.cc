@@ -13,9 +13,9 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "runtime/engine.h"
-#include "runtime/engine_methods.h"
 #include "runtime/execute.h"
-#include "runtime/record_operators.h"
+#include "runtime/internal/engine_methods.h"
+#include "runtime/internal/record_operators.h"
 #include "runtime/torch_error.h"
 
 // The headers are those of the torch that the build recorded, which the wheel then requires.

@@ -30,7 +30,7 @@ void ThrowTorchError(const Error& error) {
 }
 
 std::optional<ErrorKind> KindOfPythonClass(const std::string& python_class_name) {
-  for (const ErrorKind kind : {ErrorKind::kAbi, ErrorKind::kDevice, ErrorKind::kPlan, ErrorKind::kLibrary,
+  for (const ErrorKind kind : {ErrorKind::kRecord, ErrorKind::kDevice, ErrorKind::kPlan, ErrorKind::kLibrary,
                                ErrorKind::kInput, ErrorKind::kExecution}) {
     if (python_class_name == Cat(kPackage, ErrorClassName(kind))) return kind;
   }

@@ -14,7 +14,7 @@ constexpr size_t kParts = 5;
 constexpr std::string_view kForm = "id%major%minor%type%name";
 
 [[noreturn]] void ThrowBad(std::string_view text, const std::string& what) {
-  throw AbiError(Cat("device ", Quote(text), " ", what, "; wanted ", kForm, ", for instance 0%8%6%0%NVIDIA A10"));
+  throw RecordError(Cat("device ", Quote(text), " ", what, "; wanted ", kForm, ", for instance 0%8%6%0%NVIDIA A10"));
 }
 
 std::array<std::string_view, kParts> Split(std::string_view text) {
@@ -61,10 +61,10 @@ Device Device::Parse(std::string_view text) {
 
 std::string Device::ToString() const {
   if (id < 0 || major < 0 || minor < 0) {
-    throw AbiError(Cat("device ", Describe(), " cannot be written: its numbers must not be negative"));
+    throw RecordError(Cat("device ", Describe(), " cannot be written: its numbers must not be negative"));
   }
   if (name.find(kDeviceDelimiter) != std::string::npos) {
-    throw AbiError(Cat("device ", Describe(), " cannot be written: its name must not hold '%'"));
+    throw RecordError(Cat("device ", Describe(), " cannot be written: its name must not hold '%'"));
   }
   return Cat(id, kDeviceDelimiter, major, kDeviceDelimiter, minor, kDeviceDelimiter, static_cast<int>(type),
              kDeviceDelimiter, name);

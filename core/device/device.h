@@ -24,11 +24,11 @@ struct Device {
   static Device Cpu();
   bool IsCpu() const;
 
-  // The opposite of ToString(). Throws AbiError for anything that ToString() does not write: another number of
+  // The opposite of ToString(). Throws RecordError for anything that ToString() does not write: another number of
   // parts, a number that is not a plain decimal, another type.
   static Device Parse(std::string_view text);
 
-  // Throws AbiError for a name with a '%' in it and for negative numbers, which the text cannot carry.
+  // Throws RecordError for a name with a '%' in it and for negative numbers, which the text cannot carry.
   std::string ToString() const;
 
   // For messages: `GPU 0 "NVIDIA A10" (compute capability 8.6)`, `DLA 1 "Orin" (compute capability 8.7)`, `the CPU`.

@@ -55,16 +55,14 @@ void GuardVoid(const char* what, const F& call) noexcept {
   });
 }
 
-// --- Slots that every callback has
-// ------------------------------------------------------------------------------------
+// Slots that every callback has.
 
 // Our side owns the object: TensorRT's delete does nothing.
 void Destroy(Head*) noexcept {}
 
 APILanguage Language(const Head*) noexcept { return APILanguage::kCPP; }
 
-// --- ILogger
-// ----------------------------------------------------------------------------------------------------------
+// ILogger.
 
 InterfaceInfo LoggerInfo(const Head*) noexcept { return {"ILogger", 1, 0}; }
 
@@ -77,8 +75,7 @@ void LoggerLog(Head* head, Severity severity, const char* text) noexcept {
   }
 }
 
-// --- IOutputAllocator
-// -------------------------------------------------------------------------------------------------
+// IOutputAllocator.
 
 InterfaceInfo OutputAllocatorInfo(const Head*) noexcept { return {"IOutputAllocator", 1, 0}; }
 
@@ -101,8 +98,7 @@ void NotifyShape(Head* head, const char* tensor, const Wire& shape) noexcept {
             [&] { Target<OutputMemory>(head).NotifyShape(tensor, FromWire(shape)); });
 }
 
-// --- IProfiler
-// --------------------------------------------------------------------------------------------------------
+// IProfiler.
 
 InterfaceInfo ProfilerInfo(const Head*) noexcept { return {"IProfiler", 1, 0}; }
 
@@ -110,8 +106,7 @@ void ReportLayerTime(Head* head, const char* layer, float milliseconds) noexcept
   GuardVoid("The report of a layer's time", [&] { Target<LayerTimes>(head).Report(layer, milliseconds); });
 }
 
-// --- IProgressMonitor
-// -------------------------------------------------------------------------------------------------
+// IProgressMonitor.
 
 InterfaceInfo ProgressMonitorInfo(const Head*) noexcept { return {"IProgressMonitor", 1, 0}; }
 
@@ -130,40 +125,6 @@ void PhaseFinish(Head* head, const char* phase) noexcept {
 }
 
 }  // namespace
-
-// --- IErrorRecorder
-// ---------------------------------------------------------------------------------------------------
-
-// Not in the unnamed namespace because ErrorRecorder makes it a friend.
-struct ErrorRecorderSlots {
-  static ErrorLog& Log(const Head* head) { return Target<ErrorRecorder::Target>(head).log; }
-
-  static InterfaceInfo Info(const Head*) noexcept { return {"IErrorRecorder", 1, 0}; }
-  static int32_t GetNbErrors(const Head* head) noexcept {
-    return Guard("The error log", int32_t{0}, [&] { return Log(head).Count(); });
-  }
-  static ErrorCode GetErrorCode(const Head* head, int32_t index) noexcept {
-    return Guard("The error log", ErrorCode::kUNSPECIFIED_ERROR, [&] { return Log(head).Code(index); });
-  }
-  static const char* GetErrorDesc(const Head* head, int32_t index) noexcept {
-    return Guard("The error log", "", [&] { return Log(head).Description(index); });
-  }
-  static bool HasOverflowed(const Head* head) noexcept {
-    return Guard("The error log", true, [&] { return Log(head).Overflowed(); });
-  }
-  static void Clear(Head* head) noexcept {
-    GuardVoid("The error log", [&] { Log(head).Clear(); });
-  }
-  static bool ReportError(Head* head, ErrorCode code, const char* description) noexcept {
-    return Guard("The error log", true,
-                 [&] { return Log(head).Report(code, description == nullptr ? "" : description); });
-  }
-  static int32_t IncRefCount(Head* head) noexcept { return ++Target<ErrorRecorder::Target>(head).references; }
-  static int32_t DecRefCount(Head* head) noexcept { return --Target<ErrorRecorder::Target>(head).references; }
-};
-
-// --- The objects
-// ------------------------------------------------------------------------------------------------------
 
 Callback::Callback(const SlotTable& table, Interface interface, std::initializer_list<Entry> entries, void* target)
     : head_{vtable_.data() + kPrefix, target} {
@@ -234,67 +195,5 @@ ProgressMonitor::ProgressMonitor(const SlotTable& table, BuildProgress& target)
                    {Method::kProgressMonitor_phaseFinish, Erase(PhaseFinish)},
                },
                &target) {}
-
-ErrorRecorder::ErrorRecorder(const SlotTable& table, ErrorLog& target)
-    : Callback(table, Interface::kErrorRecorder,
-               {
-                   {Method::kErrorRecorder_getAPILanguage, Erase(Language)},
-                   {Method::kErrorRecorder_getInterfaceInfo, Erase(ErrorRecorderSlots::Info)},
-                   {Method::kErrorRecorder_destroy, Erase(Destroy)},
-                   {Method::kErrorRecorder_delete, Erase(Destroy)},
-                   {Method::kErrorRecorder_getNbErrors, Erase(ErrorRecorderSlots::GetNbErrors)},
-                   {Method::kErrorRecorder_getErrorCode, Erase(ErrorRecorderSlots::GetErrorCode)},
-                   {Method::kErrorRecorder_getErrorDesc, Erase(ErrorRecorderSlots::GetErrorDesc)},
-                   {Method::kErrorRecorder_hasOverflowed, Erase(ErrorRecorderSlots::HasOverflowed)},
-                   {Method::kErrorRecorder_clear, Erase(ErrorRecorderSlots::Clear)},
-                   {Method::kErrorRecorder_reportError, Erase(ErrorRecorderSlots::ReportError)},
-                   {Method::kErrorRecorder_incRefCount, Erase(ErrorRecorderSlots::IncRefCount)},
-                   {Method::kErrorRecorder_decRefCount, Erase(ErrorRecorderSlots::DecRefCount)},
-               },
-               &target_),
-      target_{target} {}
-
-// --- BoundedErrorLog
-// --------------------------------------------------------------------------------------------------
-
-int32_t BoundedErrorLog::Count() {
-  const std::lock_guard lock(mutex_);
-  return static_cast<int32_t>(items_.size());
-}
-
-ErrorCode BoundedErrorLog::Code(int32_t index) {
-  const std::lock_guard lock(mutex_);
-  if (index < 0 || static_cast<size_t>(index) >= items_.size()) return ErrorCode::kINVALID_ARGUMENT;
-  return items_[static_cast<size_t>(index)].code;
-}
-
-const char* BoundedErrorLog::Description(int32_t index) {
-  const std::lock_guard lock(mutex_);
-  if (index < 0 || static_cast<size_t>(index) >= items_.size()) return "";
-  return items_[static_cast<size_t>(index)].description.c_str();
-}
-
-bool BoundedErrorLog::Overflowed() {
-  const std::lock_guard lock(mutex_);
-  return overflowed_;
-}
-
-void BoundedErrorLog::Clear() {
-  const std::lock_guard lock(mutex_);
-  items_.clear();
-  overflowed_ = false;
-}
-
-bool BoundedErrorLog::Report(ErrorCode code, const char* description) {
-  RecordMessage(Severity::kERROR, description);
-  const std::lock_guard lock(mutex_);
-  if (items_.size() == kMaxErrors) {
-    overflowed_ = true;
-    return true;
-  }
-  items_.reserve(kMaxErrors);
-  items_.push_back({code, description});
-  return true;
-}
 
 }  // namespace nacelle::tensorrt

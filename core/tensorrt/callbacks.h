@@ -1,4 +1,4 @@
-// Objects that TensorRT calls: logger, output allocator, error recorder, profiler, progress monitor.
+// Objects that TensorRT calls: logger, output allocator, profiler, progress monitor.
 //
 // TensorRT wants objects of its own C++ classes. Each class here is such an object, with a virtual table filled by
 // hand in the order of the release at hand, which forwards to a plain C++ interface that users of core/ implement.
@@ -7,7 +7,7 @@
 // until TensorRT holds the callback no longer (until another one, or none, is set, or its holder is destroyed).
 // TensorRT never deletes a callback: its destructor slots do nothing.
 // Threads: TensorRT calls back on the thread that called it and on threads of its own; each interface says what that
-// means. The objects themselves are constant after their constructors, but for ErrorRecorder's count of references.
+// means. The objects themselves are constant after their constructors.
 // Errors: what a target throws does not reach TensorRT; it is recorded as a message (messages.h) and the callback
 // gives TensorRT the value for failure.
 #ifndef NACELLE_CORE_TENSORRT_CALLBACKS_H_
@@ -131,60 +131,6 @@ class BuildProgress {
 class ProgressMonitor final : public Callback {
  public:
   ProgressMonitor(const SlotTable& table, BuildProgress& target);
-};
-
-// A list of errors. All methods may be called by several threads at once.
-class ErrorLog {
- public:
-  virtual ~ErrorLog() = default;
-  virtual int32_t Count() = 0;
-  virtual ErrorCode Code(int32_t index) = 0;
-  // Valid until Clear.
-  virtual const char* Description(int32_t index) = 0;
-  virtual bool Overflowed() = 0;
-  virtual void Clear() = 0;
-  // Adds an error. True: it cannot be worked around, so TensorRT gives up what it is doing.
-  virtual bool Report(ErrorCode code, const char* description) = 0;
-};
-
-// The error log to use unless another is needed: keeps the first errors, and records each as a message of severity
-// kERROR, so that a MessageScope on the same thread has it.
-class BoundedErrorLog final : public ErrorLog {
- public:
-  static constexpr size_t kMaxErrors = 32;
-
-  int32_t Count() override;
-  ErrorCode Code(int32_t index) override;
-  const char* Description(int32_t index) override;
-  bool Overflowed() override;
-  void Clear() override;
-  bool Report(ErrorCode code, const char* description) override;
-
- private:
-  struct Item {
-    ErrorCode code;
-    std::string description;
-  };
-
-  std::mutex mutex_;
-  std::vector<Item> items_;  // reserved at the first error: a description does not move
-  bool overflowed_ = false;
-};
-
-// nvinfer1::IErrorRecorder. TensorRT counts references to it; references() tells how many it holds.
-class ErrorRecorder final : public Callback {
- public:
-  ErrorRecorder(const SlotTable& table, ErrorLog& target);
-  int32_t references() const { return target_.references.load(); }
-
- private:
-  friend struct ErrorRecorderSlots;
-
-  struct Target {
-    ErrorLog& log;
-    std::atomic<int32_t> references = 0;
-  };
-  Target target_;
 };
 
 }  // namespace nacelle::tensorrt

@@ -40,16 +40,10 @@ void* ObjectOf(Callback* callback) { return callback == nullptr ? nullptr : call
 
 }  // namespace
 
-// --- HostMemory
-// -------------------------------------------------------------------------------------------------------
-
 std::string_view HostMemory::bytes() const {
   const void* const data = object_->Call<void*()>(Method::kHostMemory_data);
   return {static_cast<const char*>(data), object_->Call<size_t()>(Method::kHostMemory_size)};
 }
-
-// --- EngineInspector
-// --------------------------------------------------------------------------------------------------
 
 std::string EngineInspector::EngineInformation(LayerInformationFormat format) const {
   const MessageScope messages;
@@ -57,23 +51,6 @@ std::string EngineInspector::EngineInformation(LayerInformationFormat format) co
       object_->Call<const char*(LayerInformationFormat)>(Method::kEngineInspector_getEngineInformation, format);
   return TextOrThrow(*object_, text, "gave no information about the engine", messages);
 }
-
-std::string EngineInspector::LayerInformation(int32_t layer, LayerInformationFormat format) const {
-  const MessageScope messages;
-  const char* text = object_->Call<const char*(int32_t, LayerInformationFormat)>(
-      Method::kEngineInspector_getLayerInformation, layer, format);
-  return TextOrThrow(*object_, text, Cat("gave no information about layer ", layer).c_str(), messages);
-}
-
-bool EngineInspector::SetExecutionContext(const ExecutionContext* context) {
-  const void* object = context == nullptr ? nullptr : context->object_->interface_object();
-  if (!object_->Call<bool(const void*)>(Method::kEngineInspector_setExecutionContext, object)) return false;
-  context_ = context == nullptr ? nullptr : context->object_;
-  return true;
-}
-
-// --- ExecutionContext
-// -------------------------------------------------------------------------------------------------
 
 ExecutionContext::Hot ExecutionContext::Resolve(const Object& object) {
   Hot hot = {};
@@ -103,33 +80,15 @@ int32_t ExecutionContext::OptimizationProfile() const {
   return object_->Call<int32_t()>(Method::kExecutionContext_getOptimizationProfile);
 }
 
-bool ExecutionContext::AllInputDimensionsSpecified() const {
-  return object_->Call<bool()>(Method::kExecutionContext_allInputDimensionsSpecified);
-}
-
 int32_t ExecutionContext::InferShapes(std::span<const char*> missing) {
   return object_->Call<int32_t(int32_t, const char**)>(Method::kExecutionContext_inferShapes,
                                                        static_cast<int32_t>(missing.size()),
                                                        missing.empty() ? nullptr : missing.data());
 }
 
-Dims ExecutionContext::TensorStrides(const char* tensor) const {
-  constexpr Method kMethod = Method::kExecutionContext_getTensorStrides;
-  if (object_->table().dims64) return FromWire(object_->Call<Dims64(const char*)>(kMethod, tensor));
-  return FromWire(object_->Call<Dims32(const char*)>(kMethod, tensor));
-}
-
 bool ExecutionContext::SetOutputAllocator(const char* tensor, OutputAllocator* allocator) {
   return object_->Call<bool(const char*, void*)>(Method::kExecutionContext_setOutputAllocator, tensor,
                                                  ObjectOf(allocator));
-}
-
-int64_t ExecutionContext::MaxOutputSize(const char* tensor) const {
-  return object_->Call<int64_t(const char*)>(Method::kExecutionContext_getMaxOutputSize, tensor);
-}
-
-void* ExecutionContext::OutputTensorAddress(const char* tensor) const {
-  return object_->Call<void*(const char*)>(Method::kExecutionContext_getOutputTensorAddress, tensor);
 }
 
 void ExecutionContext::SetDeviceMemory(void* memory, int64_t size) {
@@ -139,51 +98,13 @@ void ExecutionContext::SetDeviceMemory(void* memory, int64_t size) {
   object_->Call<void(void*)>(Method::kExecutionContext_setDeviceMemory, memory);
 }
 
-void ExecutionContext::SetAuxStreams(std::span<void*> streams) {
-  object_->Call<void(void**, int32_t)>(Method::kExecutionContext_setAuxStreams, streams.data(),
-                                       static_cast<int32_t>(streams.size()));
-}
-
-bool ExecutionContext::SetInputConsumedEvent(void* event) {
-  return object_->Call<bool(void*)>(Method::kExecutionContext_setInputConsumedEvent, event);
-}
-
 void ExecutionContext::SetProfiler(Profiler* profiler) {
   object_->Call<void(void*)>(Method::kExecutionContext_setProfiler, ObjectOf(profiler));
 }
 
-void ExecutionContext::SetEnqueueEmitsProfile(bool emits) {
-  object_->Call<void(bool)>(Method::kExecutionContext_setEnqueueEmitsProfile, emits);
-}
-
-bool ExecutionContext::ReportToProfiler() const {
-  return object_->Call<bool()>(Method::kExecutionContext_reportToProfiler);
-}
-
-void ExecutionContext::SetErrorRecorder(ErrorRecorder* recorder) {
-  object_->Call<void(void*)>(Method::kExecutionContext_setErrorRecorder, ObjectOf(recorder));
-}
-
-bool ExecutionContext::SetNvtxVerbosity(ProfilingVerbosity verbosity) {
-  return object_->Call<bool(ProfilingVerbosity)>(Method::kExecutionContext_setNvtxVerbosity, verbosity);
-}
-
-void ExecutionContext::SetName(const char* name) {
-  object_->Call<void(const char*)>(Method::kExecutionContext_setName, name);
-}
-
-const char* ExecutionContext::Name() const { return object_->Call<const char*()>(Method::kExecutionContext_getName); }
-
 bool ExecutionContext::SetCommunicator(void* communicator) {
   return object_->Call<bool(void*)>(Method::kExecutionContext_setCommunicator, communicator);
 }
-
-// --- CudaEngine
-// -------------------------------------------------------------------------------------------------------
-
-const char* CudaEngine::Name() const { return object_->Call<const char*()>(Method::kCudaEngine_getName); }
-
-int32_t CudaEngine::NumLayers() const { return object_->Call<int32_t()>(Method::kCudaEngine_getNbLayers); }
 
 int32_t CudaEngine::NumIoTensors() const { return object_->Call<int32_t()>(Method::kCudaEngine_getNbIOTensors); }
 
@@ -211,37 +132,6 @@ TensorLocation CudaEngine::Location(const char* tensor) const {
 
 bool CudaEngine::IsShapeInferenceIo(const char* tensor) const {
   return object_->Call<bool(const char*)>(Method::kCudaEngine_isShapeInferenceIO, tensor);
-}
-
-template <typename R>
-R CudaEngine::WithProfile(Method one, Method with_profile, const char* tensor, int32_t profile) const {
-  if (Has(with_profile)) return object_->Call<R(const char*, int32_t)>(with_profile, tensor, profile);
-  return object_->Call<R(const char*)>(one, tensor);
-}
-
-TensorFormat CudaEngine::Format(const char* tensor, int32_t profile) const {
-  return WithProfile<TensorFormat>(Method::kCudaEngine_getTensorFormat, Method::kCudaEngine_getTensorFormatV2, tensor,
-                                   profile);
-}
-
-const char* CudaEngine::FormatDescription(const char* tensor, int32_t profile) const {
-  return WithProfile<const char*>(Method::kCudaEngine_getTensorFormatDesc, Method::kCudaEngine_getTensorFormatDescV2,
-                                  tensor, profile);
-}
-
-int32_t CudaEngine::VectorizedDim(const char* tensor, int32_t profile) const {
-  return WithProfile<int32_t>(Method::kCudaEngine_getTensorVectorizedDim, Method::kCudaEngine_getTensorVectorizedDimV2,
-                              tensor, profile);
-}
-
-int32_t CudaEngine::BytesPerComponent(const char* tensor, int32_t profile) const {
-  return WithProfile<int32_t>(Method::kCudaEngine_getTensorBytesPerComponent,
-                              Method::kCudaEngine_getTensorBytesPerComponentV2, tensor, profile);
-}
-
-int32_t CudaEngine::ComponentsPerElement(const char* tensor, int32_t profile) const {
-  return WithProfile<int32_t>(Method::kCudaEngine_getTensorComponentsPerElement,
-                              Method::kCudaEngine_getTensorComponentsPerElementV2, tensor, profile);
 }
 
 const char* CudaEngine::AliasedInput(const char* output) const {
@@ -314,12 +204,6 @@ EngineInspector CudaEngine::CreateInspector() const {
                            [&] { return object_->Call<void*()>(Method::kCudaEngine_createEngineInspector); }));
 }
 
-HostMemory CudaEngine::Serialize() const {
-  return HostMemory(Make<ExecutionError>(library(), object_, Method::kIHostMemory_delete,
-                                         "could not serialize the engine",
-                                         [&] { return object_->Call<void*()>(Method::kCudaEngine_serialize); }));
-}
-
 int64_t CudaEngine::DeviceMemorySize() const {
   if (Has(Method::kCudaEngine_getDeviceMemorySizeV2)) {
     return object_->Call<int64_t()>(Method::kCudaEngine_getDeviceMemorySizeV2);
@@ -331,24 +215,7 @@ HardwareCompatibilityLevel CudaEngine::HardwareCompatibility() const {
   return object_->Call<HardwareCompatibilityLevel()>(Method::kCudaEngine_getHardwareCompatibilityLevel);
 }
 
-int32_t CudaEngine::NumAuxStreams() const { return object_->Call<int32_t()>(Method::kCudaEngine_getNbAuxStreams); }
-
-EngineCapability CudaEngine::Capability() const {
-  return object_->Call<EngineCapability()>(Method::kCudaEngine_getEngineCapability);
-}
-
-ProfilingVerbosity CudaEngine::Verbosity() const {
-  return object_->Call<ProfilingVerbosity()>(Method::kCudaEngine_getProfilingVerbosity);
-}
-
 bool CudaEngine::IsRefittable() const { return object_->Call<bool()>(Method::kCudaEngine_isRefittable); }
-
-void CudaEngine::SetErrorRecorder(ErrorRecorder* recorder) {
-  object_->Call<void(void*)>(Method::kCudaEngine_setErrorRecorder, ObjectOf(recorder));
-}
-
-// --- Runtime
-// ----------------------------------------------------------------------------------------------------------
 
 Runtime Runtime::Create(std::shared_ptr<const Library> library) {
   return Runtime(Make<LibraryError>(library, nullptr, Method::kIRuntime_delete, "could not create a runtime",
@@ -369,26 +236,8 @@ CudaEngine Runtime::Deserialize(std::string_view plan) const {
       }));
 }
 
-bool Runtime::SetMaxThreads(int32_t threads) {
-  return object_->Call<bool(int32_t)>(Method::kRuntime_setMaxThreads, threads);
-}
-
 void Runtime::SetEngineHostCodeAllowed(bool allowed) {
   object_->Call<void(bool)>(Method::kRuntime_setEngineHostCodeAllowed, allowed);
-}
-
-bool Runtime::EngineHostCodeAllowed() const { return object_->Call<bool()>(Method::kRuntime_getEngineHostCodeAllowed); }
-
-void Runtime::SetDlaCore(int32_t core) { object_->Call<void(int32_t)>(Method::kRuntime_setDLACore, core); }
-
-int32_t Runtime::NumDlaCores() const { return object_->Call<int32_t()>(Method::kRuntime_getNbDLACores); }
-
-void Runtime::SetTemporaryDirectory(const char* path) {
-  object_->Call<void(const char*)>(Method::kRuntime_setTemporaryDirectory, path);
-}
-
-void Runtime::SetErrorRecorder(ErrorRecorder* recorder) {
-  object_->Call<void(void*)>(Method::kRuntime_setErrorRecorder, ObjectOf(recorder));
 }
 
 }  // namespace nacelle::tensorrt

@@ -15,10 +15,10 @@ namespace {
 // Libraries before 10.0 do not tell their build number, so it decides nothing.
 auto Numbers(const Release& release) { return std::tie(release.major, release.minor, release.patch); }
 
-bool IsRtx(const abi::PlanHeader& header) { return header.kind == abi::PlanKind::kTensorRTRtx; }
+bool IsRtx(const plan::PlanHeader& header) { return header.kind == plan::PlanKind::kTensorRTRtx; }
 
 // Why a candidate is not worth opening, by its file name; nullopt where it is.
-std::optional<std::string> Excluded(const abi::PlanHeader& header, const Candidate& candidate) {
+std::optional<std::string> Excluded(const plan::PlanHeader& header, const Candidate& candidate) {
   if (IsRtx(header) != (candidate.kind == LibraryKind::kRtx)) {
     return Cat("is a library of ", IsRtx(header) ? "TensorRT" : "TensorRT-RTX", ", by its name");
   }
@@ -30,7 +30,7 @@ std::optional<std::string> Excluded(const abi::PlanHeader& header, const Candida
 
 }  // namespace
 
-LibraryChoice::LibraryChoice(const abi::PlanHeader& header) : header_(header) {
+LibraryChoice::LibraryChoice(const plan::PlanHeader& header) : header_(header) {
   const std::string why_not = header.WhyItCannotRun();
   if (!why_not.empty()) throw LibraryError(why_not);
   for (const Candidate& candidate : Discover()) {

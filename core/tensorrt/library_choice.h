@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/abi/plan_header.h"
+#include "core/plan/plan_header.h"
 #include "core/tensorrt/discover.h"
 #include "core/tensorrt/library.h"
 
@@ -20,7 +20,7 @@ class LibraryChoice {
  public:
   // For a plan that TensorRT or TensorRT-RTX built. Throws LibraryError for one that no library can run here, whatever
   // is installed.
-  explicit LibraryChoice(const abi::PlanHeader& header);
+  explicit LibraryChoice(const plan::PlanHeader& header);
 
   // The next one to try; null where there is none.
   std::shared_ptr<const Library> Next();
@@ -42,7 +42,7 @@ class LibraryChoice {
 
   void Consider(const Candidate& candidate);
 
-  const abi::PlanHeader header_;
+  const plan::PlanHeader header_;
   std::vector<std::string> verdicts_;  // a line for each candidate
   std::shared_ptr<const Library> own_;
   std::vector<Newer> newer_;

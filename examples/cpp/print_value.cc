@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "runtime/scalar_type.h"
+#include "runtime/tensor_info.h"
 
 namespace nacelle::examples {
 namespace {

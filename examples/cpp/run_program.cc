@@ -23,8 +23,8 @@
 #include "examples/cpp/input_spec.h"
 #include "examples/cpp/print_value.h"
 #include "runtime/engine.h"
-#include "runtime/loaded_engine.h"
 #include "runtime/program.h"
+#include "runtime/tensor_info.h"
 
 namespace nacelle::examples {
 namespace {
@@ -121,11 +121,9 @@ void PrintEngines(const std::vector<runtime::EngineSite>& engines) {
 
 // The shapes that the program's only engine was built for, if it has one and that takes what the program takes.
 std::vector<InputSpec> InputsOfEngine(const std::vector<runtime::EngineSite>& engines, size_t count) {
-  if (engines.size() != 1 || engines[0].engine()->loaded()->inputs().size() != count) return {};
+  if (engines.size() != 1 || engines[0].engine()->inputs().size() != count) return {};
   std::vector<InputSpec> specs;
-  const auto engine = engines[0].engine();
-  const runtime::Engine::Loaded loaded = engine->loaded();
-  for (const runtime::TensorInfo& info : loaded->inputs()) {
+  for (const runtime::TensorInfo& info : engines[0].engine()->inputs()) {
     InputSpec& spec = specs.emplace_back();
     spec.dtype = info.dtype;
     spec.shape = info.profiles.empty() ? info.shape : info.profiles[0].opt;

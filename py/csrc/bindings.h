@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "core/abi/record.h"
+#include "core/record/record.h"
 
 namespace nacelle::python {
 
@@ -37,8 +37,8 @@ void BindBuilders(pybind11::module_& m);
 void BindPlans(pybind11::module_& m);
 
 // The platform of the name, for records of `version`; nullopt if none is given. Throws InputError with the names that
-// there are, and AbiError for a version that keeps no platform. nullopt for `version`: the oldest that keeps one.
-std::optional<abi::TargetPlatform> ParsePlatform(const std::optional<std::string>& name, std::optional<int> version);
+// there are, and RecordError for a version that keeps no platform. nullopt for `version`: the oldest that keeps one.
+std::optional<record::TargetPlatform> ParsePlatform(const std::optional<std::string>& name, std::optional<int> version);
 
 }  // namespace nacelle::python
 

@@ -5,34 +5,34 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "py/csrc/bindings.h"
-#include "runtime/record_facts.h"
+#include "runtime/internal/record_facts.h"
 
 namespace nacelle::python {
 
 Conversion::Conversion(int version, const std::vector<std::string>& drop, const std::optional<std::string>& platform)
     : version_(version) {
-  for (const std::string& name : drop) drop_.insert(abi::FieldFromName(name));
+  for (const std::string& name : drop) drop_.insert(record::FieldFromName(name));
   platform_ = ParsePlatform(platform, version);
 }
 
-bool Conversion::NeedsEngine(const abi::Record& record) const {
+bool Conversion::NeedsEngine(const record::Record& record) const {
   if (version_ > record.version) return true;
-  const bool keeps_names = version_ >= abi::InfoOf(abi::Field::kInputNames).since;
+  const bool keeps_names = version_ >= record::InfoOf(record::Field::kInputNames).since;
   return !keeps_names && !(record.input_names.empty() && record.output_names.empty());
 }
 
 // Sets the platform: the one given, else this machine's if the record states none.
-void Conversion::SetPlatform(abi::Record& record) const {
-  if (version_ < abi::InfoOf(abi::Field::kTargetPlatform).since) return;
+void Conversion::SetPlatform(record::Record& record) const {
+  if (version_ < record::InfoOf(record::Field::kTargetPlatform).since) return;
   if (platform_) {
     record.target_platform = *platform_;
-  } else if (record.target_platform == abi::TargetPlatform::kUnknown) {
-    record.target_platform = abi::AssumedPlatform(record.plan);
+  } else if (record.target_platform == record::TargetPlatform::kUnknown) {
+    record.target_platform = record::AssumedPlatform(record.plan);
   }
 }
 
-abi::Record Conversion::Apply(const std::string& path, abi::Record record,
-                              const std::function<runtime::Engine*()>& engine) const {
+record::Record Conversion::Apply(const std::string& path, record::Record record,
+                                 const std::function<runtime::Engine*()>& engine) const {
   try {
     if (NeedsEngine(record)) {
       runtime::Engine& asked = *engine();
@@ -45,9 +45,9 @@ abi::Record Conversion::Apply(const std::string& path, abi::Record record,
       }
     }
     SetPlatform(record);
-    return abi::Convert(std::move(record), version_, drop_);
-  } catch (const AbiError& error) {
-    throw AbiError(Cat("engine ", path, ": ", error.what()));
+    return record::Convert(std::move(record), version_, drop_);
+  } catch (const RecordError& error) {
+    throw RecordError(Cat("engine ", path, ": ", error.what()));
   }
 }
 

@@ -1,4 +1,4 @@
-// The conversion of a record that an engine holds: beyond abi::Convert, fields that a plan tells are filled.
+// The conversion of a record that an engine holds: beyond record::Convert, fields that a plan tells are filled.
 #ifndef NACELLE_PY_CSRC_CONVERSION_H_
 #define NACELLE_PY_CSRC_CONVERSION_H_
 
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/abi/record.h"
+#include "core/record/record.h"
 #include "runtime/engine.h"
 
 namespace nacelle::python {
@@ -15,21 +15,22 @@ namespace nacelle::python {
 // The arguments of a conversion, which may be applied to several records.
 class Conversion {
  public:
-  // Throws InputError for a field or platform that there is not, and AbiError for a version that keeps no platform.
+  // Throws InputError for a field or platform that there is not, and RecordError for a version that keeps no platform.
   Conversion(int version, const std::vector<std::string>& drop, const std::optional<std::string>& platform);
 
   // The converted record of the engine at `path`. `engine` returns it; it is called only if the engine may tell fields
   // that its record lacks, and is set up then if that can be done here. Of `record` the beginning of the plan is
-  // enough. Throws AbiError, which names the path, for what the version cannot keep.
-  abi::Record Apply(const std::string& path, abi::Record record, const std::function<runtime::Engine*()>& engine) const;
+  // enough. Throws RecordError, which names the path, for what the version cannot keep.
+  record::Record Apply(const std::string& path, record::Record record,
+                       const std::function<runtime::Engine*()>& engine) const;
 
  private:
-  bool NeedsEngine(const abi::Record& record) const;
-  void SetPlatform(abi::Record& record) const;
+  bool NeedsEngine(const record::Record& record) const;
+  void SetPlatform(record::Record& record) const;
 
   int version_;
-  abi::FieldSet drop_;
-  std::optional<abi::TargetPlatform> platform_;
+  record::FieldSet drop_;
+  std::optional<record::TargetPlatform> platform_;
 };
 
 }  // namespace nacelle::python

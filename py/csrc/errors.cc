@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "py/csrc/bindings.h"
-#include "runtime/reference/forward_graph.h"
+#include "reference/forward_graph.h"
 #include "runtime/torch_error.h"
 
 namespace nacelle::python {

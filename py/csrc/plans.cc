@@ -10,19 +10,19 @@
 #include <utility>
 #include <vector>
 
-#include "core/abi/record.h"
 #include "core/device/cuda_driver.h"
 #include "core/device/device.h"
 #include "core/error.h"
+#include "core/record/record.h"
+#include "core/tensorrt/data_type.h"
 #include "core/text.h"
 #include "py/csrc/bindings.h"
 #include "py/csrc/without_gil.h"
+#include "reference/archive.h"
+#include "reference/builder.h"
+#include "reference/forward_graph.h"
+#include "reference/state.h"
 #include "runtime/embed.h"
-#include "runtime/reference/archive.h"
-#include "runtime/reference/builder.h"
-#include "runtime/reference/forward_graph.h"
-#include "runtime/reference/state.h"
-#include "runtime/scalar_type.h"
 
 namespace nacelle::python {
 namespace {
@@ -66,16 +66,17 @@ std::optional<runtime::Returns> ParseReturns(const std::optional<std::string>& t
 
 }  // namespace
 
-std::optional<abi::TargetPlatform> ParsePlatform(const std::optional<std::string>& name, std::optional<int> version) {
+std::optional<record::TargetPlatform> ParsePlatform(const std::optional<std::string>& name,
+                                                    std::optional<int> version) {
   if (!name) return std::nullopt;
-  const int since = abi::InfoOf(abi::Field::kTargetPlatform).since;
+  const int since = record::InfoOf(record::Field::kTargetPlatform).since;
   if (version && *version < since) {
-    throw AbiError(Cat("records of version ", *version, " keep no platform, and ", Quote(*name),
-                       " is given; take abi_version=", since, " or later, or leave the platform out"));
+    throw RecordError(Cat("records of version ", *version, " keep no platform, and ", Quote(*name),
+                          " is given; take abi_version=", since, " or later, or leave the platform out"));
   }
   try {
-    return abi::TargetPlatformFromName(*name);
-  } catch (const AbiError& error) {
+    return record::TargetPlatformFromName(*name);
+  } catch (const RecordError& error) {
     throw InputError(error.what());
   }
 }
@@ -101,9 +102,10 @@ torch::jit::Module Embed(std::string plan, std::string name, std::optional<Names
 
 reference::TensorSpec ToSpec(const InputTuple& input) {
   const auto& [name, dtype, shape, profiles] = input;
-  const auto type = runtime::DataTypeFromName(dtype);
-  if (!type) throw InputError(Cat("input ", Quote(name), ": TensorRT has no dtype ", dtype));
-  reference::TensorSpec spec{.name = name, .dtype = *type, .shape = shape, .profiles = {}, .data_dependent = false};
+  const auto type = tensorrt::FindDataType(dtype);
+  if (type == nullptr) throw InputError(Cat("input ", Quote(name), ": TensorRT has no dtype ", dtype));
+  reference::TensorSpec spec{
+      .name = name, .dtype = type->type, .shape = shape, .profiles = {}, .data_dependent = false};
   for (const auto& [min, opt, max] : profiles) spec.profiles.push_back({min, opt, max});
   return spec;
 }

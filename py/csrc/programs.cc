@@ -12,11 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include "core/abi/record.h"
+#include "core/record/record.h"
 #include "py/csrc/bindings.h"
 #include "py/csrc/conversion.h"
 #include "py/csrc/without_gil.h"
 #include "runtime/engine.h"
+#include "runtime/internal/record_facts.h"
 #include "runtime/program.h"
 
 namespace nacelle::python {
@@ -31,7 +32,7 @@ struct SiteView {
   std::string path;
   c10::intrusive_ptr<Engine> engine;
 
-  const abi::Record& record() const { return engine->record(); }
+  const record::Record& record() const { return engine->record(); }
 };
 
 std::vector<SiteView> Find(const torch::jit::Module& module) {
@@ -55,7 +56,7 @@ void ConvertEngines(const torch::jit::Module& module, int version, const std::ve
 // An engine by the fields of its record, of which the plan's may hold the beginning of the plan alone.
 SiteView FromFields(std::string path, std::vector<std::string> fields) {
   const runtime::InspectOnly inspect;
-  return {std::move(path), c10::make_intrusive<Engine>(abi::Parse(std::move(fields)))};
+  return {std::move(path), c10::make_intrusive<Engine>(record::Parse(std::move(fields)))};
 }
 
 // A module that holds others under names, which may have dots: what looks for engines in it looks into all of them, and
@@ -146,9 +147,9 @@ py::list Texts(const std::vector<std::string>& texts) {
   return list;
 }
 
-py::list Aliases(const abi::Record& record) {
+py::list Aliases(const record::Record& record) {
   py::list aliases;
-  for (const abi::AliasedIo& alias : record.aliased_io) {
+  for (const record::AliasedIo& alias : record.aliased_io) {
     aliases.append(py::make_tuple(Text(alias.output), Text(alias.input), Text(alias.kind)));
   }
   return aliases;
@@ -174,12 +175,13 @@ void BindPrograms(py::module_& m) {
       .def_property_readonly("metadata", [](const SiteView& self) { return Text(self.record().metadata); })
       .def_property_readonly(
           "target_platform",
-          [](const SiteView& self) { return std::string(abi::TargetPlatformName(self.record().target_platform)); })
+          [](const SiteView& self) { return std::string(record::TargetPlatformName(self.record().target_platform)); })
       .def_property_readonly("requires_output_allocator",
                              [](const SiteView& self) { return self.record().requires_output_allocator; })
-      .def_property_readonly(
-          "dynamic_resource_allocation",
-          [](const SiteView& self) { return self.record().resource_allocation == abi::ResourceAllocation::kDynamic; })
+      .def_property_readonly("dynamic_resource_allocation",
+                             [](const SiteView& self) {
+                               return self.record().resource_allocation == record::ResourceAllocation::kDynamic;
+                             })
       .def_property_readonly("requires_native_multi_device",
                              [](const SiteView& self) { return self.record().requires_native_multi_device; })
       .def_property_readonly("aliased_io", [](const SiteView& self) { return Aliases(self.record()); });
@@ -191,7 +193,7 @@ void BindPrograms(py::module_& m) {
   m.def("load", &LoadFile, py::arg("path"), py::arg("device"), py::arg("extra_files"));
   m.def("load_bytes", &LoadBytes, py::arg("content"), py::arg("device"), py::arg("extra_files"));
   m.def("save", &Save, py::arg("module"), py::arg("path"), py::arg("extra_files"));
-  m.attr("DEFAULT_ABI_VERSION") = abi::kDefaultVersion;
+  m.attr("DEFAULT_ABI_VERSION") = record::kDefaultVersion;
 }
 
 }  // namespace nacelle::python

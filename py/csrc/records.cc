@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/abi/plan_header.h"
-#include "core/abi/record.h"
+#include "core/plan/plan_header.h"
+#include "core/record/record.h"
 #include "py/csrc/bindings.h"
 #include "py/csrc/conversion.h"
 #include "py/csrc/without_gil.h"
@@ -37,7 +37,7 @@ struct PlanReader {
 };
 
 // The record with its whole plan, of which it has the beginning.
-abi::Record WithPlan(abi::Record record, const PlanReader& plan) {
+record::Record WithPlan(record::Record record, const PlanReader& plan) {
   record.plan = plan.Read();
   return record;
 }
@@ -48,7 +48,7 @@ std::vector<py::bytes> ConvertRecord(const std::string& path, Fields fields, int
                                      size_t plan_size, py::function read_into) {
   const Conversion conversion(version, drop, platform);
   const PlanReader plan{plan_size, std::move(read_into)};
-  abi::Record record = abi::Parse(std::move(fields));
+  record::Record record = record::Parse(std::move(fields));
   c10::intrusive_ptr<Engine> engine;
   const auto make_engine = [&]() -> Engine* {
     const py::gil_scoped_acquire acquired;
@@ -59,21 +59,21 @@ std::vector<py::bytes> ConvertRecord(const std::string& path, Fields fields, int
   Fields converted;
   {
     const WithoutGil released;
-    converted = abi::Write(conversion.Apply(path, record, make_engine));
+    converted = record::Write(conversion.Apply(path, record, make_engine));
   }
   return Bytes(converted);
 }
 
 // The fields without metadata, and the metadata's bytes.
 std::pair<std::vector<py::bytes>, py::bytes> WithoutMetadata(Fields fields) {
-  abi::Record record = abi::Parse(std::move(fields));
+  record::Record record = record::Parse(std::move(fields));
   const std::string metadata = std::exchange(record.metadata, {});
-  return {Bytes(abi::Write(record)), py::bytes(metadata)};
+  return {Bytes(record::Write(record)), py::bytes(metadata)};
 }
 
 // A module whose attribute `engine` is the engine of a record, set up as it is when a program is loaded.
 torch::jit::Module EngineModule(Fields fields, size_t plan_size, py::function read_into) {
-  abi::Record record = WithPlan(abi::Parse(std::move(fields)), {plan_size, std::move(read_into)});
+  record::Record record = WithPlan(record::Parse(std::move(fields)), {plan_size, std::move(read_into)});
   const WithoutGil released;
   torch::jit::Module module("__torch__.EngineHolder");
   const c10::TypePtr type = c10::getCustomClassType<c10::intrusive_ptr<Engine>>();
@@ -81,7 +81,7 @@ torch::jit::Module EngineModule(Fields fields, size_t plan_size, py::function re
   return module;
 }
 
-std::string PlanRelease(std::string_view start, size_t size) { return abi::ParsePlanHeader(start, size).Describe(); }
+std::string PlanRelease(std::string_view start, size_t size) { return plan::ParsePlanHeader(start, size).Describe(); }
 
 }  // namespace
 
@@ -91,7 +91,7 @@ void BindRecords(py::module_& m) {
   m.def("without_metadata", &WithoutMetadata, py::arg("fields"));
   m.def("engine_module", &EngineModule, py::arg("fields"), py::arg("plan_size"), py::arg("read_into"));
   m.def("plan_release", &PlanRelease, py::arg("start"), py::arg("size"));
-  m.attr("PLAN_START") = abi::kPlanStart;
+  m.attr("PLAN_START") = plan::kPlanStart;
 }
 
 }  // namespace nacelle::python

@@ -30,7 +30,6 @@ from torch_nacelle._profile import LayerTime, PhaseTime, Profile, profile
 from torch_nacelle._program import EngineInfo, Program, convert, read
 from torch_nacelle._settings import Settings, allow_engine_host_code, configure, keep_plans_in_memory, to
 from torch_nacelle.errors import (
-    AbiError,
     CheckError,
     DeviceError,
     Error,
@@ -38,6 +37,7 @@ from torch_nacelle.errors import (
     InputError,
     LibraryError,
     PlanError,
+    RecordError,
     TracingWarning,
 )
 
@@ -45,7 +45,6 @@ __version__ = VERSION
 
 __all__ = [
     "TORCH_RELEASE",
-    "AbiError",
     "Benchmark",
     "BuildOptions",
     "CheckError",
@@ -64,6 +63,7 @@ __all__ = [
     "PlanError",
     "Profile",
     "Program",
+    "RecordError",
     "RemovedMetadata",
     "Replaced",
     "Settings",

@@ -122,7 +122,7 @@ def strip(source: Source, destination: PathLike) -> list[RemovedMetadata]:
 
     Raises:
         InputError: `source` is no TorchScript program, or is damaged.
-        AbiError: A record in it is damaged.
+        RecordError: A record in it is damaged.
         FileNotFoundError: There is no such file.
     """
     file = FileProgram(source)

@@ -46,7 +46,7 @@ def embed(
     Raises:
         PlanError: `plan` is of no known kind.
         InputError: A name that cannot be used, or that the plan does not have.
-        AbiError: The record's version cannot keep what was asked for.
+        RecordError: The record's version cannot keep what was asked for.
         DeviceError: No device was given and none is here.
     """
     if not isinstance(plan, bytes):

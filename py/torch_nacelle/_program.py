@@ -116,7 +116,7 @@ def read(source: Source | torch.jit.ScriptModule, *, allow_code: bool = False) -
 
     Raises:
         InputError: The file is no TorchScript program, or an entry of it is not what its checksum says.
-        AbiError: A record in it is damaged, or of a version that is not known.
+        RecordError: A record in it is damaged, or of a version that is not known.
         FileNotFoundError: There is no such file.
     """
     if isinstance(source, torch.jit.ScriptModule):
@@ -155,7 +155,7 @@ def convert(
             the record states, else this machine's. Torch-TensorRT runs only what states the platform that it runs on.
 
     Raises:
-        AbiError: Fields that the version cannot keep and that `drop` does not name; the message names each.
+        RecordError: Fields that the version cannot keep and that `drop` does not name; the message names each.
         InputError: There is no such platform, or `source` is no TorchScript program, or is damaged.
         FileNotFoundError: There is no such file.
     """

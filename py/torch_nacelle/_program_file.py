@@ -19,7 +19,7 @@ from torch_nacelle import _C
 from torch_nacelle._archives import ProgramFile, Source, entry_of, reason_of
 from torch_nacelle._embed import wrap
 from torch_nacelle._engine_info import EngineInfo, engine_info
-from torch_nacelle.errors import AbiError, Error, InputError
+from torch_nacelle.errors import RecordError, Error, InputError
 from torch_nacelle_cli.reading import archive_copies, code_at_load, engines, pieces, records
 from torch_nacelle_cli.reading.archives import Archive
 from torch_nacelle_cli.reading.errors import ReadingError
@@ -80,7 +80,7 @@ class FileProgram:
 
         Raises:
             InputError: It is no TorchScript program, or damaged; or `source` is no file.
-            AbiError: A record is damaged.
+            RecordError: A record is damaged.
             OSError: It cannot be opened; FileNotFoundError where there is none.
         """
         file = ProgramFile(source, every_entry=False)
@@ -231,6 +231,6 @@ def _as_our_errors() -> Iterator[None]:
     try:
         yield
     except engines.RecordError as error:
-        raise AbiError(str(error)) from error
+        raise RecordError(str(error)) from error
     except ReadingError as error:
         raise InputError(str(error)) from error

@@ -36,7 +36,7 @@ class Error(RuntimeError):
         return _C.reference(ours.__name__)
 
 
-class AbiError(Error):
+class RecordError(Error):
     """A record: a version that is not known, a field that is wrong, a conversion that would lose something."""
 
 

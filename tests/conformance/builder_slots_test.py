@@ -199,7 +199,7 @@ def test_the_build(made: tuple[Any, Any, Any]) -> None:
 
 
 def test_the_registry_of_plugins() -> None:
-    # runtime/reference/plugin_registry.cc has its functions in this order.
+    # reference/plugin_registry.cc has its functions in this order.
     registry = trt.get_plugin_registry()
     give(REGISTRY, None)
     calls: dict[str, Callable[[], object]] = {

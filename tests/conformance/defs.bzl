@@ -36,7 +36,7 @@ def conformance_test(release):
       release: the release of the bindings.
     """
     name = release.replace(".", "_")
-    _pytest("bindings_%s_test" % name, release, _TESTS, "//runtime/reference:libnacelle_reference.so")
+    _pytest("bindings_%s_test" % name, release, _TESTS, "//reference:libnacelle_reference.so")
     _pytest(
         "wrong_slots_%s_test" % name,
         release,

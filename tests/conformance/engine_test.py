@@ -185,27 +185,3 @@ def test_attributes_of_later_releases(engine: Any, log: Log) -> None:
         assert engine.get_aliased_input_tensor("y") is None
         assert 0 < engine.get_engine_stat(trt.EngineStat.TOTAL_WEIGHTS_SIZE) < len(plans.scale())
         assert engine.get_engine_stat(trt.EngineStat.STRIPPED_WEIGHTS_SIZE) == -1
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_bindings_by_index(engine: Any) -> None:
-    if MAJOR >= 10:
-        assert not hasattr(engine, "num_bindings")
-        return
-    assert engine.num_bindings == 8
-    assert engine.max_batch_size == 1
-    assert engine.has_implicit_batch_dimension is False
-    assert [engine.get_binding_name(index) for index in (0, 3, 4)] == ["x", "count", "x [profile 1]"]
-    assert [engine.get_binding_index(name) for name in ("k", "y", "x [profile 1]")] == [1, 2, 4]
-    assert [engine.binding_is_input(index) for index in (0, 3, 4)] == [True, False, True]
-    assert [tuple(engine.get_binding_shape(index)) for index in (0, 1, 3)] == [(DYNAMIC, 3), (3,), (DYNAMIC,)]
-    assert [engine.get_binding_dtype(index) for index in (0, 1)] == [trt.float32, trt.int32]
-    assert engine.get_location(1) == trt.TensorLocation.DEVICE
-    assert engine.get_binding_bytes_per_component(1) == 4
-    assert engine.get_binding_components_per_element(1) == 1
-    assert engine.get_binding_format(1) == trt.TensorFormat.LINEAR
-    assert engine.get_binding_format_desc(1) == "Row major linear INT32 format (kLINEAR)"
-    assert engine.get_binding_vectorized_dim(1) == -1
-    assert [tuple(shape) for shape in engine.get_profile_shape(1, 4)] == [(3, 3), (8, 3), (16, 3)]
-    assert engine.is_shape_binding(0) is False
-    assert engine.is_execution_binding(0) is True

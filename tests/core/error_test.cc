@@ -18,7 +18,7 @@ struct Names {
   }
 };
 
-using Errors = testing::Types<AbiError, DeviceError, PlanError, LibraryError, InputError, ExecutionError>;
+using Errors = testing::Types<RecordError, DeviceError, PlanError, LibraryError, InputError, ExecutionError>;
 TYPED_TEST_SUITE(ErrorTest, Errors, Names);
 
 TYPED_TEST(ErrorTest, IsCaughtAsItselfAndAsItsBases) {
@@ -33,7 +33,7 @@ TYPED_TEST(ErrorTest, IsCaughtAsItselfAndAsItsBases) {
 }
 
 TEST(ErrorClassName, IsTheNameOfTheClass) {
-  EXPECT_STREQ(ErrorClassName(AbiError("").kind()), "AbiError");
+  EXPECT_STREQ(ErrorClassName(RecordError("").kind()), "RecordError");
   EXPECT_STREQ(ErrorClassName(DeviceError("").kind()), "DeviceError");
   EXPECT_STREQ(ErrorClassName(PlanError("").kind()), "PlanError");
   EXPECT_STREQ(ErrorClassName(LibraryError("").kind()), "LibraryError");

@@ -28,7 +28,7 @@ def gpu_test(name, srcs, deps = [], **kwargs):
             ":gpu_test",
             ":torch_device",
             "//runtime:engine",
-            "//runtime:loaded_engine",
+            "//runtime/internal:loaded_engine",
             "//runtime:program",
             "//runtime:settings",
             "//tests/runtime:tiny",

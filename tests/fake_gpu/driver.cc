@@ -77,7 +77,7 @@ CUresult Told(nacelle::fake_gpu::Result result) { return static_cast<CUresult>(r
 
 NACELLE_FAKE nacelle::fake_gpu::Gpu* nacelle_fake_gpu() { return &TheGpu(); }
 
-// ---- devices
+// Devices.
 
 NACELLE_FAKE CUresult cuInit(unsigned int) {
   NACELLE_MAY_FAIL();
@@ -150,7 +150,7 @@ NACELLE_FAKE CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice devi
   return CUDA_SUCCESS;
 }
 
-// ---- streams and events
+// Streams and events.
 
 NACELLE_FAKE CUresult cuEventCreate(CUevent* event, unsigned int) {
   NACELLE_MAY_FAIL();
@@ -191,7 +191,7 @@ NACELLE_FAKE CUresult cuStreamQuery(CUstream stream) {
   return Told(TheGpu().QueryStream(Named(stream)));
 }
 
-// ---- captures
+// Captures.
 
 NACELLE_FAKE CUresult cuStreamIsCapturing(CUstream stream, CUstreamCaptureStatus* status) {
   NACELLE_MAY_FAIL();
@@ -235,7 +235,7 @@ NACELLE_FAKE CUresult cuGraphRetainUserObject(CUgraph graph, CUuserObject object
   return Told(TheGpu().RetainUserObject(graph, object));
 }
 
-// ---- errors
+// Errors.
 
 NACELLE_FAKE CUresult cuGetErrorName(CUresult error, const char** text) {
   for (const ErrorText& known : kErrors) {

@@ -58,7 +58,7 @@ class Gpu {
 
   virtual void SetSchedule(Schedule schedule, uint64_t seed = 0) = 0;
 
-  // ---- The current device of the calling thread.
+  // The current device of the calling thread.
   virtual int CurrentDevice() = 0;
   // As cudaSetDevice: makes the device's primary context current.
   virtual void SetDevice(int device) = 0;
@@ -66,7 +66,7 @@ class Gpu {
   // Takes the context from the thread, as a thread that has called nothing of CUDA has none.
   virtual void ForgetContext() = 0;
 
-  // ---- Streams. A stream that is destroyed finishes its work first.
+  // Streams. A stream that is destroyed finishes its work first.
   virtual void* CreateStream(int device) = 0;
   virtual void DestroyStream(void* stream) = 0;
   virtual void Enqueue(StreamName stream, Work work) = 0;
@@ -76,7 +76,7 @@ class Gpu {
   virtual void Synchronize(StreamName stream) = 0;
   virtual void SynchronizeAll() = 0;
 
-  // ---- Events.
+  // Events.
   virtual Result CreateEvent(void** event) = 0;
   virtual Result DestroyEvent(void* event) = 0;
   virtual Result RecordEvent(void* event, StreamName stream) = 0;
@@ -85,7 +85,7 @@ class Gpu {
   virtual Result SynchronizeEvent(void* event) = 0;
   virtual Result QueryStream(StreamName stream) = 0;
 
-  // ---- Memory, as torch's caching allocator gives it: memory that is freed is given again to who allocates on the
+  // Memory, as torch's caching allocator gives it: memory that is freed is given again to who allocates on the.
   // same stream, at once, unless other streams were recorded for it.
   virtual void* Allocate(StreamName stream, size_t bytes) = 0;
   virtual void Free(void* memory) = 0;
@@ -96,7 +96,7 @@ class Gpu {
   virtual StreamName StreamOf(const void* memory) = 0;
   virtual size_t BlocksInUse() = 0;
 
-  // ---- Captures (modes are CUstreamCaptureMode). A graph belongs to who ends the capture.
+  // Captures (modes are CUstreamCaptureMode). A graph belongs to who ends the capture.
   virtual Result BeginCapture(StreamName stream, int mode) = 0;
   virtual Result EndCapture(StreamName stream, void** graph) = 0;
   virtual bool Capturing(StreamName stream) = 0;
@@ -113,7 +113,7 @@ class Gpu {
   // Waits for the threads in which user objects are destroyed.
   virtual void AwaitUserObjects() = 0;
 
-  // ---- What tests do and see.
+  // What tests do and see.
 
   // The point of a call that may fail: `name` is the function's. True if it is to fail, and nothing else of it happens.
   virtual bool Fails(const char* name) = 0;

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "core/text.h"
-#include "runtime/reference/client.h"
-#include "runtime/reference/network.h"
+#include "reference/client.h"
+#include "reference/network.h"
 
 namespace nacelle::fake_gpu {
 

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "runtime/reference/cuda_engine.h"
-#include "runtime/reference/execution_context.h"
-#include "runtime/reference/loaded_plan.h"
-#include "runtime/reference/object.h"
+#include "reference/cuda_engine.h"
+#include "reference/execution_context.h"
+#include "reference/loaded_plan.h"
+#include "reference/object.h"
 #include "tests/fake_gpu/gpu.h"
 
 namespace nacelle::fake_gpu {

@@ -5,9 +5,9 @@
 
 #include <utility>
 
-#include "core/abi/record.h"
+#include "core/record/record.h"
 #include "runtime/embed.h"
-#include "runtime/loaded_engine.h"
+#include "runtime/internal/loaded_engine.h"
 #include "runtime/program.h"
 #include "tests/fake_gpu/gpu_plan.h"
 #include "tests/fake_gpu/torch_device.h"
@@ -25,7 +25,7 @@ GpuEngine::GpuEngine(const std::string& plan, c10::Device device, const runtime:
   options.name = "tiny";
   options.device = Recorded(device);
   options.hardware_compatible = hardware_compatible;
-  if (hardware_compatible) options.abi_version = abi::kNewestVersion;
+  if (hardware_compatible) options.abi_version = record::kNewestVersion;
   module_ = runtime::EmbedEngine(GpuPlan(plan), options);
   engine()->Configure(settings);
 }

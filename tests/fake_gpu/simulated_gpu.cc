@@ -16,7 +16,7 @@ SimulatedGpu::SimulatedGpu() {
   for (int device = 0; device < kDevices; ++device) legacy_[static_cast<size_t>(device)] = &NewStream(device);
 }
 
-// ---- names
+// Names.
 
 Stream& SimulatedGpu::NewStream(int device) {
   auto stream = std::make_unique<Stream>();
@@ -65,7 +65,7 @@ Block* SimulatedGpu::FindBlock(const void* address) {
   return static_cast<const char*>(address) < before.begin + before.bytes ? &before : nullptr;
 }
 
-// ---- devices
+// Devices.
 
 int SimulatedGpu::CurrentDevice() { return ThisThread().device; }
 
@@ -85,7 +85,7 @@ void SimulatedGpu::ForgetContext() {
   ThisThread().device = 0;
 }
 
-// ---- work
+// Work.
 
 void SimulatedGpu::SetSchedule(Schedule schedule, uint64_t seed) {
   const Lock lock(mutex_);
@@ -215,7 +215,7 @@ size_t SimulatedGpu::Pending() {
   return count;
 }
 
-// ---- events
+// Events.
 
 Result SimulatedGpu::CreateEvent(void** event) {
   const Lock lock(mutex_);
@@ -347,7 +347,7 @@ size_t SimulatedGpu::LiveEvents() {
   return events_.size();
 }
 
-// ---- what tests do and see
+// What tests do and see.
 
 bool SimulatedGpu::Fails(const char* name) {
   const Lock lock(mutex_);

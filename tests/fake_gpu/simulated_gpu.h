@@ -226,7 +226,7 @@ class SimulatedGpu final : public Gpu {
   bool dropped_ = false;
 };
 
-// ---- Helpers of the parts of SimulatedGpu.
+// Helpers of the parts of SimulatedGpu.
 
 template <typename... Parts>
 std::string Text(const Parts&... parts) {

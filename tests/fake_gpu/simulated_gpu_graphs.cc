@@ -31,7 +31,7 @@ void Graph::Run() const {
   }
 }
 
-// ---- captures
+// Captures.
 
 Result SimulatedGpu::BeginCapture(StreamName name, int mode) {
   const Lock lock(mutex_);
@@ -134,7 +134,7 @@ void SimulatedGpu::Gone(Graph& graph) {
   }
 }
 
-// ---- user objects
+// User objects.
 
 Result SimulatedGpu::CreateUserObject(void** object, void* value, void (*destroy)(void*)) {
   const Lock lock(mutex_);

@@ -15,7 +15,7 @@ constexpr unsigned char kPoison = 0xCB;  // what new memory holds
 
 }  // namespace
 
-// ---- the order of uses
+// The order of uses.
 
 // The block of an access; null if it is none of a device's. Complains if the work must not use it.
 Block* SimulatedGpu::Usable(const Stream& stream, const Work& work, const Access& access) {
@@ -78,7 +78,7 @@ void SimulatedGpu::CheckNode(const Graph& graph, const Work& work, const std::ve
   }
 }
 
-// ---- memory
+// Memory.
 
 // True if the streams that were recorded for a freed block are done with it.
 bool SimulatedGpu::Given(Block& block) {

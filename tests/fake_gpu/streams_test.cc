@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/loaded_engine.h"
+#include "runtime/internal/loaded_engine.h"
 #include "tests/fake_gpu/gpu.h"
 #include "tests/fake_gpu/gpu_test.h"
 #include "tests/fake_gpu/torch_device.h"

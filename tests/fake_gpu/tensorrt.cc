@@ -5,10 +5,10 @@
 #include <mutex>
 
 #include "core/tensorrt/slot_table.h"
-#include "runtime/reference/cuda_engine.h"
-#include "runtime/reference/object.h"
-#include "runtime/reference/presented.h"
-#include "runtime/reference/runtime.h"
+#include "reference/cuda_engine.h"
+#include "reference/object.h"
+#include "reference/presented.h"
+#include "reference/runtime.h"
 #include "tests/fake_gpu/gpu.h"
 #include "tests/fake_gpu/gpu_context.h"
 #include "tests/fake_gpu/gpu_plan.h"

@@ -30,7 +30,7 @@
 namespace nacelle::fake_gpu {
 namespace {
 
-// ---- streams
+// Streams.
 
 // Torch names the default stream 0, its own streams by odd numbers, and those of others by their address.
 constexpr size_t kPooled = 32;
@@ -135,7 +135,7 @@ class Guard final : public c10::impl::DeviceGuardImplInterface {
   }
 };
 
-// ---- memory
+// Memory.
 
 class Allocator final : public c10::Allocator {
  public:
@@ -163,7 +163,7 @@ Allocator& TheAllocator() {
   return *allocator;
 }
 
-// ---- hooks
+// Hooks.
 
 class Hooks final : public at::CUDAHooksInterface {
  public:
@@ -182,7 +182,7 @@ class Hooks final : public at::CUDAHooksInterface {
   void deviceSynchronize(c10::DeviceIndex /*device*/) const override { Gpu::Process().SynchronizeAll(); }
 };
 
-// ---- kernels
+// Kernels.
 
 c10::Device DeviceOr(std::optional<c10::Device> device) {
   return {c10::kCUDA, device && device->has_index() ? device->index() : CurrentDevice()};

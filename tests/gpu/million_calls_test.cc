@@ -18,7 +18,7 @@
 
 #include "runtime/embed.h"
 #include "runtime/engine.h"
-#include "runtime/loaded_engine.h"
+#include "runtime/internal/loaded_engine.h"
 #include "runtime/program.h"
 
 namespace nacelle::runtime {

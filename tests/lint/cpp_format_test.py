@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import clang_format
-
 from tests.lint import sources
-
-CLANG_FORMAT = Path(clang_format.__file__).parent / "data" / "bin" / "clang-format"
+from toolchains.developer import source_tree
 
 
 def test_format() -> None:
-    sources.run(str(CLANG_FORMAT), "--dry-run", "--Werror", *sources.with_suffix(".cc", ".h"))
+    sources.run(str(source_tree.CLANG_FORMAT), "--dry-run", "--Werror", *sources.with_suffix(*source_tree.CPP))

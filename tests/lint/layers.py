@@ -1,8 +1,10 @@
 """Reads the BUILD files and the #include lines, and says where they break the rules between the parts.
 
-The rules: core includes nothing of runtime or py, nor torch's or Python's headers; core/abi and core/device nothing of
-core/tensorrt, core/device nothing of core/abi; runtime nothing of py. Every header of ours that a target includes is of
-the target or of one of its direct dependencies; a target without files (//runtime) stands for its dependencies.
+The rules are FORBIDDEN and FORBIDDEN_DEPS below. core knows neither torch nor Python. reference and runtime know core
+and not each other. py knows all of them. Examples know the public headers of runtime alone.
+
+Every header of ours that a target includes is of the target or of one of its direct dependencies; a target without
+files (//runtime) stands for its dependencies.
 
 BUILD files are read as the Python that they resemble: top-level calls whose lists are written out, or are a glob().
 """
@@ -15,24 +17,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-OURS = ("bench", "core", "examples", "py", "runtime", "tests", "third_party", "toolchains")
+OURS = ("bench", "core", "examples", "py", "reference", "runtime", "tests", "third_party", "toolchains")
 
 # A folder, and what no file below it may include.
 FORBIDDEN = (
-    ("core", r"(runtime|py)/|(torch|ATen|c10|pybind11)/|Python\.h"),
-    ("core/abi", r"core/tensorrt/"),
-    ("core/device", r"core/(tensorrt|abi)/"),
-    ("tests/core", r"(runtime|py)/|(torch|ATen|c10|pybind11)/|Python\.h"),
-    ("runtime", r"py/|pybind11/|Python\.h"),
+    ("core", r"(reference|runtime|py)/|(torch|ATen|c10|pybind11)/|Python\.h"),
+    ("core/plan", r"core/(record|device|tensorrt)/"),
+    ("core/record", r"core/tensorrt/"),
+    ("core/device", r"core/(tensorrt|record|plan)/"),
+    ("examples", r"runtime/internal/|reference/|core/(?!error\.h)"),
+    ("reference", r"(runtime|py)/|pybind11/|Python\.h"),
+    ("runtime", r"(reference|py)/|pybind11/|Python\.h"),
+    ("tests/cmake", r"runtime/internal/|reference/"),
+    ("tests/core", r"(reference|runtime|py)/|(torch|ATen|c10|pybind11)/|Python\.h"),
+    ("tests/downstream", r"runtime/internal/|reference/"),
 )
 
 # A folder, and what no target in it may depend on.
 FORBIDDEN_DEPS = (
-    ("core", r"//(runtime|py)\b|@torch//|@python//"),
-    ("core/abi", r"//core/tensorrt\b"),
-    ("core/device", r"//core/(tensorrt|abi)\b"),
-    ("tests/core", r"//(runtime|py)\b|@torch//"),
-    ("runtime", r"//py\b|@python//"),
+    ("core", r"//(reference|runtime|py)\b|@torch//|@python//"),
+    ("core/plan", r"//core/(record|device|tensorrt)\b"),
+    ("core/record", r"//core/tensorrt\b"),
+    ("core/device", r"//core/(tensorrt|record|plan)\b"),
+    ("examples", r"//runtime/internal\b|//reference\b"),
+    ("reference", r"//(runtime|py)\b|@python//"),
+    ("runtime", r"//(reference|py)\b|@python//"),
+    ("tests/core", r"//(reference|runtime|py)\b|@torch//"),
 )
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)

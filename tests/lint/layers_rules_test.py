@@ -20,28 +20,28 @@ def test_core_may_not_know_the_runtime_or_torch(tmp_path: Path) -> None:
         tmp_path,
         {
             "core/a.cc": '#include <vector>\n#include "runtime/engine.h"\n',
-            "core/abi/b.h": "#include <ATen/core/Tensor.h>\n",
+            "core/record/b.h": "#include <ATen/core/Tensor.h>\n",
             "core/device/c.cc": '#include "core/tensorrt/library.h"\n',
             "runtime/d.cc": '#include "core/a.h"\n#include <torch/custom_class.h>\n',
         },
     )
     assert layers.forbidden_includes(root) == [
         "core/a.cc: core must not include runtime/engine.h",
-        "core/abi/b.h: core must not include ATen/core/Tensor.h",
+        "core/record/b.h: core must not include ATen/core/Tensor.h",
         "core/device/c.cc: core/device must not include core/tensorrt/library.h",
     ]
 
 
 def test_core_may_not_depend_on_the_runtime_or_torch(tmp_path: Path) -> None:
     files = {
-        "core/device/BUILD": 'nacelle_cc_library(name = "a", deps = ["//core:text", "//core/abi:record"])',
+        "core/device/BUILD": 'nacelle_cc_library(name = "a", deps = ["//core:text", "//core/record:record"])',
         "core/BUILD": 'nacelle_cc_library(name = "b", deps = ["//runtime", "@torch//:torch"])',
         "runtime/BUILD": 'nacelle_cc_library(name = "c", deps = ["//core:b", "@torch//:torch"])',
     }
     assert layers.forbidden_deps(tree(tmp_path, files)) == [
         "//core:b: core must not depend on //runtime:runtime",
         "//core:b: core must not depend on @torch//:torch",
-        "//core/device:a: core/device must not depend on //core/abi:record",
+        "//core/device:a: core/device must not depend on //core/record:record",
     ]
 
 
@@ -80,6 +80,6 @@ def test_includes_need_direct_dependencies(tmp_path: Path) -> None:
 
 
 def test_labels() -> None:
-    assert layers.absolute(":a", "core/abi") == "//core/abi:a"
-    assert layers.absolute("//core/abi", "runtime") == "//core/abi:abi"
+    assert layers.absolute(":a", "core/record") == "//core/record:a"
+    assert layers.absolute("//core/record", "runtime") == "//core/record:record"
     assert layers.absolute("@torch//:torch", "core") == "@torch//:torch"

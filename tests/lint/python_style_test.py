@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 
 from tests.lint import sources
+from toolchains.developer import source_tree
 
 
 def test_format() -> None:
-    sources.run(sys.executable, "-m", "ruff", "format", "--no-cache", "--diff", *sources.with_suffix(".py", ".pyi"))
+    ruff = (sys.executable, "-m", "ruff", "format", "--no-cache", "--diff")
+    sources.run(*ruff, *sources.with_suffix(*source_tree.PYTHON))
 
 
 def test_rules() -> None:
-    sources.run(sys.executable, "-m", "ruff", "check", "--no-cache", *sources.with_suffix(".py", ".pyi"))
+    sources.run(sys.executable, "-m", "ruff", "check", "--no-cache", *sources.with_suffix(*source_tree.PYTHON))

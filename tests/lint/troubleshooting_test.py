@@ -35,7 +35,8 @@ def sections() -> dict[str, list[str]]:
 
 def strings() -> list[str]:
     """The sources that raise errors; string literals that follow one another are joined."""
-    names = [name for name in sources.with_suffix(".cc", ".py") if name.startswith(("core/", "runtime/", "py/"))]
+    rooms = ("core/", "reference/", "runtime/", "py/")
+    names = [name for name in sources.with_suffix(".cc", ".py") if name.startswith(rooms)]
     return [re.sub(r'"\s*f?"', "", (sources.ROOT / name).read_text(encoding="utf-8")) for name in names]
 
 

@@ -83,7 +83,7 @@ def test_the_same_with_good_records(good: Path, fields: list[bytes], tmp_path: P
 def test_a_bad_record(
     good: Path, way: Callable[[Path], object], fields: list[bytes], words: list[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(nacelle.AbiError) as caught:
+    with pytest.raises(nacelle.RecordError) as caught:
         way(with_record(good, fields, tmp_path))
     for word in words:
         assert word in str(caught.value)

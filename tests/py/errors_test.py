@@ -128,7 +128,7 @@ def test_other_errors_of_torch_keep_their_classes() -> None:
 )
 def test_damaged_records_name_the_field(record: list[str], words: list[str]) -> None:
     error = raised(torch.classes.tensorrt.Engine, record)
-    assert isinstance(error, nacelle.AbiError)
+    assert isinstance(error, nacelle.RecordError)
     for word in words:
         assert word in str(error)
 

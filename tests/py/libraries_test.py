@@ -15,7 +15,7 @@ NAMES = ("libnvinfer.so.10", "libnvinfer_lean.so.10", "libtensorrt_rtx.so.1", "l
 def folder_of_somebody(tmp_path: Path) -> Path:
     """A folder full of files with the names of libraries, some in folders with the names of packages."""
     folder = tmp_path / "somebody"
-    for place in ("", *PACKAGES, "lib/python3/site-packages/tensorrt_libs", "torch_nacelle/runtime/reference"):
+    for place in ("", *PACKAGES, "lib/python3/site-packages/tensorrt_libs", "torch_nacelle/reference"):
         (folder / place).mkdir(parents=True, exist_ok=True)
         for name in NAMES:
             (folder / place / name).write_bytes(b"no library")

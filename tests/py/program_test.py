@@ -89,7 +89,7 @@ def test_what_a_version_cannot_keep_is_named_and_nothing_is_written(tmp_path: Pa
     plan = nacelle.build_engine(seeded(TwoHeads), [X])
     nacelle.embed(plan, abi_version=5, hardware_compatible=True).save(str(path))
     before = path.read_bytes()
-    with pytest.raises(nacelle.AbiError, match=r"engine engine_trt_engine: .*hardware_compatible"):
+    with pytest.raises(nacelle.RecordError, match=r"engine engine_trt_engine: .*hardware_compatible"):
         nacelle.convert(path, path, abi_version=3)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
@@ -100,8 +100,8 @@ def test_what_a_version_cannot_keep_is_named_and_nothing_is_written(tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"abi_version": 2}, nacelle.AbiError, "2"),
-        ({"abi_version": 11}, nacelle.AbiError, "11"),
+        ({"abi_version": 2}, nacelle.RecordError, "2"),
+        ({"abi_version": 11}, nacelle.RecordError, "11"),
         ({"abi_version": 3, "drop": ["colour"]}, nacelle.InputError, "colour"),
     ],
 )

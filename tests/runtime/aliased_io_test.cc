@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/abi/record.h"
+#include "core/record/record.h"
 #include "runtime/embed.h"
 #include "runtime/engine.h"
 #include "runtime/program.h"
@@ -63,8 +63,8 @@ TEST(AliasedIo, OtherOutputsMayShareABlock) {
 }
 
 // Why an engine of the plan cannot run whose record has these aliases.
-std::string WhyNotReady(const torch::jit::Module& module, const std::vector<abi::AliasedIo>& aliases) {
-  abi::Record record = FindEngines(module).at(0).engine()->CompleteRecord();
+std::string WhyNotReady(const torch::jit::Module& module, const std::vector<record::AliasedIo>& aliases) {
+  record::Record record = FindEngines(module).at(0).engine()->CompleteRecord();
   record.version = 10;
   record.aliased_io = aliases;
   return c10::make_intrusive<Engine>(std::move(record))->why_not_ready();
@@ -115,9 +115,9 @@ TEST(AliasedIo, ANewRecordSaysWhatThePlanSays) {
     EmbedOptions options;
     options.abi_version = version;
     const torch::jit::Module module = EmbedEngine(plan, options);
-    const std::vector<abi::AliasedIo> aliases = {{"output_0", "input_0", "kv_cache_update"}};
+    const std::vector<record::AliasedIo> aliases = {{"output_0", "input_0", "kv_cache_update"}};
     EXPECT_EQ(FindEngines(module).at(0).engine()->record().aliased_io,
-              version == 10 ? aliases : std::vector<abi::AliasedIo>());
+              version == 10 ? aliases : std::vector<record::AliasedIo>());
   }
 }
 

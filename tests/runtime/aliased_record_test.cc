@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/abi/record.h"
+#include "core/record/record.h"
 #include "runtime/embed.h"
 #include "runtime/engine.h"
 #include "runtime/program.h"
@@ -16,7 +16,7 @@
 namespace nacelle::runtime {
 namespace {
 
-using abi::AliasedIo;
+using record::AliasedIo;
 using tensorrt::DataType;
 using testing::FailureOf;
 using testing::Fixed;
@@ -31,7 +31,7 @@ torch::jit::Module WithAliases(std::string plan, const std::vector<AliasedIo>& a
   options.abi_version = 10;
   torch::jit::Module module = EmbedEngine(std::move(plan), options);
   ReplaceEngines(module, [&](const EngineSite& site) {
-    abi::Record record = site.engine()->CompleteRecord();
+    record::Record record = site.engine()->CompleteRecord();
     record.aliased_io = aliases;
     return c10::make_intrusive<Engine>(std::move(record));
   });
@@ -160,7 +160,7 @@ TEST(AliasedRecord, WritingALazyCloneLeavesItsSourceAsItWas) {
 
 TEST(AliasedRecord, NamesThatThePlanLacksAreAnErrorAtSetUp) {
   torch::jit::Module module = testing::Embedded(CachePlan());
-  abi::Record record = FindEngines(module).at(0).engine()->CompleteRecord();
+  record::Record record = FindEngines(module).at(0).engine()->CompleteRecord();
   record.version = 10;
   record.aliased_io = {{"new", "input_0", "user"}};
   EXPECT_THAT(c10::make_intrusive<Engine>(record)->why_not_ready(),

@@ -5,9 +5,9 @@
 #include <cstring>
 
 #include "core/tensorrt/slot_table.h"
-#include "runtime/reference/cuda_engine.h"
-#include "runtime/reference/object.h"
-#include "runtime/reference/presented.h"
+#include "reference/cuda_engine.h"
+#include "reference/object.h"
+#include "reference/presented.h"
 
 namespace nacelle::reference {
 namespace {

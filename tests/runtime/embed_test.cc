@@ -10,8 +10,8 @@
 #include <string>
 
 #include "core/error.h"
+#include "reference/builder.h"
 #include "runtime/program.h"
-#include "runtime/reference/builder.h"
 #include "tests/runtime/tiny.h"
 
 namespace nacelle::runtime {
@@ -100,17 +100,17 @@ TEST(Embed, TheSameArgumentsGiveTheSameBytes) {
 
 TEST(Embed, ARecordOfEveryVersionHoldsThePlan) {
   const std::string plan = AffinePlan();
-  for (int version = abi::kOldestVersion; version <= abi::kNewestVersion; ++version) {
+  for (int version = record::kOldestVersion; version <= record::kNewestVersion; ++version) {
     EmbedOptions options;
     options.abi_version = version;
     const torch::jit::Module module = EmbedEngine(plan, options);
     const std::vector<EngineSite> sites = FindEngines(module);
     ASSERT_EQ(sites.size(), 1U);
-    const abi::Record record = sites[0].engine()->CompleteRecord();
+    const record::Record record = sites[0].engine()->CompleteRecord();
     EXPECT_EQ(record.version, version);
     EXPECT_EQ(record.plan, plan);
     EXPECT_EQ(record.input_names, version == 3 ? std::vector<std::string>() : std::vector<std::string>{"input_0"});
-    EXPECT_EQ(record.target_platform, version >= 6 ? abi::CurrentPlatform() : abi::TargetPlatform::kUnknown);
+    EXPECT_EQ(record.target_platform, version >= 6 ? record::CurrentPlatform() : record::TargetPlatform::kUnknown);
   }
 }
 
@@ -139,9 +139,9 @@ TEST(Embed, WhatCannotBeUsedIsNamed) {
   EXPECT_THAT(with([](EmbedOptions& o) { o.name = ""; }), HasSubstr("InputError"));
   EXPECT_THAT(with([](EmbedOptions& o) { o.input_names = {{"input_0", "input_1"}}; }),
               AllOf(HasSubstr("InputError"), HasSubstr("input_0, input_1"), HasSubstr("the plan has input_0")));
-  EXPECT_THAT(with([](EmbedOptions& o) { o.abi_version = 11; }), AllOf(HasSubstr("AbiError"), HasSubstr("11")));
+  EXPECT_THAT(with([](EmbedOptions& o) { o.abi_version = 11; }), AllOf(HasSubstr("RecordError"), HasSubstr("11")));
   EXPECT_THAT(with([](EmbedOptions& o) { o.hardware_compatible = true; }),
-              AllOf(HasSubstr("AbiError"), HasSubstr("hardware_compatible")));
+              AllOf(HasSubstr("RecordError"), HasSubstr("hardware_compatible")));
   EXPECT_THAT(MessageOf([] { Embedded("garbage"); }), HasSubstr("PlanError"));
   EXPECT_THAT(MessageOf([] { Embedded(""); }), HasSubstr("PlanError"));
 }
@@ -153,7 +153,7 @@ TEST(Embed, VersionThreeSaysWhereItWouldLoseTheOrder) {
   options.input_names = {{"right", "left"}};
   EXPECT_THAT(
       MessageOf([&] { EmbedEngine(plan, options); }),
-      AllOf(HasSubstr("AbiError"), HasSubstr("left, right"), HasSubstr("right, left"), HasSubstr("abi_version=4")));
+      AllOf(HasSubstr("RecordError"), HasSubstr("left, right"), HasSubstr("right, left"), HasSubstr("abi_version=4")));
   options.input_names = {{"left", "right"}};
   EXPECT_NO_THROW(EmbedEngine(plan, options));
 }
@@ -171,7 +171,7 @@ TEST(Embed, TheOldestVersionThatKeepsWhatIsGivenIsTaken) {
   EXPECT_EQ(version([](EmbedOptions& o) { o.input_names = {{"x_0", "x_1"}}; }), 3);
   EXPECT_EQ(version([](EmbedOptions& o) { o.input_names = {{"x_1", "x_0"}}; }), 4);
   EXPECT_EQ(version([](EmbedOptions& o) { o.hardware_compatible = true; }), 5);
-  EXPECT_EQ(version([](EmbedOptions& o) { o.platform = abi::TargetPlatform::kLinuxAarch64; }), 6);
+  EXPECT_EQ(version([](EmbedOptions& o) { o.platform = record::TargetPlatform::kLinuxAarch64; }), 6);
 }
 
 TEST(Embed, RecordsSayWhetherAShapeFollowsFromValues) {

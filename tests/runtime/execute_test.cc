@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "runtime/loaded_engine.h"
+#include "runtime/internal/loaded_engine.h"
 #include "runtime/program.h"
 #include "tests/runtime/tiny.h"
 

@@ -1,4 +1,4 @@
-#include "runtime/lease_pool.h"
+#include "runtime/internal/lease_pool.h"
 
 #include <gtest/gtest.h>
 

@@ -86,7 +86,7 @@ TEST(Program, EnginesAreSavedWhereverValuesCanBe) {
 }
 
 TEST(Program, ASavedRecordIsTheSameBytes) {
-  for (int version = abi::kOldestVersion; version <= abi::kNewestVersion; ++version) {
+  for (int version = record::kOldestVersion; version <= record::kNewestVersion; ++version) {
     EmbedOptions options;
     options.abi_version = version;
     const torch::jit::Module module = EmbedEngine(AffinePlan(), options);
@@ -126,7 +126,7 @@ TEST(Program, AReplacementReachesEveryPlaceThatSharesTheObject) {
   int calls = 0;
   ReplaceEngines(module, [&](const EngineSite& site) {
     ++calls;
-    return c10::make_intrusive<Engine>(abi::Convert(site.engine()->CompleteRecord(), 7));
+    return c10::make_intrusive<Engine>(record::Convert(site.engine()->CompleteRecord(), 7));
   });
   EXPECT_EQ(calls, 1);
   for (const EngineSite& site : FindEngines(module)) EXPECT_EQ(site.engine()->record().version, 7) << site.path;
@@ -138,7 +138,7 @@ TEST(Program, NothingIsReplacedWhereOneFails) {
   EXPECT_THROW(ReplaceEngines(module,
                               [&](const EngineSite& site) {
                                 if (++calls == 3) throw std::runtime_error("no");
-                                return c10::make_intrusive<Engine>(abi::Convert(site.engine()->CompleteRecord(), 7));
+                                return c10::make_intrusive<Engine>(record::Convert(site.engine()->CompleteRecord(), 7));
                               }),
                std::runtime_error);
   for (const EngineSite& site : FindEngines(module)) EXPECT_EQ(site.engine()->record().version, 3) << site.path;

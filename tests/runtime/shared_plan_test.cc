@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "core/stored_bytes.h"
-#include "runtime/deserialized_plan.h"
 #include "runtime/engine_host_code.h"
-#include "runtime/reference_library.h"
+#include "runtime/internal/deserialized_plan.h"
+#include "runtime/internal/reference_library.h"
 #include "tests/runtime/tiny.h"
 
 namespace nacelle::runtime {

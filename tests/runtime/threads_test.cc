@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "runtime/engine.h"
-#include "runtime/loaded_engine.h"
+#include "runtime/internal/loaded_engine.h"
 #include "runtime/program.h"
 #include "tests/runtime/tiny.h"
 

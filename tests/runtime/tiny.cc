@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "reference/builder.h"
 #include "runtime/embed.h"
-#include "runtime/reference/builder.h"
 
 namespace nacelle::runtime::testing {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/tensorrt/slot_tables.h"
-#include "runtime/reference/plan.h"
+#include "reference/plan.h"
 
 namespace nacelle::runtime::testing {
 

@@ -1,8 +1,8 @@
 // Which slot of the ONNX parser's virtual table is which function.
 //
-// The parser's headers are known for 8.5 to 8.6 and for 10.0 to 10.1 (third_party/tensorrt/abi); that 10.15, 11.0, 11.4
-// and TensorRT-RTX 1.7 have these slots was seen with NVIDIA's Python bindings, and //tests/conformance sees it again.
-// Of 9.x neither a header nor bindings have been seen, so nothing is built with it.
+// The parser's headers are known for 8.5 to 8.6 and for 10.0 to 10.1 (third_party/tensorrt/slots);
+// that 10.15, 11.0, 11.4 and TensorRT-RTX 1.7 have these slots was seen with NVIDIA's Python bindings, and
+// //tests/conformance sees it again. Of 9.x neither a header nor bindings have been seen, so nothing is built with it.
 //
 // Internal to core/tensorrt/builder. Constant data.
 #ifndef NACELLE_CORE_TENSORRT_BUILDER_PARSER_SLOTS_H_

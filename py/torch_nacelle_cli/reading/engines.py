@@ -20,7 +20,7 @@ _GROUPS = 3 << 18  # bytes; a multiple of three, so that base64 is cut between g
 
 
 class RecordError(ReadingError):
-    """A record that is damaged; the words are core/abi's."""
+    """A record that is damaged; the words are core/record's."""
 
 
 @dataclass(eq=False)

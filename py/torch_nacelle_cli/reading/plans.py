@@ -20,7 +20,7 @@ from torch_nacelle_cli.reading.errors import ReadingError
 _BLOCK = 3 << 18  # decoded bytes; a multiple of three, so that base64 is cut between groups
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-# What a plan begins with, who made it, and where the four numbers of the release are (core/abi/plan_header.h).
+# What a plan begins with, who made it, and where the four numbers of the release are (core/plan/plan_header.h).
 _LAYOUTS = (
     (b"ftrt", "TensorRT", (24, 25, 26, 27)),
     (b"ptrt", "TensorRT", (28, 33, 38, 43)),
@@ -66,7 +66,7 @@ class PlanBytes:
         """The plan from its start, in blocks.
 
         Raises:
-            ReadingError: Base64 is malformed; the words are core/abi's.
+            ReadingError: Base64 is malformed; the words are core/record's.
         """
         if self.encoded and self.stored_size % 4 != 0:
             raise ReadingError(f"base64 of {self.stored_size} characters; wanted a multiple of four (is it cut off?)")

@@ -1,6 +1,6 @@
 """Engine records: the fields that a program stores of an engine, checked as the runtime checks them.
 
-docs/records.md has the format, core/abi/record.h the table that this one follows; a test holds the two together.
+docs/records.md has the format, core/record/record.h the table that this one follows; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def parse(fields: Sequence[str]) -> Record:
     """Reads the fields of a record; what stands for the plan (field 3) is not looked at.
 
     Raises:
-        ReadingError: A field is not as it should be; the words are core/abi's.
+        ReadingError: A field is not as it should be; the words are core/record's.
     """
     version = read_version(fields)
     reader = _Fields(version, fields)

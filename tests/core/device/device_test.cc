@@ -42,7 +42,7 @@ struct BadCase {
 class DeviceBadTest : public testing::TestWithParam<BadCase> {};
 
 TEST_P(DeviceBadTest, IsRefused) {
-  const std::string message = MessageOf<AbiError>([] { Device::Parse(GetParam().text); });
+  const std::string message = MessageOf<RecordError>([] { Device::Parse(GetParam().text); });
   ExpectHas(message, GetParam().message);
   ExpectHas(message, "wanted id%major%minor%type%name");
 }
@@ -64,8 +64,8 @@ INSTANTIATE_TEST_SUITE_P(Numbers, DeviceBadTest,
                                          BadCase{"0%8%6%2%x", "is of type 2, neither 0 (GPU) nor 1 (DLA)"}));
 
 TEST(Device, WhatCannotBeWritten) {
-  ExpectHas(MessageOf<AbiError>([] { (Device{0, 8, 6, Type::kGpu, "a%b"}).ToString(); }), "must not hold '%'");
-  ExpectHas(MessageOf<AbiError>([] { (Device{-1, 8, 6, Type::kGpu, "a"}).ToString(); }), "must not be negative");
+  ExpectHas(MessageOf<RecordError>([] { (Device{0, 8, 6, Type::kGpu, "a%b"}).ToString(); }), "must not hold '%'");
+  ExpectHas(MessageOf<RecordError>([] { (Device{-1, 8, 6, Type::kGpu, "a"}).ToString(); }), "must not be negative");
 }
 
 TEST(Device, Describe) {

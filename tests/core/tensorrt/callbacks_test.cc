@@ -143,45 +143,6 @@ TEST(ProgressMonitor, TellsPhasesAndSteps) {
   }
 }
 
-TEST(ErrorRecorder, KeepsErrorsInEveryRelease) {
-  for (const SlotTable* table : Tables()) {
-    SCOPED_TRACE(table->release.ToString());
-    BoundedErrorLog log;
-    ErrorRecorder recorder(*table, log);
-    auto& seen = *static_cast<fake::IErrorRecorder*>(recorder.object());
-    EXPECT_EQ(seen.incRefCount(), 1);
-    EXPECT_EQ(seen.incRefCount(), 2);
-    EXPECT_EQ(seen.decRefCount(), 1);
-    EXPECT_TRUE(seen.reportError(7, "it broke"));
-    EXPECT_TRUE(seen.reportError(3, nullptr));
-    EXPECT_EQ(seen.getNbErrors(), 2);
-    EXPECT_EQ(seen.getErrorCode(0), 7);
-    EXPECT_STREQ(seen.getErrorDesc(0), "it broke");
-    EXPECT_STREQ(seen.getErrorDesc(1), "");
-    EXPECT_STREQ(seen.getErrorDesc(2), "");
-    EXPECT_STREQ(seen.getErrorDesc(-1), "");
-    EXPECT_EQ(seen.getErrorCode(2), static_cast<int>(ErrorCode::kINVALID_ARGUMENT));
-    EXPECT_FALSE(seen.hasOverflowed());
-    seen.clear();
-    EXPECT_EQ(seen.getNbErrors(), 0);
-  }
-}
-
-TEST(BoundedErrorLog, KeepsTheFirstErrorsWhereTheyAre) {
-  BoundedErrorLog log;
-  log.Report(ErrorCode::kINTERNAL_ERROR, "first");
-  const char* const first = log.Description(0);
-  for (size_t i = 1; i < BoundedErrorLog::kMaxErrors; ++i) log.Report(ErrorCode::kINTERNAL_ERROR, "more");
-  EXPECT_FALSE(log.Overflowed());
-  log.Report(ErrorCode::kINTERNAL_ERROR, "too many");
-  EXPECT_TRUE(log.Overflowed());
-  EXPECT_EQ(log.Count(), static_cast<int>(BoundedErrorLog::kMaxErrors));
-  EXPECT_EQ(log.Description(0), first);
-  EXPECT_STREQ(first, "first");
-  log.Clear();
-  EXPECT_FALSE(log.Overflowed());
-}
-
 TEST(Callback, RefusesAMethodThatItDoesNotHave) {
   // A release that calls something new on its logger.
   const Method layout[] = {Method::kLogger_log, Method::kProfiler_reportLayerTime};
@@ -196,8 +157,8 @@ TEST(Callback, RefusesAMethodThatItDoesNotHave) {
     EXPECT_NE(std::string(error.what()).find("TensorRT 11.9.0.1 calls Profiler::reportLayerTime"), std::string::npos)
         << error.what();
   }
-  BoundedErrorLog log;
-  EXPECT_THROW(ErrorRecorder(table, log), LibraryError) << "the table lacks it altogether";
+  NoTimes times;
+  EXPECT_THROW(Profiler(table, times), LibraryError) << "the table lacks it altogether";
 }
 
 }  // namespace

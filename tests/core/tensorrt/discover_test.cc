@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "core/abi/plan_header.h"
 #include "core/error.h"
+#include "core/plan/plan_header.h"
 #include "core/tensorrt/library_choice.h"
 #include "tests/core/tensorrt/fake/fakes.h"
 #include "tests/core/throws.h"
@@ -169,7 +169,7 @@ TEST_F(Discovery, ALibraryIsOpenedOnceByWhateverLinksItIsFound) {
   EXPECT_FALSE(libraries.empty());
 }
 
-abi::PlanHeader TensorRt(const Release& release) { return {abi::PlanKind::kTensorRT, release}; }
+plan::PlanHeader TensorRt(const Release& release) { return {plan::PlanKind::kTensorRT, release}; }
 
 TEST_F(Discovery, APlanGetsTheLibraryOfItsRelease) {
   Put("libfake_8_5.so", "a/libnvinfer.so.8");
@@ -247,7 +247,7 @@ TEST_F(Discovery, APlanThatNoLibraryCanRunIsRefusedAtOnce) {
 TEST_F(Discovery, APlanOfAReleaseThatCannotBeCalledIsTriedWithNewerLibraries) {
   Put("libtensorrt_rtx_1_4.so", "a/libtensorrt_rtx.so.1");
   Name((root_ / "a").string());
-  LibraryChoice choice(abi::PlanHeader{abi::PlanKind::kTensorRTRtx, {1, 4, 0, 76}});
+  LibraryChoice choice(plan::PlanHeader{plan::PlanKind::kTensorRTRtx, {1, 4, 0, 76}});
   while (choice.Next() != nullptr) choice.Refused("another release");
   const std::string message = MessageOf<LibraryError>([&] { choice.Throw(); });
   ExpectHas(message,

@@ -26,21 +26,18 @@ struct Fake {
   bool v2;  // has the later forms of memory and profile value methods, and those that came last
   const char* logger;
   const char* allocator;
-  const char* recorder;
 };
 
 void PrintTo(const Fake& fake, std::ostream* out) { *out << fake.name; }
 
 constexpr Fake kFakes[] = {
-    {"libfake_8_5.so", "TensorRT 8.5.3.1", 8, false, false, "unversioned", "version/1", "unversioned"},
-    {"libfake_8_6.so", "TensorRT 8.6.1.5", 8, true, false, "unversioned", "version/1", "unversioned"},
-    {"libfake_9_1.so", "TensorRT 9.1.0.4", 9, true, false, "unversioned", "version/1", "unversioned"},
-    {"libfake_9_2.so", "TensorRT 9.2.0.5", 9, true, false, "unversioned", "version/1", "unversioned"},
-    {"libfake_9_3.so", "TensorRT 9.3.0.0", 9, true, false, "unversioned", "version/1", "unversioned"},
-    {"libfake_10_0.so", "TensorRT 10.0.1.77", 10, true, false, "unversioned", "IOutputAllocator/1.0/0",
-     "IErrorRecorder/1.0/0"},
-    {"libfake_11_1.so", "TensorRT 11.1.0.77", 11, true, true, "ILogger/1.0/0", "IOutputAllocator/1.0/0",
-     "IErrorRecorder/1.0/0"},
+    {"libfake_8_5.so", "TensorRT 8.5.3.1", 8, false, false, "unversioned", "version/1"},
+    {"libfake_8_6.so", "TensorRT 8.6.1.5", 8, true, false, "unversioned", "version/1"},
+    {"libfake_9_1.so", "TensorRT 9.1.0.4", 9, true, false, "unversioned", "version/1"},
+    {"libfake_9_2.so", "TensorRT 9.2.0.5", 9, true, false, "unversioned", "version/1"},
+    {"libfake_9_3.so", "TensorRT 9.3.0.0", 9, true, false, "unversioned", "version/1"},
+    {"libfake_10_0.so", "TensorRT 10.0.1.77", 10, true, false, "unversioned", "IOutputAllocator/1.0/0"},
+    {"libfake_11_1.so", "TensorRT 11.1.0.77", 11, true, true, "ILogger/1.0/0", "IOutputAllocator/1.0/0"},
 };
 
 void* const kStream = reinterpret_cast<void*>(0x1234);
@@ -87,23 +84,10 @@ TEST_P(HandlesTest, RefusedPlanQuotesTheLibrary) {
   }
 }
 
-TEST_P(HandlesTest, RuntimeSettings) {
-  EXPECT_TRUE(runtime_->SetMaxThreads(2));
-  EXPECT_FALSE(runtime_->SetMaxThreads(0));
-  runtime_->SetDlaCore(2);
-  EXPECT_EQ(runtime_->NumDlaCores(), 42);
+TEST_P(HandlesTest, PlansThatBringCodeAreACapability) {
   const bool there = GetParam().since_8_6;
   EXPECT_EQ(runtime_->Has(Method::kRuntime_setEngineHostCodeAllowed), there);
-  ExpectCapability(there, Method::kRuntime_setEngineHostCodeAllowed, [&] {
-    runtime_->SetEngineHostCodeAllowed(true);
-    EXPECT_TRUE(runtime_->EngineHostCodeAllowed());
-    runtime_->SetEngineHostCodeAllowed(false);
-    EXPECT_FALSE(runtime_->EngineHostCodeAllowed());
-  });
-  ExpectCapability(there, Method::kRuntime_setTemporaryDirectory, [&] {
-    runtime_->SetTemporaryDirectory("/tmp/x");
-    EXPECT_EQ(Events(), "setTemporaryDirectory//tmp/x");
-  });
+  ExpectCapability(there, Method::kRuntime_setEngineHostCodeAllowed, [&] { runtime_->SetEngineHostCodeAllowed(true); });
 }
 
 TEST_P(HandlesTest, EngineNamesItsTensors) {
@@ -125,29 +109,14 @@ TEST_P(HandlesTest, EngineNamesItsTensors) {
 }
 
 TEST_P(HandlesTest, EngineTellsFacts) {
-  EXPECT_STREQ(engine_->Name(), "fake engine");
-  EXPECT_EQ(engine_->NumLayers(), 1);
   EXPECT_EQ(engine_->DeviceMemorySize(), 4096);
-  EXPECT_EQ(engine_->Capability(), EngineCapability::kDLA_STANDALONE);
-  EXPECT_EQ(engine_->Verbosity(), ProfilingVerbosity::kDETAILED);
   EXPECT_TRUE(engine_->IsRefittable());
   ExpectCapability(GetParam().since_8_6, Method::kCudaEngine_getHardwareCompatibilityLevel,
                    [&] { EXPECT_EQ(engine_->HardwareCompatibility(), HardwareCompatibilityLevel::kAMPERE_PLUS); });
-  ExpectCapability(GetParam().since_8_6, Method::kCudaEngine_getNbAuxStreams,
-                   [&] { EXPECT_EQ(engine_->NumAuxStreams(), 5); });
   ExpectCapability(GetParam().major == 11, Method::kCudaEngine_getAliasedInputTensor, [&] {
     EXPECT_STREQ(engine_->AliasedInput("twice"), "x");
     EXPECT_EQ(engine_->AliasedInput("rows"), nullptr);
   });
-}
-
-TEST_P(HandlesTest, FormatsGoByProfileWhereTheReleaseCan) {
-  const bool by_profile = GetParam().since_8_6;
-  EXPECT_EQ(engine_->Format("x", 1), by_profile ? TensorFormat::kDLA_LINEAR : TensorFormat::kHWC);
-  EXPECT_STREQ(engine_->FormatDescription("x"), by_profile ? "row major, by profile" : "row major");
-  EXPECT_EQ(engine_->VectorizedDim("x", 1), by_profile ? 2 : -1);
-  EXPECT_EQ(engine_->BytesPerComponent("x", 1), by_profile ? 5 : 4);
-  EXPECT_EQ(engine_->ComponentsPerElement("x", 1), by_profile ? 2 : -1);
 }
 
 TEST_P(HandlesTest, ProfilesHaveRanges) {
@@ -160,44 +129,22 @@ TEST_P(HandlesTest, ProfilesHaveRanges) {
   EXPECT_TRUE(engine_->ProfileTensorValues("other", 1, OptProfileSelector::kMAX).empty());
 }
 
-TEST_P(HandlesTest, SerializeGivesTheBytes) {
-  {
-    const HostMemory memory = engine_->Serialize();
-    EXPECT_EQ(memory.bytes(), "fake plan");
-  }
-  EXPECT_EQ(Events(), "~memory");
-}
-
 TEST_P(HandlesTest, InspectorGivesTexts) {
-  EngineInspector inspector = engine_->CreateInspector();
+  const EngineInspector inspector = engine_->CreateInspector();
   EXPECT_EQ(inspector.EngineInformation(LayerInformationFormat::kONELINE), "one line");
-  EXPECT_EQ(inspector.LayerInformation(0, LayerInformationFormat::kJSON), "double");
-  EXPECT_THROW(inspector.LayerInformation(1, LayerInformationFormat::kJSON), ExecutionError);
-  std::optional<ExecutionContext> context(engine_->CreateExecutionContext());
-  EXPECT_TRUE(inspector.SetExecutionContext(&*context));
-  EXPECT_EQ(inspector.EngineInformation(LayerInformationFormat::kJSON), "with context");
-  context.reset();
-  EXPECT_EQ(Events(), "") << "the inspector still uses the context";
-  EXPECT_TRUE(inspector.SetExecutionContext(nullptr));
-  EXPECT_EQ(Events(), "~context");
 }
 
 TEST_P(HandlesTest, ContextRuns) {
   ExecutionContext context = engine_->CreateExecutionContext();
-  EXPECT_FALSE(context.AllInputDimensionsSpecified());
   std::array<const char*, 1> missing = {nullptr};
   EXPECT_EQ(context.InferShapes(missing), 1);
   EXPECT_STREQ(missing[0], "x");
   EXPECT_EQ(context.InferShapes(), 1);
   ASSERT_TRUE(context.SetInputShape("x", Dims({2, 3})));
-  EXPECT_TRUE(context.AllInputDimensionsSpecified());
   EXPECT_EQ(context.InferShapes(), 0);
   EXPECT_EQ(context.TensorShape("twice"), Dims({2, 3}));
   EXPECT_EQ(context.TensorShape("rows"), Dims({-1}));
   EXPECT_FALSE(context.TensorShape("other").valid());
-  EXPECT_EQ(context.TensorStrides("x"), Dims({3, 1}));
-  EXPECT_EQ(context.MaxOutputSize("twice"), 24);
-  EXPECT_EQ(context.MaxOutputSize("rows"), -1);
 
   const std::vector<float> x = {1, 2, 3, 4, 5, 6};
   std::vector<float> twice(6);
@@ -205,7 +152,6 @@ TEST_P(HandlesTest, ContextRuns) {
   EXPECT_FALSE(context.SetInputTensorAddress("twice", x.data()));
   EXPECT_TRUE(context.SetTensorAddress("twice", twice.data()));
   EXPECT_FALSE(context.SetTensorAddress("other", twice.data()));
-  EXPECT_EQ(context.OutputTensorAddress("twice"), twice.data());
   EXPECT_TRUE(context.Enqueue(kStream));
   EXPECT_EQ(twice, (std::vector<float>{2, 4, 6, 8, 10, 12}));
 }
@@ -223,19 +169,8 @@ TEST_P(HandlesTest, ShapesOutsideTheProfileAreRefused) {
   EXPECT_FALSE(context.SetInputShape("x", Dims({(int64_t{1} << 32) + 2, 3})));
 }
 
-TEST_P(HandlesTest, SmallSettings) {
+TEST_P(HandlesTest, CommunicatorsAreACapability) {
   ExecutionContext context = engine_->CreateExecutionContext();
-  context.SetName("a context");
-  EXPECT_STREQ(context.Name(), "a context");
-  EXPECT_TRUE(context.SetNvtxVerbosity(ProfilingVerbosity::kDETAILED));
-  EXPECT_FALSE(context.SetNvtxVerbosity(ProfilingVerbosity::kNONE));
-  EXPECT_TRUE(context.SetInputConsumedEvent(kStream));
-  EXPECT_FALSE(context.SetInputConsumedEvent(nullptr));
-  ExpectCapability(GetParam().since_8_6, Method::kExecutionContext_setAuxStreams, [&] {
-    std::array<void*, 2> streams = {kStream, kStream};
-    context.SetAuxStreams(streams);
-    EXPECT_EQ(Events(), "setAuxStreams/2/set");
-  });
   ExpectCapability(GetParam().major == 11, Method::kExecutionContext_setCommunicator, [&] {
     EXPECT_TRUE(context.SetCommunicator(kStream));
     EXPECT_FALSE(context.SetCommunicator(nullptr));
@@ -319,25 +254,6 @@ TEST_P(RunTest, OutputAllocatorGivesMemory) {
   EXPECT_TRUE(context_->Enqueue(kStream));
 }
 
-TEST_P(RunTest, ErrorRecorderIsToldAndCounted) {
-  BoundedErrorLog log;
-  ErrorRecorder recorder(library_->table(), log);
-  context_->SetErrorRecorder(&recorder);
-  EXPECT_EQ(Events(), GetParam().recorder);
-  EXPECT_EQ(recorder.references(), 1);
-  const MessageScope messages;
-  EXPECT_FALSE(context_->Enqueue(nullptr));
-  ASSERT_EQ(log.Count(), 1);
-  EXPECT_EQ(log.Code(0), ErrorCode::kINVALID_STATE);
-  EXPECT_STREQ(log.Description(0), "no stream");
-  EXPECT_EQ(messages.Text(), "[E] no stream") << "said to the logger and to the recorder, told once";
-  context_->SetErrorRecorder(nullptr);
-  EXPECT_EQ(recorder.references(), 0);
-  runtime_->SetErrorRecorder(&recorder);
-  engine_->SetErrorRecorder(&recorder);
-  EXPECT_EQ(Events(), std::string(GetParam().recorder) + " " + GetParam().recorder);
-}
-
 class Times final : public LayerTimes {
  public:
   void Report(const char* layer, float milliseconds) override {
@@ -349,18 +265,13 @@ class Times final : public LayerTimes {
 TEST_P(RunTest, ProfilerIsTold) {
   Times times;
   Profiler profiler(library_->table(), times);
-  EXPECT_FALSE(context_->ReportToProfiler());
   context_->SetProfiler(&profiler);
   EXPECT_EQ(Events(), GetParam().major == 11 ? "IProfiler/1.0/0" : "unversioned");
   ASSERT_TRUE(context_->Enqueue(kStream));
   EXPECT_EQ(times.reports, (std::vector<std::string>{"double 0.500000"}));
-  context_->SetEnqueueEmitsProfile(false);
+  context_->SetProfiler(nullptr);
   ASSERT_TRUE(context_->Enqueue(kStream));
   EXPECT_EQ(times.reports.size(), 1U);
-  EXPECT_TRUE(context_->ReportToProfiler());
-  EXPECT_EQ(times.reports.size(), 2U);
-  context_->SetProfiler(nullptr);
-  EXPECT_FALSE(context_->ReportToProfiler());
 }
 
 TEST_P(HandlesTest, ChildrenGoBeforeTheirParents) {
@@ -378,7 +289,7 @@ TEST_P(HandlesTest, ChildrenGoBeforeTheirParents) {
 TEST_P(HandlesTest, MovedHandlesDeleteOnce) {
   CudaEngine moved = std::move(*engine_);
   engine_.reset();
-  EXPECT_STREQ(moved.Name(), "fake engine");
+  EXPECT_EQ(moved.NumIoTensors(), 3);
   EXPECT_EQ(Events(), "");
   moved = runtime_->Deserialize("fake plan");
   EXPECT_EQ(Events(), "~engine");

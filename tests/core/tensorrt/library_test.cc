@@ -100,12 +100,12 @@ TEST(Library, UsesANewerMinorWithTheNewestTable) {
   const auto library = OpenFake("libfake_11_7.so");
   EXPECT_EQ(library->release(), (Release{11, 7, 0, 77}));
   EXPECT_EQ(library->table().release, (Release{11, 1, 0, 106}));
-  EXPECT_STREQ(Runtime::Create(library).Deserialize("fake plan").Name(), "fake engine");
+  EXPECT_STREQ(Runtime::Create(library).Deserialize("fake plan").IoTensorName(0), "x");
 
   const auto v9_3 = OpenFake("libfake_9_3.so");
   EXPECT_EQ(v9_3->release(), (Release{9, 3, 0, 0}));
   EXPECT_EQ(v9_3->table().release, (Release{9, 2, 0, 5}));
-  EXPECT_STREQ(Runtime::Create(v9_3).Deserialize("fake plan").Name(), "fake engine");
+  EXPECT_STREQ(Runtime::Create(v9_3).Deserialize("fake plan").IoTensorName(0), "x");
 }
 
 TEST(Library, RefusesUnknownMajors) {

@@ -187,11 +187,11 @@ def replaced(fields: list[bytes], index: int, value: bytes) -> list[bytes]:
 def test_a_damaged_record_has_the_same_words(good: Path, fields: list[bytes], tmp_path: Path) -> None:
     path = tmp_path / "damaged.ts"
     samples.replace_record(good, fields, path)
-    with pytest.raises(nacelle.AbiError) as wanted:
+    with pytest.raises(nacelle.RecordError) as wanted:
         torch.jit.load(str(path))
     (engine,) = programs.read(path).engines
     assert engine.problem == wanted.value.reason
-    with pytest.raises(nacelle.AbiError) as found:
+    with pytest.raises(nacelle.RecordError) as found:
         nacelle.read(path)
     assert found.value.reason == wanted.value.reason
     assert engine.path == "net_trt_engine"

@@ -1,4 +1,4 @@
-"""The tables that are compiled in are those of third_party/tensorrt/abi, and those are as they were when made.
+"""The tables that are compiled in are those of third_party/tensorrt/slots, and those are as they were when made.
 
 The files are read here without the generator's code, so that a mistake of the generator shows.
 """
@@ -12,7 +12,7 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
-ABI = Path("third_party/tensorrt/abi")
+ABI = Path("third_party/tensorrt/slots")
 
 # The classes of which a few functions are known; the last three are not in every file.
 IN_PART = {"NetworkDefinition", "Tensor", "Layer", "Parser", "ParserError"}

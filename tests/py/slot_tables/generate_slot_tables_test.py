@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 MAIN = runpy.run_path("core/tensorrt/generate_slot_tables.py")["main"]
-TABLES = Path("third_party/tensorrt/abi")
+TABLES = Path("third_party/tensorrt/slots")
 
 Table = dict[str, Any]
 

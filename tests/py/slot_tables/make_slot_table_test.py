@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-TOOL = Path("third_party/tensorrt/abi/make_slot_table.py")
-TABLES = Path("third_party/tensorrt/abi")
+TOOL = Path("third_party/tensorrt/slots/make_slot_table.py")
+TABLES = Path("third_party/tensorrt/slots")
 HEADERS = Path("tests/data/slot_table_headers")
 
 Table = dict[str, Any]

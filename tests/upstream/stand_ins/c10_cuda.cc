@@ -28,7 +28,7 @@ void Check(cudaError_t error, const char* file, const char* function, uint32_t l
 
 }  // namespace
 
-// ---- the device
+// The device.
 
 DeviceIndex device_count() noexcept {
   int count = 0;
@@ -53,7 +53,7 @@ DeviceIndex ExchangeDevice(DeviceIndex device) {
   return before;
 }
 
-// ---- streams
+// Streams.
 
 CUDAStream getStreamFromPool(const bool high_priority, DeviceIndex device) {
   return CUDAStream(Guard().getStreamFromGlobalPool(DeviceOf(device), high_priority));
@@ -67,7 +67,7 @@ cudaStream_t CUDAStream::stream() const { return static_cast<cudaStream_t>(Guard
 bool CUDAStream::query() const { return Guard().queryStream(stream_); }
 void CUDAStream::synchronize() const { Guard().synchronizeStream(stream_); }
 
-// ---- errors
+// Errors.
 
 void c10_cuda_check_implementation(const int32_t error, const char* file, const char* function, const uint32_t line,
                                    const bool /*device_assertions*/) {
@@ -88,7 +88,7 @@ void c10_cuda_check_implementation(int32_t error, const char* file, const char* 
   Check(static_cast<cudaError_t>(error), file, function, line);
 }
 
-// ---- memory
+// Memory.
 
 namespace CUDACachingAllocator {
 namespace {
@@ -98,12 +98,12 @@ namespace {
 // The device's allocator under the name that CUDA's has.
 class DeviceMemory final : public CUDAAllocator {
  public:
-  // ---- c10::Allocator
+  // C10::Allocator.
   DataPtr allocate(size_t size) override { return Torchs().allocate(size); }
   DeleterFnPtr raw_deleter() const override { return Torchs().raw_deleter(); }
   void copy_data(void* to, const void* from, std::size_t size) const override { Torchs().copy_data(to, from, size); }
 
-  // ---- c10::DeviceAllocator
+  // C10::DeviceAllocator.
   bool initialized() override { return true; }
   void emptyCache(MempoolId_t) override {}
   void recordStream(const DataPtr& memory, Stream stream) override { Guard().recordDataPtrOnStream(memory, stream); }
@@ -111,7 +111,7 @@ class DeviceMemory final : public CUDAAllocator {
   void resetAccumulatedStats(DeviceIndex) override {}
   void resetPeakStats(DeviceIndex) override {}
 
-  // ---- CUDAAllocator
+  // CUDAAllocator.
   void* raw_alloc(size_t size) override { return Torchs().raw_allocate(size); }
   void* raw_alloc_with_stream(size_t size, cudaStream_t) override { return raw_alloc(size); }
   void raw_delete(void* memory) override { Torchs().raw_deallocate(memory); }

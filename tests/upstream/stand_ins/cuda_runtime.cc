@@ -34,7 +34,7 @@ cudaError_t ErrorOf(nacelle::fake_gpu::Result result) { return static_cast<cudaE
 #pragma GCC visibility push(default)
 extern "C" {
 
-// ---- the device
+// The device.
 
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
@@ -64,7 +64,7 @@ cudaError_t cudaDeviceSynchronize() {
   return cudaSuccess;
 }
 
-// ---- memory
+// Memory.
 
 cudaError_t cudaMalloc(void** memory, size_t size) {
   *memory = Gpu::Process().Allocate(NameOf(nullptr), size);
@@ -83,7 +83,7 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   return cudaSuccess;
 }
 
-// ---- streams and events
+// Streams and events.
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int /*flags*/) {
   return ErrorOf(Gpu::Process().WaitEvent(NameOf(stream), event));
@@ -113,7 +113,7 @@ cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, uns
 cudaError_t cudaEventQuery(cudaEvent_t event) { return ErrorOf(Gpu::Process().QueryEvent(event)); }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) { return ErrorOf(Gpu::Process().SynchronizeEvent(event)); }
 
-// ---- the rest: the fake GPU keeps no times and prints no graphs
+// The rest: the fake GPU keeps no times and prints no graphs.
 
 cudaError_t cudaEventElapsedTime(float* /*milliseconds*/, cudaEvent_t /*start*/, cudaEvent_t /*end*/) {
   return cudaErrorNotSupported;

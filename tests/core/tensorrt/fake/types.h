@@ -49,8 +49,7 @@ inline void Unexpected(const char* function) {
   std::abort();
 }
 
-// --- What callers implement
-// -------------------------------------------------------------------------------------------
+// What callers implement.
 
 class IVersionedInterface {
  public:
@@ -125,8 +124,7 @@ class IOutputAllocator : public IVersionedInterface {
 };
 #endif
 
-// --- What callers delete: {vptr, pointer to the implementation}
-// -------------------------------------------------------
+// What callers delete: {vptr, pointer to the implementation}.
 
 template <typename Implementation>
 class InterfaceObject {

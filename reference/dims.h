@@ -1,0 +1,48 @@
+// Shapes as TensorRT passes them: Dims with 32-bit extents before 10.0, 64-bit ones from there on.
+#ifndef NACELLE_REFERENCE_DIMS_H_
+#define NACELLE_REFERENCE_DIMS_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/text.h"
+
+namespace nacelle::reference {
+
+// -1 dimensions: no shape (an error, or not known).
+template <typename Extent>
+struct Dims {
+  int32_t rank = -1;
+  Extent extents[8] = {};
+
+  static Dims From(std::span<const int64_t> shape) {
+    Dims dims;
+    dims.rank = static_cast<int32_t>(shape.size());
+    std::ranges::transform(shape, dims.extents, [](int64_t extent) { return static_cast<Extent>(extent); });
+    return dims;
+  }
+  bool valid() const { return rank >= 0 && rank <= 8; }
+  // Only where valid().
+  std::span<const Extent> view() const { return {extents, static_cast<size_t>(rank)}; }
+};
+
+using Dims32 = Dims<int32_t>;
+using Dims64 = Dims<int64_t>;
+static_assert(sizeof(Dims32) == 36 && offsetof(Dims32, extents) == 4);
+static_assert(sizeof(Dims64) == 72 && offsetof(Dims64, extents) == 8);
+
+using Shape = std::vector<int64_t>;
+
+// "[2, 3, 4]"; "[]" for a 0-d tensor.
+template <typename Range>
+std::string ShapeText(const Range& shape) {
+  return Cat("[", Join(shape, ", "), "]");
+}
+
+}  // namespace nacelle::reference
+
+#endif  // NACELLE_REFERENCE_DIMS_H_

@@ -1,0 +1,31 @@
+// IHostMemory over the bytes of a plan.
+#ifndef NACELLE_REFERENCE_HOST_MEMORY_H_
+#define NACELLE_REFERENCE_HOST_MEMORY_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "reference/object.h"
+
+namespace nacelle::reference {
+
+class HostMemory final : public Object {
+ public:
+  // Shares `bytes`, which nobody may write to, as with TensorRT's.
+  HostMemory(std::shared_ptr<const std::string> bytes, const Reporter& reporter);
+
+  void* Data();
+  uint64_t Size();
+  int32_t Type();  // tensorrt::DataType
+
+  static constexpr tensorrt::Interface kInterface = tensorrt::Interface::kHostMemory;
+  static std::vector<Binding> Bindings(const tensorrt::SlotTable& table);
+
+ private:
+  const std::shared_ptr<const std::string> bytes_;
+};
+
+}  // namespace nacelle::reference
+
+#endif  // NACELLE_REFERENCE_HOST_MEMORY_H_

@@ -1,0 +1,82 @@
+// A plan ready to run: what an engine object, its contexts and its inspectors share.
+#ifndef NACELLE_REFERENCE_LOADED_PLAN_H_
+#define NACELLE_REFERENCE_LOADED_PLAN_H_
+
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/tensorrt/data_type.h"
+#include "core/tensorrt/slot_table.h"
+#include "reference/dims.h"
+#include "reference/network.h"
+#include "reference/plan.h"
+#include "reference/shape_cache.h"
+
+namespace nacelle::reference {
+
+// An input or output, in TensorRT's order: the inputs, then the outputs.
+struct Tensor {
+  const TensorSpec* spec = nullptr;
+  const tensorrt::DataTypeInfo* dtype = nullptr;
+  bool is_input = false;
+  size_t index = 0;  // among the inputs, or among the outputs
+};
+
+// "input "x"", for messages.
+std::string Describe(const Tensor& tensor);
+
+// Any thread may call anything at any time.
+class LoadedPlan {
+ public:
+  // Throws PlanError for bytes that are no plan, and for a plan that `table`'s release could not have: with a dtype
+  // that it lacks, or extents that its Dims cannot hold.
+  LoadedPlan(std::string bytes, const tensorrt::SlotTable& table);
+
+  const std::string& bytes() const { return bytes_; }
+  const std::string& name() const { return plan_.name; }
+  int profile_count() const { return plan_.profile_count; }
+  bool dynamic() const { return dynamic_; }  // some input has a dynamic extent
+  const std::vector<TensorSpec>& inputs() const { return plan_.inputs; }
+  const std::vector<TensorSpec>& outputs() const { return plan_.outputs; }
+  std::span<const Tensor> tensors() const { return tensors_; }
+  const Network& network() const { return *network_; }
+  size_t module_bytes() const { return module_bytes_; }
+
+  // nullptr for a name that no tensor has, and for nullptr. Quickest for a pointer that getIOTensorName gave.
+  const Tensor* Find(const char* name) const;
+
+  // The outputs' shapes for these shapes of the inputs, -1 in what follows from values. Throws ExecutionError where
+  // the module fails, or disagrees with the plan.
+  OutputShapes InferShapes(std::span<const Shape> inputs) const;
+
+  // An empty string where `shape` can be that of the output, else what is wrong with it.
+  std::string CheckOutputShape(size_t output, std::span<const int64_t> shape) const;
+
+  // Before 8.6 a profile with dynamic shapes belongs to one context at a time. TakeProfile says whether it was free;
+  // what is taken is given back with GiveBackProfile.
+  bool TakeProfile(int profile);
+  void GiveBackProfile(int profile);
+
+ private:
+  void CheckRelease(const tensorrt::SlotTable& table) const;
+
+  const std::string bytes_;
+  Plan plan_;  // without its module
+  size_t module_bytes_ = 0;
+  std::vector<Tensor> tensors_;
+  bool dynamic_ = false;
+  bool infers_ = false;  // some output has a shape to be inferred: dynamic, and not data-dependent
+  bool exclusive_profiles_ = false;
+  std::unique_ptr<Network> network_;
+  mutable ShapeCache shapes_{256};
+  OutputShapes declared_;  // the plan's own
+  std::mutex profiles_mutex_;
+  std::vector<bool> profile_taken_;
+};
+
+}  // namespace nacelle::reference
+
+#endif  // NACELLE_REFERENCE_LOADED_PLAN_H_

@@ -1,0 +1,160 @@
+#include "reference/module_archive.h"
+
+#include <ATen/core/symbol.h>
+#include <caffe2/serialize/inline_container.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "reference/module_pickle.h"
+#include "reference/module_source.h"
+#include "reference/operators.h"
+
+namespace nacelle::reference {
+namespace {
+
+constexpr const char* kClass = "__torch__.ReferenceNetwork";
+constexpr const char* kMainSource = "code/__torch__.py";
+// Members may be this much larger than the archive: source is compressed.
+constexpr size_t kMaxGrowth = 8;
+constexpr size_t kFreeBytes = size_t{1} << 18;
+
+std::string Lower(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+bool IsNumber(std::string_view text) {
+  return !text.empty() && text.size() <= 9 && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+bool IsMemory(std::string_view name) {
+  for (const std::string_view folder : {"data/", "constants/"}) {
+    if (name.starts_with(folder)) return IsNumber(name.substr(folder.size()));
+  }
+  return false;
+}
+
+bool IsSource(std::string_view name) {
+  return name == kMainSource || (name.starts_with("code/__torch__/") && name.ends_with(".py"));
+}
+
+bool IsKnown(std::string_view name) {
+  constexpr std::string_view kDebug = ".debug_pkl";
+  if (name.ends_with(kDebug)) return IsSource(name.substr(0, name.size() - kDebug.size()));
+  for (const std::string_view known : {"data.pkl", "constants.pkl", "version", "byteorder", ".data/serialization_id"}) {
+    if (name == known) return true;
+  }
+  return IsMemory(name) || IsSource(name);
+}
+
+// "code/__torch__/models/net.py" has the names of "__torch__.models.net".
+std::string SpaceOf(std::string_view file) {
+  constexpr std::string_view kFolder = "code/", kEnd = ".py";
+  std::string space(file.substr(kFolder.size(), file.size() - kFolder.size() - kEnd.size()));
+  std::ranges::replace(space, '/', '.');
+  return space;
+}
+
+class ArchiveChecker {
+ public:
+  explicit ArchiveChecker(const std::shared_ptr<caffe2::serialize::ReadAdapterInterface>& archive)
+      : limit_(kFreeBytes + kMaxGrowth * archive->size()), reader_(archive) {}
+
+  void Run() {
+    CheckMembers();
+    const ModuleClass found = CheckSources();
+    const std::string data = Text("data.pkl"), constants = Text("constants.pkl");
+    CheckModuleValues(Pickle("data", data), kClass, found.attributes);
+    const size_t count = CheckConstants(Pickle("constants", constants));
+    if (found.constants > count) {
+      throw PlanError(Cat("forward uses ", found.constants, " constants; constants.pkl has ", count));
+    }
+  }
+
+ private:
+  void CheckMembers() {
+    size_t total = 0;
+    std::set<std::string> seen;
+    for (const std::string& name : reader_.getAllRecords()) {
+      if (!IsKnown(name)) throw PlanError(Cat("module has the member ", Quote(name), ", which no plan's module has"));
+      if (!seen.insert(Lower(name)).second) throw PlanError(Cat("module has the member ", Quote(name), " twice"));
+      const size_t size = reader_.getRecordSize(name);
+      if (size > limit_ - total) {
+        throw PlanError(Cat("members of the module have more than ", limit_, " bytes up to ", Quote(name),
+                            "; wanted at most 8 times the archive"));
+      }
+      total += size;
+      sizes_[name] = size;
+    }
+    for (const char* const name : {"data.pkl", "constants.pkl", kMainSource}) {
+      if (!sizes_.contains(name)) throw PlanError(Cat("module has no member ", Quote(name)));
+    }
+    if (sizes_.contains("byteorder") && Text("byteorder") != "little") {
+      throw PlanError(Cat("module has the byte order ", Quote(Text("byteorder")), "; wanted \"little\""));
+    }
+  }
+
+  ModuleClass CheckSources() {
+    std::map<std::string, std::string> texts;
+    for (const auto& [name, size] : sizes_) {
+      if (IsSource(name)) texts[name] = Text(name);
+    }
+    std::set<std::string> tuples;
+    for (const auto& [name, text] : texts) tuples.merge(NamedTuples({name, SpaceOf(name), text}));
+    const auto why_refused = [](const std::string& name) {
+      return WhyOperatorIsRefused(c10::Symbol::fromQualString(name));
+    };
+    ModuleClass main;
+    for (const auto& [name, text] : texts) {
+      ModuleClass found = CheckModuleSource({name, SpaceOf(name), text}, kClass, tuples, why_refused);
+      if (name == kMainSource) main = std::move(found);
+    }
+    if (!main.has_forward) throw PlanError(Cat(kMainSource, " has no class ", kClass));
+    return main;
+  }
+
+  std::string Text(const std::string& name) {
+    const auto [data, size] = reader_.getRecord(name);
+    return std::string(static_cast<const char*>(data.get()), size);
+  }
+
+  ModulePickle Pickle(const std::string& name, std::string_view bytes) const {
+    const auto record_size = [this, name](const std::string& key) -> std::optional<size_t> {
+      const auto found = sizes_.find(Cat(name, "/", key));
+      return found == sizes_.end() ? std::nullopt : std::optional(found->second);
+    };
+    return {Cat(name, ".pkl"), bytes, record_size};
+  }
+
+  const size_t limit_;
+  caffe2::serialize::PyTorchStreamReader reader_;
+  std::map<std::string, size_t> sizes_;
+};
+
+}  // namespace
+
+size_t ArchiveBytes::size() const { return bytes_.size(); }
+
+size_t ArchiveBytes::read(uint64_t pos, void* buf, size_t n, const char* /*what*/) const {
+  if (pos >= bytes_.size()) return 0;
+  const size_t count = std::min(n, bytes_.size() - static_cast<size_t>(pos));
+  std::memcpy(buf, bytes_.data() + pos, count);
+  return count;
+}
+
+void CheckModuleArchive(const std::shared_ptr<caffe2::serialize::ReadAdapterInterface>& archive) {
+  ArchiveChecker(archive).Run();
+}
+
+}  // namespace nacelle::reference

@@ -1,0 +1,40 @@
+// The archive of a plan's module, checked before torch reads it.
+#ifndef NACELLE_REFERENCE_MODULE_ARCHIVE_H_
+#define NACELLE_REFERENCE_MODULE_ARCHIVE_H_
+
+#include <caffe2/serialize/read_adapter_interface.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace nacelle::reference {
+
+// Lets torch read an archive where it lies. Outlived by the bytes.
+class ArchiveBytes final : public caffe2::serialize::ReadAdapterInterface {
+ public:
+  explicit ArchiveBytes(std::string_view bytes) : bytes_(bytes) {}
+  size_t size() const override;
+  size_t read(uint64_t pos, void* buf, size_t n, const char* what) const override;
+
+ private:
+  std::string_view bytes_;
+};
+
+// Throws PlanError, which names what it found, if `archive` is not in the one form that MakeArchive writes. The form
+// holds no code but forward: making a module of it runs nothing.
+//
+//   archive/data.pkl              one object of the class below, with its attributes: tensors and plain values
+//   archive/code/__torch__.py     class ReferenceNetwork(Module) with forward alone; beside it named tuples
+//   archive/code/__torch__/*.py   named tuples
+//   archive/constants.pkl         a tuple of tensors and plain values
+//   archive/{data,constants}/N    memory of tensors, not compressed
+//   archive/version, byteorder, .data/serialization_id, code/*.debug_pkl
+//
+// No other member, none twice (torch does not tell capital letters), and together no more than 8 times the archive.
+void CheckModuleArchive(const std::shared_ptr<caffe2::serialize::ReadAdapterInterface>& archive);
+
+}  // namespace nacelle::reference
+
+#endif  // NACELLE_REFERENCE_MODULE_ARCHIVE_H_

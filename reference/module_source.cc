@@ -1,0 +1,592 @@
+#include "reference/module_source.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "core/text.h"
+
+namespace nacelle::reference {
+namespace {
+
+// Bytes of a text, and values in a tuple or list, each counted as often as it is met, beyond those in the source.
+constexpr size_t kMaxWeight = size_t{1} << 20;
+// Tuples and lists up to this size are known by their parts.
+constexpr size_t kMaxKnownParts = 64;
+
+bool InWord(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// What is known of an expression's value.
+struct Known {
+  size_t weight = 1;  // bytes of a text; parts of a tuple
+  bool is_text = false;
+  std::shared_ptr<const std::vector<Known>> parts;  // of a tuple or list that is written out
+};
+
+class SourceReader {
+ public:
+  SourceReader(const ModuleSource& source, const std::string& class_name, const std::set<std::string>& tuples,
+               const std::function<std::string(const std::string&)>& why_refused)
+      : source_(source), text_(source.text), class_name_(class_name), tuples_(tuples), why_refused_(why_refused) {}
+
+  ModuleClass Run() {
+    while (offset_ < text_.size()) {
+      if (SkipEmptyLine()) continue;
+      Class();
+    }
+    return std::move(result_);
+  }
+
+ private:
+  // ---- text
+
+  [[noreturn]] void Refuse(const std::string& why) const {
+    const std::string_view before = text_.substr(0, offset_);
+    const auto line = 1 + std::ranges::count(before, '\n');
+    throw PlanError(Cat(source_.name, " line ", line, ": ", why));
+  }
+
+  char Peek() const { return offset_ < text_.size() ? text_[offset_] : '\0'; }
+  std::string_view Rest() const { return text_.substr(offset_); }
+  bool Accept(std::string_view token) {
+    if (!Rest().starts_with(token)) return false;
+    offset_ += token.size();
+    return true;
+  }
+  void Expect(std::string_view token) {
+    if (!Accept(token)) Refuse(Cat("found ", Quote(FirstOf(Rest())), "; wanted ", Quote(token)));
+  }
+  static std::string_view FirstOf(std::string_view text) {
+    text = text.substr(0, 40);
+    return text.substr(0, std::min(text.find('\n'), text.size()));
+  }
+  bool SkipEmptyLine() {
+    const size_t end = std::min(text_.find('\n', offset_), text_.size());
+    if (text_.find_first_not_of(' ', offset_) < end) return false;
+    offset_ = std::min(end + 1, text_.size());
+    return true;
+  }
+  void Spaces() {
+    while (Peek() == ' ') ++offset_;
+  }
+  void EndLine() {
+    Spaces();
+    if (offset_ < text_.size()) Expect("\n");
+  }
+  std::string_view PeekWord() const {
+    size_t end = offset_;
+    while (end < text_.size() && InWord(text_[end])) ++end;
+    return text_.substr(offset_, end - offset_);
+  }
+  std::string Word() {
+    const std::string_view word = PeekWord();
+    if (word.empty() || IsDigit(word[0])) Refuse(Cat("found ", Quote(FirstOf(Rest())), "; wanted a name"));
+    offset_ += word.size();
+    return std::string(word);
+  }
+  // True, and the word is taken, if it is the whole next word.
+  bool AcceptWord(std::string_view word) { return PeekWord() == word && Accept(word); }
+
+  size_t Indent() const {
+    const size_t end = text_.find_first_not_of(' ', offset_);
+    return std::min(end, text_.size()) - offset_;
+  }
+  // True, and the indent is taken, if a line of this block follows.
+  bool AcceptLine(size_t indent) {
+    while (offset_ < text_.size() && SkipEmptyLine()) continue;
+    if (offset_ >= text_.size() || Indent() < indent) return false;
+    if (Indent() > indent) Refuse(Cat("found an indent of ", Indent(), "; wanted ", indent));
+    offset_ += indent;
+    return true;
+  }
+
+  ValueType Type() {
+    std::string_view rest = Rest();
+    try {
+      ValueType type = ReadType(rest, tuples_);
+      offset_ = text_.size() - rest.size();
+      return type;
+    } catch (const PlanError& error) {
+      Refuse(error.what());
+    }
+  }
+
+  // ---- classes
+
+  void Class() {
+    Expect("class ");
+    const std::string name = Word();
+    const std::string full = Cat(source_.space, ".", name);
+    if (Accept("(NamedTuple):\n")) return NamedTuple();
+    if (full != class_name_ || found_) {
+      Refuse(Cat("found the class ", Quote(full), "; wanted ", Quote(class_name_), " alone, and named tuples"));
+    }
+    if (!Accept("(Module):\n")) Refuse(Cat("found the class ", Quote(full), " of another kind; wanted a Module"));
+    found_ = true;
+    while (AcceptLine(2)) Member();
+    if (!result_.has_forward) Refuse("found no method forward");
+  }
+
+  void NamedTuple() {
+    while (AcceptLine(2)) {
+      const std::string name = Word();
+      if (name == "def") Refuse(Cat("found the method ", Quote(FirstOf(Rest())), " of a named tuple; wanted fields"));
+      Expect(" : ");
+      Type();
+      EndLine();
+    }
+  }
+
+  void Member() {
+    const std::string name = Word();
+    if (name == "def") return Forward();
+    if (name == "__parameters__" || name == "__buffers__") {
+      Expect(" = [");
+      while (Peek() == '"') {
+        Text();
+        Accept(", ");
+      }
+      Expect("]");
+    } else {
+      if (name.starts_with("__")) Refuse(Cat("found ", Quote(name), "; wanted attributes and forward"));
+      Expect(" : ");
+      if (!result_.attributes.emplace(name, Type()).second) Refuse(Cat("found the attribute ", Quote(name), " twice"));
+    }
+    EndLine();
+  }
+
+  void Forward() {
+    Expect(" ");
+    const std::string name = Word();
+    if (name != "forward" || result_.has_forward)
+      Refuse(Cat("found the method ", Quote(name), "; wanted forward alone"));
+    result_.has_forward = true;
+    Expect("(");
+    const std::string self = Word();
+    if (self != "self") Refuse(Cat("found ", Quote(self), " as the first parameter of forward; wanted \"self\""));
+    if (Accept(": ")) Expect(class_name_);
+    while (Accept(",")) {
+      SpacesAndLines();
+      variables_[NewName()] = {};
+      Expect(": ");
+      Type();
+    }
+    Expect(") -> ");
+    Type();
+    Expect(":\n");
+    Block(4);
+  }
+
+  void SpacesAndLines() {
+    while (Peek() == ' ' || Peek() == '\n') ++offset_;
+  }
+
+  // ---- statements
+
+  void Block(size_t indent) {
+    if (indent / 2 > kMaxBlockDepth + 1) Refuse(Cat("found blocks more than ", kMaxBlockDepth, " deep"));
+    if (!AcceptLine(indent)) Refuse("found an empty block");
+    do {
+      Statement(indent);
+    } while (AcceptLine(indent));
+  }
+
+  void Statement(size_t indent) {
+    if (AcceptWord("pass")) return EndLine();
+    if (AcceptWord("return")) {
+      Expect(" ");
+      Expression(0);
+      return EndLine();
+    }
+    if (AcceptWord("if")) {
+      Expect(" ");
+      Expression(0);
+      Expect(":\n");
+      Block(indent + 2);
+      if (!AcceptLine(indent)) Refuse("found an if without else");
+      Expect("else:\n");
+      return Block(indent + 2);
+    }
+    if (AcceptWord("while")) {
+      Expect(" ");
+      Expression(0);
+      Expect(":\n");
+      return Block(indent + 2);
+    }
+    if (AcceptWord("for")) {
+      Expect(" ");
+      variables_[NewName()] = {};
+      Expect(" in range(");
+      Expression(0);
+      Expect("):\n");
+      return Block(indent + 2);
+    }
+    for (const char* const word : {"def", "class", "with", "import", "from", "del", "raise", "assert", "elif", "try"}) {
+      if (PeekWord() == word) Refuse(Cat("found ", Quote(FirstOf(Rest())), "; forward has no such statement"));
+    }
+    if (std::optional<std::vector<std::string>> names = Targets()) {
+      Assign(*names);
+    } else {
+      Expression(0);
+    }
+    EndLine();
+  }
+
+  std::string NewName() {
+    std::string name = Word();
+    CheckName(name);
+    return name;
+  }
+  void CheckName(const std::string& name) const {
+    for (const char* const taken : {"self", "torch", "ops", "CONSTANTS", "True", "False", "None", "inf", "nan"}) {
+      if (name == taken) Refuse(Cat("found an assignment to ", Quote(name)));
+    }
+  }
+
+  // The names before " = ", with their types; nullopt, and nothing is taken, if the line is an expression alone.
+  //   a = …     a: int = …     a, b = …     a, b, = …
+  std::optional<std::vector<std::string>> Targets() {
+    const size_t start = offset_;
+    std::vector<std::string> names;
+    unpacks_ = false;
+    while (InWord(Peek()) && !IsDigit(Peek())) {
+      names.push_back(std::string(PeekWord()));
+      offset_ += names.back().size();
+      if (Accept(": ") || Accept(" : ")) Type();
+      if (Accept(" = ")) break;
+      if (Accept(", = ")) {
+        unpacks_ = true;
+        break;
+      }
+      if (!Accept(", ")) {
+        offset_ = start;
+        return std::nullopt;
+      }
+    }
+    if (names.empty() || !text_.substr(0, offset_).ends_with(" = ")) {
+      offset_ = start;
+      return std::nullopt;
+    }
+    for (const std::string& name : names) CheckName(name);
+    return names;
+  }
+
+  void Assign(const std::vector<std::string>& names) {
+    std::vector<Known> values = {Expression(0)};
+    while (Accept(", ")) values.push_back(Expression(0));
+    if (unpacks_ && values.size() == 1) {
+      const std::shared_ptr<const std::vector<Known>> parts = values[0].parts;
+      for (size_t i = 0; i < names.size(); ++i) {
+        Set(names[i], parts != nullptr && parts->size() == names.size() ? (*parts)[i] : values[0]);
+      }
+      return;
+    }
+    if (values.size() != names.size()) Refuse(Cat("found ", values.size(), " values for ", names.size(), " names"));
+    for (size_t i = 0; i < names.size(); ++i) Set(names[i], values[i]);
+  }
+
+  // A name that is set in several places has the largest of the values.
+  void Set(const std::string& name, const Known& value) {
+    const auto [place, added] = variables_.try_emplace(name, value);
+    if (added) return;
+    Known& known = place->second;
+    known.parts = nullptr;
+    known.weight = std::max(known.weight, value.weight);
+    known.is_text = known.is_text || value.is_text;
+  }
+
+  // ---- expressions
+
+  Known Expression(size_t depth) {
+    if (depth > kMaxExpressionDepth) Refuse(Cat("found an expression more than ", kMaxExpressionDepth, " deep"));
+    Known known = Primary(depth);
+    for (size_t after = 0; Peek() == '['; ++after) {
+      if (after + depth > kMaxExpressionDepth) Refuse(Cat("found more than ", kMaxExpressionDepth, " indices"));
+      known = Subscript(std::move(known), depth);
+    }
+    return known;
+  }
+
+  Known Subscript(Known known, size_t depth) {
+    Expect("[");
+    const size_t start = offset_;
+    Expression(depth + 1);
+    const std::string_view index = text_.substr(start, offset_ - start);
+    if (Accept(":")) {
+      Expression(depth + 1);
+      Expect("]");
+      known.parts = nullptr;
+      return known;
+    }
+    Expect("]");
+    if (known.parts == nullptr) return known;
+    const std::vector<Known>& parts = *known.parts;
+    if (index.size() == 1 && IsDigit(index[0]) && static_cast<size_t>(index[0] - '0') < parts.size()) {
+      return parts[static_cast<size_t>(index[0] - '0')];
+    }
+    known.parts = nullptr;
+    return known;
+  }
+
+  Known Primary(size_t depth) {
+    const char c = Peek();
+    if (c == '(') return Parenthesis(depth);
+    if (c == '[') return List(depth, "[", "]");
+    if (c == '{') return Dict(depth);
+    if (c == '"') return Text();
+    if (c == '-' || c == '+' || c == '.' || IsDigit(c)) return Number();
+    return Named(depth);
+  }
+
+  Known Whole(std::vector<Known> parts) {
+    Known known;
+    for (const Known& part : parts) known.weight += part.weight;
+    if (known.weight > kMaxWeight + text_.size()) Refuse("found values that repeat one another more than 2^20 times");
+    if (parts.size() > kMaxKnownParts) return known;
+    known.parts = std::make_shared<const std::vector<Known>>(std::move(parts));
+    return known;
+  }
+
+  Known Parenthesis(size_t depth) {
+    Expect("(");
+    std::vector<Known> parts;
+    bool tuple = Peek() == ')';
+    while (Peek() != ')') {
+      parts.push_back(Expression(depth + 1));
+      if (!Accept(",")) break;
+      tuple = true;
+      Spaces();
+    }
+    Expect(")");
+    return tuple ? Whole(std::move(parts)) : parts[0];
+  }
+
+  Known List(size_t depth, std::string_view open, std::string_view close) {
+    Expect(open);
+    std::vector<Known> parts;
+    while (!Rest().starts_with(close)) {
+      parts.push_back(Expression(depth + 1));
+      if (!Accept(",")) break;
+      Spaces();
+    }
+    Expect(close);
+    return Whole(std::move(parts));
+  }
+
+  Known Dict(size_t depth) {
+    Expect("{");
+    std::vector<Known> parts;
+    while (Peek() != '}') {
+      parts.push_back(Expression(depth + 1));
+      Expect(": ");
+      parts.push_back(Expression(depth + 1));
+      if (!Accept(",")) break;
+      Spaces();
+    }
+    Expect("}");
+    Known known = Whole(std::move(parts));
+    known.parts = nullptr;
+    return known;
+  }
+
+  Known Text() {
+    const size_t start = offset_;
+    Expect("\"");
+    while (Peek() != '"') {
+      if (offset_ >= text_.size() || Peek() == '\n') Refuse("found a text without an end");
+      offset_ = std::min(offset_ + (Peek() == '\\' ? 2 : 1), text_.size());
+    }
+    Expect("\"");
+    return {offset_ - start, true, nullptr};
+  }
+
+  // 1, -2.5, 1e-05, -inf, 2.+3.j
+  Known Number() {
+    for (int part = 0; part < 2; ++part) {
+      const size_t start = offset_;
+      if (!Accept("-")) Accept("+");
+      if (AcceptWord("inf") || AcceptWord("nan")) return {};
+      if (AcceptWord("infj") || AcceptWord("nanj")) return {};
+      const size_t digits = offset_;
+      while (IsDigit(Peek()) || Peek() == '.') ++offset_;
+      if (offset_ == digits) {
+        offset_ = start;
+        Refuse(Cat("found ", Quote(FirstOf(Rest())), "; wanted a number"));
+      }
+      if (Peek() == 'e') {
+        ++offset_;
+        if (!Accept("-")) Accept("+");
+        while (IsDigit(Peek())) ++offset_;
+      }
+      if (Accept("j")) return {};
+      if (Peek() != '+' && Peek() != '-') return {};
+    }
+    return {};
+  }
+
+  Known Named(size_t depth) {
+    const std::string name = Word();
+    if (name == "torch") {
+      Expect(".");
+      return Operator("aten", depth);
+    }
+    if (name == "ops") {
+      Expect(".");
+      const std::string space = Word();
+      Expect(".");
+      return Operator(space, depth);
+    }
+    if (name == "__torch__") return MakeTuple(depth);
+    if (name == "CONSTANTS") return Constant();
+    if (name == "self") return Attribute();
+    if (name == "True" || name == "False" || name == "None" || name == "inf" || name == "nan" || name == "infj" ||
+        name == "nanj") {
+      return {};
+    }
+    if (Peek() == '(') return Function(name, depth);
+    const auto found = variables_.find(name);
+    if (found == variables_.end()) Refuse(Cat("found ", Quote(name), ", which nothing before it sets"));
+    if (Accept(".tolist()")) return {};
+    if (Peek() == '.') Refuse(Cat("found ", Quote(Cat(name, FirstOf(Rest()))), "; wanted no attribute"));
+    return found->second;
+  }
+
+  Known Operator(const std::string& space, size_t depth) {
+    const std::string name = Word();
+    if (Peek() != '(') Refuse(Cat("found ", Quote(Cat(space, "::", name, FirstOf(Rest()))), "; wanted a call"));
+    const std::string full = Cat(space, "::", name);
+    if (const std::string why = why_refused_(full); !why.empty()) {
+      Refuse(Cat("forward calls ", full, ", ", why, "; no engine of Nacelle's is built with it"));
+    }
+    const std::vector<Known> arguments = Arguments(depth);
+    return space == "aten" ? ResultOf(name, arguments) : Known{};
+  }
+
+  // torch puts texts together while it reads the module.
+  Known ResultOf(const std::string& name, const std::vector<Known>& arguments) {
+    static const auto* const join = new std::set<std::string>{
+        "add",   "format",   "percentFormat", "join",   "str",    "capitalize", "title",      "upper",
+        "lower", "swapcase", "strip",         "lstrip", "rstrip", "slice",      "__getitem__"};
+    Known known;
+    if (!join->contains(name)) return known;
+    for (const Known& argument : arguments) {
+      known.is_text = known.is_text || argument.is_text;
+      known.weight += argument.weight;
+    }
+    if (!known.is_text && name != "str") return {};
+    known.is_text = true;
+    if (known.weight > kMaxWeight + text_.size()) Refuse("found a text that is put together of more than 2^20 bytes");
+    return known;
+  }
+
+  std::vector<Known> Arguments(size_t depth) {
+    Expect("(");
+    std::vector<Known> arguments;
+    while (Peek() != ')') {
+      const std::string_view word = PeekWord();
+      const size_t after = offset_ + word.size();
+      // A parameter that is given by its name.
+      if (!word.empty() && after < text_.size() && text_[after] == '=') offset_ = after + 1;
+      arguments.push_back(Expression(depth + 1));
+      if (!Accept(",")) break;
+      Spaces();
+    }
+    Expect(")");
+    return arguments;
+  }
+
+  Known MakeTuple(size_t depth) {
+    std::string name = "__torch__";
+    while (Accept(".")) name += Cat(".", Word());
+    if (!tuples_.contains(name)) Refuse(Cat("found ", Quote(name), "; wanted named tuples alone"));
+    return Whole(Arguments(depth));
+  }
+
+  Known Constant() {
+    Expect(".c");
+    const std::string_view digits = PeekWord();
+    if (digits.empty() || digits.size() > 8 || !std::ranges::all_of(digits, IsDigit)) {
+      Refuse(Cat("found the constant ", Quote(FirstOf(Rest())), "; wanted a number"));
+    }
+    offset_ += digits.size();
+    result_.constants = std::max<size_t>(result_.constants, std::stoul(std::string(digits)) + 1);
+    return {};
+  }
+
+  Known Attribute() {
+    Expect(".");
+    const std::string name = Word();
+    if (!result_.attributes.contains(name)) Refuse(Cat("found the attribute ", Quote(name), ", which the class lacks"));
+    return {};
+  }
+
+  Known Function(const std::string& name, size_t depth) {
+    if (name == "annotate" || name == "unchecked_cast" || name == "uninitialized") {
+      Expect("(");
+      Type();
+      Known known;
+      if (Accept(", ")) known = Expression(depth + 1);
+      Expect(")");
+      return known;
+    }
+    if (name == "isinstance") {
+      Expect("(");
+      Expression(depth + 1);
+      Expect(", ");
+      const bool several = Accept("(");
+      do {
+        Type();
+      } while (several && Accept(", "));
+      if (several) Expect(")");
+      Expect(")");
+      return {};
+    }
+    if (name == "str") return ResultOf("str", Arguments(depth));
+    if (name == "int" || name == "float" || name == "bool" || name == "print" || name == "sorted") {
+      Arguments(depth);
+      return {};
+    }
+    Refuse(Cat("found a call of ", Quote(name), "; forward has no such function"));
+  }
+
+  const ModuleSource& source_;
+  const std::string_view text_;
+  const std::string& class_name_;
+  const std::set<std::string>& tuples_;
+  const std::function<std::string(const std::string&)>& why_refused_;
+  size_t offset_ = 0;
+  bool found_ = false;
+  bool unpacks_ = false;  // the last targets end with a comma
+  std::unordered_map<std::string, Known> variables_;
+  ModuleClass result_;
+};
+
+}  // namespace
+
+std::set<std::string> NamedTuples(const ModuleSource& source) {
+  std::set<std::string> names;
+  std::string_view rest = source.text;
+  constexpr std::string_view kBegin = "class ", kEnd = "(NamedTuple):";
+  while (!rest.empty()) {
+    const size_t size = std::min(rest.find('\n'), rest.size() - 1) + 1;
+    std::string_view line = rest.substr(0, size);
+    rest.remove_prefix(size);
+    const size_t end = line.find(kEnd);
+    if (!line.starts_with(kBegin) || end == std::string_view::npos) continue;
+    names.insert(Cat(source.space, ".", line.substr(kBegin.size(), end - kBegin.size())));
+  }
+  return names;
+}
+
+ModuleClass CheckModuleSource(const ModuleSource& source, const std::string& class_name,
+                              const std::set<std::string>& tuples,
+                              const std::function<std::string(const std::string&)>& why_refused) {
+  return SourceReader(source, class_name, tuples, why_refused).Run();
+}
+
+}  // namespace nacelle::reference

@@ -1,0 +1,151 @@
+// Objects that TensorRT's inline C++ wrappers take for their own.
+//
+// To a caller, an IRuntime (ICudaEngine, IExecutionContext …) is {virtual table, pointer to an implementation}: the
+// wrapper's methods call through the virtual table of the implementation, whose slots differ between releases. Here
+// the first is an ordinary C++ class with a virtual destructor, so that `delete` does what it should; the second is
+// an Impl, whose table is put together from the slot tables of the presented release.
+#ifndef NACELLE_REFERENCE_OBJECT_H_
+#define NACELLE_REFERENCE_OBJECT_H_
+
+#include <exception>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "core/tensorrt/slot_table.h"
+#include "core/text.h"
+#include "reference/client.h"
+
+namespace nacelle::reference {
+
+class Object;
+
+// What stands for nvinfer1::apiv::VRuntime and so on: the pointer to its table comes first.
+struct Impl {
+  const void* const* table;
+  Object* owner;
+};
+
+class Object {
+ public:
+  Object(const Object&) = delete;
+  Object& operator=(const Object&) = delete;
+  virtual ~Object();  // slots 0 and 1, as in every TensorRT release
+
+  Reporter& reporter() { return reporter_; }
+  const Reporter& reporter() const { return reporter_; }
+  const tensorrt::SlotTable& table() const { return reporter_.table(); }
+
+  // Methods that several interfaces have.
+  void* GetPImpl() { return this; }
+  void SetErrorRecorder(void* recorder) { reporter_.set_recorder(recorder); }
+  void* GetErrorRecorder() { return reporter_.recorder(); }
+  void DeleteThis() { delete this; }
+
+ protected:
+  Object(const void* const* methods, const Reporter& reporter)
+      : impl_(&impl_storage_), impl_storage_{methods, this}, reporter_(reporter) {}
+
+  // The implementation, for the interfaces that are called without an object before it.
+  Impl* impl() const { return impl_; }
+
+ private:
+  Impl* const impl_;  // second word of the object: TensorRT's wrappers read it there
+  Impl impl_storage_;
+  Reporter reporter_;
+};
+
+// A method of an interface and the function that stands in its slot.
+struct Binding {
+  tensorrt::Method method;
+  const void* function;
+};
+
+namespace internal {
+
+template <auto Function>
+struct Bound;
+
+// What a method answers that failed in a way of which it knows nothing: false, null, 0, no shape.
+template <typename R>
+R Nothing() {
+  if constexpr (!std::is_void_v<R>) return R{};
+}
+
+template <typename C, typename R, typename... Args>
+R CallSafely(Impl* impl, R (C::*function)(Args...), Args... args) noexcept {
+  C* const self = static_cast<C*>(impl->owner);
+  try {
+    return (self->*function)(args...);
+  } catch (const std::exception& error) {
+    self->reporter().Fail(tensorrt::ErrorCode::kINTERNAL_ERROR, Cat("reference engine: ", error.what()));
+  } catch (...) {
+    self->reporter().Fail(tensorrt::ErrorCode::kINTERNAL_ERROR, "reference engine: an exception of unknown type");
+  }
+  return Nothing<R>();
+}
+
+template <typename C, typename R, typename... Args, R (C::*Function)(Args...)>
+struct Bound<Function> {
+  static R Call(Impl* impl, Args... args) noexcept { return CallSafely<C, R, Args...>(impl, Function, args...); }
+};
+
+}  // namespace internal
+
+// `Function`, a member of an Object's class, as what stands in the slot of `method`. Its parameters and result have to
+// be what the presented release passes, by the C++ ABI: pointers for references, integers for enums.
+template <auto Function>
+Binding Bind(tensorrt::Method method) {
+  return {method, reinterpret_cast<const void*>(&internal::Bound<Function>::Call)};
+}
+
+// Number of slots of every virtual table, more than any known release uses. A caller that was built for a newer release
+// finds a function in the slots that it knows and the presented release lacks: it logs the class and the slot, and
+// answers 0, null or false.
+inline constexpr size_t kTableSlots = 192;
+
+// The virtual table of one class. The object stays where it was made: the table points back to it.
+class MethodTable {
+ public:
+  // The implementations of `interface` in the release of `table`: each of its methods at its slot. Methods that
+  // `bindings` lacks log that they are not supported and answer 0, null or false.
+  MethodTable(const tensorrt::SlotTable& table, tensorrt::Interface interface, std::span<const Binding> bindings);
+  // `functions` in the order of their slots; `name` is the class's.
+  MethodTable(std::string name, std::span<const void* const> functions);
+  MethodTable(const MethodTable&) = delete;
+  MethodTable& operator=(const MethodTable&) = delete;
+
+  const void* const* get() const { return entries_.data() + kPrefix; }
+  // The MethodTable whose get() `table` is.
+  static const MethodTable& Of(const void* const* table) {
+    return *static_cast<const MethodTable*>(*(table - kPrefix));
+  }
+
+  const std::string& name() const { return name_; }  // "IRuntime"
+  size_t known() const { return known_; }            // slots that the presented release has
+  // The methods of the release that `bindings` lacked.
+  const std::vector<tensorrt::Method>& unsupported() const { return unsupported_; }
+
+ private:
+  void Append(const void* function);  // the next slot
+
+  // This object, then the offset to top and the type information that the C++ ABI puts before slot 0.
+  static constexpr size_t kPrefix = 3;
+  const std::string name_;
+  std::vector<const void*> entries_;
+  size_t known_ = 0;
+  std::vector<tensorrt::Method> unsupported_;
+};
+
+// The table of T's methods in the release that the process presents: `table` is the same at every call. Never
+// destroyed: objects may outlive this library's static ones.
+template <typename T>
+const void* const* MethodsOf(const tensorrt::SlotTable& table) {
+  static const MethodTable& methods = *new MethodTable(table, T::kInterface, T::Bindings(table));
+  return methods.get();
+}
+
+}  // namespace nacelle::reference
+
+#endif  // NACELLE_REFERENCE_OBJECT_H_

@@ -1,0 +1,58 @@
+// IRuntime: plans into engines.
+#ifndef NACELLE_REFERENCE_RUNTIME_H_
+#define NACELLE_REFERENCE_RUNTIME_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "reference/object.h"
+#include "reference/plugin_registry.h"
+
+namespace nacelle::reference {
+
+// Engines may be deserialized at once on any thread; the settings are for one thread at a time.
+class Runtime final : public Object {
+ public:
+  // `logger`: the caller's ILogger, not nullptr; outlives the runtime and everything made from it.
+  Runtime(const tensorrt::SlotTable& table, void* logger);
+
+  // A new engine, which belongs to the caller; nullptr, said why, for bytes that are no plan that can run here. Copies
+  // `plan`.
+  void* DeserializeCudaEngine(const void* plan, uint64_t size);
+  void* DeserializeFromStream(void* reader);    // IStreamReader
+  void* DeserializeFromStreamV2(void* reader);  // IStreamReaderV2
+
+  void* GetLogger();
+  bool SetMaxThreads(int32_t threads);
+  int32_t GetMaxThreads();
+  // Kept and given back; a reference engine has no use for them.
+  void SetDLACore(int32_t core);
+  int32_t GetDLACore();
+  int32_t GetNbDLACores();
+  void SetGpuAllocator(void* allocator);
+  void SetTemporaryDirectory(const char* path);
+  const char* GetTemporaryDirectory();
+  void SetTempfileControlFlags(uint32_t flags);
+  uint32_t GetTempfileControlFlags();
+  void SetEngineHostCodeAllowed(bool allowed);
+  bool GetEngineHostCodeAllowed();
+  void* GetPluginRegistry();  // the runtime's own, which lives as long as it
+
+  static constexpr tensorrt::Interface kInterface = tensorrt::Interface::kRuntime;
+  static std::vector<Binding> Bindings(const tensorrt::SlotTable& table);
+
+ private:
+  void* Deserialize(std::string bytes);
+  void* DeserializeStream(void* reader, int version);
+
+  int32_t max_threads_ = 1;
+  std::string temporary_directory_;
+  uint32_t tempfile_flags_ = 0;
+  bool host_code_allowed_ = false;
+  PluginRegistry plugins_;
+};
+
+}  // namespace nacelle::reference
+
+#endif  // NACELLE_REFERENCE_RUNTIME_H_

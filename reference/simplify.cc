@@ -1,0 +1,60 @@
+#include "reference/simplify.h"
+
+#include <torch/csrc/jit/passes/autocast.h>
+#include <torch/csrc/jit/passes/common_subexpression_elimination.h>
+#include <torch/csrc/jit/passes/constant_pooling.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/passes/eliminate_no_ops.h>
+#include <torch/csrc/jit/passes/inplace_check.h>
+#include <torch/csrc/jit/passes/loop_unrolling.h>
+#include <torch/csrc/jit/passes/lower_tuples.h>
+#include <torch/csrc/jit/passes/peephole.h>
+#include <torch/csrc/jit/passes/remove_mutation.h>
+
+namespace nacelle::reference {
+
+namespace jit = torch::jit;
+
+namespace {
+
+// Rounds end by themselves: each makes a graph smaller or unrolls one of its loops. This is for passes that say of an
+// unchanged graph that they changed it.
+constexpr int kMaxRounds = 32;
+
+// True if the graph may have changed. A trace has the shapes of its run in its types, and others may come.
+bool Round(std::shared_ptr<jit::Graph>& graph) {
+  jit::EliminateDeadCode(graph);
+  bool changed = jit::EliminateCommonSubexpression(graph);
+  changed |= jit::PeepholeOptimize(graph, /*disable_shape_peepholes=*/true);
+  changed |= jit::ConstantPropagation(graph, /*ignore_custom_classes=*/true);
+  jit::ConstantPooling(graph);
+  if (jit::UnrollConstantLoops(graph)) {
+    changed = true;
+    jit::RemoveListMutation(graph);
+    jit::PeepholeOptimize(graph, /*disable_shape_peepholes=*/true);
+    jit::ConstantPropagation(graph, /*ignore_custom_classes=*/true);
+  }
+  changed |= jit::EliminateCommonSubexpression(graph);
+  jit::CheckInplace(graph);
+  changed |= jit::EliminateNoOps(graph);
+  jit::LowerSimpleTuples(graph);
+  return changed;
+}
+
+}  // namespace
+
+void Simplify(std::shared_ptr<jit::Graph>& graph) {
+  jit::Autocast(graph);
+  for (int round = 0; round < kMaxRounds && Round(graph); ++round) continue;
+  jit::EliminateDeadCode(graph);
+}
+
+void PruneBranches(std::shared_ptr<jit::Graph>& graph) {
+  for (int round = 0; round < kMaxRounds; ++round) {
+    const bool simpler = jit::PeepholeOptimize(graph, /*disable_shape_peepholes=*/true);
+    if (!jit::ConstantPropagationImmutableTypes(graph) && !simpler) return;
+  }
+}
+
+}  // namespace nacelle::reference

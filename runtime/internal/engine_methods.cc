@@ -1,0 +1,231 @@
+#include "runtime/internal/engine_methods.h"
+
+#include <ATen/ops/empty.h>
+#include <torch/custom_class.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "core/plan/plan_header.h"
+#include "core/record/record.h"
+#include "core/text.h"
+#include "core/utf8.h"
+#include "runtime/engine.h"
+#include "runtime/internal/infer_shapes.h"
+#include "runtime/internal/loaded_engine.h"
+#include "runtime/internal/read_tensor_info.h"
+#include "runtime/tensor_info.h"
+#include "runtime/torch_error.h"
+
+namespace nacelle::runtime {
+namespace {
+
+using Self = c10::intrusive_ptr<Engine>;
+using Shape = std::vector<int64_t>;
+using Tensor = std::tuple<std::string, std::string, Shape, std::vector<std::vector<Shape>>>;
+
+// Texts of records and plans may be any bytes, and Python's strings hold UTF-8 only: others are shown as \xNN.
+std::vector<Tensor> Tensors(const std::vector<TensorInfo>& infos) {
+  std::vector<Tensor> tensors;
+  for (const TensorInfo& info : infos) {
+    std::vector<std::vector<Shape>> profiles;
+    for (const ShapeRange& range : info.profiles) profiles.push_back({range.min, range.opt, range.max});
+    tensors.emplace_back(utf8::Valid(info.name), DtypeName(info.dtype), info.shape, std::move(profiles));
+  }
+  return tensors;
+}
+
+// The record's fields with the plan's left empty.
+std::vector<std::string> FieldsWithoutPlan(const Engine& engine) {
+  record::Record record = engine.record();
+  record.plan = "-";  // a record has a plan
+  std::vector<std::string> fields = record::Write(record);
+  fields[record::IndexOf(record::Field::kEngine)].clear();
+  return fields;
+}
+
+at::Tensor PlanTensor(const Engine& engine) {
+  const auto plan = engine.plan();
+  const std::string_view bytes = plan->bytes();
+  at::Tensor tensor = at::empty({static_cast<int64_t>(bytes.size())}, at::kByte);
+  std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
+  return tensor;
+}
+
+void WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) throw InputError(Cat(path, " cannot be written: ", std::strerror(errno)));
+}
+
+// The number of the first optimization profile that allows the shapes.
+int ProfileFor(const LoadedEngine& engine, const std::vector<Shape>& shapes) {
+  const std::vector<TensorInfo>& inputs = engine.inputs();
+  if (shapes.size() != inputs.size()) {
+    throw InputError(Cat("infer_outputs has ", shapes.size(), " shapes; engine ", Quote(engine.name()), " takes ",
+                         inputs.size(), " inputs: ", Join(NamesOf(inputs), ", ")));
+  }
+  const auto allows = [](const ShapeRange& range, const Shape& shape) {
+    return std::ranges::equal(shape, range.min, std::ranges::greater_equal()) &&
+           std::ranges::equal(shape, range.max, std::ranges::less_equal());
+  };
+  for (int profile = 0; profile < engine.profile_count(); ++profile) {
+    bool fits = true;
+    for (size_t i = 0; i < inputs.size(); ++i) fits &= allows(inputs[i].profiles[profile], shapes[i]);
+    if (fits) return profile;
+  }
+  std::vector<std::string> found;
+  std::vector<std::string> wanted;
+  for (const Shape& shape : shapes) found.push_back(ShapeText(shape));
+  for (const TensorInfo& input : inputs) wanted.push_back(Describe(input));
+  throw InputError(Cat("infer_outputs has the shapes ", Join(found, ", "), ", which no optimization profile of engine ",
+                       Quote(engine.name()), " allows; it takes ", Join(wanted, "; ")));
+}
+
+// Tensors of the dtypes and shapes that the engine would return; their elements are not set.
+std::vector<at::Tensor> InferOutputs(const LoadedEngine& engine, const std::vector<Shape>& input_shapes) {
+  const int profile = ProfileFor(engine, input_shapes);
+  const auto shapes =
+      InferShapes(engine.engine(), engine.device(), engine.inputs(), engine.outputs(), profile, input_shapes);
+  if (!shapes) throw ExecutionError(Cat("engine ", Quote(engine.name()), ": its plan tells no shapes of outputs"));
+  std::vector<at::Tensor> outputs;
+  for (size_t i = 0; i < shapes->size(); ++i) {
+    const TensorInfo& output = engine.outputs()[i];
+    if (std::ranges::any_of((*shapes)[i], [](int64_t extent) { return extent < 0; })) {
+      throw InputError(Cat("engine ", Quote(engine.name()), ": the shape of output ", Quote(output.name),
+                           " follows from values, so it is known only when the engine has run"));
+    }
+    outputs.push_back(at::empty((*shapes)[i], output.dtype));
+  }
+  return outputs;
+}
+
+// Sets the engine up for one optimization profile, or for all with nullopt; nothing if it is set up so.
+void ChooseProfile(Engine& engine, std::optional<int> profile) {
+  Settings settings = engine.settings();
+  if (settings.profile == profile) return;
+  settings.profile = profile;
+  engine.Configure(settings);
+}
+
+// Reads the strings where the unpickler has them: a vector would be one more copy of the plan.
+Self FromList(const c10::List<std::string>& record) {
+  std::vector<std::string_view> fields;
+  for (size_t i = 0; i < record.size(); ++i) {
+    const std::string& field = record[i];
+    fields.emplace_back(field);
+  }
+  return c10::make_intrusive<Engine>(record::Parse(std::span<const std::string_view>(fields)));
+}
+
+// The accessors that Torch-TensorRT's Python code calls on engines, under its names and with its meaning.
+void AddPeerMethods(torch::class_<Engine>& engine) {
+  engine.def("get_serialized_metadata", [](const Self& self) { return self->record().metadata; })
+      .def("serialize_metadata_only",
+           [](const Self& self) { return WithTorchErrors([&] { return FieldsWithoutPlan(*self); }); })
+      .def("serialized_engine_tensor", [](const Self& self) { return PlanTensor(*self); })
+      .def("get_engine_layer_info",
+           [](const Self& self) { return WithTorchErrors([&] { return self->loaded()->LayerInformation(); }); })
+      .def("dump_engine_layer_info",
+           [](const Self& self) {
+             const std::string text = WithTorchErrors([&] { return self->loaded()->LayerInformation(); });
+             std::fprintf(stdout, "%s\n", text.c_str());
+             std::fflush(stdout);
+           })
+      .def("dump_engine_layer_info_to_file",
+           [](const Self& self, const std::string& path) {
+             WithTorchErrors([&] { WriteFile(path, self->loaded()->LayerInformation()); });
+           })
+      .def("infer_outputs",
+           [](const Self& self, const std::vector<Shape>& input_shapes) {
+             return WithTorchErrors([&] { return InferOutputs(self->loaded(), input_shapes); });
+           })
+      .def("set_active_profile",
+           [](const Self& self, int64_t profile) {
+             WithTorchErrors([&] { ChooseProfile(*self, static_cast<int>(profile)); });
+           })
+      .def_property("num_optimization_profiles",
+                    [](const Self& self) {
+                      return WithTorchErrors([&] { return static_cast<int64_t>(self->loaded()->profile_count()); });
+                    })
+      .def_property("requires_native_multidevice",
+                    [](const Self& self) { return self->record().requires_native_multi_device; })
+      .def_property("_active_profile_index",
+                    [](const Self& self) { return static_cast<int64_t>(self->settings().profile.value_or(0)); })
+      .def_property(
+          "_auto_select_profiles", [](const Self& self) { return !self->settings().profile.has_value(); },
+          [](const Self& self, bool automatic) {
+            const std::optional<int> chosen = self->settings().profile;
+            WithTorchErrors(
+                [&] { ChooseProfile(*self, automatic ? std::nullopt : std::optional(chosen.value_or(0))); });
+          });
+}
+
+std::vector<std::string> Valid(std::vector<std::string> names) {
+  for (std::string& name : names) name = utf8::Valid(name);
+  return names;
+}
+
+}  // namespace
+
+void RegisterEngineClass(torch::Library& library) {
+  auto engine = library.class_<Engine>("Engine");
+  engine
+      .def(torch::init([](std::vector<std::string> record) {
+        return WithTorchErrors(
+            [&] { return c10::make_intrusive<Engine>(record::Parse(std::move(record), record::PlanForm::kAny)); });
+      }))
+      .def_pickle(
+          [](const Self& self) { return WithTorchErrors([&] { return record::Write(self->CompleteRecord()); }); },
+          [](const c10::List<std::string>& record) { return WithTorchErrors([&] { return FromList(record); }); })
+      .def("__str__", [](const Self& self) { return utf8::Valid(self->Describe()); })
+      .def("__repr__", [](const Self& self) { return utf8::Valid(self->Describe()); })
+      .def("name", [](const Self& self) { return utf8::Valid(self->record().name); })
+      .def("abi_version", [](const Self& self) { return static_cast<int64_t>(self->record().version); })
+      .def("plan_release",
+           [](const Self& self) { return WithTorchErrors([&] { return self->plan_header().Describe(); }); })
+      .def("device", [](const Self& self) { return utf8::Valid(self->record().device.Describe()); })
+      .def("input_names",
+           [](const Self& self) {
+             return WithTorchErrors([&] {
+               const auto& recorded = self->record().input_names;
+               return Valid(recorded.empty() ? NamesOf(self->loaded()->inputs()) : recorded);
+             });
+           })
+      .def("output_names",
+           [](const Self& self) {
+             return WithTorchErrors([&] {
+               const auto& recorded = self->record().output_names;
+               return Valid(recorded.empty() ? NamesOf(self->loaded()->outputs()) : recorded);
+             });
+           })
+      .def("profile_count",
+           [](const Self& self) {
+             return WithTorchErrors([&] { return static_cast<int64_t>(self->loaded()->profile_count()); });
+           })
+      .def("inputs",
+           [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded()->inputs()); }); })
+      .def("outputs",
+           [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded()->outputs()); }); })
+      .def("layer_information",
+           [](const Self& self) {
+             return WithTorchErrors([&] { return utf8::Valid(self->loaded()->LayerInformation()); });
+           })
+      .def("why_not_ready", [](const Self& self) { return utf8::Valid(self->why_not_ready()); });
+  AddPeerMethods(engine);
+}
+
+}  // namespace nacelle::runtime

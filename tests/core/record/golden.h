@@ -1,0 +1,25 @@
+// Reads the golden records, and makes records for tests.
+#ifndef NACELLE_TESTS_CORE_RECORD_GOLDEN_H_
+#define NACELLE_TESTS_CORE_RECORD_GOLDEN_H_
+
+#include <string>
+#include <vector>
+
+#include "core/record/record.h"
+
+namespace nacelle::record::golden {
+
+using Fields = std::vector<std::string>;
+
+// The fields of the golden record of `version`. Throws std::runtime_error where the file is missing or malformed.
+Fields Read(int version);
+
+// The golden record itself, built from literals: what Parse must give.
+Record Expected(int version);
+
+// All the fields that a conversion may lose.
+FieldSet Droppable();
+
+}  // namespace nacelle::record::golden
+
+#endif  // NACELLE_TESTS_CORE_RECORD_GOLDEN_H_
