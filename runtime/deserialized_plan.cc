@@ -54,9 +54,9 @@ DeserializedPlan::~DeserializedPlan() {
   engine_.reset();
 }
 
-std::shared_ptr<const DeserializedPlan> DeserializedPlan::Shared(const std::shared_ptr<const tensorrt::Library>& library,
-                                                                 c10::Device device,
-                                                                 const std::shared_ptr<const StoredBytes>& plan) {
+std::shared_ptr<const DeserializedPlan> DeserializedPlan::Shared(
+    const std::shared_ptr<const tensorrt::Library>& library, c10::Device device,
+    const std::shared_ptr<const StoredBytes>& plan) {
   static auto* const plans = new SharedPlans(std::hash<std::string_view>());
   return plans->Get(library, device, plan);
 }
@@ -81,8 +81,8 @@ void DeserializedPlan::MoveBytesToFile() const {
   if (std::shared_ptr<const StoredBytes> stored = StoredBytes::InFile(bytes_->bytes())) bytes_ = std::move(stored);
 }
 
-// The entry at `index` of the chain, or a new one at its end. Chains of plans that are all gone are left out when one is
-// looked up.
+// The entry at `index` of the chain, or a new one at its end. Chains of plans that are all gone are left out when one
+// is looked up.
 std::shared_ptr<SharedPlans::Entry> SharedPlans::EntryAt(const Key& key, size_t index) {
   const std::lock_guard lock(mutex_);
   if (index == 0) {

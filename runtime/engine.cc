@@ -69,8 +69,8 @@ abi::Record Engine::CompleteRecord() const {
   return record;
 }
 
-// Takes the bytes that engines of this plan have in common for its own, and puts large ones into a file; they stay where
-// they are if that cannot be.
+// Takes the bytes that engines of this plan have in common for its own, and puts large ones into a file; they stay
+// where they are if that cannot be.
 void Engine::StorePlan(const DeserializedPlan& plan) {
   const bool keep = keep_plans_in_memory;
   if (!keep && this->plan()->bytes().size() >= kLeastInFile) plan.MoveBytesToFile();

@@ -55,8 +55,8 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   // The record, without its plan.
   const abi::Record& record() const { return record_; }
 
-  // The plan's bytes, which engines that are set up with the same plan have in common. An engine that is set up has read
-  // them, so they lie in a temporary file from then on; see KeepPlansInMemory.
+  // The plan's bytes, which engines that are set up with the same plan have in common. An engine that is set up has
+  // read them, so they lie in a temporary file from then on; see KeepPlansInMemory.
   std::shared_ptr<const StoredBytes> plan() const;
 
   // The record with a copy of the plan.
@@ -85,10 +85,10 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   Settings settings() const;
 
   // Sets the engine up again with other settings, at once if it was set up before, else when it is called. Calls that
-  // are under way end with the former settings; later ones have the new ones. What the former settings needed (execution
-  // contexts and their memory) goes when the last of those calls ends. CUDA graphs that were captured with the engine
-  // must not be replayed any more. Throws InputError for a setting that no engine can have, and what the set-up throws;
-  // the engine then has its former settings.
+  // are under way end with the former settings; later ones have the new ones. What the former settings needed
+  // (execution contexts and their memory) goes when the last of those calls ends. CUDA graphs that were captured with
+  // the engine must not be replayed any more. Throws InputError for a setting that no engine can have, and what the
+  // set-up throws; the engine then has its former settings.
   void Configure(const Settings& settings);
 
   // Begins to record every call, until StopProfile. Calls then wait for the device. Throws InputError where the engine

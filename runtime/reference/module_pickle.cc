@@ -57,13 +57,14 @@ using Index = uint32_t;
 
 struct Value {
   Kind kind = Kind::kNone;
-  int64_t number = 0;  // of an int or a bool; size of a storage in elements; first extent of a tensor; Global and others
+  int64_t number =
+      0;  // of an int or a bool; size of a storage in elements; first extent of a tensor; Global and others
   std::string text;
   std::vector<Index> parts;
   size_t depth = 1;
-  size_t weight = 1;      // values in it, each counted as often as it is met
-  bool placed = false;    // in another value
-  bool filled = false;    // a list or dict that got its parts
+  size_t weight = 1;           // values in it, each counted as often as it is met
+  bool placed = false;         // in another value
+  bool filled = false;         // a list or dict that got its parts
   std::vector<int64_t> sizes;  // of a tensor
 };
 
@@ -182,7 +183,8 @@ class Follower {
     Push(std::move(value));
   }
   Value& Top(Kind kind) {
-    if (stack_.empty() || (!marks_.empty() && marks_.back() >= stack_.size())) Refuse("takes a value that is not there");
+    if (stack_.empty() || (!marks_.empty() && marks_.back() >= stack_.size()))
+      Refuse("takes a value that is not there");
     Value& value = values_[stack_.back()];
     if (value.kind != kind) Refuse(Cat("has ", NameOf(value.kind), " in the place of ", NameOf(kind)));
     return value;
@@ -377,14 +379,14 @@ class Follower {
         PushKind(Kind::kStorageType, i);
         return;
       }
-      for (const c10::QScheme scheme : {c10::kPerTensorAffine, c10::kPerChannelAffine, c10::kPerChannelAffineFloatQParams}) {
+      for (const c10::QScheme scheme :
+           {c10::kPerTensorAffine, c10::kPerChannelAffine, c10::kPerChannelAffineFloatQParams}) {
         if (name != c10::toString(scheme)) continue;
         PushKind(Kind::kScheme, static_cast<int64_t>(scheme));
         return;
       }
     }
-    Refuse(Cat("has the class or function ", Quote(Cat(module, ".", name)),
-               "; wanted tensors and plain values alone"));
+    Refuse(Cat("has the class or function ", Quote(Cat(module, ".", name)), "; wanted tensors and plain values alone"));
   }
 
   void NewObject() {

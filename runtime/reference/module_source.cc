@@ -18,14 +18,12 @@ constexpr size_t kMaxWeight = size_t{1} << 20;
 // Tuples and lists up to this size are known by their parts.
 constexpr size_t kMaxKnownParts = 64;
 
-bool InWord(char c) {
-  return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+bool InWord(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // What is known of an expression's value.
 struct Known {
-  size_t weight = 1;     // bytes of a text; parts of a tuple
+  size_t weight = 1;  // bytes of a text; parts of a tuple
   bool is_text = false;
   std::shared_ptr<const std::vector<Known>> parts;  // of a tuple or list that is written out
 };
@@ -165,7 +163,8 @@ class SourceReader {
   void Forward() {
     Expect(" ");
     const std::string name = Word();
-    if (name != "forward" || result_.has_forward) Refuse(Cat("found the method ", Quote(name), "; wanted forward alone"));
+    if (name != "forward" || result_.has_forward)
+      Refuse(Cat("found the method ", Quote(name), "; wanted forward alone"));
     result_.has_forward = true;
     Expect("(");
     const std::string self = Word();
@@ -470,9 +469,9 @@ class SourceReader {
 
   // torch puts texts together while it reads the module.
   Known ResultOf(const std::string& name, const std::vector<Known>& arguments) {
-    static const auto* const join =
-        new std::set<std::string>{"add", "format", "percentFormat", "join", "str", "capitalize", "title", "upper",
-                                  "lower", "swapcase", "strip", "lstrip", "rstrip", "slice", "__getitem__"};
+    static const auto* const join = new std::set<std::string>{
+        "add",   "format",   "percentFormat", "join",   "str",    "capitalize", "title",      "upper",
+        "lower", "swapcase", "strip",         "lstrip", "rstrip", "slice",      "__getitem__"};
     Known known;
     if (!join->contains(name)) return known;
     for (const Known& argument : arguments) {

@@ -19,7 +19,7 @@ inline constexpr size_t kMaxBlockDepth = 200;
 
 // A file of source, and what it may refer to.
 struct ModuleSource {
-  std::string name;  // "code/__torch__.py", for messages
+  std::string name;   // "code/__torch__.py", for messages
   std::string space;  // of its classes: "__torch__"
   std::string_view text;
 };

@@ -115,8 +115,7 @@ bool IsPlainList(const c10::Type& type) {
   const auto* const list = type.castRaw<c10::ListType>();
   if (list == nullptr) return false;
   const c10::TypeKind element = list->getElementType()->kind();
-  return element == c10::TypeKind::IntType || element == c10::TypeKind::FloatType ||
-         element == c10::TypeKind::BoolType;
+  return element == c10::TypeKind::IntType || element == c10::TypeKind::FloatType || element == c10::TypeKind::BoolType;
 }
 
 // True if all that happens to the list is that operators read it.
@@ -131,11 +130,12 @@ bool IsOnlyRead(const jit::Value& list) {
   });
 }
 
-// Makes constants of the lists of numbers that forward writes out, which it would make anew in each run. Nothing else is
-// computed when a network is loaded: the builder has folded what can be.
+// Makes constants of the lists of numbers that forward writes out, which it would make anew in each run. Nothing else
+// is computed when a network is loaded: the builder has folded what can be.
 void FoldLists(jit::Graph& graph) {
   ForEachNode(*graph.block(), [&graph](jit::Node& node) {
-    if (node.kind() != c10::prim::ListConstruct || !IsPlainList(*node.output()->type()) || !IsOnlyRead(*node.output())) {
+    if (node.kind() != c10::prim::ListConstruct || !IsPlainList(*node.output()->type()) ||
+        !IsOnlyRead(*node.output())) {
       return;
     }
     const auto list = jit::runNodeIfInputsAreConstant(&node);

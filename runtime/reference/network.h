@@ -46,9 +46,9 @@ class Network {
   static constexpr size_t kAnyNumber = 0;
 
   // From the bytes of a TorchScript archive whose forward takes `inputs` tensors and returns `outputs` tensors: one
-  // alone, a tuple or a list. `archive` is needed for the call alone. Runs nothing of the archive: one that is not in the
-  // form that MakeArchive writes is refused before torch reads it, and nothing is computed in advance. Throws PlanError
-  // for such an archive, if torch does not read it, and if forward takes another number.
+  // alone, a tuple or a list. `archive` is needed for the call alone. Runs nothing of the archive: one that is not in
+  // the form that MakeArchive writes is refused before torch reads it, and nothing is computed in advance. Throws
+  // PlanError for such an archive, if torch does not read it, and if forward takes another number.
   static std::unique_ptr<Network> Load(std::string_view archive, size_t inputs, size_t outputs);
   ~Network();
   Network(const Network&) = delete;

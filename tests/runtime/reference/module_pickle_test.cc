@@ -17,7 +17,9 @@ using testing_support::ExpectHas;
 using testing_support::MessageOf;
 
 // One record, "0", of 24 bytes.
-std::optional<size_t> RecordSize(const std::string& key) { return key == "0" ? std::optional<size_t>(24) : std::nullopt; }
+std::optional<size_t> RecordSize(const std::string& key) {
+  return key == "0" ? std::optional<size_t>(24) : std::nullopt;
+}
 
 std::string Whole(const std::string& body) { return "\x80\x02"s + body + "."; }
 
@@ -48,8 +50,8 @@ std::string Memory(int64_t elements, const std::string& key = "0", const std::st
 }
 
 std::string Tensor(const std::string& memory, int64_t offset, int64_t rows, int64_t stride) {
-  return Cat("ctorch._utils\n_rebuild_tensor_v2\n(", memory, Int(offset), "(", Int(rows), Int(3), "t(", Int(stride), Int(1),
-             "t\x89", "ccollections\nOrderedDict\n)RtR");
+  return Cat("ctorch._utils\n_rebuild_tensor_v2\n(", memory, Int(offset), "(", Int(rows), Int(3), "t(", Int(stride),
+             Int(1), "t\x89", "ccollections\nOrderedDict\n)RtR");
 }
 
 std::string Times(const std::string& text, int count) {
@@ -134,17 +136,32 @@ TEST(ModulePickle, AttributesAreThoseOfTheClass) {
   refused(Text("b") + "K\x01", "attribute \"b\", which its class does not have");
   refused(Text("a") + Text("text"), "a text as attribute \"a\", whose type is int");
   ExpectHas(MessageOf<PlanError>([] { Module("K\x01", {}); }), "holds an int; wanted the module");
-  ExpectHas(MessageOf<PlanError>([] { Module("c__torch__\nReferenceNetwork\n)\x81K\x01" "b", {}); }), "a dict");
+  ExpectHas(MessageOf<PlanError>([] {
+              Module(
+                  "c__torch__\nReferenceNetwork\n)\x81K\x01"
+                  "b",
+                  {});
+            }),
+            "a dict");
 }
 
 TEST(ModulePickle, TypesAreThoseOfTheValues) {
   const auto tagged = [](const std::string& value, const std::string& type) {
     return Cat("ctorch.jit._pickle\nrestore_type_tag\n(", value, Text(type), "tR\x85");
   };
-  EXPECT_EQ(Constants(tagged("](K\x01" "e", "List[int]")), 1u);
+  EXPECT_EQ(Constants(tagged("](K\x01"
+                             "e",
+                             "List[int]")),
+            1u);
   EXPECT_EQ(Constants(tagged("](K\x01Ne", "List[Optional[int]]")), 1u);
-  ExpectRefused(tagged("](K\x01" "e", "List[Tensor]"), "whose type is List");
-  ExpectRefused(tagged("](K\x01" "e", "Dict[int, int]"), "whose type is Dict");
+  ExpectRefused(tagged("](K\x01"
+                       "e",
+                       "List[Tensor]"),
+                "whose type is List");
+  ExpectRefused(tagged("](K\x01"
+                       "e",
+                       "Dict[int, int]"),
+                "whose type is Dict");
   ExpectRefused(tagged("]", "List[__torch__.Other]"), "type is \"__torch__.Other\"");
   ExpectRefused(tagged("]", "List[int]]"), "one type and nothing after it");
 }

@@ -55,9 +55,11 @@ TEST(ModuleSource, ReadsWhatTorchWrites) {
   EXPECT_NO_THROW(ReadBody("    _0 = torch.sum(x, dtype=6)\n    torch.append(annotate(List[int], []), -1)\n"));
   EXPECT_NO_THROW(ReadBody("    y: Optional[Tensor] = None\n    z = unchecked_cast(Tensor, y)\n"));
   EXPECT_NO_THROW(ReadBody("    if bool(torch.gt(x, 1.5e-07)):\n      y = x\n    else:\n      pass\n"));
-  EXPECT_NO_THROW(ReadBody("    for i in range(int(x)):\n      y = (x)[-1]\n    c = True\n    while c:\n      c = False\n"));
+  EXPECT_NO_THROW(
+      ReadBody("    for i in range(int(x)):\n      y = (x)[-1]\n    c = True\n    while c:\n      c = False\n"));
   EXPECT_NO_THROW(ReadBody("    ops.prim.RaiseException(\"a \\\"b\\\" \\303\\274\\n\", \"builtins.ValueError\")\n"));
-  EXPECT_NO_THROW(ReadBody("    d = {\"a\": [1, 2], \"b\": [-inf, nan]}\n    t = (x,)\n    u = ()\n    s = (t)[0:1]\n"));
+  EXPECT_NO_THROW(
+      ReadBody("    d = {\"a\": [1, 2], \"b\": [-inf, nan]}\n    t = (x,)\n    u = ()\n    s = (t)[0:1]\n"));
   EXPECT_NO_THROW(ReadBody("    l = annotate(List[float], x.tolist())\n    b = isinstance(l, (int, List[int]))\n"));
   EXPECT_NO_THROW(Read(Cat(kHead, "  def forward(self: __torch__.ReferenceNetwork,\n    x: Tensor) -> __torch__.P:\n",
                            "    return __torch__.P(x, 1)\nclass P(NamedTuple):\n  a : Tensor\n  b : int\n")));
