@@ -333,7 +333,7 @@ class Plain(torch.nn.Module):
         super().__init__()
         self.turned = torch.arange(6.0).view(3, 2).t()
         self.complex = torch.full((2, 3), 1 + 2j)
-        self.half = torch.ones(2, 3, dtype=torch.half)
+        self.narrow = torch.ones(2, 3, dtype=torch.half)
 
     def forward(self, x: torch.Tensor, limit: float = 3.5e-7) -> tuple[torch.Tensor, torch.Tensor]:
         if float(x.sum()) < -limit:
@@ -341,7 +341,7 @@ class Plain(torch.nn.Module):
         for i in range(int(x.size(0))):
             x = x + self.turned * (-1.5 + i)
         y = torch.tensor([[1, -2], [3, 4]]).sum() * float("-inf")
-        return x + (self.complex * (2 - 3j)).real, y + self.half.sum()
+        return x + (self.complex * (2 - 3j)).real, y + self.narrow.sum()
 
 
 @pytest.mark.filterwarnings("ignore")
