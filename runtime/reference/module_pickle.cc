@@ -459,8 +459,6 @@ class Follower : public PickleBytes {
     Push(std::move(tensor));
   }
 
-  // ---- types
-
   void CheckType(const Value& value, const ValueType& type, const std::string& what) const {
     if (!Fits(values_, value, type))
       Refuse(Cat("has ", NameOf(value.kind), " as ", what, ", whose type is ", type.name));
