@@ -19,6 +19,7 @@
 #include "reference/module_pickle.h"
 #include "reference/module_source.h"
 #include "reference/operators.h"
+#include "reference/zip_directory.h"
 
 namespace nacelle::reference {
 namespace {
@@ -68,8 +69,7 @@ std::string SpaceOf(std::string_view file) {
 
 class ArchiveChecker {
  public:
-  explicit ArchiveChecker(const std::shared_ptr<caffe2::serialize::ReadAdapterInterface>& archive)
-      : limit_(kFreeBytes + kMaxGrowth * archive->size()), reader_(archive) {}
+  explicit ArchiveChecker(const std::shared_ptr<ArchiveBytes>& archive) : reader_(archive) {}
 
   void Run() {
     CheckMembers();
@@ -84,18 +84,11 @@ class ArchiveChecker {
 
  private:
   void CheckMembers() {
-    size_t total = 0;
     std::set<std::string> seen;
     for (const std::string& name : reader_.getAllRecords()) {
       if (!IsKnown(name)) throw PlanError(Cat("module has the member ", Quote(name), ", which no plan's module has"));
       if (!seen.insert(Lower(name)).second) throw PlanError(Cat("module has the member ", Quote(name), " twice"));
-      const size_t size = reader_.getRecordSize(name);
-      if (size > limit_ - total) {
-        throw PlanError(Cat("members of the module have more than ", limit_, " bytes up to ", Quote(name),
-                            "; wanted at most 8 times the archive"));
-      }
-      total += size;
-      sizes_[name] = size;
+      sizes_[name] = reader_.getRecordSize(name);
     }
     for (const char* const name : {"data.pkl", "constants.pkl", kMainSource}) {
       if (!sizes_.contains(name)) throw PlanError(Cat("module has no member ", Quote(name)));
@@ -137,7 +130,6 @@ class ArchiveChecker {
     return {Cat(name, ".pkl"), bytes, record_size};
   }
 
-  const size_t limit_;
   caffe2::serialize::PyTorchStreamReader reader_;
   std::map<std::string, size_t> sizes_;
 };
@@ -153,7 +145,12 @@ size_t ArchiveBytes::read(uint64_t pos, void* buf, size_t n, const char* /*what*
   return count;
 }
 
-void CheckModuleArchive(const std::shared_ptr<caffe2::serialize::ReadAdapterInterface>& archive) {
+void CheckModuleArchive(const std::shared_ptr<ArchiveBytes>& archive) {
+  const uint64_t limit = kFreeBytes + kMaxGrowth * archive->size();
+  if (const uint64_t size = UnpackedSize(archive->bytes()); size > limit) {
+    throw PlanError(Cat("members of the module have ", size, " bytes; wanted at most ", limit,
+                        ": 8 times the archive and ", kFreeBytes));
+  }
   ArchiveChecker(archive).Run();
 }
 

@@ -15,6 +15,7 @@ namespace nacelle::reference {
 class ArchiveBytes final : public caffe2::serialize::ReadAdapterInterface {
  public:
   explicit ArchiveBytes(std::string_view bytes) : bytes_(bytes) {}
+  std::string_view bytes() const { return bytes_; }
   size_t size() const override;
   size_t read(uint64_t pos, void* buf, size_t n, const char* what) const override;
 
@@ -33,7 +34,7 @@ class ArchiveBytes final : public caffe2::serialize::ReadAdapterInterface {
 //   archive/version, byteorder, .data/serialization_id, code/*.debug_pkl
 //
 // No other member, none twice (torch does not tell capital letters), and together no more than 8 times the archive.
-void CheckModuleArchive(const std::shared_ptr<caffe2::serialize::ReadAdapterInterface>& archive);
+void CheckModuleArchive(const std::shared_ptr<ArchiveBytes>& archive);
 
 }  // namespace nacelle::reference
 

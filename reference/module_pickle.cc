@@ -5,7 +5,6 @@
 #include <c10/core/ScalarType.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <set>
 #include <utility>
@@ -13,158 +12,33 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "reference/pickle_bytes.h"
+#include "reference/pickle_value.h"
 
 namespace nacelle::reference {
 namespace {
 
-enum class Kind {
-  kNone,
-  kBool,
-  kInt,
-  kFloat,
-  kComplex,
-  kText,
-  kDevice,
-  kTuple,
-  kList,
-  kDict,  // parts: key, value, key, value …
-  kStorage,
-  kTensor,
-  kHooks,
-  kObject,
-  // What the pickle names, which is called, or built.
-  kGlobal,
-  kStorageType,
-  kScheme,
-};
-
-enum class Global {
-  kIntList,
-  kFloatList,
-  kBoolList,
-  kTensorList,
-  kTypeTag,
-  kTensor,
-  kQuantizedTensor,
-  kSparseTensor,
-  kOrderedDict,
-  kComplex,
-  kDevice,
-  kClass,
-};
-
-using Index = uint32_t;
-
-struct Value {
-  Kind kind = Kind::kNone;
-  int64_t number =
-      0;  // of an int or a bool; size of a storage in elements; first extent of a tensor; Global and others
-  std::string text;
-  std::vector<Index> parts;
-  size_t depth = 1;
-  size_t weight = 1;           // values in it, each counted as often as it is met
-  bool placed = false;         // in another value
-  bool filled = false;         // a list or dict that got its parts
-  std::vector<int64_t> sizes;  // of a tensor
-};
-
-const char* NameOf(Kind kind) {
-  switch (kind) {
-    case Kind::kNone:
-      return "None";
-    case Kind::kBool:
-      return "a bool";
-    case Kind::kInt:
-      return "an int";
-    case Kind::kFloat:
-      return "a float";
-    case Kind::kComplex:
-      return "a complex number";
-    case Kind::kText:
-      return "a text";
-    case Kind::kDevice:
-      return "a device";
-    case Kind::kTuple:
-      return "a tuple";
-    case Kind::kList:
-      return "a list";
-    case Kind::kDict:
-      return "a dict";
-    case Kind::kStorage:
-      return "a tensor's memory";
-    case Kind::kTensor:
-      return "a tensor";
-    case Kind::kHooks:
-      return "a tensor's hooks";
-    case Kind::kObject:
-      return "an object";
-    default:
-      return "a name";
-  }
-}
-
-const std::map<std::string, Global>& Globals() {
-  static const auto* const globals = new std::map<std::string, Global>{
-      {"torch.jit._pickle build_intlist", Global::kIntList},
-      {"torch.jit._pickle build_doublelist", Global::kFloatList},
-      {"torch.jit._pickle build_boollist", Global::kBoolList},
-      {"torch.jit._pickle build_tensorlist", Global::kTensorList},
-      {"torch.jit._pickle restore_type_tag", Global::kTypeTag},
-      {"torch._utils _rebuild_tensor_v2", Global::kTensor},
-      {"torch._utils _rebuild_qtensor", Global::kQuantizedTensor},
-      {"torch._utils _rebuild_sparse_tensor", Global::kSparseTensor},
-      {"collections OrderedDict", Global::kOrderedDict},
-      {"builtins complex", Global::kComplex},
-      {"torch device", Global::kDevice},
-  };
-  return *globals;
-}
-
 // The machine that torch's unpickler is, without making anything.
-class Follower {
+class Follower : public PickleBytes {
  public:
   Follower(const ModulePickle& pickle, std::string class_name, const std::map<std::string, ValueType>& attributes)
-      : pickle_(pickle), class_name_(std::move(class_name)), attributes_(attributes) {}
+      : PickleBytes(pickle.name, pickle.bytes),
+        pickle_(pickle),
+        class_name_(std::move(class_name)),
+        attributes_(attributes) {}
 
   // The value that the pickle holds.
   const Value& Run() {
     if (Byte() != 0x80 || Byte() != 2) Refuse("does not begin as a pickle of protocol 2");
     while (Step()) continue;
-    if (offset_ != pickle_.bytes.size()) Refuse("goes on after its end");
+    if (!AtEnd()) Refuse("goes on after its end");
     if (stack_.size() != 1 || !marks_.empty()) Refuse("leaves other values beside its one value");
     return values_[stack_[0]];
   }
 
   const Value& part(const Value& value, size_t i) const { return values_[value.parts[i]]; }
 
-  [[noreturn]] void Refuse(const std::string& why) const {
-    throw PlanError(Cat(pickle_.name, " ", why, " (at byte ", offset_, ")"));
-  }
-
  private:
-  // ---- bytes
-
-  std::string_view Take(size_t size) {
-    if (size > pickle_.bytes.size() - offset_) Refuse("is cut off");
-    const std::string_view taken = pickle_.bytes.substr(offset_, size);
-    offset_ += size;
-    return taken;
-  }
-  uint8_t Byte() { return static_cast<uint8_t>(Take(1)[0]); }
-  template <typename T>
-  T Number() {
-    T number;
-    std::memcpy(&number, Take(sizeof(T)).data(), sizeof(T));
-    return number;
-  }
-  std::string Line() {
-    const size_t end = pickle_.bytes.find('\n', offset_);
-    if (end == std::string_view::npos) Refuse("is cut off");
-    std::string line(Take(end - offset_));
-    Take(1);
-    return line;
-  }
-
   // ---- stack
 
   void Push(Value value) {
@@ -172,7 +46,7 @@ class Follower {
       Refuse(Cat("has values deeper than ", kMaxValueDepth, " inside one another"));
     }
     // Without values that are shared, none weighs more than the pickle has bytes.
-    if (value.weight > pickle_.bytes.size()) Refuse("repeats values inside one another");
+    if (value.weight > size()) Refuse("repeats values inside one another");
     values_.push_back(std::move(value));
     stack_.push_back(static_cast<Index>(values_.size() - 1));
   }
@@ -216,7 +90,7 @@ class Follower {
     if (value.depth > kMaxValueDepth) {
       Refuse(Cat("has values deeper than ", kMaxValueDepth, " inside one another"));
     }
-    if (value.weight > pickle_.bytes.size()) Refuse("repeats values inside one another");
+    if (value.weight > size()) Refuse("repeats values inside one another");
     value.parts = std::move(parts);
     value.filled = true;
   }
@@ -255,29 +129,15 @@ class Follower {
 
   bool Step() {
     const uint8_t code = Byte();
+    if (const std::optional<Kind> kind = KindOf(code); kind.has_value()) {
+      PushKind(*kind, code == 0x88 ? 1 : 0);
+      return true;
+    }
     switch (code) {
       case '.':
         return false;
       case '(':
         marks_.push_back(stack_.size());
-        break;
-      case ']':
-        PushKind(Kind::kList);
-        break;
-      case '}':
-        PushKind(Kind::kDict);
-        break;
-      case ')':
-        PushKind(Kind::kTuple);
-        break;
-      case 'N':
-        PushKind(Kind::kNone);
-        break;
-      case 0x88:
-        PushKind(Kind::kBool, 1);
-        break;
-      case 0x89:
-        PushKind(Kind::kBool);
         break;
       case 'K':
         PushKind(Kind::kInt, Byte());
@@ -364,8 +224,8 @@ class Follower {
     const std::string module = Line();
     const std::string name = Line();
     const std::string full = Cat(module, " ", name);
-    if (const auto found = Globals().find(full); found != Globals().end()) {
-      PushKind(Kind::kGlobal, static_cast<int64_t>(found->second));
+    if (const auto found = FindGlobal(full); found.has_value()) {
+      PushKind(Kind::kGlobal, static_cast<int64_t>(*found));
       return;
     }
     if (!class_name_.empty() && Cat(module, ".", name) == class_name_) {
@@ -540,22 +400,10 @@ class Follower {
 
   void CheckReach(int64_t elements, int64_t offset, const std::vector<int64_t>& sizes,
                   const std::vector<int64_t>& strides) const {
-    const auto beyond = [&] {
+    if (!StaysInside(elements, offset, sizes, strides)) {
       Refuse(Cat("has a tensor that reaches beyond its memory of ", elements, " elements: offset ", offset,
                  ", extents [", Join(sizes, ", "), "], strides [", Join(strides, ", "), "]"));
-    };
-    if (offset < 0 || offset > elements) beyond();
-    __extension__ using Wide = __int128;
-    constexpr Wide kMost = std::numeric_limits<int64_t>::max() / 16;  // no element has more bytes
-    Wide last = offset, volume = 1;
-    for (size_t i = 0; i < sizes.size(); ++i) {
-      // Extents without elements count too: torch multiplies them.
-      volume *= std::max<int64_t>(sizes[i], 1);
-      last += static_cast<Wide>(std::max<int64_t>(sizes[i], 1) - 1) * strides[i];
-      if (volume > kMost || last > kMost) beyond();
     }
-    const bool empty = std::ranges::find(sizes, 0) != sizes.end();
-    if (!empty && last >= elements) beyond();
   }
 
   void CheckScheme(const Value& parameters, const std::vector<int64_t>& sizes) const {
@@ -611,52 +459,14 @@ class Follower {
     Push(std::move(tensor));
   }
 
-  // ---- types
-
   void CheckType(const Value& value, const ValueType& type, const std::string& what) const {
-    if (!Fits(value, type)) Refuse(Cat("has ", NameOf(value.kind), " as ", what, ", whose type is ", type.name));
-  }
-
-  bool Fits(const Value& value, const ValueType& type) const {
-    const auto all = [&](size_t first, size_t step, const ValueType& inner) {
-      for (size_t i = first; i < value.parts.size(); i += step) {
-        if (!Fits(values_[value.parts[i]], inner)) return false;
-      }
-      return true;
-    };
-    const auto& arguments = type.arguments;
-    if (type.name == "Tensor") return value.kind == Kind::kTensor;
-    if (type.name == "int") return value.kind == Kind::kInt;
-    if (type.name == "float") return value.kind == Kind::kFloat;
-    if (type.name == "bool") return value.kind == Kind::kBool;
-    if (type.name == "str") return value.kind == Kind::kText;
-    if (type.name == "complex") return value.kind == Kind::kComplex;
-    if (type.name == "Device") return value.kind == Kind::kDevice;
-    if (type.name == "None" || type.name == "NoneType") return value.kind == Kind::kNone;
-    if (type.name == "number") {
-      return value.kind == Kind::kInt || value.kind == Kind::kFloat || value.kind == Kind::kComplex;
-    }
-    if (type.name == "List") return value.kind == Kind::kList && arguments.size() == 1 && all(0, 1, arguments[0]);
-    if (type.name == "Dict") {
-      return value.kind == Kind::kDict && arguments.size() == 2 && all(0, 2, arguments[0]) && all(1, 2, arguments[1]);
-    }
-    if (type.name == "Optional") {
-      return arguments.size() == 1 && (value.kind == Kind::kNone || Fits(value, arguments[0]));
-    }
-    if (type.name == "Tuple") {
-      if (value.kind != Kind::kTuple || value.parts.size() != arguments.size()) return false;
-      for (size_t i = 0; i < arguments.size(); ++i) {
-        if (!Fits(values_[value.parts[i]], arguments[i])) return false;
-      }
-      return true;
-    }
-    return false;
+    if (!Fits(values_, value, type))
+      Refuse(Cat("has ", NameOf(value.kind), " as ", what, ", whose type is ", type.name));
   }
 
   const ModulePickle& pickle_;
   const std::string class_name_;  // full; empty: none is wanted
   const std::map<std::string, ValueType>& attributes_;
-  size_t offset_ = 0;
   std::vector<Value> values_;
   std::vector<Index> stack_;
   std::vector<size_t> marks_;

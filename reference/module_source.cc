@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "reference/source_cursor.h"
 
 namespace nacelle::reference {
 namespace {
@@ -18,9 +19,6 @@ constexpr size_t kMaxWeight = size_t{1} << 20;
 // Tuples and lists up to this size are known by their parts.
 constexpr size_t kMaxKnownParts = 64;
 
-bool InWord(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
 // What is known of an expression's value.
 struct Known {
   size_t weight = 1;  // bytes of a text; parts of a tuple
@@ -28,14 +26,18 @@ struct Known {
   std::shared_ptr<const std::vector<Known>> parts;  // of a tuple or list that is written out
 };
 
-class SourceReader {
+class SourceReader : private SourceCursor {
  public:
   SourceReader(const ModuleSource& source, const std::string& class_name, const std::set<std::string>& tuples,
                const std::function<std::string(const std::string&)>& why_refused)
-      : source_(source), text_(source.text), class_name_(class_name), tuples_(tuples), why_refused_(why_refused) {}
+      : SourceCursor(source.name, source.text, tuples),
+        source_(source),
+        class_name_(class_name),
+        tuples_(tuples),
+        why_refused_(why_refused) {}
 
   ModuleClass Run() {
-    while (offset_ < text_.size()) {
+    while (!AtEnd()) {
       if (SkipEmptyLine()) continue;
       Class();
     }
@@ -43,79 +45,6 @@ class SourceReader {
   }
 
  private:
-  // ---- text
-
-  [[noreturn]] void Refuse(const std::string& why) const {
-    const std::string_view before = text_.substr(0, offset_);
-    const auto line = 1 + std::ranges::count(before, '\n');
-    throw PlanError(Cat(source_.name, " line ", line, ": ", why));
-  }
-
-  char Peek() const { return offset_ < text_.size() ? text_[offset_] : '\0'; }
-  std::string_view Rest() const { return text_.substr(offset_); }
-  bool Accept(std::string_view token) {
-    if (!Rest().starts_with(token)) return false;
-    offset_ += token.size();
-    return true;
-  }
-  void Expect(std::string_view token) {
-    if (!Accept(token)) Refuse(Cat("found ", Quote(FirstOf(Rest())), "; wanted ", Quote(token)));
-  }
-  static std::string_view FirstOf(std::string_view text) {
-    text = text.substr(0, 40);
-    return text.substr(0, std::min(text.find('\n'), text.size()));
-  }
-  bool SkipEmptyLine() {
-    const size_t end = std::min(text_.find('\n', offset_), text_.size());
-    if (text_.find_first_not_of(' ', offset_) < end) return false;
-    offset_ = std::min(end + 1, text_.size());
-    return true;
-  }
-  void Spaces() {
-    while (Peek() == ' ') ++offset_;
-  }
-  void EndLine() {
-    Spaces();
-    if (offset_ < text_.size()) Expect("\n");
-  }
-  std::string_view PeekWord() const {
-    size_t end = offset_;
-    while (end < text_.size() && InWord(text_[end])) ++end;
-    return text_.substr(offset_, end - offset_);
-  }
-  std::string Word() {
-    const std::string_view word = PeekWord();
-    if (word.empty() || IsDigit(word[0])) Refuse(Cat("found ", Quote(FirstOf(Rest())), "; wanted a name"));
-    offset_ += word.size();
-    return std::string(word);
-  }
-  // True, and the word is taken, if it is the whole next word.
-  bool AcceptWord(std::string_view word) { return PeekWord() == word && Accept(word); }
-
-  size_t Indent() const {
-    const size_t end = text_.find_first_not_of(' ', offset_);
-    return std::min(end, text_.size()) - offset_;
-  }
-  // True, and the indent is taken, if a line of this block follows.
-  bool AcceptLine(size_t indent) {
-    while (offset_ < text_.size() && SkipEmptyLine()) continue;
-    if (offset_ >= text_.size() || Indent() < indent) return false;
-    if (Indent() > indent) Refuse(Cat("found an indent of ", Indent(), "; wanted ", indent));
-    offset_ += indent;
-    return true;
-  }
-
-  ValueType Type() {
-    std::string_view rest = Rest();
-    try {
-      ValueType type = ReadType(rest, tuples_);
-      offset_ = text_.size() - rest.size();
-      return type;
-    } catch (const PlanError& error) {
-      Refuse(error.what());
-    }
-  }
-
   // ---- classes
 
   void Class() {
@@ -148,7 +77,7 @@ class SourceReader {
     if (name == "__parameters__" || name == "__buffers__") {
       Expect(" = [");
       while (Peek() == '"') {
-        Text();
+        TakeText();
         Accept(", ");
       }
       Expect("]");
@@ -183,7 +112,7 @@ class SourceReader {
   }
 
   void SpacesAndLines() {
-    while (Peek() == ' ' || Peek() == '\n') ++offset_;
+    while (Peek() == ' ' || Peek() == '\n') MoveTo(offset() + 1);
   }
 
   // ---- statements
@@ -251,12 +180,12 @@ class SourceReader {
   // The names before " = ", with their types; nullopt, and nothing is taken, if the line is an expression alone.
   //   a = …     a: int = …     a, b = …     a, b, = …
   std::optional<std::vector<std::string>> Targets() {
-    const size_t start = offset_;
+    const size_t start = offset();
     std::vector<std::string> names;
     unpacks_ = false;
     while (InWord(Peek()) && !IsDigit(Peek())) {
       names.push_back(std::string(PeekWord()));
-      offset_ += names.back().size();
+      MoveTo(offset() + names.back().size());
       if (Accept(": ") || Accept(" : ")) Type();
       if (Accept(" = ")) break;
       if (Accept(", = ")) {
@@ -264,12 +193,12 @@ class SourceReader {
         break;
       }
       if (!Accept(", ")) {
-        offset_ = start;
+        MoveTo(start);
         return std::nullopt;
       }
     }
-    if (names.empty() || !text_.substr(0, offset_).ends_with(" = ")) {
-      offset_ = start;
+    if (names.empty() || !text().substr(0, offset()).ends_with(" = ")) {
+      MoveTo(start);
       return std::nullopt;
     }
     for (const std::string& name : names) CheckName(name);
@@ -314,9 +243,9 @@ class SourceReader {
 
   Known Subscript(Known known, size_t depth) {
     Expect("[");
-    const size_t start = offset_;
+    const size_t start = offset();
     Expression(depth + 1);
-    const std::string_view index = text_.substr(start, offset_ - start);
+    const std::string_view index = text().substr(start, offset() - start);
     if (Accept(":")) {
       Expression(depth + 1);
       Expect("]");
@@ -338,15 +267,18 @@ class SourceReader {
     if (c == '(') return Parenthesis(depth);
     if (c == '[') return List(depth, "[", "]");
     if (c == '{') return Dict(depth);
-    if (c == '"') return Text();
-    if (c == '-' || c == '+' || c == '.' || IsDigit(c)) return Number();
+    if (c == '"') return {TakeText(), true, nullptr};
+    if (c == '-' || c == '+' || c == '.' || IsDigit(c)) {
+      TakeNumber();
+      return {};
+    }
     return Named(depth);
   }
 
   Known Whole(std::vector<Known> parts) {
     Known known;
     for (const Known& part : parts) known.weight += part.weight;
-    if (known.weight > kMaxWeight + text_.size()) Refuse("found values that repeat one another more than 2^20 times");
+    if (known.weight > kMaxWeight + text().size()) Refuse("found values that repeat one another more than 2^20 times");
     if (parts.size() > kMaxKnownParts) return known;
     known.parts = std::make_shared<const std::vector<Known>>(std::move(parts));
     return known;
@@ -392,41 +324,6 @@ class SourceReader {
     Known known = Whole(std::move(parts));
     known.parts = nullptr;
     return known;
-  }
-
-  Known Text() {
-    const size_t start = offset_;
-    Expect("\"");
-    while (Peek() != '"') {
-      if (offset_ >= text_.size() || Peek() == '\n') Refuse("found a text without an end");
-      offset_ = std::min(offset_ + (Peek() == '\\' ? 2 : 1), text_.size());
-    }
-    Expect("\"");
-    return {offset_ - start, true, nullptr};
-  }
-
-  // 1, -2.5, 1e-05, -inf, 2.+3.j
-  Known Number() {
-    for (int part = 0; part < 2; ++part) {
-      const size_t start = offset_;
-      if (!Accept("-")) Accept("+");
-      if (AcceptWord("inf") || AcceptWord("nan")) return {};
-      if (AcceptWord("infj") || AcceptWord("nanj")) return {};
-      const size_t digits = offset_;
-      while (IsDigit(Peek()) || Peek() == '.') ++offset_;
-      if (offset_ == digits) {
-        offset_ = start;
-        Refuse(Cat("found ", Quote(FirstOf(Rest())), "; wanted a number"));
-      }
-      if (Peek() == 'e') {
-        ++offset_;
-        if (!Accept("-")) Accept("+");
-        while (IsDigit(Peek())) ++offset_;
-      }
-      if (Accept("j")) return {};
-      if (Peek() != '+' && Peek() != '-') return {};
-    }
-    return {};
   }
 
   Known Named(size_t depth) {
@@ -480,7 +377,7 @@ class SourceReader {
     }
     if (!known.is_text && name != "str") return {};
     known.is_text = true;
-    if (known.weight > kMaxWeight + text_.size()) Refuse("found a text that is put together of more than 2^20 bytes");
+    if (known.weight > kMaxWeight + text().size()) Refuse("found a text that is put together of more than 2^20 bytes");
     return known;
   }
 
@@ -489,9 +386,9 @@ class SourceReader {
     std::vector<Known> arguments;
     while (Peek() != ')') {
       const std::string_view word = PeekWord();
-      const size_t after = offset_ + word.size();
+      const size_t after = offset() + word.size();
       // A parameter that is given by its name.
-      if (!word.empty() && after < text_.size() && text_[after] == '=') offset_ = after + 1;
+      if (!word.empty() && after < text().size() && text()[after] == '=') MoveTo(after + 1);
       arguments.push_back(Expression(depth + 1));
       if (!Accept(",")) break;
       Spaces();
@@ -513,7 +410,7 @@ class SourceReader {
     if (digits.empty() || digits.size() > 8 || !std::ranges::all_of(digits, IsDigit)) {
       Refuse(Cat("found the constant ", Quote(FirstOf(Rest())), "; wanted a number"));
     }
-    offset_ += digits.size();
+    MoveTo(offset() + digits.size());
     result_.constants = std::max<size_t>(result_.constants, std::stoul(std::string(digits)) + 1);
     return {};
   }
@@ -555,11 +452,9 @@ class SourceReader {
   }
 
   const ModuleSource& source_;
-  const std::string_view text_;
   const std::string& class_name_;
   const std::set<std::string>& tuples_;
   const std::function<std::string(const std::string&)>& why_refused_;
-  size_t offset_ = 0;
   bool found_ = false;
   bool unpacks_ = false;  // the last targets end with a comma
   std::unordered_map<std::string, Known> variables_;

@@ -138,7 +138,9 @@ void AddPeerMethods(torch::class_<Engine>& engine) {
            [](const Self& self) { return WithTorchErrors([&] { return FieldsWithoutPlan(*self); }); })
       .def("serialized_engine_tensor", [](const Self& self) { return PlanTensor(*self); })
       .def("get_engine_layer_info",
-           [](const Self& self) { return WithTorchErrors([&] { return self->loaded()->LayerInformation(); }); })
+           [](const Self& self) {
+             return WithTorchErrors([&] { return utf8::Valid(self->loaded()->LayerInformation()); });
+           })
       .def("dump_engine_layer_info",
            [](const Self& self) {
              const std::string text = WithTorchErrors([&] { return self->loaded()->LayerInformation(); });

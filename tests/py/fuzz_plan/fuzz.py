@@ -154,8 +154,8 @@ def main(arguments: list[str]) -> int:
     print(
         f"{result.cases} cases in {time.monotonic() - begun:.0f} s: "
         f"{', '.join(f'{n} of kind {kind}' for kind, n in kinds.items()) or 'no finding'}; "
-        f"the slowest took {result.slowest:.1f} s, the largest {(result.largest - result.baseline) >> 20} MiB more than "
-        "a sound plan"
+        f"the slowest took {result.slowest:.1f} s, "
+        f"the largest {(result.largest - result.baseline) >> 20} MiB more than a sound plan"
     )
     return 1 if result.findings else 0
 

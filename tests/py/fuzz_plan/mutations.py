@@ -300,7 +300,9 @@ def _memory(chance: random.Random, plan: bytes, written: str) -> bytes:
     names = [name for name in plan_files.members(plan) if re.fullmatch(r"(data|constants)/\d+", name)]
     name = chance.choice(names)
     data = plan_files.members(plan)[name]
-    other = chance.choice((b"", data[:-1], data * 2, bytes(len(data)), b"\xff" * len(data), chance.randbytes(len(data))))
+    other = chance.choice(
+        (b"", data[:-1], data * 2, bytes(len(data)), b"\xff" * len(data), chance.randbytes(len(data)))
+    )
     return plan_files.changed(plan, {name: other})
 
 

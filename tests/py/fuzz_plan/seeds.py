@@ -56,10 +56,10 @@ class Channels(torch.nn.Module):
         super().__init__()
         zeros = torch.zeros(2, dtype=torch.long)
         self.weight = torch.quantize_per_channel(torch.ones(2, 3), torch.ones(2), zeros, 0, torch.qint8)
-        self.half = torch.ones(2, 3, dtype=torch.half)
+        self.narrow = torch.ones(2, 3, dtype=torch.half)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.weight.dequantize() + self.half
+        return x + self.weight.dequantize() + self.narrow
 
 
 def sound_plans() -> list[bytes]:
