@@ -94,8 +94,11 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:
         code = failures.FAILED
-    except OSError as error:
-        output.complain(str(error))
+    except Exception as error:  # outside of a command: while the program is made, or its output is written
+        message = failures.message_of(error)
+        if message is None:
+            raise
+        output.complain(message)
         code = failures.FAILED
     sys.exit(code)
 
