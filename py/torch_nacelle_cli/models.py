@@ -47,7 +47,7 @@ def _exported(path: Path) -> torch.export.ExportedProgram:
         try:
             with _LOADING:
                 program: torch.export.ExportedProgram = load_pt2(checked).exported_programs["model"]
-            program.module()  # a graph that is none is told here, with the file's name
+            program.module(check_guards=False)  # a graph that is none is told here, with the file's name
             return program
         except Exception as error:  # its reader raises all kinds
             raise CommandError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import keyword
+import math
 import re
 import typing
 from collections.abc import Callable
@@ -332,12 +333,10 @@ class Document:
             elif operation in ("_operator.pow", "_operator.lshift"):
                 by = arguments[1] if len(arguments) == 2 else None
                 limit = _MAX_EXPONENT if operation == "_operator.pow" else _MAX_SHIFT
-                if not isinstance(by, int) or not -limit <= by <= limit:
-                    raise self._error(
-                        _Field("Node", "target"),
-                        f"{operation} is by {by if isinstance(by, int) else 'no number'}; wanted at most {limit}",
-                    )
-                made = made * max(1, abs(by)) if operation == "_operator.pow" else made + 1
+                if not isinstance(by, int | float) or not -limit <= by <= limit:
+                    shown = by if isinstance(by, int | float) else "no number"
+                    raise self._error(_Field("Node", "target"), f"{operation} is by {shown}; wanted at most {limit}")
+                made = made * max(1, math.ceil(abs(by))) if operation == "_operator.pow" else made + 1
             if made > _MAX_GROWTH:
                 raise self._error(
                     _Field("Node", "target"), f"{operation} makes a size to the power {made}; wanted {_MAX_GROWTH}"
@@ -377,12 +376,12 @@ class Document:
             raise self._error(field, f"{quoted(text)} is too deep") from error
 
 
-def _number_or_name(argument: dict[str, Any]) -> int | str | None:
+def _number_or_name(argument: dict[str, Any]) -> float | str | None:
     """An argument that is a size: its number, or the name of the node that computes it."""
     for kind, value in argument.items():
-        if kind == "as_int" and isinstance(value, int):
+        if kind in ("as_int", "as_float") and isinstance(value, int | float):
             return value
         if kind in ("as_sym_int", "as_sym_float", "as_sym_bool") and isinstance(value, dict):
-            inner: int | str | None = next(iter(value.values()), None)
+            inner: float | str | None = next(iter(value.values()), None)
             return inner
     return None

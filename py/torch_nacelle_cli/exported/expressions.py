@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from dataclasses import dataclass
 
@@ -129,11 +130,11 @@ class _Checker:
         return _Measure(max(part.degree for part in parts), sum(part.terms for part in parts)).limited()
 
     def _power(self, base: ast.expr, exponent: ast.expr, depth: int) -> _Measure:
-        value = _literal(exponent)
+        value = _real(exponent)
         if value is None or abs(value) > _MAX_EXPONENT:
             raise ExpressionError(f"it has a power that is no number from -{_MAX_EXPONENT} to {_MAX_EXPONENT}")
         measure = self.measure(base, depth + 1)
-        times = max(1, abs(value))
+        times = max(1, math.ceil(abs(value)))
         return _Measure(measure.degree * times, measure.terms**times).limited()
 
     def _binary(self, node: ast.BinOp, depth: int) -> _Measure:
@@ -187,6 +188,25 @@ def _literal(node: ast.expr) -> int | None:
     if not isinstance(node, ast.Constant) or type(node.value) is not int or node.value > MAX_INTEGER:
         return None
     return -node.value if negative else node.value
+
+
+def _real(node: ast.expr) -> float | None:
+    """The value of a number, whole or not, as Python or as sympy writes it; None for anything else."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.func.id == "Float":
+            _float(node)
+            number = node.args[0]
+            return float(number.value) if isinstance(number, ast.Constant) else None  # type: ignore[arg-type]
+        if node.func.id == "Rational":
+            _integers(2, node)
+            over, under = map(_literal, node.args)
+            return over / under if over is not None and under else None
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        value = _real(node.operand)
+        return None if value is None else -value
+    if isinstance(node, ast.Constant) and isinstance(node.value, float):
+        return node.value
+    return _literal(node)
 
 
 def _integers(count: int, node: ast.Call) -> None:

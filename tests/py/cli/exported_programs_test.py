@@ -40,7 +40,14 @@ class Sizes(torch.nn.Module):
         half = long[: long.shape[0] // 2]
         some = y[: max(y.shape[0] % 3, 1)]
         least = y[: min(y.shape[0], 5)]
-        return self.linear(pooled.mean((2, 3))), half, some, least, y.reshape(y.shape[0] * 5), self.steps + 1
+        return (
+            self.linear(pooled.mean((2, 3))),
+            half,
+            some,
+            least,
+            y.reshape(y.shape[0] * 5),
+            self.steps / y.shape[0] ** 0.5,
+        )
 
 
 def saved(path: Path) -> Path:
@@ -216,6 +223,11 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a size with a lambda": (size(lambda _: "Lambda(s0, s0)"), "Lambda is no function of sizes"),
     "a tower of powers": (size(lambda _: "9**9**9**9**9"), "it has a power that is no number from -8 to 8"),
     "a tower of sympy's powers": (size(lambda _: "Pow(Integer(9), Pow(Integer(9), Integer(99)))"), "it has a power"),
+    "a power that is no number": (
+        size(lambda _: "FloatPow(ToFloat(s0), Float('1e300', precision=53))"),
+        "it has a power",
+    ),
+    "an infinite power": (size(lambda _: "s0**1e999"), "it has a power"),
     "nested powers": (size(lambda _: "((((s0**8)**8)**8)**8)**8"), "it has powers up to 64; at most 24 is read"),
     "a long shift": (size(lambda _: "LShift(Integer(1), Integer(99999999999))"), "LShift is by no number from 0 to 62"),
     "a long number": (size(lambda _: "Integer(" + "9" * 4000 + ")"), "a number of no 64 bits"),
