@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -291,6 +292,42 @@ def test_tensors_of_a_device_that_is_not_here_stay_there(tmp_path: Path) -> None
     assert (engine.abi_version, engine.input_names) == (9, ["input_0"])
     with zipfile.ZipFile(tmp_path / "new.ts") as archive:
         assert b"X\x06\x00\x00\x00cuda:1" in archive.read("hybrid/data.pkl")
+
+
+def test_mutated_programs_are_refused_or_rewritten(tmp_path: Path) -> None:
+    """Wrong bytes in a pickle end in an error of Nacelle, or the program is read, and what is written of it is too."""
+    equal_plans_and_texts(tmp_path / "program.ts")
+    with zipfile.ZipFile(tmp_path / "program.ts") as archive:
+        content = {info.filename: archive.read(info) for info in archive.infolist()}
+    original = content["program/data.pkl"]
+    plan = base64.b64encode(_plan())
+    start = original.index(plan)
+    numbers = random.Random(3)
+    written = refused = 0
+    for _ in range(250):
+        changed = bytearray(original)
+        for _ in range(numbers.choice([1, 1, 2, 5])):
+            place = numbers.randrange(len(changed) - len(plan))
+            place += len(plan) if place >= start else 0  # the plan's bytes are most of the file, and no operations
+            changed[place] = numbers.choice([numbers.randrange(256), original[numbers.randrange(len(original))]])
+        content["program/data.pkl"] = bytes(changed)
+        with zipfile.ZipFile(tmp_path / "mutated.ts", "w") as out:
+            for name, data in content.items():
+                out.writestr(name, data)
+        try:
+            before = facts(nacelle.read(tmp_path / "mutated.ts"))
+            nacelle.convert(tmp_path / "mutated.ts", tmp_path / "new.ts", abi_version=10, drop=DROP)
+            nacelle.strip(tmp_path / "new.ts", tmp_path / "new.ts")
+        except nacelle.Error:
+            refused += 1
+            continue
+        after = facts(nacelle.read(tmp_path / "new.ts"))
+        kept = ("path", "name", "device", "plan")
+        assert [[one[name] for name in kept] for one in after] == [[one[name] for name in kept] for one in before]
+        assert {one["abi_version"] for one in after} <= {10}
+        written += 1
+    assert written >= 20
+    assert refused >= 100
 
 
 _MEASURED = """
