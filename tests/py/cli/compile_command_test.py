@@ -267,7 +267,7 @@ def test_a_module_of_torch_save_is_no_model(programs: Path, tmp_path: Path, comm
 
 @pytest.mark.parametrize(("file", "release"), [("libfake_9_1.so", "9.1.0.4"), ("libfake_9_2.so", "9.2.0.5")])
 def test_nothing_is_built_with_tensorrt_9(script: Path, tmp_path: Path, file: str, release: str) -> None:
-    options = ["--backend", "tensorrt", "--library", FAKE / file]
+    options: list[str | Path] = ["--backend", "tensorrt", "--library", FAKE / file]
     outcome = nacelle("compile", script, "-o", tmp_path / "out.ts", "-i", "x=float32[1,3,8,8]", *options)
     assert (outcome.code, outcome.out) == (1, "")
     said = " ".join(outcome.err.split())
