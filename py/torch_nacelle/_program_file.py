@@ -19,7 +19,7 @@ from torch_nacelle import _C
 from torch_nacelle._archives import ProgramFile, Source, entry_of, reason_of
 from torch_nacelle._embed import wrap
 from torch_nacelle._engine_info import EngineInfo, engine_info
-from torch_nacelle.errors import RecordError, Error, InputError
+from torch_nacelle.errors import Error, InputError, RecordError
 from torch_nacelle_cli.reading import archive_copies, code_at_load, engines, pieces, records
 from torch_nacelle_cli.reading.archives import Archive
 from torch_nacelle_cli.reading.errors import ReadingError
