@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from tests.py.networks import TwoHeads, seeded
+from tests.py.zip_files import Entry, entries_of, written
 
 NOT_PROGRAMS = {
     "empty.ts": "empty.ts is empty; wanted a program that torch.jit.save wrote, or a plan",
@@ -17,6 +18,8 @@ NOT_PROGRAMS = {
     "module.ts": "module.ts is what torch.save wrote (tensors or other objects) and no TorchScript program",
     "weights.ts": "weights.ts is what torch.save wrote (tensors or other objects) and no TorchScript program",
     "exported.ts": "exported.ts is an exported program (torch.export.save) and no TorchScript program",
+    "twice.ts": 'twice.ts: member "good/data.pkl" is there twice; wanted each once',
+    "heavy.ts": 'heavy.ts: with member "good/extra/large" of 134217728 bytes: bytes unpacked: ',
     "constants.ts": "constants.ts: entry constants.pkl cannot be read: Bad CRC-32",
 }
 """What is wrong with each file, in the words of every reader."""
@@ -52,6 +55,10 @@ def write(folder: Path, good: Path, plan: bytes) -> None:
     (folder / "plan.ts").write_bytes(plan)
     with zipfile.ZipFile(folder / "nothing.ts", "w"):
         pass
+    entries = entries_of(good)
+    (pickle,) = (entry for entry in entries if entry.name.endswith(b"/data.pkl"))
+    (folder / "twice.ts").write_bytes(written([*entries, pickle]))
+    (folder / "heavy.ts").write_bytes(written([*entries, Entry(b"good/extra/large", bytes(1 << 27), method=8)]))
     for name, entry in (("constants.ts", "constants.pkl"), ("record.ts", "data.pkl"), ("tensor.ts", "data/0")):
         (folder / name).write_bytes(_changed(good, entry))
 

@@ -139,7 +139,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: program(b"Nr\xff\xff\xff\xff"),
         "value 4294967295 is kept for later",
     ),
-    "engines with many names": (lambda: program(engines(5000)), "bytes of records beside plans: "),
+    "engines with many names": (lambda: program(engines(1500)), "bytes of records beside plans: "),
     "a tensor of many dimensions": (
         lambda: program(tensor().replace(b"K\1\x85K\1\x85", b"(" + (b"\x8a\x08" + b"\x7f" * 8) * 5000 + b"t)")),
         "a tensor has more elements than can be counted",
@@ -147,6 +147,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "many bytes of texts": (
         lambda: program(wide(text("\U0001f600".encode() + b"\xff" * 30_000), 1000)),
         "bytes of texts: ",
+    ),
+    "an engine that is held many times": (
+        lambda: program(wide(b"h\0", 80_000, engine(b"3", b"net", b"0%0%0%0%cpu", b"ftrt") + b"q\x000")),
+        "engines: 80000 or more; wanted at most 2000",
     ),
     "a number of 255 bytes": (lambda: program(b"\x8a\xff" + b"\x7f" * 255), "a number has 255 bytes; wanted at most 8"),
     "a large source": (lambda: program(source=SOURCE + b"# \n" * MANY), "bytes of source code: "),
@@ -209,7 +213,7 @@ READ: dict[str, Callable[[], bytes]] = {
     "tensors up to the limit": lambda: program(wide(b"h\0", 90_000, tensor() + b"q\x000")),
     "objects up to the limit": lambda: program(wide(b"h\0)\x81}b", 20_000, b"c__torch__\nN\nq\x000")),
     "an engine up to the limit": lambda: program(
-        wide(b"h\0", 90_000, engine(b"5", b"net", b"0%0%0%0%cpu", b"QUJD", b"x", b"y", b"0") + b"q\x000")
+        wide(b"h\0", 1900, engine(b"5", b"net", b"0%0%0%0%cpu", b"QUJD", b"x", b"y", b"0") + b"q\x000")
     ),
     "classes up to the limit": lambda: program(source=SOURCE + b"".join(b"class C%d(M):\n" % i for i in range(9_000))),
     "attributes up to the limit": lambda: program(source=SOURCE + b"".join(b"  a%d:T\n" % i for i in range(70_000))),

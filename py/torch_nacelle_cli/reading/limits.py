@@ -28,6 +28,7 @@ class Limits:
         source: Bytes of source code.
         statement: Bytes of one statement of it.
         definitions: Classes, functions, their arguments and attributes, by how much of each there is to remember.
+        engines: Engines, one that is held twice counted twice.
         fields: Bytes of the fields of all records, beside their plans.
     """
 
@@ -39,6 +40,7 @@ class Limits:
     source: int
     statement: int
     definitions: int
+    engines: int
     fields: int
 
 
@@ -58,6 +60,7 @@ def of_size(size: int) -> Limits:
         source=int(((4 << 20) + size // 2) * times),
         statement=int(((96 << 10) + size // 64) * times),
         definitions=int((75_000 + size // 50) * times),
+        engines=int((2000 + size // 1000) * times),
         fields=int(((1 << 20) + size // 4) * times),
     )
 

@@ -170,7 +170,11 @@ class Reader:
     def find_engines(self) -> list[tuple[str, pickles.Instance]]:
         """Every engine with its path; what torch would read in another way is refused."""
         self.source.check_references()
-        return self.finder.find(self.root)
+        found = self.finder.find(self.root)
+        if len(found) > self.archive.limits.engines:
+            where = f"{self.archive.path}: data.pkl"
+            raise limits.exceeded(where, "engines", len(found), self.archive.limits.engines)
+        return found
 
     def _effort(self) -> walks.Effort:
         return walks.Effort(f"{self.archive.path}: data.pkl", self.archive.limits)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.py.fuzz_reader import cases, runner, samples
 
-COUNT = 150
+COUNT = 100
 
 
 @pytest.fixture(scope="module")

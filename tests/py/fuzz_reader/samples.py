@@ -23,8 +23,6 @@ class Color(enum.Enum):
 class Small(torch.nn.Module):
     """A module with values of many kinds, methods that call each other, and constants in its code."""
 
-    mean: torch.Tensor
-
     def __init__(self) -> None:
         super().__init__()
         self.linear = torch.nn.Linear(3, 2)
@@ -42,7 +40,7 @@ class Small(torch.nn.Module):
 
     def forward(self, x: torch.Tensor, names: list[str] | None = None) -> dict[str, torch.Tensor]:
         """Calls operators in a loop and on both sides of a branch."""
-        total = self.mean.to(torch.float32)
+        total = torch.zeros(2)
         for i in range(3):
             if x.sum() > 0:
                 total = total + self.helper(x)
