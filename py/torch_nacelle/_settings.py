@@ -48,9 +48,9 @@ _Module = TypeVar("_Module", bound=torch.nn.Module)
 def configure(program: _Module, engine: str | None = None, **settings: Unpack[Settings]) -> _Module:
     """Changes settings of a program's engines; those that are not named stay as they are.
 
-    Engines that were set up are set up again, on the device where they are. Other threads may call the program meanwhile:
-    calls that are under way end with the former settings. CUDA graphs that were captured with the program must not be
-    replayed any more.
+    Engines that were set up are set up again, on the device where they are. Other threads may call the program
+    meanwhile: calls that are under way end with the former settings. CUDA graphs that were captured with the program
+    must not be replayed any more.
 
     Args:
         program: A loaded program, or an ``nn.Module`` that holds programs.
