@@ -96,8 +96,7 @@ class SourceReader : private SourceCursor {
       Refuse(Cat("found the method ", Quote(name), "; wanted forward alone"));
     result_.has_forward = true;
     Expect("(");
-    const std::string self = Word();
-    if (self != "self") Refuse(Cat("found ", Quote(self), " as the first parameter of forward; wanted \"self\""));
+    self_ = NewName();
     if (Accept(": ")) Expect(class_name_);
     while (Accept(",")) {
       SpacesAndLines();
@@ -172,9 +171,11 @@ class SourceReader : private SourceCursor {
     return name;
   }
   void CheckName(const std::string& name) const {
-    for (const char* const taken : {"self", "torch", "ops", "CONSTANTS", "True", "False", "None", "inf", "nan"}) {
-      if (name == taken) Refuse(Cat("found an assignment to ", Quote(name)));
+    bool taken = name == self_;
+    for (const char* const other : {"torch", "ops", "CONSTANTS", "True", "False", "None", "inf", "nan", "__torch__"}) {
+      taken = taken || name == other;
     }
+    if (taken) Refuse(Cat("found an assignment to ", Quote(name)));
   }
 
   // The names before " = ", with their types; nullopt, and nothing is taken, if the line is an expression alone.
@@ -340,7 +341,7 @@ class SourceReader : private SourceCursor {
     }
     if (name == "__torch__") return MakeTuple(depth);
     if (name == "CONSTANTS") return Constant();
-    if (name == "self") return Attribute();
+    if (name == self_) return Attribute();
     if (name == "True" || name == "False" || name == "None" || name == "inf" || name == "nan" || name == "infj" ||
         name == "nanj") {
       return {};
@@ -456,6 +457,7 @@ class SourceReader : private SourceCursor {
   const std::set<std::string>& tuples_;
   const std::function<std::string(const std::string&)>& why_refused_;
   bool found_ = false;
+  std::string self_;      // the name of forward's first parameter
   bool unpacks_ = false;  // the last targets end with a comma
   std::unordered_map<std::string, Known> variables_;
   ModuleClass result_;

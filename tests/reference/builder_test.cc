@@ -59,7 +59,7 @@ TEST(Builder, TheArchiveOfAModuleGivesTheSamePlan) {
   const BuildOptions options = Options({Fixed("x", DataType::kFLOAT, {2})});
   EXPECT_EQ(BuildReferencePlan(MakeArchive(module, 1), options), BuildReferencePlan(module, options));
   EXPECT_THAT(MessageOf<PlanError>([&] { BuildReferencePlan(std::string("no archive"), options); }),
-              ::testing::HasSubstr("module is not one that torch"));
+              ::testing::HasSubstr("archive of the module does not end as a zip archive"));
 }
 
 TEST(Builder, TakesATensorATupleOrAList) {

@@ -65,6 +65,13 @@ TEST(ModuleSource, ReadsWhatTorchWrites) {
                            "    return __torch__.P(x, 1)\nclass P(NamedTuple):\n  a : Tensor\n  b : int\n")));
 }
 
+TEST(ModuleSource, TheModuleHasAnyName) {
+  const std::string forward = "  def forward(s: __torch__.ReferenceNetwork,\n    x: Tensor) -> Tensor:\n";
+  EXPECT_NO_THROW(Read(Cat(kHead, forward, "    return torch.add(x, s.weight)\n")));
+  ExpectRefused(Cat(kHead, forward, "    s = x\n    return x\n"), "found an assignment to \"s\"");
+  ExpectRefused(Cat(kHead, forward, "    return self.weight\n"), "found \"self\", which nothing before it sets");
+}
+
 TEST(ModuleSource, RefusesOtherClassesAndMethods) {
   const std::string good = Cat(kHead, kForward, "    return x\n");
   ExpectRefused(good + "  def __setstate__(self: __torch__.ReferenceNetwork) -> int:\n    return 1\n",
