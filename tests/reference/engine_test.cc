@@ -99,7 +99,7 @@ TEST_F(EngineTest, RefusesWhatIsNoPlan) {
 TEST_F(EngineTest, RefusesAPlanWhoseModuleTorchDoesNotRead) {
   Plan plan = ReadPlan(TwoHeads());
   plan.module = "no archive";
-  ExpectHas(MessageOf<PlanError>([&] { Load(WritePlan(plan)); }), "module is not one that torch");
+  ExpectHas(MessageOf<PlanError>([&] { Load(WritePlan(plan)); }), "does not end as a zip archive");
   plan = ReadPlan(TwoHeads());
   plan.inputs.push_back(Fixed("another", DataType::kFLOAT, {1}));
   ExpectHas(MessageOf<PlanError>([&] { Load(WritePlan(plan)); }), "forward takes 1 inputs; the plan lists 2");
