@@ -19,6 +19,7 @@ import re
 import struct
 import sys
 import zipfile
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,6 +48,8 @@ _MARKS = {"archive_format": b"pt2", "archive_version": b"0", "byteorder": sys.by
 # What torch's reader does not need: marks of the writer, inputs of the export (a pickle), files of the user.
 _LEFT_OUT = re.compile(r"\.data/(?:version|serialization_id)|\.format_version|\.storage_alignment|version|extra/.*"
                        r"|data/sample_inputs/model\.pt")  # fmt: skip
+# The exceptions of Python's zipfile for a damaged archive.
+_DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, struct.error, NotImplementedError, RuntimeError, ValueError)
 _REFUSED = (
     (re.compile(r"data/constants/opaque_obj_.*"), "is a pickled object, which is not unpickled here"),
     (re.compile(r"data/constants/custom_obj_.*"), "is a pickled object of a C++ class, which is not made here"),
@@ -74,7 +77,7 @@ class ExportedArchive:
         try:
             self._places = self._checked_places()
             self._check_names()
-        except archives.DAMAGE as error:
+        except _DAMAGE as error:
             self._file.close()
             raise ReadingError(f"{path} cannot be read as what torch.export.save writes: {error}") from error
         except BaseException:

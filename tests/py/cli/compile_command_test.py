@@ -243,13 +243,18 @@ def test_checked_against_a_program_with_engines(programs: Path) -> None:
     assert pipe("nacelle check a.ts --against b.ts", programs).code == 1
 
 
-def test_compiled_from_a_program_with_engines(programs: Path, tmp_path: Path) -> None:
-    for name in ("frozen.ts", "b.ts"):
-        outcome = nacelle(
-            "compile", programs / name, "-o", tmp_path / "out.ts", "-i", "[1..4,3,8,8]", *REFERENCE, "--check"
-        )
-        assert (outcome.code, outcome.err) == (0, "")
-        assert "computes what the model computes" in outcome.out
+def test_compiled_from_a_program(programs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.ts"
+    outcome = nacelle("compile", programs / "frozen.ts", "-o", out, "-i", "[1..4,3,8,8]", *REFERENCE, "--check")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "computes what the model computes" in outcome.out
+
+
+def test_a_program_with_engines_becomes_no_engine(programs: Path, tmp_path: Path) -> None:
+    outcome = nacelle("compile", programs / "b.ts", "-o", tmp_path / "out.ts", "-i", "[1..4,3,8,8]", *REFERENCE)
+    assert outcome.code == 1
+    assert "tensorrt::execute_engine" in outcome.err
+    assert not (tmp_path / "out.ts").exists()
 
 
 @pytest.mark.parametrize("command", ["check", "compile"])
