@@ -327,13 +327,17 @@ def test_an_original_with_engines_is_called_as_a_program() -> None:
     assert report.notes == ("output_0 is int64 and was int32: compared by value",)
 
 
-def test_frozen_and_compiled_models_are_compiled_and_checked() -> None:
-    module = seeded(TwoHeads)
-    frozen = torch.jit.freeze(torch.jit.script(module))
-    compiled = nacelle.compile(frozen, [IMAGES], backend="reference", check=True)
-    nacelle.compile(compiled, [IMAGES], backend="reference", check=True)
+def test_frozen_models_are_compiled_and_checked() -> None:
+    frozen = torch.jit.freeze(torch.jit.script(seeded(TwoHeads)))
+    nacelle.compile(frozen, [IMAGES], backend="reference", check=True)
     nacelle.compile(Holder(frozen), {"inner": [IMAGES]}, backend="reference", check=True)
-    nacelle.compile(Holder(compiled), {"inner": [IMAGES]}, backend="reference", check=True)
+
+
+def test_an_engine_does_not_become_a_part_of_another() -> None:
+    compiled = nacelle.compile(seeded(TwoHeads), [IMAGES], backend="reference")
+    for model, inputs in ((compiled, [IMAGES]), (Holder(compiled), {"inner": [IMAGES]})):
+        with pytest.raises(nacelle.InputError, match="tensorrt::execute_engine, which is not one of torch's own"):
+            nacelle.compile(model, inputs, backend="reference")
 
 
 def test_parts_that_have_a_mode_keep_it() -> None:
