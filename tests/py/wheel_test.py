@@ -41,7 +41,7 @@ print("torch_nacelle" in sys.modules)
 KINDS = {
     r"torch_nacelle/(?!_build_info)\w+\.py": None,
     r"torch_nacelle/_onnx_to_torchscript/(\w+/)?\w+\.py": None,
-    r"torch_nacelle_cli/(reading/)?\w+\.py": None,
+    r"torch_nacelle_cli/(exported/|reading/)?\w+\.py": None,
     r"torch_nacelle_cli/report\.html\.jinja": 1,
     r"torch_nacelle/_build_info\.pyi?": 2,
     r"torch_nacelle/_C\.pyi": 1,
@@ -49,7 +49,7 @@ KINDS = {
     r"torch_nacelle/_C\.cpython-\d+-x86_64-linux-gnu\.so": 1,
     r"torch_nacelle/lib/lib(torch_nacelle|nacelle_reference)\.so": 2,
     r"torch_nacelle/include/core/(record/|plan/|device/)?\w+\.h": 6,
-    r"torch_nacelle/include/runtime/\w+\.h": 12,
+    r"torch_nacelle/include/runtime/\w+\.h": 13,
     r"torch_nacelle/share/cmake/Nacelle/NacelleConfig(Version)?\.cmake": 2,
     r"torch_nacelle-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)": 5,
 }
@@ -127,8 +127,8 @@ def test_says_what_it_requires() -> None:
 
 
 def test_is_small() -> None:
-    """Three libraries that link with torch, 1.5 MB packed. Debug information alone would be ten times as much."""
-    assert WHEEL.stat().st_size < 1_500_000
+    """Three libraries that link with torch, 1.8 MB packed. Debug information alone would be ten times as much."""
+    assert WHEEL.stat().st_size < 2_000_000
     with zipfile.ZipFile(WHEEL) as wheel:
         assert sum(item.file_size for item in wheel.infolist()) < 5_000_000
 
