@@ -209,7 +209,8 @@ class SourceReader : private SourceCursor {
   void Assign(const std::vector<std::string>& names) {
     std::vector<Known> values = {Expression(0)};
     while (Accept(", ")) values.push_back(Expression(0));
-    if (unpacks_ && values.size() == 1) {
+    // `a, b = f(x)` takes the outputs of an operator apart, `a, b, = x` a tuple.
+    if (values.size() == 1 && (unpacks_ || names.size() > 1)) {
       const std::shared_ptr<const std::vector<Known>> parts = values[0].parts;
       for (size_t i = 0; i < names.size(); ++i) {
         Set(names[i], parts != nullptr && parts->size() == names.size() ? (*parts)[i] : values[0]);

@@ -89,7 +89,8 @@ class FileProgram:
         self._file = _opened(file)
         with _as_our_errors():
             self.archive = Archive(Path(file.name), self._file)
-            weakref.finalize(self.archive, self._file.close)
+            closing = weakref.finalize(self.archive, self._file.close)
+            closing.atexit = False  # a daemon thread may be reading it then
             self.archive.check_kind()
             self.archive.check_entries()
             self._engines = engines.Engines(self.archive, _C.PLAN_START)

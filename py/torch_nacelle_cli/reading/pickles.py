@@ -18,6 +18,12 @@ from typing import IO, Any, Protocol, TypeAlias, TypeVar
 
 from torch_nacelle_cli.reading import limits, texts
 from torch_nacelle_cli.reading.errors import ReadingError
+from torch_nacelle_cli.reading.pickled import Call as Call
+from torch_nacelle_cli.reading.pickled import Instance as Instance
+from torch_nacelle_cli.reading.pickled import LongText as LongText
+from torch_nacelle_cli.reading.pickled import Name as Name
+from torch_nacelle_cli.reading.pickled import Storage as Storage
+from torch_nacelle_cli.reading.pickled import Tensor as Tensor
 
 # A text of more bytes than this is not kept: a plan, above all.
 LONGEST_KEPT = 1 << 16
@@ -32,65 +38,6 @@ _DTYPES = {
     "Half": "float16", "BFloat16": "bfloat16", "Int": "int32", "QInt32": "qint32", "Float": "float32",
     "Long": "int64", "Double": "float64", "ComplexFloat": "complex64", "ComplexDouble": "complex128",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class LongText:
-    """A text that was not kept: where its bytes lie in the archive's entry."""
-
-    entry: str
-    start: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A class or function that the pickle names, as ``module.name``."""
-
-    name: str
-
-
-@dataclass(eq=False, slots=True)
-class Instance:
-    """An object of a class of the program: the class's name, and what was saved of it."""
-
-    type: str
-    state: Any = None
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """Its attributes by name, where its state is that."""
-        return self.state if isinstance(self.state, dict) else {}
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """The bytes behind tensors: an entry of the archive."""
-
-    key: str
-    dtype: str
-    device: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A tensor's description."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    storage: Storage
-    layout: tuple[Any, ...] = ()  # offset, strides, and flags, as they are in the pickle
-
-
-@dataclass(eq=False, slots=True)
-class Call:
-    """A call that the pickle asks for and that nobody makes."""
-
-    function: str
-    arguments: tuple[Any, ...]
-
-
 _T = TypeVar("_T")
 _CLASSES = "__torch__."
 # torch's reader gives the second name after this one the meaning of the first; TorchScript never writes it.
