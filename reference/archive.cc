@@ -93,6 +93,7 @@ std::string MakeArchive(const jit::Module& module, size_t inputs) {
   try {
     ForwardGraph forward = MakeForwardGraph(module, inputs);
     CheckKeepsNoState(forward);
+    RemoveProfilerMarks(*forward.graph);
     jit::EliminateDeadCode(forward.graph);  // not before: to the graph, a write that nothing reads afterwards is dead
     jit::Module canonical(c10::QualifiedName("__torch__.ReferenceNetwork"));
     InsertAttributes(forward, canonical);

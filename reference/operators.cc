@@ -257,7 +257,6 @@ std::string WhyOperatorIsRefused(c10::Symbol name) {
   const std::string_view plain = name.toUnqualString();
   if (space == "prim") return GraphOperators().contains(plain) ? "" : "which an engine cannot have";
   if (space == "quantized" || space == "_quantized") return "";
-  if (space == "profiler" && plain.starts_with("_record_function_")) return "";
   if (space != "aten") return "which is not one of torch's own";
   if (plain == "from_file" || plain == "save") return "which reads or writes files";
   if (ScalarOperators().contains(plain)) return "";

@@ -12,6 +12,11 @@
 #include <torch/csrc/jit/passes/peephole.h>
 #include <torch/csrc/jit/passes/remove_mutation.h>
 
+#include <string_view>
+#include <vector>
+
+#include "reference/forward_graph.h"
+
 namespace nacelle::reference {
 
 namespace jit = torch::jit;
@@ -48,6 +53,22 @@ void Simplify(std::shared_ptr<jit::Graph>& graph) {
   jit::Autocast(graph);
   for (int round = 0; round < kMaxRounds && Round(graph); ++round) continue;
   jit::EliminateDeadCode(graph);
+}
+
+void RemoveProfilerMarks(jit::Graph& graph) {
+  bool removed = true;
+  while (removed) {  // the end of a mark uses its beginning, so it goes first
+    std::vector<jit::Node*> unused;
+    ForEachNode(*graph.block(), [&](jit::Node& node) {
+      const c10::Symbol kind = node.kind();
+      if (kind.ns().toUnqualString() == std::string_view("profiler") &&
+          std::string_view(kind.toUnqualString()).starts_with("_record_function_") && !node.hasUses()) {
+        unused.push_back(&node);
+      }
+    });
+    for (jit::Node* node : unused) node->destroy();
+    removed = !unused.empty();
+  }
 }
 
 void PruneBranches(std::shared_ptr<jit::Graph>& graph) {

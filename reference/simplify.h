@@ -13,6 +13,10 @@ namespace nacelle::reference {
 // other constants folded than the rest.
 void Simplify(std::shared_ptr<torch::jit::Graph>& graph);
 
+// Leaves out the marks for profilers that torch.autograd.profiler.record_function sets: they compute nothing, and what
+// they return is no value that a plan can hold.
+void RemoveProfilerMarks(torch::jit::Graph& graph);
+
 // Leaves out the branches that constants rule out, and does not compute tensors.
 void PruneBranches(std::shared_ptr<torch::jit::Graph>& graph);
 
