@@ -50,7 +50,7 @@ struct Dims64 {
   int64_t d[Dims::kMax];
 };
 
-// Whether every extent fits 32 bits; a shape that does not cannot be given to TensorRT before 10.0.
+// True if every extent fits 32 bits; other shapes cannot be given to TensorRT before 10.0.
 inline bool FitsDims32(const Dims& dims) {
   for (const int64_t extent : dims.extents()) {
     if (extent < std::numeric_limits<int32_t>::min() || extent > std::numeric_limits<int32_t>::max()) return false;

@@ -56,7 +56,7 @@ class EngineInfo:
 
     @property
     def plan_release(self) -> str:
-        """What built the plan and runs it: ``"TensorRT 8.6.1.6"``.
+        """The release that built the plan and runs it: ``"TensorRT 8.6.1.6"``.
 
         Raises:
             PlanError: The plan is of no known kind.
