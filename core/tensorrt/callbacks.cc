@@ -79,7 +79,7 @@ void LoggerLog(Head* head, Severity severity, const char* text) noexcept {
 
 InterfaceInfo OutputAllocatorInfo(const Head*) noexcept { return {"IOutputAllocator", 1, 0}; }
 
-// What releases before 10.0 ask instead of getInterfaceInfo.
+// The question of releases before 10.0 that getInterfaceInfo replaced.
 int32_t OutputAllocatorVersion(const Head*) noexcept { return 1; }
 
 void* Reallocate(Head* head, const char* tensor, void* current, uint64_t size, uint64_t alignment,

@@ -12,9 +12,9 @@ namespace nacelle::python {
 //   const WithoutGil released;
 //   return torch::jit::load(path);
 //
-// A daemon thread that comes back while the interpreter ends gets the lock no more: Python before 3.14 ends such a
-// thread, by unwinding its stack, and C++ ends the process for that. Here the thread stays where it is instead, as in
-// Python 3.14, and goes with the process. (py::gil_scoped_release does not catch it.)
+// A daemon thread that returns while the interpreter ends does not get the lock. Python before 3.14 then unwinds the
+// thread's stack, and C++ ends the process for that. This class parks the thread instead, as Python 3.14 does.
+// (py::gil_scoped_release does not catch it.)
 class WithoutGil {
  public:
   WithoutGil() : state_(PyEval_SaveThread()) {}

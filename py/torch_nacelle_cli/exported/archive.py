@@ -45,7 +45,7 @@ _WEIGHTS = "data/weights/model_weights_config.json"
 _CONSTANTS = "data/constants/model_constants_config.json"
 _TENSORS = re.compile(r"data/(?:weights/weight|constants/tensor)_\d{1,9}")
 _MARKS = {"archive_format": b"pt2", "archive_version": b"0", "byteorder": sys.byteorder.encode()}
-# What torch's reader does not need: marks of the writer, inputs of the export (a pickle), files of the user.
+# Members that torch's reader does not need: marks of the writer, sample inputs (a pickle), files of the user.
 _LEFT_OUT = re.compile(r"\.data/(?:version|serialization_id)|\.format_version|\.storage_alignment|version|extra/.*"
                        r"|data/sample_inputs/model\.pt")  # fmt: skip
 # The exceptions of Python's zipfile for a damaged archive.
@@ -202,7 +202,7 @@ class ExportedArchive:
 
 
 class _Recorder:
-    """What zipfile writes, as parts: bytes of its own, and places in the file that is read."""
+    """The output of zipfile in parts: bytes of its own, and places in the file that is read."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[bytes | None, int, int]] = []  # bytes or None, offset in the file, size

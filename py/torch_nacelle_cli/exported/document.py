@@ -207,14 +207,14 @@ _KEYS: dict[tuple[str, str], Rule] = {
     ("PayloadConfig", "config"): _path,
 }
 
-# What is left out, and what it is replaced by: notes of where a node came from; guards, which are Python source.
+# The fields that are left out, and their replacements: notes of where a node came from; guards (Python source).
 _LEFT_OUT: dict[tuple[str, str], Any] = {
     ("Node", "metadata"): {},
     ("GraphModule", "metadata"): {},
     ("ExportedProgram", "guards_code"): [],
 }
 
-# What a graph may take: no text, which torch writes into the source of its guards.
+# The inputs that a graph may have. Texts are not among them: torch writes them into the source of its guards.
 _GRAPH_INPUTS = frozenset({"as_tensor", "as_sym_int", "as_int", "as_float", "as_bool", "as_none"})
 
 
