@@ -333,7 +333,7 @@ class Source:
 
 
 # What Python's parser, and a walk over what it makes, raise for a text that is not of its grammar or nested too deeply.
-_UNPARSED = (SyntaxError, RecursionError, MemoryError, ValueError)
+_UNPARSED = (SyntaxError, RecursionError, ValueError)
 _SPECIAL = re.compile(r"[()\[\]{}\"'#\n\\]")
 _IN_STRING = {quote: re.compile(rf"[{quote}\\\n]") for quote in "\"'"}
 
@@ -368,13 +368,28 @@ def _end_of_string(text: str, position: int, quote: str) -> int:
     return len(text)
 
 
+def _parsed_again(text: str) -> list[ast.stmt]:
+    """The statements of a text whose first parse ended for want of memory.
+
+    Python's parser raises MemoryError for deep nesting too, and then does so every time.
+    """
+    try:
+        return ast.parse(text).body
+    except MemoryError as error:
+        raise RecursionError("nested too deeply") from error
+
+
 def _parsed(statement: str) -> ast.stmt:
     """A statement; the first line of a compound one is parsed with nothing in it."""
     if statement.startswith("elif "):
         statement = statement[2:]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        body = ast.parse(statement + " pass" if statement.endswith(":") else statement).body
+        text = statement + " pass" if statement.endswith(":") else statement
+        try:
+            body = ast.parse(text).body
+        except MemoryError:
+            body = _parsed_again(text)
     if len(body) != 1:
         raise SyntaxError(f"{len(body)} statements; wanted 1")
     return body[0]

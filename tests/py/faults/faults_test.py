@@ -122,10 +122,8 @@ def test_allocations(command: str, folder: Path) -> None:
     assert failed
     for outcome in failed:
         assert outcome["code"] is not None, outcome  # it ended
-        # A report tells what there was memory for; every other file is the former or the new one.
-        if command != "inspect":
-            assert outcome["files"][name] in (former[name], counted["files"][name]), outcome
-        if command != "inspect" and outcome["code"] == 0:
+        assert outcome["files"][name] in (former[name], counted["files"][name]), outcome
+        if outcome["code"] == 0:
             assert outcome["files"] == counted["files"], outcome
         left = [other for other in outcome["files"] if other != name]
         assert all(other.startswith(".nacelle.") for other in left), outcome
