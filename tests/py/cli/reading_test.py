@@ -426,7 +426,7 @@ print(engine.plan.size, used.ru_maxrss - before, read, "torch" in sys.modules)
 
 @pytest.mark.parametrize("megabytes", [40, 100])
 def test_a_plan_is_not_held_in_memory(good: Path, tmp_path: Path, megabytes: int) -> None:
-    """Seen with 100 MB: 4 MiB above the interpreter's own. The file is read once."""
+    """Seen with 100 MB: 4 MiB above the interpreter's own. The file is read twice."""
     samples.large(good, tmp_path / "large.ts", megabytes * 1_000_000)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", MEASURE, str(tmp_path / "large.ts")]
@@ -434,7 +434,7 @@ def test_a_plan_is_not_held_in_memory(good: Path, tmp_path: Path, megabytes: int
     size, kilobytes, read, torch_is_there = output.split()
     assert int(size) > megabytes * 999_000
     assert int(kilobytes) < 16_000
-    assert int(read) < 1.1 * (tmp_path / "large.ts").stat().st_size
+    assert int(read) < 2.1 * (tmp_path / "large.ts").stat().st_size
     assert torch_is_there == "False"
 
 
