@@ -1,6 +1,6 @@
 """What the extension module offers to the package. Not public."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -118,6 +118,7 @@ class BuilderInfo:
     def problem(self) -> str: ...
 
 def builders(path: str) -> list[BuilderInfo]: ...
+def check_build_options(options: Mapping[str, object]) -> None: ...
 def build_tensorrt(
     library: str,
     parser: str,

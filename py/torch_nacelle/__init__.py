@@ -16,7 +16,6 @@ from torch_nacelle import _load as _load  # first: it registers, or says why it 
 from torch_nacelle._bench import bench
 from torch_nacelle._build import build_engine
 from torch_nacelle._build_info import TORCH_RELEASE, VERSION
-from torch_nacelle._build_options import BuildOptions
 from torch_nacelle._check import CheckReport, OutputCheck, check
 from torch_nacelle._cmake import cmake_prefix_path
 from torch_nacelle._compare import Comparison
@@ -26,6 +25,7 @@ from torch_nacelle._embed import embed
 from torch_nacelle._figures import Benchmark
 from torch_nacelle._input import Input
 from torch_nacelle._libraries import TensorRTLibrary, tensorrt_libraries
+from torch_nacelle._option_types import BuildOptions
 from torch_nacelle._profile import LayerTime, PhaseTime, Profile, profile
 from torch_nacelle._program import EngineInfo, Program, convert, read
 from torch_nacelle._settings import Settings, allow_engine_host_code, configure, keep_plans_in_memory, to

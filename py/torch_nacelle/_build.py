@@ -1,17 +1,18 @@
 """From a model to a plan."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
 from typing_extensions import Unpack
 
-from torch_nacelle import _given
-from torch_nacelle._build_options import BuildOptions, check_options, check_options_for_reference
+from torch_nacelle import _C, _given
+from torch_nacelle._build_options import check_options_for_reference
 from torch_nacelle._builders import Backend, Choice, choose_builder, tell
 from torch_nacelle._input import Input, dtype_name
+from torch_nacelle._option_types import BuildOptions
 from torch_nacelle._progress import Display, display
 from torch_nacelle._reference_build import build_reference
 from torch_nacelle._sources import Inputs, Model, bind, cuda_device, names_of_outputs
@@ -118,11 +119,11 @@ def build(
     data_dependent: Sequence[str],
     method: str,
     progress: bool | None,
-    options: Mapping[str, object],
+    options: BuildOptions,
     choice: Choice | None = None,
 ) -> Built:
     """``build_engine``, and what it chose: `choice` where that was made before."""
-    check_options(options)
+    _C.check_build_options(options)
     _given.text(name, "name")
     _given.texts(data_dependent, "data_dependent")
     if output_names is not None:
@@ -164,10 +165,10 @@ def _too_large(inputs: Sequence[Input]) -> str:
     )
 
 
-def choose(backend: str, options: Mapping[str, object], shown: Display) -> Choice:
-    """The builder, told where it was not named, and whether it has such options at all."""
-    check_options(options)
-    choice = choose_builder(backend, options.get("library"))  # type: ignore[arg-type]
+def choose(backend: str, options: BuildOptions, shown: Display) -> Choice:
+    """Returns the builder, shown if it was not named; raises InputError for options that it does not have at all."""
+    _C.check_build_options(options)
+    choice = choose_builder(backend, options.get("library"))
     if backend == "auto":
         shown.line(tell(choice))
     if choice.builder is None:

@@ -15,7 +15,6 @@ from typing_extensions import Unpack
 from torch_nacelle import _given
 from torch_nacelle._arguments import forward_schema
 from torch_nacelle._build import Built, Method, build, choose
-from torch_nacelle._build_options import BuildOptions
 from torch_nacelle._builders import Backend, Choice
 from torch_nacelle._check import CheckInputs, precision_of
 from torch_nacelle._check import check as run_check
@@ -24,6 +23,7 @@ from torch_nacelle._hybrid import Rest, own_parameters, refuse_python, returns_i
 from torch_nacelle._input import Input, as_list
 from torch_nacelle._messages import first_lines
 from torch_nacelle._model_state import for_inference
+from torch_nacelle._option_types import BuildOptions
 from torch_nacelle._progress import display
 from torch_nacelle._sources import Inputs, Model
 from torch_nacelle._state import tensors_in
@@ -88,7 +88,7 @@ def compile(
     """
     if abi_version is not None:
         abi_version = _given.whole_number(abi_version, "abi_version")
-    job = _Job(backend, device, abi_version, platform, method, progress, dict(options))
+    job = _Job(backend, device, abi_version, platform, method, progress, options)
     if not isinstance(inputs, Mapping):
         name = name or _default_name(model)
         program, built = job.engine(model, inputs, name, output_names, data_dependent)
@@ -113,7 +113,7 @@ class _Job:
     platform: str | None
     method: str
     progress: bool | None
-    options: dict[str, object]
+    options: BuildOptions
 
     def engine(
         self,

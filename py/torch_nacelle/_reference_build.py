@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,7 @@ from torch_nacelle._exported_program import positional_module
 from torch_nacelle._input import Input, dtype_name
 from torch_nacelle._messages import first_lines
 from torch_nacelle._onnx_model import OnnxSource
+from torch_nacelle._option_types import BuildOptions
 from torch_nacelle._sources import Source, cuda_device
 from torch_nacelle._state import StateError
 from torch_nacelle._torch_state import without_deprecations
@@ -41,7 +42,7 @@ def build_reference(
     output_names: Sequence[str],
     data_dependent: Sequence[str],
     method: str,
-    options: Mapping[str, object],
+    options: BuildOptions,
 ) -> tuple[bytes, str | None]:
     """The plan, from the engine cache or built, and how the model returns its outputs; see ``embed_returning``.
 
@@ -72,7 +73,7 @@ class _Job:
     name: str
     output_names: tuple[str, ...]
     data_dependent: frozenset[str]
-    options: Mapping[str, object]
+    options: BuildOptions
 
     def in_some_way(self, module: torch.nn.Module, ways: Sequence[str], what: str) -> tuple[bytes, str | None]:
         """The plan, by the first of `ways` that leads to one.
@@ -148,10 +149,10 @@ class _Job:
                 archive(), self.name, tuples, list(self.output_names), set(self.data_dependent), values
             )
 
-        folder = cache_folder(self.options.get("engine_cache", False), "engines")  # type: ignore[arg-type]
+        folder = cache_folder(self.options.get("engine_cache", False), "engines")
         if folder is None:
             return make()
-        cache = EngineCache(folder, self.options.get("engine_cache_size", DEFAULT_SIZE))  # type: ignore[arg-type]
+        cache = EngineCache(folder, self.options.get("engine_cache_size", DEFAULT_SIZE))
         key = key_of(
             "reference",
             VERSION,
