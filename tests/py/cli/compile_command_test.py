@@ -1,5 +1,6 @@
 """``nacelle compile`` and ``nacelle check``, with the reference engine."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -193,9 +194,11 @@ def test_flags_become_build_options(script: Path, tmp_path: Path, monkeypatch: p
     command: list[str | Path] = ["compile", script, "-o", tmp_path / "out.ts", "-i", "[1,3,8,8]"]
     assert nacelle(*command).code == 1
     without = dict(given)
-    flags = "--fp16 --no-tf32 --fp32-layers /a --fp32-layers /b --workspace 4G --tactic-sources cublas,cudnn".split()
-    flags += "--optimization-level 5 --hardware-compatibility none --library /opt --timing-cache on".split()
-    flags += "--engine-cache folder --engine-cache-size 512MiB --fold-constants".split()
+    flags = shlex.split(
+        "--fp16 --no-tf32 --fp32-layers /a --fp32-layers /b --workspace 4G --tactic-sources cublas,cudnn "
+        "--optimization-level 5 --hardware-compatibility none --library /opt --timing-cache on "
+        "--engine-cache folder --engine-cache-size 512MiB --fold-constants"
+    )
     assert nacelle(*command, *flags).code == 1
     assert {name: value for name, value in given.items() if name not in without} == {
         "fp16": True,
