@@ -25,6 +25,7 @@ from torch_nacelle._embed import embed
 from torch_nacelle._figures import Benchmark
 from torch_nacelle._input import Input
 from torch_nacelle._libraries import TensorRTLibrary, tensorrt_libraries
+from torch_nacelle._log import LogLevel, set_log_level
 from torch_nacelle._option_types import BuildOptions
 from torch_nacelle._profile import LayerTime, PhaseTime, Profile, profile
 from torch_nacelle._program import EngineInfo, Program, convert, read
@@ -58,6 +59,7 @@ __all__ = [
     "InputError",
     "LayerTime",
     "LibraryError",
+    "LogLevel",
     "OutputCheck",
     "PhaseTime",
     "PlanError",
@@ -84,6 +86,7 @@ __all__ = [
     "profile",
     "read",
     "replace",
+    "set_log_level",
     "strip",
     "tensorrt_libraries",
     "to",
