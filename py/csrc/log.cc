@@ -28,7 +28,7 @@ struct Line {
 //
 // TensorRT logs on threads of its own, while it and the runtime hold locks, and while the interpreter ends. Nothing
 // there may wait for the GIL: another thread may hold that and wait for one of the locks. So a line is put into a
-// queue, and a thread of Python takes it out (torch_nacelle._log).
+// queue, and a thread of Python takes it out (torch_nacelle._runtime.log).
 class LogQueue {
  public:
   // Drops the line, and counts it, if the queue is full.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from torch_nacelle._log import LogLevel
+from torch_nacelle._runtime.log import LogLevel
 
 DEFAULT_ABI_VERSION: int
 PLAN_START: int

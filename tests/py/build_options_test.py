@@ -21,7 +21,7 @@ import torch
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, Quantized, TwoHeads, seeded
 from torch_nacelle import _C, Input
-from torch_nacelle._onnx import export
+from torch_nacelle._build.onnx import export
 
 IMAGES = Input(min=(1, 3, 8, 8), opt=(2, 3, 8, 8), max=(4, 3, 8, 8))
 TWO_HEADS = Path("tests/data/two_heads/two_heads.onnx")

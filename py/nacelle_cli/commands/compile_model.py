@@ -1,0 +1,118 @@
+"""``nacelle compile``: from a model in a file to a program with an engine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nacelle_cli.arguments import destinations
+from nacelle_cli.arguments.build_options import with_build_options
+from nacelle_cli.arguments.models import load_model
+from nacelle_cli.arguments.tensors import parse_described
+from nacelle_cli.failures import wrong_usage
+from nacelle_cli.render import output
+
+
+def compile(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="ONNX (.onnx), what torch.export.save wrote (.pt2; no Python of the file runs, its operators do), or "
+            "TorchScript (.ts; a program, which runs).",
+        ),
+    ],
+    destination: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="The program to write.", parser=destinations.parse)
+    ],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="[NAME=]DTYPE[SHAPE]",
+            help="What the model takes, once for each input, in order: for each dimension a size (3), a range (1..16), "
+            "or a range and where to be fastest (1..16:8); +\\[…] for another optimization profile; =\\[…] for the "
+            "ranges of values that decide about shapes.",
+        ),
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="Who builds: auto, tensorrt, tensorrt_rtx, reference (on the CPU).")
+    ] = "auto",
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the program with the model before it is written.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="The engine's name. Default: the file's.")] = None,
+    abi_version: Annotated[
+        int | None, typer.Option("--abi", metavar="N", help="The version of the record. Default: 3, or what is needed.")
+    ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The platform that the engine is for, such as linux_x86_64; needs version 6. Default: this machine's.",
+        ),
+    ] = None,
+    json: output.Json = False,
+    *,
+    build_options: dict[str, object],
+) -> None:
+    r"""Make a program with an engine of a model, with whatever TensorRT is there, or for the CPU.
+
+    A TorchScript model is loaded and its code is run: give a file that you trust.
+
+    Example: [bold]nacelle compile resnet.onnx -o resnet.ts --input 'images=float32\[1..16:8,3,224,224]' --fp16[/bold]
+    """
+    described = [parse_described(text) for text in inputs or ()]
+    destinations.check(destination)
+    import torch
+
+    import torch_nacelle as nacelle
+    from torch_nacelle._programs.arguments import forward_schema
+    from torch_nacelle._programs.program import Program
+
+    options: Any = build_options  # nacelle.compile knows these, too
+    choice: Any = backend  # nacelle.compile knows the backends
+    loaded = load_model(model)
+    if not described and isinstance(loaded, torch.jit.ScriptModule):
+        names = [argument.name for argument in forward_schema(loaded).arguments[1:]]
+        wrong_usage(
+            f"a TorchScript model does not tell what it takes: give --input for each of {', '.join(names)}, for "
+            f"instance --input '{names[0] if names else 'x'}=float32[1..16:8,3,224,224]'"
+        )
+    program = nacelle.compile(
+        loaded,
+        [one.to_input() for one in described] or None,
+        backend=choice,
+        check=check,
+        name=name or (None if isinstance(loaded, Path) else _identifier(model.stem)),
+        abi_version=abi_version,
+        platform=platform,
+        **options,
+    )
+    Program(program).save(destination)
+    (engine,) = nacelle.read(program).engines
+    if json:
+        facts = {"path": engine.path, "plan_release": engine.plan_release, "plan_size": engine.plan_size}
+        output.print_json({"output": str(destination), "checked": check, "engine": facts}, beside=destination)
+        return
+    output.stdout(beside=destination).print(
+        f"wrote {destination}: {engine.path}, {engine.plan_release}, {output.size_text(engine.plan_size)}"
+        + (", computes what the model computes" if check else "")
+    )
+
+
+def _identifier(stem: str) -> str:
+    """A file's name as the name of an engine."""
+    name = re.sub(r"\W", "_", stem, flags=re.ASCII)
+    if not name.strip("_"):
+        return "engine"
+    return f"_{name}" if name[0].isdigit() else name
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("compile")(with_build_options(compile))
