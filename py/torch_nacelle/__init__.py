@@ -27,7 +27,7 @@ from torch_nacelle._programs.embed import embed
 from torch_nacelle._programs.program import EngineInfo, Program, convert, read
 from torch_nacelle._runtime.build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._runtime.cmake import cmake_prefix_path
-from torch_nacelle._runtime.input import Input
+from torch_nacelle._runtime.input import Input, ShapeRange
 from torch_nacelle._runtime.libraries import TensorRTLibrary, tensorrt_libraries
 from torch_nacelle._runtime.log import LogLevel, set_log_level
 from torch_nacelle._runtime.settings import Settings, allow_engine_host_code, configure, keep_plans_in_memory, to
@@ -71,6 +71,7 @@ __all__ = [
     "RemovedMetadata",
     "Replaced",
     "Settings",
+    "ShapeRange",
     "TensorRTLibrary",
     "TracingWarning",
     "__version__",

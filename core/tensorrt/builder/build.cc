@@ -160,7 +160,7 @@ class Session {
     for (const auto& profile : request_.profiles) {
       for (const InputRange& range : profile) {
         if (std::ranges::find(names, range.input) != names.end()) continue;
-        throw InputError(Cat("A profile has a range for the input ", Quote(range.input),
+        throw InputError(Cat("an optimization profile has a range for the input ", Quote(range.input),
                              ", which the model does not have; its inputs are: ", Join(names, ", "), "."));
       }
     }
@@ -196,12 +196,12 @@ class Session {
         CheckRange(index, input, *range);
         SetRange(implementation, index, input, *range);
       } else if (IsDynamic(input)) {
-        throw InputError(Cat("Profile ", index, " has no range for the input ", Quote(input.name), ", whose shape is ",
-                             ToString(input.shape), " in the model: ", WhatToGive(input), "."));
+        throw InputError(Cat("optimization profile ", index, " has no range for the input ", Quote(input.name),
+                             ", whose shape is ", ToString(input.shape), " in the model: ", WhatToGive(input), "."));
       }
     }
     if (config_->Call<int32_t(const void*)>(Method::kBuilderConfig_addOptimizationProfile, profile) < 0) {
-      throw InputError(Cat(speaker_, " does not accept profile ", index, ".", messages_.Said(speaker_)));
+      throw InputError(Cat(speaker_, " does not accept optimization profile ", index, ".", messages_.Said(speaker_)));
     }
   }
 
@@ -209,8 +209,8 @@ class Session {
     const std::array<std::pair<const char*, const std::vector<int64_t>*>, 3> shapes = {
         {{"min", &range.min}, {"opt", &range.opt}, {"max", &range.max}}};
     for (const auto& [which, shape] : shapes) {
-      const std::string found =
-          Cat("Profile ", index, ": the ", which, " of ", Quote(input.name), " is [", Join(*shape, ", "), "]");
+      const std::string found = Cat("optimization profile ", index, ": the ", which, " of ", Quote(input.name), " is [",
+                                    Join(*shape, ", "), "]");
       if (shape->size() != range.min.size() || shape->size() > Dims::kMax) {
         throw InputError(Cat(found, ", of another length than its min, or of more than ", Dims::kMax, "."));
       }
@@ -228,8 +228,9 @@ class Session {
     }
     for (size_t d = 0; d < range.min.size(); ++d) {
       if (range.min[d] <= range.opt[d] && range.opt[d] <= range.max[d]) continue;
-      throw InputError(Cat("Profile ", index, ": extent ", d, " of ", Quote(input.name), " is ", range.min[d], ", ",
-                           range.opt[d], ", ", range.max[d], " in min, opt and max; it may not fall."));
+      throw InputError(Cat("optimization profile ", index, ": extent ", d, " of ", Quote(input.name), " is ",
+                           range.min[d], ", ", range.opt[d], ", ", range.max[d],
+                           " in min, opt and max; it may not fall."));
     }
   }
 
@@ -243,7 +244,7 @@ class Session {
                                             : SetShape(profile, input.name.c_str(), which, Dims(*values));
       if (set) continue;
       throw InputError(Cat(speaker_, " does not accept [", Join(*values, ", "), "] for ", Quote(input.name),
-                           " in profile ", index, ".", messages_.Said(speaker_)));
+                           " in optimization profile ", index, ".", messages_.Said(speaker_)));
     }
   }
 

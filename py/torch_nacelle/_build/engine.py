@@ -59,7 +59,7 @@ def build_engine(
             that show themselves when the module is tried need not be named. TensorRT finds them.
         method: How an ``nn.Module`` becomes a graph. ``"script"`` keeps control flow; ``"trace"`` follows one run with
             made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the others. It
-            takes a trace only if that computes what the model computes at min, opt and max of every profile.
+            takes a trace only if that computes what the model computes at min, opt and max of every shape range.
         progress: Whether a terminal shows progress; None: where standard error is one.
         options: See ``BuildOptions``.
 
@@ -68,7 +68,7 @@ def build_engine(
 
     Warns:
         TracingWarning: The model is traced, and values of its inputs decide which way it goes. With ``"trace"`` also:
-            the trace lost decisions about shapes, or differs from the model at min, opt or max of a profile.
+            the trace lost decisions about shapes, or differs from the model at min, opt or max of a shape range.
 
     Raises:
         InputError: The model cannot be turned into what the backend reads, fails on the inputs, or an argument is
@@ -153,9 +153,7 @@ def build(
 
 def _too_large(inputs: Sequence[Input]) -> str:
     """The message for a model that the reference engine's builder had no memory to run."""
-    largest = [
-        (one, max((profile.max for profile in one.profiles), key=math.prod, default=one.shape)) for one in inputs
-    ]
+    largest = [(one, max((allowed.max for allowed in one.ranges), key=math.prod, default=one.shape)) for one in inputs]
     listed = ", ".join(
         f"{one.name} is {dtype_name(one.dtype)} {list(shape)}, {math.prod(shape) * one.dtype.itemsize} bytes"
         for one, shape in largest

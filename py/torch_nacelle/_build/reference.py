@@ -28,7 +28,7 @@ from torch_nacelle._runtime.input import Input, dtype_name
 from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle.errors import Error, InputError
 
-# Of a profile's values; each is a run of the model.
+# Runs of the model, each with other values, for an optimization profile.
 _MOST_TRIES = 81
 
 _NO_ENGINE = "no engine can be built from its"
@@ -136,7 +136,7 @@ class _Job:
                 str(one.name),
                 dtype_name(one.dtype),
                 list(one.shape),
-                [(list(p.min), list(p.opt), list(p.max)) for p in one.profiles] if one.dynamic else [],
+                [(list(p.min), list(p.opt), list(p.max)) for p in one.ranges] if one.dynamic else [],
             )
             for one in self.inputs
         ]

@@ -19,7 +19,7 @@ from torch_nacelle._models.onnx_model import OnnxModel
 from torch_nacelle._models.onnx_source import OnnxSource, with_node_names
 from torch_nacelle._models.sources import Source
 from torch_nacelle._runtime.build_info import VERSION
-from torch_nacelle._runtime.input import Input, dtype_name, profile_shapes
+from torch_nacelle._runtime.input import Input, dtype_name, optimization_profiles
 from torch_nacelle.errors import Error, ExecutionError, InputError
 
 _logger = logging.getLogger("torch_nacelle")
@@ -67,7 +67,7 @@ def build_tensorrt(
     device: torch.device | None,
 ) -> bytes:
     """The plan: from the engine cache, or built."""
-    profiles = profile_shapes(inputs, exported.open_inputs)
+    profiles = optimization_profiles(inputs, exported.open_inputs)
     _tell_about_int64(inputs, builder)
     fold = options.get("fold_constants")
     job = _Job(exported, inputs, profiles, builder, name, options_for_tensorrt(options), fold, device)
@@ -169,8 +169,8 @@ class _Job:
         return has_branches(self._exported.model)
 
     def _about_values(self, error: InputError) -> str:
-        """What may be meant where a profile is refused that has values for an input that takes a shape."""
-        if not error.reason.startswith("Profile "):
+        """A hint if an optimization profile is refused that has values for an input that takes a shape."""
+        if not error.reason.startswith("optimization profile "):
             return ""
         named = [str(one.name) for one in self._inputs if one.values and f'"{one.name}"' in error.reason]
         return f" {named[0]!r} was given values: they are for inputs whose values decide about shapes." if named else ""

@@ -78,7 +78,7 @@ def example_inputs(
             )
         shape = argument.input.shape
         if argument.input.dynamic:
-            chosen = argument.input.profiles[min(profile, len(argument.input.profiles) - 1)]
+            chosen = argument.input.ranges[min(profile, len(argument.input.ranges) - 1)]
             shape = getattr(chosen, at)
         result[argument.name] = filled(fill, shape, argument.input.dtype, generator)
     return result
