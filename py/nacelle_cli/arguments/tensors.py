@@ -87,7 +87,7 @@ class Given:
 
 
 def parse_described(text: str) -> Described:
-    """Reads ``[NAME=][DTYPE][EXTENT,…]``; ``+[EXTENT,…]`` is for another optimization profile, ``=[EXTENT,…]`` for values."""
+    """Reads ``[NAME=][DTYPE][EXTENT,…]``; ``+[EXTENT,…]`` adds an optimization profile, ``=[EXTENT,…]`` has values."""
     named = _NAMED.match(text)
     start = named.end() if named else 0
     return _described(text, start, named.group(1) if named else None)
