@@ -22,7 +22,7 @@ from torch_nacelle._bench.figures import CallParts, MemoryUse, Throughput, Times
 from torch_nacelle._bench.profile import LayerTime, PhaseTime, Profile, profile
 from torch_nacelle._build.compile import compile
 from torch_nacelle._build.engine import build_engine
-from torch_nacelle._build.options import BuildOptions
+from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._check.check import check
 from torch_nacelle._programs.arguments import Argument, arguments, example_inputs, example_tensor
 from torch_nacelle._programs.edit import RemovedMetadata, Replaced, extract, replace, strip
@@ -33,6 +33,7 @@ from torch_nacelle._runtime.build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._runtime.cmake import cmake_prefix_path
 from torch_nacelle._runtime.input import Input, ShapeRange
 from torch_nacelle._runtime.libraries import TensorRTLibrary, tensorrt_libraries
+from torch_nacelle._runtime.log import LogLevel, set_log_level
 from torch_nacelle._runtime.settings import Settings, allow_engine_host_code, configure, keep_plans_in_memory, to
 from torch_nacelle.errors import (
     CheckError,
@@ -66,6 +67,7 @@ __all__ = [
     "InputError",
     "LayerTime",
     "LibraryError",
+    "LogLevel",
     "MemoryUse",
     "OutputCheck",
     "PhaseTime",
@@ -102,6 +104,7 @@ __all__ = [
     "profile",
     "read",
     "replace",
+    "set_log_level",
     "strip",
     "tensorrt_libraries",
     "to",

@@ -18,7 +18,7 @@ def test_an_engine_by_itself() -> None:
     (argument,) = arguments(nacelle.compile(seeded(TwoHeads), [RANGE], name="net"))
     assert (argument.name, argument.engine) == ("input_0", "net_trt_engine")
     assert argument.input is not None
-    assert (argument.input.shape, argument.input.profiles) == (RANGE.shape, RANGE.profiles)
+    assert (argument.input.shape, argument.input.ranges) == (RANGE.shape, RANGE.ranges)
     assert argument.input.dtype == torch.float32
 
 

@@ -85,7 +85,7 @@ def example_inputs(
             )
         shape = argument.input.shape
         if argument.input.dynamic:
-            chosen = argument.input.profiles[min(profile, len(argument.input.profiles) - 1)]
+            chosen = argument.input.ranges[min(profile, len(argument.input.ranges) - 1)]
             shape = getattr(chosen, at)
         result[argument.name] = example_tensor(shape, argument.input.dtype, fill=fill, generator=generator)
     return result
