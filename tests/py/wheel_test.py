@@ -42,6 +42,8 @@ KINDS = {
     r"torch_nacelle/(?!_build_info)\w+\.py": None,
     r"torch_nacelle/_onnx_to_torchscript/(\w+/)?\w+\.py": None,
     r"torch_nacelle_cli/(exported/|reading/)?\w+\.py": None,
+    r"nacelle_core/(\w+\.py|_core\.pyi|py\.typed)": 5,
+    r"nacelle_core/_core\.cpython-\d+-x86_64-linux-gnu\.so": 1,
     r"torch_nacelle_cli/report\.html\.jinja": 1,
     r"torch_nacelle/_build_info\.pyi?": 2,
     r"torch_nacelle/_C\.pyi": 1,
