@@ -6,9 +6,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nacelle_cli.exported.archive import ExportedArchive
 from nacelle_cli.failures import CommandError
 from nacelle_cli.reading import archives, regular
-from nacelle_cli.reading.exported.archive import ExportedArchive
 
 if TYPE_CHECKING:
     import torch

@@ -15,8 +15,8 @@ import torch
 from torch.export import Dim
 
 from nacelle_cli.arguments.models import load_model
+from nacelle_cli.exported.archive import ExportedArchive
 from nacelle_cli.reading.errors import ReadingError
-from nacelle_cli.reading.exported.archive import ExportedArchive
 from tests.py.cli.commands import nacelle
 
 MODEL = "models/model.json"

@@ -17,8 +17,8 @@ import torch
 import torch_nacelle as nacelle
 from nacelle_cli import files
 from nacelle_cli.commands import inspect
-from nacelle_cli.failures import CommandError
 from nacelle_cli.reading import traces
+from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.walks import Module
 from nacelle_cli.render import report
 from tests.py.cli import samples
@@ -100,7 +100,7 @@ def test_a_trace_is_summed_up(folder: Path) -> None:
 )
 def test_what_is_no_trace(folder: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.json").write_bytes(content)
-    with pytest.raises(CommandError, match=r"bad\.json is no trace that nacelle\.profile"):
+    with pytest.raises(ReadingError, match=r"bad\.json is no trace that nacelle\.profile"):
         report.write(tmp_path / "out.html", [inspect.inspect_file(folder / "hybrid.ts")], tmp_path / "bad.json")
     assert not (tmp_path / "out.html").exists()
 

@@ -25,9 +25,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from nacelle_cli.exported.document import Document
 from nacelle_cli.reading import archives
 from nacelle_cli.reading.errors import ReadingError
-from nacelle_cli.reading.exported.document import Document
 from nacelle_cli.reading.texts import quoted
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, TypeAlias
 
+from nacelle_cli.exported import expressions, operators
 from nacelle_cli.reading.errors import ReadingError
-from nacelle_cli.reading.exported import expressions, operators
 from nacelle_cli.reading.texts import quoted
 
 MAX_VALUES = 50_000_000
