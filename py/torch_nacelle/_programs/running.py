@@ -19,7 +19,6 @@ from torch_nacelle.errors import InputError
 Inputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | torch.Tensor
 
 
-
 def load_program(source: Source, device: str | None = None) -> torch.jit.ScriptModule:
     """``torch.jit.load``, to `device`; left out, tensors of a GPU come to the CPU where there is none.
 

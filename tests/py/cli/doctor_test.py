@@ -106,9 +106,7 @@ class Driver:
 
 
 def test_the_driver_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "nacelle_core.cuda_driver", lambda: Driver(13020, [Gpu(0, "NVIDIA A10", (8, 6), 24 << 30)], "")
-    )
+    monkeypatch.setattr("nacelle_core.cuda_driver", lambda: Driver(13020, [Gpu(0, "NVIDIA A10", (8, 6), 24 << 30)], ""))
     (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul 27 2025")
     monkeypatch.setattr(machine, "_KERNEL_MODULE", tmp_path / "version")
     wanted = machine.Driver("580.65.06", "13.2", [machine.Gpu(0, "NVIDIA A10", "8.6", 24 << 30)], "")
