@@ -144,7 +144,8 @@ void BindPrograms(py::module_& m) {
       .def_property_readonly("plan",
                              [](const SiteView& self) { return py::bytes(std::string(self.engine->plan()->bytes())); })
       .def_property_readonly("plan_size", [](const SiteView& self) { return self.engine->plan()->bytes().size(); })
-      .def_property_readonly("plan_release", [](const SiteView& self) { return self.engine->plan_header().Describe(); });
+      .def_property_readonly("plan_release",
+                             [](const SiteView& self) { return self.engine->plan_header().Describe(); });
   m.def("find_engines", &Find, py::arg("module"));
   m.def("join", &Join, py::arg("parts"));
   m.def("convert_engines", &ConvertEngines, py::arg("module"), py::arg("abi_version"), py::arg("drop"),
