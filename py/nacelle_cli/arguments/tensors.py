@@ -23,7 +23,7 @@ from nacelle_cli.reading import regular
 if TYPE_CHECKING:
     import torch
 
-    from torch_nacelle import Input
+    from torch_nacelle import Argument, Input
 
 Fill = Literal["random", "zeros", "ones"]
 FILLS: tuple[str, ...] = get_args(Fill)
@@ -120,17 +120,15 @@ def tensors_of(given: Sequence[Given], program: Any, seed: int) -> dict[str, tor
     """
     import torch
 
-    from torch_nacelle._programs.arguments import Argument, arguments, forward_schema
+    import torch_nacelle as nacelle
 
     generator = torch.Generator().manual_seed(seed)
-    known = {argument.name: argument for argument in arguments(program)}
-    names = [argument.name for argument in forward_schema(program).arguments[1:]]
+    known = {argument.name: argument for argument in nacelle.arguments(program)}
+    names = list(known)
     bindings = {argument.input.name: name for name, argument in known.items() if argument.input is not None}
     by_name = _placed([_renamed(one, names, bindings) for one in given], names)
-    required = [name for name in names if name in known or name in by_name]
-    return {
-        name: _tensor(by_name.get(name), known.get(name, Argument(name, None, None)), generator) for name in required
-    }
+    called = [name for name in names if known[name].required or name in by_name]
+    return {name: _tensor(by_name.get(name), known[name], generator) for name in called}
 
 
 def torch_dtype(name: str) -> torch.dtype:
@@ -180,8 +178,8 @@ def _placed(given: Sequence[Given], names: Sequence[str]) -> dict[str, Given]:
     return result | dict(zip(free, unnamed, strict=False))
 
 
-def _tensor(given: Given | None, argument: Any, generator: torch.Generator) -> torch.Tensor:
-    from torch_nacelle._programs.arguments import filled
+def _tensor(given: Given | None, argument: Argument, generator: torch.Generator) -> torch.Tensor:
+    import torch_nacelle as nacelle
 
     if given is not None and given.path is not None:
         return _read(given.path, given.key)
@@ -189,7 +187,7 @@ def _tensor(given: Given | None, argument: Any, generator: torch.Generator) -> t
     if given is not None and given.described is not None:
         described = given.described
         kind = torch_dtype(described.dtype or "float32")
-        return filled(fill, described.shape or (), kind, generator)
+        return nacelle.example_tensor(described.shape or (), kind, fill=fill, generator=generator)
     if argument.input is None:
         if argument.engine:
             raise CommandError(argument.why_unknown)
@@ -198,7 +196,7 @@ def _tensor(given: Given | None, argument: Any, generator: torch.Generator) -> t
             f"instance --input '{argument.name}=random:float32[1,3,224,224]' or --input {argument.name}=FILE.npy"
         )
     shape = argument.input.profiles[0].opt if argument.input.dynamic else argument.input.shape
-    return filled(fill, shape, argument.input.dtype, generator)
+    return nacelle.example_tensor(shape, argument.input.dtype, fill=fill, generator=generator)
 
 
 def _read(path: Path, key: str | None) -> torch.Tensor:

@@ -13,7 +13,7 @@ from torch_nacelle._check.compare import compare
 from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
 from torch_nacelle._models.onnx_source import OnnxSource, is_onnx_source
-from torch_nacelle._programs.running import device_of_program
+from torch_nacelle._programs.running import device_of
 from torch_nacelle._runtime.holders import joined, require_program
 from torch_nacelle._runtime.input import Input, as_list, dtype_name
 from torch_nacelle._runtime.messages import first_lines
@@ -212,7 +212,7 @@ class _Program:
         sites = _C.find_engines(require_program(program))
         alone = len(sites) == 1 and "." not in sites[0].path and "[" not in sites[0].path
         self._engine: Any = getattr(program, sites[0].path) if alone else None
-        self._device = device_of_program(program)
+        self._device = device_of(program)
 
     def inputs(self) -> list[Input]:
         """What the program takes."""

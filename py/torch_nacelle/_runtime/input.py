@@ -23,8 +23,8 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 @dataclass(frozen=True)
-class Profile:
-    """What one optimization profile allows, of shapes or of values: each number from min to max, fastest at opt."""
+class ShapeRange:
+    """The shapes, or the values, that one optimization profile allows: each number from min to max, fastest at opt."""
 
     min: Shape
     opt: Shape
@@ -45,9 +45,9 @@ class Input:
 
     shape: Shape
     dtype: torch.dtype
-    profiles: tuple[Profile, ...]
+    profiles: tuple[ShapeRange, ...]
     name: str | None
-    values: tuple[Profile, ...]
+    values: tuple[ShapeRange, ...]
 
     def __init__(
         self,
@@ -198,7 +198,7 @@ def _profiles(
     opt: ShapeLike | Sequence[ShapeLike] | None,
     high: ShapeLike | Sequence[ShapeLike] | None,
     name: str | None,
-) -> tuple[Profile, ...]:
+) -> tuple[ShapeRange, ...]:
     which = _which(name)
     lows, opts, highs = (
         _per_profile(kind, value, f"{which}: {what}")
@@ -217,13 +217,13 @@ def _profiles(
             f"{which}: {kind.low}, {kind.opt} and {kind.high} must list {kind.one} per optimization profile each, "
             f"found {len(lows)}, {len(opts)} and {len(highs)}"
         )
-    profiles = tuple(Profile(*parts) for parts in zip(lows, opts, highs, strict=True))
+    profiles = tuple(ShapeRange(*parts) for parts in zip(lows, opts, highs, strict=True))
     for profile in profiles:
         _check_profile(kind, profile, len(profiles[0].min), which)
     return profiles
 
 
-def _check_profile(kind: _Kind, profile: Profile, count: int, which: str) -> None:
+def _check_profile(kind: _Kind, profile: ShapeRange, count: int, which: str) -> None:
     if not len(profile.min) == len(profile.opt) == len(profile.max) == count:
         raise InputError(
             f"{which}: {kind.low} {profile.min}, {kind.opt} {profile.opt} and {kind.high} {profile.max} must all have "
@@ -237,7 +237,7 @@ def _check_profile(kind: _Kind, profile: Profile, count: int, which: str) -> Non
             )
 
 
-def _check_values(values: tuple[Profile, ...], given: Input) -> None:
+def _check_values(values: tuple[ShapeRange, ...], given: Input) -> None:
     if not values:
         return
     which = _which(given.name)
@@ -259,7 +259,7 @@ def _check_values(values: tuple[Profile, ...], given: Input) -> None:
             raise InputError(f"{which}: the value {value} is no {dtype_name(given.dtype)}")
 
 
-def _overall_shape(shape: ShapeLike | None, profiles: tuple[Profile, ...], name: str | None) -> Shape:
+def _overall_shape(shape: ShapeLike | None, profiles: tuple[ShapeRange, ...], name: str | None) -> Shape:
     which = _which(name)
     if not profiles:
         if shape is None:

@@ -23,7 +23,7 @@ from tests.py.networks import Quantized
 from torch_nacelle import _C
 
 # Bazel puts the files of an external repository beside those of this one.
-LIBRARY = Path(__file__).parents[2].parent / "tensorrt_rtx_1_7_1_116" / "files" / "tensorrt_rtx_libs"
+LIBRARY = Path(__file__).parents[3].parent / "tensorrt_rtx_1_7_1_116" / "files" / "tensorrt_rtx_libs"
 
 # For whom the plans are said to be; nothing here looks at it.
 DEVICE = "0%12%0%0%NVIDIA GeForce RTX 5090"
