@@ -58,7 +58,8 @@ def test_arguments_in_another_order() -> None:
     image = nacelle.Input(shape=(1, 3, 8, 8), name="image")
     program = torch.jit.script(Around(nacelle.compile(Swapped(), [image, tokens])))
     found = {argument.name: argument.input for argument in arguments(program)}
-    assert list(found) == ["tokens", "image"]
+    assert list(found) == ["tokens", "image", "scale"]
+    assert [argument.name for argument in arguments(program) if not argument.required] == ["scale"]
     assert found["tokens"] == tokens
     shapes = {
         (profile, at): example_inputs(program, profile=profile, at=at)["tokens"].shape[1]

@@ -254,7 +254,7 @@ class Archive:
 
     def _unpack(self, name: str) -> zips.Bytes:
         if name not in self._unpacked:
-            file = tempfile.TemporaryFile()
+            file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the archive
             self._unpacked[name] = (file, zips.Bytes(file))
             with self.open(name) as stream:
                 shutil.copyfileobj(stream, file, _BLOCK)

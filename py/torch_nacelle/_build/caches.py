@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import logging
 import os
-import pwd
 import re
 import stat
 import time
@@ -61,26 +60,18 @@ def cache_folder(given: "bool | str | os.PathLike[str]", kind: str) -> Path | No
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file; a cache is a folder, with a file for each device and release in it")
         return folder
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # An XDG path that is relative does not count.
-    home = Path(base) if os.path.isabs(base) else _home() / ".cache"
-    if not home.is_absolute():
+    import platformdirs
+
+    try:
+        own = platformdirs.user_cache_path("torch_nacelle", appauthor=False)
+    except RuntimeError:  # nothing tells a home folder: a container's user, often
+        own = Path()
+    if not own.is_absolute():
         _logger.warning(
             "no cache of %s is used: this user has no home folder; set HOME or XDG_CACHE_HOME, or name a folder", kind
         )
         return None
-    return home / "torch_nacelle" / kind
-
-
-def _home() -> Path:
-    """The user's home folder, as HOME tells it or else the system; relative if neither knows one."""
-    named = os.environ.get("HOME")
-    if named:
-        return Path(named)
-    try:
-        return Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:  # a container's user, often
-        return Path()
+    return own / kind
 
 
 def key_of(*parts: object) -> str:
