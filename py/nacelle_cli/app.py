@@ -27,7 +27,7 @@ class _Commands(TyperGroup):
 
 
 def _version() -> str:
-    """Returns what this is and was built for, from the metadata of the distribution; importing it would import torch."""
+    """Returns the version and torch's, from the distribution's metadata; importing torch_nacelle would import torch."""
     try:
         ours = importlib.metadata.distribution("torch_nacelle")
     except importlib.metadata.PackageNotFoundError:
