@@ -105,6 +105,9 @@ class PlanHeader:
     def description(self) -> str:
         """Kind and release for a person, with the reason if no library that Nacelle calls can run it."""
 
+def has_plan_magic(start: bytes) -> bool:
+    """True if the bytes begin as a plan of a known kind does."""
+
 class Gpu:
     """A GPU of this machine."""
 

@@ -177,6 +177,8 @@ def test_headers_of_plans(plan: bytes, kind: str, release: str, description: str
     header = PlanHeader.parse(plan[: nacelle_core.PLAN_START], len(plan))
     assert (header.kind, header.release) == (kind, release)
     assert header.description.startswith(description)
+    assert nacelle_core.has_plan_magic(plan)
+    assert not nacelle_core.has_plan_magic(plan[:3])
 
 
 @pytest.mark.parametrize(

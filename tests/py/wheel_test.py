@@ -131,7 +131,7 @@ def test_says_what_it_requires() -> None:
 
 
 def test_is_small() -> None:
-    """Three libraries that link with torch: 1.8 MB packed, 5 MB unpacked. Debug information would be ten times that."""
+    """Three libraries that link with torch, one extension without: 2 MB packed, 5.5 MB unpacked. Debug information would be ten times that."""
     assert WHEEL.stat().st_size < 2_000_000
     with zipfile.ZipFile(WHEEL) as wheel:
         assert sum(item.file_size for item in wheel.infolist()) < 6_000_000

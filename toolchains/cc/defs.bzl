@@ -132,12 +132,14 @@ def nacelle_python_extension(name, shared_libraries = [], copts = [], linkopts =
       linkopts: flags for the linker beside the project's.
       **kwargs: cc_binary's other attributes.
     """
+    # An extension exports one function, and the names of all others would be a tenth of it in the wheel.
+    strip = ["-Wl,--strip-all"]
     runtime_paths = ["-Wl,-rpath,'$$ORIGIN/lib'", _WHEEL_RUNTIME_PATH] if shared_libraries else []
     native.cc_binary(
         name = name,
         additional_linker_inputs = shared_libraries,
         copts = _COPTS + copts,
-        linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries] + runtime_paths,
+        linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries] + strip + runtime_paths,
         linkshared = True,
         **kwargs
     )

@@ -39,6 +39,9 @@ void BindPlans(py::module_& m) {
       .def_property_readonly("kind", [](const PlanHeader& self) { return plan::PlanKindName(self.kind); })
       .def_property_readonly("release", &ReleaseOf)
       .def_property_readonly("description", &PlanHeader::Describe);
+  m.def(
+      "has_plan_magic", [](const py::bytes& start) { return plan::HasPlanMagic(std::string_view(start)); },
+      py::arg("start"));
   m.attr("PLAN_START") = plan::kPlanStart;
   m.attr("DATA_TYPES") = DataTypes();
 }
