@@ -39,8 +39,6 @@ class Follower : public PickleBytes {
   const Value& part(const Value& value, size_t i) const { return values_[value.parts[i]]; }
 
  private:
-  // The stack of values.
-
   void Push(Value value) {
     if (value.depth > kMaxValueDepth) {
       Refuse(Cat("has values deeper than ", kMaxValueDepth, " inside one another"));
@@ -124,8 +122,6 @@ class Follower : public PickleBytes {
       if (!plain) Refuse(Cat("has ", NameOf(kind), " as a key of a dict"));
     }
   }
-
-  // Opcodes.
 
   bool Step() {
     const uint8_t code = Byte();
@@ -315,8 +311,6 @@ class Follower : public PickleBytes {
     }
     return extents;
   }
-
-  // Calls.
 
   void Call() {
     const Index arguments_index = Pop(Kind::kTuple);

@@ -1,4 +1,4 @@
-"""The paths of the example's data: the published model and a recording, which the build takes out of two pinned wheels."""
+"""Paths of its data: the published model and a recording, which the build takes out of two pinned wheels."""
 
 from pathlib import Path
 

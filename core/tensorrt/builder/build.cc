@@ -26,7 +26,7 @@ struct NetworkInput {
   bool decides_shapes;
 };
 
-// Knows of a build that was given up, which TensorRT reports like any failure.
+// Remembers that a build was given up: TensorRT reports that like any failure.
 class Cancellable final : public BuildProgress {
  public:
   explicit Cancellable(BuildProgress& target) : target_(target) {}
@@ -47,7 +47,7 @@ class Cancellable final : public BuildProgress {
   std::atomic<bool> cancelled_ = false;
 };
 
-// What one build needs, and in the order in which it may go.
+// The objects of one build, in the order in which they are made; they are destroyed in reverse.
 class Session {
  public:
   Session(const std::shared_ptr<const BuilderLibrary>& library, const BuildRequest& request)
@@ -79,7 +79,7 @@ class Session {
   }
 
  private:
-  // Owns what the library gave; throws where that is nothing.
+  // Owns an object of the library; throws if it is null.
   ObjectPointer Own(ObjectPointer parent, Method deleter, void* made, std::string_view failure) const {
     if (made != nullptr) return std::make_shared<const Object>(library_->library(), std::move(parent), made, deleter);
     throw ExecutionError(Cat(speaker_, " ", failure, ".", messages_.Said(speaker_)));
@@ -276,7 +276,8 @@ class Session {
         profile, Method::kOptimizationProfile_setShapeValues, input, which, narrow.data(), count);
   }
 
-  // Null where none is to be kept. A cache of another device or release is not taken, and an empty one is.
+  // Returns the cache; null if none is to be kept. If the library refuses the given one, as one of another device or
+  // release, it gets an empty one.
   ObjectPointer UseTimingCache() const {
     if (!request_.timing_cache) return nullptr;
     for (const std::string_view bytes : {*request_.timing_cache, std::string_view()}) {

@@ -18,13 +18,13 @@ namespace {
 using testing_support::ExpectHas;
 using testing_support::MessageOf;
 
-// What the interface objects of a library look like.
+// The layout of a library's interface objects.
 struct Interface {
   const void* table = nullptr;
   void* implementation = nullptr;
 };
 
-// A class with a virtual table of N functions that must not be called; a derived one puts its own where they belong.
+// A class with a virtual table of N functions that must not be called; a derived one replaces some by its own.
 template <typename Self>
 struct Faked {
   using Function = void (*)();
