@@ -1,4 +1,4 @@
-"""Paths of its data: the published models, which the build takes out of a pinned wheel."""
+"""Paths of the example's data: the published models, which the build takes out of a pinned wheel."""
 
 from pathlib import Path
 

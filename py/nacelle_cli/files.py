@@ -217,7 +217,7 @@ def _check_link(given: str, link: str, status: os.stat_result) -> None:
 
 
 def _prefix(key: str) -> str:
-    """How the names of a destination's temporary files begin: short, whatever the destination's name is."""
+    """The beginning of the names of a destination's temporary files: short, whatever the destination's name is."""
     return f".nacelle.{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}."
 
 

@@ -1,4 +1,4 @@
-"""TorchScript's pickles, read as data: no object of any class is made, and long texts are left where they lie.
+"""TorchScript's pickles, read as data: no object of any class is made, and long texts stay in the file.
 
 TorchScript writes a small part of pickle's protocol 2. A reader of that part is a loop over a stack; it knows two
 functions by name (torch's tags for lists, torch's tensors) and keeps every other call as a ``Call``.

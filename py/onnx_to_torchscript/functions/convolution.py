@@ -5,14 +5,14 @@ from torch import Tensor
 
 
 def or_ones(values: list[int], count: int) -> list[int]:
-    """`values`, or ones where there are none."""
+    """`values`, or ones if there are none."""
     return values if len(values) > 0 else [1] * count
 
 
 def pads(
     auto_pad: str, given: list[int], size: list[int], kernel: list[int], stride: list[int], dilation: list[int]
 ) -> list[int]:
-    """What is put around each spatial dimension: all begins, then all ends."""
+    """The padding of each spatial dimension: all begins, then all ends."""
     rank = len(size)
     begins: list[int] = []
     ends: list[int] = []

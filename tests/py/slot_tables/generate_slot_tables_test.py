@@ -30,7 +30,7 @@ def newest() -> Table:
 
 
 class Generated(NamedTuple):
-    """What a run of the generator ended with."""
+    """The outcome of a run of the generator."""
 
     returncode: int
     stderr: str
