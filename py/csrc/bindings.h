@@ -27,6 +27,9 @@ void BindSettings(pybind11::module_& m);
 // What this machine has: TensorRT's libraries, and whether plans may bring code.
 void BindMachine(pybind11::module_& m);
 
+// TensorRT's own log.
+void BindLog(pybind11::module_& m);
+
 // Where the time of calls goes.
 void BindProfiles(pybind11::module_& m);
 

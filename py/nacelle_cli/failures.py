@@ -30,7 +30,7 @@ class CommandError(Exception):
     """
 
 
-class Answer(Exception):  # noqa: N818 - it is no error
+class Answer(Exception):
     """The command did what it should, and the answer is no: exit code 1, and nothing more is printed."""
 
 

@@ -69,8 +69,8 @@ class Session {
       network_->Call<void(const char*)>(Method::kNetworkDefinition_setName, request_.name.c_str());
     }
     Configure();
-    if (!request_.options.fp32_layers.empty()) {
-      KeepInFloat32(network_->implementation(), network_->table(), request_.options.fp32_layers);
+    if (const auto* const layers = request_.options.Get<std::vector<std::string>>("fp32_layers")) {
+      KeepInFloat32(network_->implementation(), network_->table(), *layers);
     }
     AddProfiles();
     const ObjectPointer cache = UseTimingCache();
@@ -94,7 +94,7 @@ class Session {
     }
     if (options_.tactic_sources &&
         !config_->Call<bool(uint32_t)>(Method::kBuilderConfig_setTacticSources, *options_.tactic_sources)) {
-      throw InputError(Cat(speaker_, " does not accept the option tactic_sources.", messages_.Said(speaker_)));
+      throw InputError(Cat(speaker_, " does not accept build option tactic_sources.", messages_.Said(speaker_)));
     }
     if (options_.without_external_tactics) {
       constexpr Flag kFeature = Flag::kPreviewFeature_DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805;
@@ -109,20 +109,19 @@ class Session {
       config_->Call<void(ProfilingVerbosity)>(Method::kBuilderConfig_setProfilingVerbosity,
                                               *options_.profiling_verbosity);
     }
-    const BuildOptions& asked = request_.options;
-    if (asked.workspace) {
+    if (const int64_t* const bytes = request_.options.Get<int64_t>("workspace")) {
       config_->Call<void(MemoryPoolType, size_t)>(Method::kBuilderConfig_setMemoryPoolLimit, MemoryPoolType::kWORKSPACE,
-                                                  static_cast<size_t>(*asked.workspace));
+                                                  static_cast<size_t>(*bytes));
     }
-    if (asked.optimization_level) {
-      config_->Call<void(int32_t)>(Method::kBuilderConfig_setBuilderOptimizationLevel, *asked.optimization_level);
-    }
-    if (asked.avg_timing_iterations) {
-      config_->Call<void(int32_t)>(Method::kBuilderConfig_setAvgTimingIterations, *asked.avg_timing_iterations);
-    }
-    if (asked.max_aux_streams) {
-      config_->Call<void(int32_t)>(Method::kBuilderConfig_setMaxAuxStreams, *asked.max_aux_streams);
-    }
+    SetNumber("optimization_level", Method::kBuilderConfig_setBuilderOptimizationLevel);
+    SetNumber("avg_timing_iterations", Method::kBuilderConfig_setAvgTimingIterations);
+    SetNumber("max_aux_streams", Method::kBuilderConfig_setMaxAuxStreams);
+  }
+
+  // Gives an option's number, if there is one, to the method that takes it.
+  void SetNumber(OptionName<int64_t> option, Method setter) const {
+    const int64_t* const number = request_.options.Get<int64_t>(option);
+    if (number != nullptr) config_->Call<void(int32_t)>(setter, static_cast<int32_t>(*number));
   }
 
   template <typename R>
@@ -202,7 +201,7 @@ class Session {
       }
     }
     if (config_->Call<int32_t(const void*)>(Method::kBuilderConfig_addOptimizationProfile, profile) < 0) {
-      throw InputError(Cat(speaker_, " does not accept profile ", index, ".", messages_.Said(speaker_)));
+      throw InputError(Cat(speaker_, " does not accept optimization profile ", index, ".", messages_.Said(speaker_)));
     }
   }
 
@@ -245,7 +244,7 @@ class Session {
                                             : SetShape(profile, input.name.c_str(), which, Dims(*values));
       if (set) continue;
       throw InputError(Cat(speaker_, " does not accept [", Join(*values, ", "), "] for ", Quote(input.name),
-                           " in profile ", index, ".", messages_.Said(speaker_)));
+                           " in optimization profile ", index, ".", messages_.Said(speaker_)));
     }
   }
 

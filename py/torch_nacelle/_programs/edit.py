@@ -96,7 +96,7 @@ def replace(source: Source, engine: str, plan: bytes | PathLike, destination: Pa
         FileNotFoundError: There is no such file.
     """
     file = FileProgram(source)
-    program = Program(file)
+    program = Program._of_file(file)
     former = program.engine(engine)
     content = plan if isinstance(plan, bytes) else _read_plan(plan)
     opened = _opened(former, content)
@@ -129,7 +129,7 @@ def strip(source: Source, destination: PathLike) -> list[RemovedMetadata]:
     removed = [
         RemovedMetadata(engine, len(metadata), _kind_of(metadata)) for engine, metadata in file.remove_metadata()
     ]
-    Program(file).save(destination)
+    Program._of_file(file).save(destination)
     return removed
 
 

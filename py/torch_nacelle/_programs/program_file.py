@@ -211,7 +211,7 @@ def _opened(file: ProgramFile) -> IO[bytes]:
     """The file, open: what takes its path later does not matter. What was given open is copied."""
     if file.path is not None:
         return file.path.open("rb")
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the archive
+    copy = tempfile.TemporaryFile()
     copy.write(file.content)
     copy.flush()
     return copy

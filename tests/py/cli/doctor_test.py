@@ -94,30 +94,30 @@ def test_the_driver_is_asked_through_its_own_library(tmp_path: Path, monkeypatch
     class Fake:
         """A driver with one GPU, whose functions write where a pointer leads."""
 
-        def cuInit(self, flags: int) -> int:  # noqa: N802
+        def cuInit(self, flags: int) -> int:
             return 0
 
-        def cuDriverGetVersion(self, number: object) -> int:  # noqa: N802
+        def cuDriverGetVersion(self, number: object) -> int:
             number._obj.value = 13020  # type: ignore[attr-defined]
             return 0
 
-        def cuDeviceGetCount(self, count: object) -> int:  # noqa: N802
+        def cuDeviceGetCount(self, count: object) -> int:
             count._obj.value = 1  # type: ignore[attr-defined]
             return 0
 
-        def cuDeviceGet(self, device: object, number: int) -> int:  # noqa: N802
+        def cuDeviceGet(self, device: object, number: int) -> int:
             device._obj.value = number  # type: ignore[attr-defined]
             return 0
 
-        def cuDeviceGetName(self, name: object, size: int, device: object) -> int:  # noqa: N802
+        def cuDeviceGetName(self, name: object, size: int, device: object) -> int:
             name.value = b"NVIDIA A10"  # type: ignore[attr-defined]
             return 0
 
-        def cuDeviceTotalMem_v2(self, memory: object, device: object) -> int:  # noqa: N802
+        def cuDeviceTotalMem_v2(self, memory: object, device: object) -> int:
             memory._obj.value = 24 << 30  # type: ignore[attr-defined]
             return 0
 
-        def cuDeviceGetAttribute(self, value: object, attribute: int, device: object) -> int:  # noqa: N802
+        def cuDeviceGetAttribute(self, value: object, attribute: int, device: object) -> int:
             value._obj.value = {75: 8, 76: 6}[attribute]  # type: ignore[attr-defined]
             return 0
 

@@ -68,7 +68,6 @@ def _digests(path: Path) -> None:
 
 def _torch_ways() -> dict[str, Callable[[Path], object]]:
     import torch_nacelle as nacelle
-    from torch_nacelle._programs import running
 
     def read(path: Path) -> None:
         if programs.is_program(path):
@@ -77,7 +76,7 @@ def _torch_ways() -> dict[str, Callable[[Path], object]]:
 
     def load(path: Path) -> None:
         if programs.is_program(path):
-            running.load_program(path)
+            nacelle.load(path)
 
     return {"nacelle.read": read, "load": load}
 
