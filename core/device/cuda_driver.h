@@ -7,6 +7,7 @@
 #ifndef NACELLE_CORE_DEVICE_CUDA_DRIVER_H_
 #define NACELLE_CORE_DEVICE_CUDA_DRIVER_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -44,6 +45,9 @@ class CudaDriver {
   // the calling thread has a CUDA context. Asks the driver for the latter each time and creates no context. If there
   // is no GPU, `why_none` is why_not(). Never throws DeviceError.
   Inventory Devices();
+
+  // Returns the bytes of memory of GPU `id`, one of Devices(); 0 if the driver does not tell.
+  size_t MemoryOf(int id);
 
   // True if a CUDA graph is being captured on `stream` (a cudaStream_t of the current CUDA context). False if there is
   // no driver. Throws DeviceError if the driver does not tell.

@@ -153,7 +153,15 @@ struct Record {
 enum class PlanForm : uint8_t {
   kOfVersion,  // version 3: raw bytes; later versions: base64
   kAny,        // raw bytes in later versions too; they begin with a plan's magic, which base64 of a plan never does
+  kElsewhere,  // any bytes; Parse does not read them and leaves `plan` empty, since the caller keeps the plan
 };
+
+// True if records of `version` hold the plan in base64, not as raw bytes.
+constexpr bool HoldsBase64(int version) { return version >= 4; }
+
+// Returns the version of a record of `field_count` fields whose first is `text`. Throws RecordError for an unknown
+// version, and for a number of fields that is not the version's.
+int ReadVersion(std::string_view text, size_t field_count);
 
 // Reads a record: the version, the number of fields, then every field. Accepts canonical fields only: Write(Parse(
 // fields)) gives the same bytes. Moves the plan of a version 3 record; decodes that of later versions straight into the

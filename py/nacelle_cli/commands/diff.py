@@ -131,7 +131,7 @@ def _engine_changes(old: list[Engine], new: list[Engine]) -> list[Change]:
     before = {engine.path: facts.of_engine(engine, None) | {"plan": None} for engine in old}
     after = {engine.path: facts.of_engine(engine, None) | {"plan": None} for engine in new}
     plans = [{engine.path: facts.of_plan(engine.plan) if engine.plan else {} for engine in side} for side in (old, new)]
-    metadata = [{e.path: e.record.metadata if e.record else "" for e in side} for side in (old, new)]
+    metadata = [{e.path: e.record.metadata if e.record else b"" for e in side} for side in (old, new)]
     changes = []
     for path in dict.fromkeys([*before, *after]):
         what = f"engine {path}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from nacelle_core import Record
 from torch_nacelle import _C
 from torch_nacelle._programs.archives import PathLike as PathLike
 from torch_nacelle._programs.archives import Source as Source
@@ -67,7 +68,10 @@ class Program:
         """Every engine, in the order of the program's attributes; one that is held twice is listed twice."""
         if self._file is not None:
             return self._file.engines
-        return [engine_info(site) for site in _C.find_engines(self.module._c)]
+        return [
+            engine_info(site.path, Record.parse(site.fields), site, site.plan_size)
+            for site in _C.find_engines(self.module._c)
+        ]
 
     def engine(self, which: str) -> EngineInfo:
         """The engine at the path `which`, or of the name `which` where only one engine has it.

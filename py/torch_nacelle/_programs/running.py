@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 import torch
 
+import nacelle_core
+from nacelle_core import Record
 from torch_nacelle import _C
 from torch_nacelle._programs.archives import ProgramFile, Source
 from torch_nacelle._programs.arguments import example_inputs, forward_schema
@@ -15,8 +17,6 @@ from torch_nacelle._runtime.torch_state import without_deprecations
 from torch_nacelle.errors import InputError
 
 Inputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | torch.Tensor
-
-_CPU = "0%0%0%0%cpu"  # the device that records of the reference engine name
 
 
 def load(source: Source, device: str | None = None) -> torch.jit.ScriptModule:
@@ -56,9 +56,13 @@ def device_of(program: torch.nn.Module) -> torch.device:
     for device in devices:
         if device.type == "cuda":
             return device
-    if torch.cuda.is_available() and any(site.device != _CPU for site in _C.find_engines(joined(program))):
+    if torch.cuda.is_available() and any(_is_for_gpu(site) for site in _C.find_engines(joined(program))):
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
+
+
+def _is_for_gpu(site: _C.EngineSite) -> bool:
+    return Record.parse(site.fields).device != nacelle_core.CPU_DEVICE
 
 
 def named_inputs(program: torch.jit.ScriptModule, inputs: Inputs | None) -> dict[str, torch.Tensor]:
