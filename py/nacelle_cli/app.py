@@ -28,7 +28,7 @@ class _Commands(TyperGroup):
 
 
 def _version() -> str:
-    """What this is and was built with, from the file that the build writes; importing it would import torch."""
+    """The version and the build's releases, from the file that the build writes; importing it would import torch."""
     package = importlib.util.find_spec("torch_nacelle")
     if package is None or not package.submodule_search_locations:
         raise failures.CommandError("torch_nacelle is not installed beside its command line; install the wheel again")

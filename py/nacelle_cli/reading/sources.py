@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from nacelle_cli.reading import limits, texts
 from nacelle_cli.reading.errors import ReadingError
 
-# How much there is to remember of a definition, next to an attribute of a class.
+# The memory of a definition, as a multiple of that of a class's attribute.
 _WEIGHT = 8
 ENGINE_TYPE = "__torch__.torch.classes.tensorrt.Engine"
 
@@ -333,7 +333,7 @@ class Source:
         return self._functions.get(self._type(function, types) or ""), None
 
 
-# What Python's parser, and a walk over what it makes, raise for a text that is not of its grammar or nested too deeply.
+# Errors of Python's parser, and of a walk over its tree, for a text that is not of its grammar or nested too deeply.
 _UNPARSED = (SyntaxError, RecursionError, ValueError)
 _SPECIAL = re.compile(r"[()\[\]{}\"'#\n\\]")
 _IN_STRING = {quote: re.compile(rf"[{quote}\\\n]") for quote in "\"'"}

@@ -105,7 +105,7 @@ def conv_transpose(
     around = [-begins[i] for i in range(rank)] + [extra[i] - ends[i] for i in range(rank)]
     if bias is None or max(around) <= 0:
         return pad_spatial(whole, around, 0.0)
-    # What lies beyond the last input has the bias only.
+    # Elements beyond the last input have the bias only.
     shape = [1, -1] + [1] * rank
     return pad_spatial(whole - bias.reshape(shape), around, 0.0) + bias.reshape(shape)
 
