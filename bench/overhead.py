@@ -1,7 +1,7 @@
-"""What calling an engine costs on the host: bazel run //bench:overhead.
+"""Measures the cost of calling an engine on the host: bazel run //bench:overhead.
 
 Each row times a program with an engine of the reference engine, called from Python through TorchScript, and the same
-without the engine; the difference is what the engine costs beside its work:
+without the engine; the difference is the engine's cost beside its work:
 
 - the first rows hold real engines, against the TorchScript module that is inside the engine, called directly;
 - the rows "nothing" hold an engine that returns from a run at once (idle_engine.cc), against a TorchScript module that
@@ -61,7 +61,7 @@ class NothingTwice(torch.nn.Module):
 
 @dataclass(frozen=True)
 class Case:
-    """What a row compares: a module called directly, and the engine of a module."""
+    """The two sides of a row: a module called directly, and the engine of a module."""
 
     name: str
     direct: torch.nn.Module
@@ -87,7 +87,7 @@ class Row:
 
     @property
     def added(self) -> float:
-        """What the engine costs beside its work."""
+        """The engine's cost beside its work."""
         return self.engine - self.direct
 
 

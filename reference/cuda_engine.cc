@@ -62,7 +62,7 @@ bool CudaEngine::IsShapeInferenceIO(const char* name) {
   return false;
 }
 
-// TensorRT says kNONE of a name that it does not know, and that is no error.
+// For an unknown name TensorRT returns kNONE without an error.
 int32_t CudaEngine::GetTensorIOMode(const char* name) {
   const Tensor* tensor = plan_->Find(name);
   if (tensor == nullptr) return static_cast<int32_t>(tensorrt::TensorIOMode::kNONE);
@@ -151,7 +151,7 @@ D CudaEngine::GetProfileShape(const char* name, int32_t profile, int32_t selecto
   return shape == nullptr ? D() : D::From(*shape);
 }
 
-// Values of shape tensors, of which a reference engine has none: TensorRT gives nullptr for any other tensor.
+// Returns null, as TensorRT does for a tensor that is no shape tensor; a reference engine has no shape tensors.
 const void* CudaEngine::GetProfileTensorValues(const char* name, int32_t /*profile*/, int32_t /*selector*/) {
   FindOrRefuse("getProfileTensorValues", name);
   return nullptr;

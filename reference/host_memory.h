@@ -10,9 +10,10 @@
 
 namespace nacelle::reference {
 
+// Bytes of a plan. Immutable; any thread may read them.
 class HostMemory final : public Object {
  public:
-  // Shares `bytes`, which nobody may write to, as with TensorRT's.
+  // Shares `bytes`, which must not be written to, as with TensorRT's.
   HostMemory(std::shared_ptr<const std::string> bytes, const Reporter& reporter);
 
   void* Data();

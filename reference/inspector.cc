@@ -12,7 +12,7 @@ namespace {
 using tensorrt::LayerInformationFormat;
 using tensorrt::Method;
 
-// `text` as a JSON string.
+// Returns `text` as a JSON string.
 std::string Json(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -90,8 +90,8 @@ const char* EngineInspector::GetLayerInformation(int32_t layer, int32_t format) 
                                                                 "; the engine has ", layers.size(), " layers"));
     return nullptr;
   }
-  const Layer& found = layers[static_cast<size_t>(layer)];
-  text_ = format == static_cast<int32_t>(LayerInformationFormat::kJSON) ? LayerJson(found) : LayerLine(found);
+  const Layer& info = layers[static_cast<size_t>(layer)];
+  text_ = format == static_cast<int32_t>(LayerInformationFormat::kJSON) ? LayerJson(info) : LayerLine(info);
   return text_.c_str();
 }
 

@@ -11,8 +11,8 @@ namespace {
 
 using tensorrt::Method;
 
-// Stands in the slot of a method that is not supported. An integer register of zeros is false, null and 0 alike;
-// methods that return a struct have to be bound, since this could not write one.
+// Fills the slot of a method that is not supported. A register of zeros is false, null and 0 alike; methods that return
+// a struct must be bound, since this cannot write one.
 template <Method method>
 uintptr_t Unsupported(Impl* impl) noexcept {
   impl->owner->reporter().Fail(tensorrt::ErrorCode::kUNSPECIFIED_ERROR,
@@ -20,7 +20,7 @@ uintptr_t Unsupported(Impl* impl) noexcept {
   return 0;
 }
 
-// Stands in a slot that the presented release does not have.
+// Fills a slot that the presented release does not have.
 template <size_t kSlot>
 uintptr_t BeyondTheTable(Impl* impl) noexcept {
   const MethodTable& methods = MethodTable::Of(impl->table);

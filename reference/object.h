@@ -1,9 +1,11 @@
-// Objects that TensorRT's inline C++ wrappers take for their own.
+// The interface objects that TensorRT's inline C++ wrappers expect.
 //
-// To a caller, an IRuntime (ICudaEngine, IExecutionContext …) is {virtual table, pointer to an implementation}: the
-// wrapper's methods call through the virtual table of the implementation, whose slots differ between releases. Here
-// the first is an ordinary C++ class with a virtual destructor, so that `delete` does what it should; the second is
-// an Impl, whose table is put together from the slot tables of the presented release.
+// To a caller, an IRuntime (ICudaEngine, IExecutionContext …) is {virtual table, pointer to an implementation}. The
+// wrapper's methods call through the virtual table of the implementation, whose slots differ between releases. Here the
+// object is an Object, an ordinary C++ class with a virtual destructor, so that `delete` works; the implementation is
+// an Impl, whose table is made from the slot tables of the presented release.
+//
+//   caller ──▶ Object { vptr, impl_ ──▶ Impl { table ──▶ functions by slot, owner ──▶ the Object } }
 #ifndef NACELLE_REFERENCE_OBJECT_H_
 #define NACELLE_REFERENCE_OBJECT_H_
 
@@ -21,12 +23,13 @@ namespace nacelle::reference {
 
 class Object;
 
-// What stands for nvinfer1::apiv::VRuntime and so on: the pointer to its table comes first.
+// Stands for nvinfer1::apiv::VRuntime and the other implementations: the pointer to its table comes first.
 struct Impl {
   const void* const* table;
   Object* owner;
 };
 
+// The base of all interface objects. The caller owns one that it gets, and deletes it.
 class Object {
  public:
   Object(const Object&) = delete;
@@ -37,7 +40,7 @@ class Object {
   const Reporter& reporter() const { return reporter_; }
   const tensorrt::SlotTable& table() const { return reporter_.table(); }
 
-  // Methods that several interfaces have.
+  // Methods of several interfaces.
   void* GetPImpl() { return this; }
   void SetErrorRecorder(void* recorder) { reporter_.set_recorder(recorder); }
   void* GetErrorRecorder() { return reporter_.recorder(); }
@@ -47,7 +50,7 @@ class Object {
   Object(const void* const* methods, const Reporter& reporter)
       : impl_(&impl_storage_), impl_storage_{methods, this}, reporter_(reporter) {}
 
-  // The implementation, for the interfaces that are called without an object before it.
+  // Returns the implementation, for interfaces that callers call directly.
   Impl* impl() const { return impl_; }
 
  private:
@@ -56,7 +59,7 @@ class Object {
   Reporter reporter_;
 };
 
-// A method of an interface and the function that stands in its slot.
+// A method of an interface, with the function for its slot.
 struct Binding {
   tensorrt::Method method;
   const void* function;
@@ -67,7 +70,7 @@ namespace internal {
 template <auto Function>
 struct Bound;
 
-// What a method answers that failed in a way of which it knows nothing: false, null, 0, no shape.
+// Returns the result of a method that threw: false, null, 0, no shape.
 template <typename R>
 R Nothing() {
   if constexpr (!std::is_void_v<R>) return R{};
@@ -93,42 +96,42 @@ struct Bound<Function> {
 
 }  // namespace internal
 
-// `Function`, a member of an Object's class, as what stands in the slot of `method`. Its parameters and result have to
-// be what the presented release passes, by the C++ ABI: pointers for references, integers for enums.
+// Binds `Function`, a member of an Object's class, to the slot of `method`. Its parameters and result must match those
+// of the presented release in the C++ ABI: pointers for references, integers for enums.
 template <auto Function>
 Binding Bind(tensorrt::Method method) {
   return {method, reinterpret_cast<const void*>(&internal::Bound<Function>::Call)};
 }
 
-// Number of slots of every virtual table, more than any known release uses. A caller that was built for a newer release
-// finds a function in the slots that it knows and the presented release lacks: it logs the class and the slot, and
-// answers 0, null or false.
+// Number of slots of every virtual table, more than any known release uses. A slot that the presented release lacks,
+// but a caller built for a newer release may call, has a function that logs the class and the slot, and returns 0, null
+// or false.
 inline constexpr size_t kTableSlots = 192;
 
-// The virtual table of one class. The object stays where it was made: the table points back to it.
+// The virtual table of one class. Not movable: the table points back to this object.
 class MethodTable {
  public:
-  // The implementations of `interface` in the release of `table`: each of its methods at its slot. Methods that
-  // `bindings` lacks log that they are not supported and answer 0, null or false.
+  // Makes the table of `interface` in the release of `table`. Methods that `bindings` lacks log that they are not
+  // supported, and return 0, null or false.
   MethodTable(const tensorrt::SlotTable& table, tensorrt::Interface interface, std::span<const Binding> bindings);
-  // `functions` in the order of their slots; `name` is the class's.
+  // Makes the table of the class `name` from `functions`, which are in the order of their slots.
   MethodTable(std::string name, std::span<const void* const> functions);
   MethodTable(const MethodTable&) = delete;
   MethodTable& operator=(const MethodTable&) = delete;
 
   const void* const* get() const { return entries_.data() + kPrefix; }
-  // The MethodTable whose get() `table` is.
+  // Returns the MethodTable whose get() is `table`.
   static const MethodTable& Of(const void* const* table) {
     return *static_cast<const MethodTable*>(*(table - kPrefix));
   }
 
   const std::string& name() const { return name_; }  // "IRuntime"
-  size_t known() const { return known_; }            // slots that the presented release has
-  // The methods of the release that `bindings` lacked.
+  size_t known() const { return known_; }            // number of slots in the presented release
+  // Returns the methods of the release that `bindings` lacked.
   const std::vector<tensorrt::Method>& unsupported() const { return unsupported_; }
 
  private:
-  void Append(const void* function);  // the next slot
+  void Append(const void* function);  // fills the next slot
 
   // This object, then the offset to top and the type information that the C++ ABI puts before slot 0.
   static constexpr size_t kPrefix = 3;
@@ -138,8 +141,8 @@ class MethodTable {
   std::vector<tensorrt::Method> unsupported_;
 };
 
-// The table of T's methods in the release that the process presents: `table` is the same at every call. Never
-// destroyed: objects may outlive this library's static ones.
+// Returns the table of T's methods in the presented release; `table` is the same at every call. Never destroyed, since
+// objects may outlive this library's static ones.
 template <typename T>
 const void* const* MethodsOf(const tensorrt::SlotTable& table) {
   static const MethodTable& methods = *new MethodTable(table, T::kInterface, T::Bindings(table));

@@ -18,7 +18,7 @@
 namespace nacelle::device {
 namespace {
 
-// The driver's answer to one device, or what failed.
+// Reads the facts about one GPU; on failure returns nothing and sets `why_not`.
 std::optional<Device> ReadDevice(const CudaApi& api, int ordinal, std::string& why_not) {
   const auto failed = [&](const char* call, CUresult result) {
     if (result == CUDA_SUCCESS) return false;
@@ -42,7 +42,7 @@ std::optional<Device> ReadDevice(const CudaApi& api, int ordinal, std::string& w
   return device;
 }
 
-// CUDA_VISIBLE_DEVICES hides GPUs; where it is set, it is the first thing to look at.
+// Returns a note about CUDA_VISIBLE_DEVICES if it is set, since it hides GPUs.
 std::string Visibility() {
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   return visible == nullptr ? "" : Cat(" (CUDA_VISIBLE_DEVICES is ", Quote(visible), ")");
@@ -53,7 +53,7 @@ std::string Visibility() {
 struct CudaDriver::State {
   explicit State(std::string path) : library(std::move(path)) {}
 
-  // Fills the members below. The one writer; runs once, before any reader.
+  // Fills the members below. Runs once, before any reader.
   void Open() {
     void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
@@ -69,7 +69,7 @@ struct CudaDriver::State {
     }
     if (api.cuDriverGetVersion(&version) != CUDA_SUCCESS) version = 0;
     ListDevices();
-    // All or none: with one GPU missing from the list, the choice of another would be a guess.
+    // If one GPU is missing from the list, the choice of another would be a guess.
     if (!why_not.empty()) devices.clear();
     usable = why_not.empty();
   }
@@ -147,8 +147,8 @@ bool CudaDriver::Capturing(void* stream) {
   const State& state = Ready();
   if (!state.usable) return false;
   CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-  const CUresult asked = state.api.cuStreamIsCapturing(static_cast<CUstream>(stream), &status);
-  if (asked != CUDA_SUCCESS) throw DeviceError(Cat("cuStreamIsCapturing: ", state.api.Describe(asked)));
+  const CUresult result = state.api.cuStreamIsCapturing(static_cast<CUstream>(stream), &status);
+  if (result != CUDA_SUCCESS) throw DeviceError(Cat("cuStreamIsCapturing: ", state.api.Describe(result)));
   return status != CU_STREAM_CAPTURE_STATUS_NONE;
 }
 

@@ -13,8 +13,8 @@ namespace {
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr uint32_t kInvalid = 1u << 31;
 
-// For each byte the six bits that it stands for, already shifted to their place in a group of four characters; kInvalid
-// for what is not in the alphabet. Four look-ups and one test decode a group.
+// The six bits that each character stands for, shifted to their place in a group of four characters; kInvalid for a
+// byte outside the alphabet. Four look-ups and one test decode a group.
 using Table = std::array<uint32_t, 256>;
 
 constexpr Table MakeTable(int shift) {
@@ -31,7 +31,7 @@ constexpr Table kSecond = MakeTable(12);
 constexpr Table kThird = MakeTable(6);
 constexpr Table kFourth = MakeTable(0);
 
-// For each twelve bits the two characters that stand for them: two look-ups encode a group.
+// The two characters that stand for each twelve bits: two look-ups encode a group.
 constexpr std::array<std::array<char, 2>, 4096> MakePairs() {
   std::array<std::array<char, 2>, 4096> pairs{};
   for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kAlphabet[i >> 6], kAlphabet[i & 63]};
@@ -42,7 +42,7 @@ constexpr std::array<std::array<char, 2>, 4096> kPairs = MakePairs();
 
 uint8_t At(std::string_view text, size_t index) { return static_cast<uint8_t>(text[index]); }
 
-// Where a part lies in the text that it is of.
+// The place of a part in its whole text.
 struct Place {
   size_t start;
   size_t size;
@@ -50,7 +50,7 @@ struct Place {
   std::string At(size_t index) const { return Cat("at position ", start + index, " of ", size); }
 };
 
-// Says what is wrong with the four characters of `part` at `start`, which do not decode.
+// Throws the error of the four characters of `part` at `start`, which do not decode.
 [[noreturn]] void ThrowBadGroup(std::string_view part, const Place& place, size_t start) {
   for (size_t i = start; i < start + 4; ++i) {
     if (part[i] == '=') {

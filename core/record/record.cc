@@ -26,7 +26,7 @@ constexpr bool TableIsInOrder() {
 }
 static_assert(TableIsInOrder());
 
-// The names of the fields of `version`, for messages.
+// Returns the names of the fields of `version`, for messages.
 std::string FieldNames(int version) {
   std::vector<std::string_view> names;
   for (size_t i = 0; i < FieldCount(version); ++i) names.push_back(kFields[i].name);
@@ -49,18 +49,18 @@ int ParseVersion(std::string_view text) {
   return version;
 }
 
-void CheckCount(int version, size_t found) {
-  const size_t wanted = FieldCount(version);
-  if (found == wanted) return;
+void CheckCount(int version, size_t count) {
+  const size_t expected = FieldCount(version);
+  if (count == expected) return;
   throw RecordError(
-      Cat("record of ABI version ", version, " has ", found, " fields; wanted ", wanted, ": ", FieldNames(version)));
+      Cat("record of ABI version ", version, " has ", count, " fields; wanted ", expected, ": ", FieldNames(version)));
 }
 
 void CheckPlan(const std::string& plan) {
   if (plan.empty()) throw RecordError("the plan is empty; wanted a serialized engine");
 }
 
-// Aliases name bindings; where the record lists bindings, they must be among them.
+// Throws if an alias names a binding that is not among those that the record lists.
 void CheckAliasedNames(const Record& record) {
   using Known = std::unordered_set<std::string_view>;  // a damaged record may have very many names and aliases
   const auto check = [](const Known& known, const std::vector<std::string>& names, const std::string& name,
@@ -77,7 +77,7 @@ void CheckAliasedNames(const Record& record) {
   }
 }
 
-// Runs `action`; a RecordError that it throws gets the record and the field put before its message.
+// Runs `action`; puts the record and the field before the message of a RecordError that it throws.
 template <typename Action>
 void InField(int version, Field field, Action&& action) {
   try {
@@ -91,7 +91,7 @@ bool HoldsRawPlan(int version, std::string_view text, PlanForm form) {
   return !HoldsBase64(version) || (form == PlanForm::kAny && plan::HasPlanMagic(text));
 }
 
-// `Text` is std::string, which is moved where that spares a copy of a plan, or std::string_view.
+// `Text` is std::string_view, or std::string, which is moved to spare a copy of the plan.
 template <typename Text>
 void ReadField(Record& record, Field field, Text&& text, PlanForm form) {
   if (field == Field::kAbiVersion) return;
@@ -105,7 +105,7 @@ void ReadField(Record& record, Field field, Text&& text, PlanForm form) {
   if (field == Field::kAliasedIo) CheckAliasedNames(record);
 }
 
-// Of a vector of strings, which it takes, or of a span of views.
+// `Fields` is a vector of strings, which is moved from, or a span of views.
 template <typename Fields>
 Record ParseFields(Fields& fields, PlanForm form) {
   Record record;
@@ -117,7 +117,7 @@ Record ParseFields(Fields& fields, PlanForm form) {
   return record;
 }
 
-// The text of every field but the engine's, which Write fills in.
+// Returns the text of a field; empty for the engine, which Write fills in.
 std::string FieldText(const Record& record, Field field) {
   if (field == Field::kAbiVersion) return std::to_string(record.version);
   if (field == Field::kEngine) CheckPlan(record.plan);
@@ -127,7 +127,7 @@ std::string FieldText(const Record& record, Field field) {
   return text;
 }
 
-// All fields, with the engine's left empty.
+// Returns all fields, with the engine's left empty.
 std::vector<std::string> WriteAllButEngine(const Record& record) {
   internal::CheckVersion(record.version);
   std::vector<std::string> fields;

@@ -10,11 +10,11 @@
 namespace nacelle::tensorrt {
 namespace {
 
-// Whether an address can be that of an object. Some libraries add an offset to a null pointer before they give it back:
-// the lean runtime of 11.1 does where there is no CUDA driver.
+// True if an address can be that of an object. Some libraries add an offset to a null pointer before they return it:
+// the lean runtime of 11.1 does if there is no CUDA driver.
 bool IsObject(const void* address) { return reinterpret_cast<uintptr_t>(address) >= 4096; }
 
-// Calls `create` and makes an Object of what it gives; throws E, with what TensorRT logged, where that is none.
+// Calls `create` and owns the interface object that it returns; throws E, with TensorRT's log, if that is none.
 template <typename E, typename F>
 std::shared_ptr<const Object> Make(const std::shared_ptr<const Library>& library, std::shared_ptr<const Object> parent,
                                    Method deleter, const std::string& failure, const F& create) {
@@ -29,7 +29,7 @@ std::shared_ptr<const Object> Make(const std::shared_ptr<const Library>& library
   return std::make_shared<const Object>(library, std::move(parent), made, deleter);
 }
 
-// Throws where `what` is null.
+// Returns `text`; throws if it is null.
 std::string TextOrThrow(const Object& object, const char* text, const char* failure, const MessageScope& messages) {
   if (text != nullptr) return text;
   const std::string speaker = object.library()->Describe();
@@ -173,7 +173,7 @@ std::vector<int64_t> CudaEngine::ProfileTensorValues(const char* tensor, int32_t
     return copy(object_->Call<const int32_t*(const char*, int32_t, OptProfileSelector)>(
         Method::kCudaEngine_getProfileTensorValues, tensor, profile, selector));
   }
-  // Before 10.0: by the number of the binding.
+  // Before 10.0 the method takes the number of the binding.
   const auto binding = object_->Call<int32_t(const char*)>(Method::kCudaEngine_getBindingIndex, tensor);
   if (binding < 0) return {};
   return copy(object_->Call<const int32_t*(int32_t, int32_t, OptProfileSelector)>(
@@ -194,7 +194,7 @@ ExecutionContext CudaEngine::CreateExecutionContext(ExecutionContextAllocationSt
         }
         throw LibraryError(Cat(engine.library()->Describe(),
                                " cannot allocate an execution context's memory on a change of profile; TensorRT 10.0 "
-                               "and later can."));
+                               "and later can"));
       }));
 }
 

@@ -8,7 +8,7 @@
 namespace nacelle::tensorrt {
 namespace {
 
-// What an interface object looks like.
+// The layout of an interface object.
 struct InterfaceObject {
   const void* const* vptr;
   void* implementation;
@@ -28,7 +28,7 @@ Object::Object(std::shared_ptr<const Library> library, std::shared_ptr<const Obj
 
 Object::~Object() {
   const int slot = table().slot(deleter_);
-  if (slot < 0) return;  // no table lacks it; if one did, a leak is better than a call into the unknown
+  if (slot < 0) return;  // no table lacks it; if one did, a leak would be better than a call into the unknown
   using Delete = void (*)(void*);
   const auto destroy = reinterpret_cast<Delete>(const_cast<void*>(VtableOf(interface_object_)[slot]));
   std::unique_lock<std::mutex> lock;
@@ -46,7 +46,7 @@ Object::AnyFunction Object::Require(Method method) const {
   const AnyFunction function = Lookup(method);
   if (function == nullptr) {
     throw LibraryError(Cat(library_->Describe(), " has no ", MethodName(method), " (it follows the slot table of ",
-                           table().release.ToString(), ")."));
+                           table().release.ToString(), ")"));
   }
   return function;
 }

@@ -1,6 +1,8 @@
-// What the typed handles of handles.h have in common: one object of a TensorRT library, called through slots.
+// An object of a TensorRT library, called through slots; the typed handles of handles.h are made of it.
 //
 // Internal to core/tensorrt.
+//
+//   const int32_t count = object.Call<int32_t()>(Method::kCudaEngine_getNbIOTensors);
 #ifndef NACELLE_CORE_TENSORRT_OBJECT_H_
 #define NACELLE_CORE_TENSORRT_OBJECT_H_
 
@@ -12,13 +14,13 @@
 
 namespace nacelle::tensorrt {
 
-// An interface object of a library (IRuntime, ICudaEngine …) and what has to outlive it. Interface objects are
-// {vptr, pointer to the implementation}: methods are called on the implementation, deletion goes through the
-// interface object. Destroying an Object deletes the interface object, then lets go of its parent and library.
+// An owner of an interface object of a library (IRuntime, ICudaEngine …). Interface objects are {vptr, pointer to the
+// implementation}: methods are called on the implementation, deletion goes through the interface object. Destroying an
+// Object deletes the interface object, then lets go of its parent and library.
 //
-// Shared by a handle and the objects made from it, so that children are always deleted before their parents,
-// whatever the order in which handles go. Immutable but for `creation`; Call may be used by any thread as far as
-// TensorRT allows the method that is called.
+// A handle and the objects made from it share it, so that children are always deleted before their parents, whatever
+// the order in which handles go. Immutable but for `creation`; any thread may use Call as far as TensorRT allows the
+// method that is called.
 class Object {
  public:
   // Takes ownership of `interface_object`, which is not null and has `deleter` as its deleting destructor.
@@ -34,25 +36,25 @@ class Object {
   void* implementation() const { return implementation_; }
 
   // Calls a method of the implementation; Signature is the method's, written as a function type. Throws LibraryError,
-  // which names method and release, where the release lacks it.
+  // which names method and release, if the release lacks it.
   template <typename Signature, typename... Args>
   auto Call(Method method, Args... args) const {
     return Function<Signature>(method)(implementation_, args...);
   }
 
-  // The function behind a method, for hot paths; null where the release lacks it. Valid as long as the object.
+  // Returns the function behind a method, for hot paths; null if the release lacks it. Valid as long as the object.
   template <typename Signature>
   auto FunctionOrNull(Method method) const {
     return reinterpret_cast<typename Slot<Signature>::Type>(Lookup(method));
   }
 
-  // The same, but throws LibraryError where the release lacks the method.
+  // Returns the function behind a method; throws LibraryError if the release lacks it. Valid as long as the object.
   template <typename Signature>
   auto Function(Method method) const {
     return reinterpret_cast<typename Slot<Signature>::Type>(Require(method));
   }
 
-  // Held by whoever makes an object from this one: TensorRT does not promise that two may be made at once.
+  // Lock it while you make an object from this one: TensorRT does not promise that two may be made at once.
   std::mutex& creation() const { return creation_; }
 
  private:
@@ -75,13 +77,13 @@ class Object {
   mutable std::mutex creation_;
 };
 
-// Calls a slot of the virtual table of an object that is owned elsewhere; R and Args are those of the method.
+// Calls a slot of the virtual table of an object that is owned elsewhere. R and Args are those of the method.
 template <typename R, typename... Args>
 R CallSlot(void* object, int slot, Args... args) {
   return reinterpret_cast<R (*)(void*, Args...)>((*static_cast<void***>(object))[slot])(object, args...);
 }
 
-// What an interface object forwards to; its methods are called on that.
+// Returns the implementation of an interface object, on which its methods are called.
 inline void* ImplementationOf(void* interface_object) { return static_cast<void**>(interface_object)[1]; }
 
 }  // namespace nacelle::tensorrt

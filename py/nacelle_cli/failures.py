@@ -57,7 +57,7 @@ def reported() -> Iterator[None]:
 
 
 def message_of(error: Exception) -> str | None:
-    """What to tell a person of an error; None where it is a mistake in the program, or not ours to report."""
+    """The message of an error for a person; None if it is a mistake in the program, or not ours to report."""
     if isinstance(error, CommandError | nacelle_core.Error | ImportError):
         return str(error)
     if isinstance(error, UnicodeDecodeError):  # a message of torch that is not UTF-8, on its way to Python

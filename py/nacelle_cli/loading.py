@@ -21,7 +21,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What an engine told.
+    """The facts that an engine told.
 
     Attributes:
         ready: Whether it can run here.

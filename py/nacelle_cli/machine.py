@@ -1,4 +1,4 @@
-"""What this machine has: torch, the CUDA driver and its GPUs, TensorRT. Looking may take seconds."""
+"""The equipment of this machine: torch, the CUDA driver and its GPUs, TensorRT. Looking may take seconds."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ class Library:
 
     @property
     def is_absent(self) -> bool:
-        """Whether there is no such file, under a name that was only tried."""
+        """True if there is no such file, under a name that was only tried."""
         return not self.release and "/" not in self.path and "No such file or directory" in self.problem
 
 
 @dataclass
 class Machine:
-    """What this machine has.
+    """The equipment of this machine.
 
     Attributes:
         nacelle: The release of this package; empty where it cannot be imported, which `problem` says.

@@ -51,7 +51,7 @@ class LibraryError(Error):
 
 
 class InputError(Error, nacelle_core.InputError):
-    """What a caller gave: tensors of a wrong number, dtype, shape or device; names; options."""
+    """A fault in the caller's arguments: tensors of a wrong number, dtype, shape or device; names; options."""
 
 
 class ExecutionError(Error):

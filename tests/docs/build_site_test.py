@@ -1,4 +1,4 @@
-"""What ends the build of the site, and what becomes of links that lead out of docs/."""
+"""Errors that end the build of the site, and links that lead out of docs/."""
 
 from __future__ import annotations
 

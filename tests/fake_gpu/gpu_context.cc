@@ -73,7 +73,7 @@ size_t ScratchBytes(const reference::LoadedPlan& plan) {
   return kScratchOfALayer * (1 + plan.network().layers().size());
 }
 
-// What a run needs, as it was set when the run was enqueued.
+// The inputs and outputs of a run, as they were set when it was enqueued.
 struct GpuContext::Call {
   struct Input {
     tensorrt::DataType dtype = tensorrt::DataType::kFLOAT;

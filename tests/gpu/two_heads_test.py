@@ -451,7 +451,7 @@ def test_calls_are_marked_for_profilers_of_the_system(tmp_path: Path) -> None:
         "program(x)\n"
         "torch.cuda.synchronize()\n"
     )
-    # What NVTX loads in the place of a profiler writes down the ranges that it is told of.
+    # The library that NVTX loads in the place of a profiler writes down its ranges.
     log = tmp_path / "ranges.txt"
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(sys.path),

@@ -1,4 +1,4 @@
-"""Reads the BUILD files and the #include lines, and says where they break the rules between the parts.
+"""Reads the BUILD files and the #include lines, and lists the lines that break the rules between the parts.
 
 The rules are FORBIDDEN and FORBIDDEN_DEPS below. core knows neither torch nor Python. reference and runtime know core
 and not each other. py knows all of them, but for py/nacelle_core, which knows core alone. Examples know the public
@@ -55,8 +55,7 @@ _INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 class Target:
     """A C++ target: its label, the files of ours that it compiles, the headers that it owns, its dependencies.
 
-    Headers that it has in textual_hdrs are its own too; what they include is not looked at, as they may be included
-    where their guard leaves nothing of them.
+    Headers in its textual_hdrs are its own too; their includes are not checked, since a guard may hide them.
     """
 
     label: str

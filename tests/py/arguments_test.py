@@ -1,4 +1,4 @@
-"""What programs take, told by their engines."""
+"""The inputs of programs, told by their engines."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a benchmark measures; figures are checked only where something made them known."""
+"""The measurements of a benchmark; figures are checked only if the test made them known."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""What callers give, such as a tensor where a list is wanted or a text for a number: an answer or a clear error."""
+"""Arguments of callers, such as a tensor for a list or a text for a number: an answer or a clear error."""
 
 import io
 import re

@@ -36,7 +36,7 @@ def told(code: str, **variables: str) -> list[Any]:
 
 
 def driver(library: str, folder: Path, **variables: str) -> list[Any]:
-    """What is told of the driver if `library` is the libcuda.so.1 that the loader finds."""
+    """The facts about the driver if `library` is the libcuda.so.1 that the loader finds."""
     shutil.copy(Path("tests/core/device") / library, folder / "libcuda.so.1")
     return told(DRIVER, LD_LIBRARY_PATH=str(folder), **variables)
 

@@ -19,7 +19,7 @@ from tests.data.records import make_golden
 EXTENSION = Path(str(_core.__file__))
 DEVICE = b"0%9%0%0%NVIDIA H100 80GB HBM3"
 PLAN = b"ftrt" + bytes(20) + bytes([8, 6, 1, 6]) + bytes(100)
-# What stands for the plan in a record that is parsed without it.
+# Stands for the plan in a record that is parsed without it.
 NO_PLAN = b""
 
 

@@ -29,7 +29,7 @@ torch.testing.assert_close(torch.jit.load("net.ts")(x), wanted)
 print([engine.name for engine in nacelle.read("net.ts").engines], nacelle.__version__, nacelle.__file__)
 """
 
-# What a server does that loads programs and knows nothing of Nacelle.
+# The code of a server that loads programs and knows nothing of Nacelle.
 LOAD_WITHOUT_IMPORT = """
 import sys, torch
 x, wanted = torch.load("wanted.pt")

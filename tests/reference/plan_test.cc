@@ -61,7 +61,7 @@ std::string Repaired(std::string bytes) {
   return bytes;
 }
 
-// Reads `bytes`; true where they are a plan, which then has to survive being written and read again.
+// Reads `bytes`; true if they are a plan, which then must survive being written and read again.
 bool IsPlan(const std::string& bytes) {
   try {
     const Plan plan = ReadPlan(bytes);

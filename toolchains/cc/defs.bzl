@@ -15,7 +15,7 @@ _WITHOUT_TORCH = ["core", "tests/core", "third_party", "toolchains"]
 _WHEEL_RUNTIME_PATH = "-Wl,-rpath,'$$ORIGIN/../../torch/lib:$$ORIGIN/../torch/lib'"
 
 def _runtime_path():
-    """Returns the dependency that lets a program of the current package find torch's libraries, where it may need them."""
+    """Returns the dependency that lets a program of the current package find torch's libraries, if it may need them."""
     package = native.package_name()
     for folder in _WITHOUT_TORCH:
         if package == folder or package.startswith(folder + "/"):
@@ -97,7 +97,7 @@ def nacelle_cc_binary(name, copts = [], deps = [], linkopts = [], linkshared = F
       linkopts: flags for the linker beside the project's.
       linkshared: whether to make a shared library.
       version_script: the linker's version script that says what a shared library exports.
-      shared_libraries: libraries of this project to link with. Where they are when it runs is the caller's matter.
+      shared_libraries: libraries of this project to link with. The caller makes sure that the program finds them when it runs.
       **kwargs: cc_binary's other attributes.
     """
     inputs = shared_libraries

@@ -18,7 +18,7 @@ _LOADING = threading.Lock()
 
 
 def load_model(path: Path) -> torch.jit.ScriptModule | torch.export.ExportedProgram | Path:
-    """What a file holds: an ONNX model stays a path; others are loaded, to the CPU.
+    """The model in a file: an ONNX model stays a path; others are loaded, to the CPU.
 
     Nothing of an exported program is unpickled or imported, and torch reads only what ``ExportedArchive`` checked:
     sizes that are arithmetic, registered operators on tensors, and the bytes of tensors.

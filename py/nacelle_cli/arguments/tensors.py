@@ -45,7 +45,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Described:
-    """What an engine takes, as written: ranges of dimensions, a tuple for each optimization profile.
+    """An input of an engine, as written: ranges of dimensions, a tuple for each optimization profile.
 
     ``dtype`` is empty if it was left out. ``values`` has the ranges of values that decide about shapes.
     """
@@ -77,7 +77,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Given:
-    """What a program is called with, as written: a file, or made-up values of a dtype and shape, if these are told."""
+    """An argument of a program, as written: a file, or made-up values of a dtype and shape, if these are told."""
 
     name: str | None
     fill: Fill | None
@@ -157,14 +157,14 @@ def torch_device(text: str) -> torch.device:
 
 
 def _renamed(given: Given, names: Sequence[str], bindings: Mapping[str | None, str]) -> Given:
-    """What is given by the name of an engine's input, by the name of the argument that goes there."""
+    """An argument named by an engine's input, renamed to the parameter that goes there."""
     if given.name is None or given.name in names or given.name not in bindings:
         return given
     return replace(given, name=bindings[given.name])
 
 
 def _placed(given: Sequence[Given], names: Sequence[str]) -> dict[str, Given]:
-    """What is given for each argument: by its name, or in order where it has none."""
+    """The arguments by parameter: by their names, or in order if they have none."""
     result = {one.name: one for one in given if one.name is not None}
     unknown = [name for name in result if name not in names]
     if unknown:
@@ -249,7 +249,7 @@ def _described(text: str, start: int, name: str | None) -> Described:
 
 
 def _ranges(text: str, position: int, wanted: str, number: re.Pattern[str]) -> tuple[list[tuple[Extent, ...]], int]:
-    """What stands in brackets from a position on, with + between, and where it ends."""
+    """The ranges in brackets from a position on, with + between, and the position of their end."""
     ranges = []
     while True:
         if text[position : position + 1] != "[":

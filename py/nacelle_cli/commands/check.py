@@ -82,7 +82,7 @@ def _tell_without_onnxruntime(original: Path) -> None:
 
 
 def _described(program: torch.jit.ScriptModule) -> list[Input]:
-    """What the program takes, as its engines tell."""
+    """The program's inputs, by its engines."""
     import torch_nacelle as nacelle
 
     inputs = []

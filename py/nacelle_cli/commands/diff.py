@@ -69,7 +69,7 @@ def _read(path: Path) -> Inspected:
 
 
 def compare(old: Inspected, new: Inspected) -> list[Change]:
-    """What changed, in the order in which a person would ask."""
+    """The changes, in the order in which a person would ask."""
     if old.plan is not None and new.plan is not None:
         return _changed("plan", facts.of_plan(old.plan), facts.of_plan(new.plan))
     if old.program is None or new.program is None:

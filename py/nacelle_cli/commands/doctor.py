@@ -49,7 +49,7 @@ class Diagnosis:
 
     @property
     def will_run(self) -> bool:
-        """Whether all of it will run."""
+        """True if all of it will run."""
         return not self.fatal and all(engine.ready for engine in self.engines.values())
 
 

@@ -199,7 +199,7 @@ def _print(
 
 
 def statistics(value: Any) -> dict[str, Any]:
-    """What to tell of an output: its dtype, shape and figures over its finite elements; a value that is no tensor."""
+    """The facts about an output: its dtype, shape and figures over its finite elements; a value that is no tensor."""
     import torch
 
     if not isinstance(value, torch.Tensor):

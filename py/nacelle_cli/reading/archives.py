@@ -19,7 +19,7 @@ MAGIC = b"PK\x03\x04"
 _FIRST = 8
 _BLOCK = 1 << 20
 _BUFFER = 1 << 16
-# What an entry that is read as a whole may have: source code, a version. No program comes near it.
+# Maximum bytes of an entry that is read as a whole: source code, a version. No program comes near it.
 _MOST_AT_ONCE = 256 << 20
 # The files and folders that torch looks for. It compares names without their case.
 _KNOWN = frozenset(
@@ -158,7 +158,7 @@ class Archive:
         return list(self._entries)
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is such an entry."""
+        """True if there is such an entry."""
         return name in self._entries
 
     def member(self, name: str) -> Member:

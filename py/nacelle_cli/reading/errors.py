@@ -1,4 +1,4 @@
-"""What reading raises."""
+"""The errors of reading."""
 
 import nacelle_core
 from nacelle_cli.reading.texts import printable_lines

@@ -67,7 +67,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is known of a plan without the library that runs it.
+    """The facts about a plan that are known without the library that runs it.
 
     Attributes:
         size: Its bytes.
@@ -139,7 +139,7 @@ def read(plan: PlanBytes) -> Plan:
 
 
 def _reference(head: bytes, size: int) -> dict[str, object]:
-    """What a plan of the reference engine tells (docs/reference_engine.md has the format)."""
+    """The facts in a plan of the reference engine (docs/reference_engine.md has the format)."""
     cursor = _Cursor(head, 8, _MOST_OF_A_PLAN)
     if cursor.number("<Q") != size:
         raise ReadingError("the plan's size is another")

@@ -36,7 +36,7 @@ class Engine:
 
 @dataclass
 class Program:
-    """What a program's file tells.
+    """The facts in a program's file.
 
     Attributes:
         path: The file.
@@ -72,7 +72,7 @@ class Program:
 
 
 def is_program(path: Path) -> bool:
-    """Whether a file begins as a program does, which is a zip archive.
+    """True if a file begins as a program does, which is a zip archive.
 
     Raises:
         ReadingError: The file is empty, a folder, or no regular file.

@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 from nacelle_cli.reading import limits, texts
 from nacelle_cli.reading.errors import ReadingError
 
-# How much there is to remember of a definition, next to an attribute of a class.
+# The memory of a definition, as a multiple of that of a class's attribute.
 _WEIGHT = 8
 ENGINE_TYPE = "__torch__.torch.classes.tensorrt.Engine"
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument of a method, beside self; `default` is empty where it has none."""
+    """An argument of a method, beside self; `default` is empty if it has none."""
 
     name: str
     type: str
@@ -43,7 +43,7 @@ class Signature:
     returns: str
 
     def __str__(self) -> str:
-        """As source code: ``forward(x: Tensor, scale: float=1.0) -> Tensor``."""
+        """The signature as source code: ``forward(x: Tensor, scale: float=1.0) -> Tensor``."""
         shown = [f"{a.name}: {a.type}" + (f"={a.default}" if a.default else "") for a in self.arguments]
         return f"{self.name}({', '.join(shown)}) -> {self.returns}"
 
@@ -71,7 +71,7 @@ class Class:
 
 @dataclass
 class _Calls:
-    """What a function calls: operators, and functions with the class of their self, each with its count."""
+    """The calls of a function: operators, and functions with the class of their self, each with its count."""
 
     operators: Counter[str] = field(default_factory=Counter)
     functions: dict[int, tuple[Function, str | None, int]] = field(default_factory=dict)
@@ -235,12 +235,12 @@ class Source:
                 )
 
     def signature(self, type_name: str, method: str) -> Signature | None:
-        """The signature of a class's method; None where there is none."""
+        """The signature of a class's method; None if there is no such method."""
         found = self.classes.get(type_name)
         return found.methods[method].signature if found is not None and method in found.methods else None
 
     def operators(self, type_name: str, method: str) -> Counter[str]:
-        """How often a method calls each operator: ``{"aten::relu": 2, "tensorrt::execute_engine": 1}``.
+        """The number of calls of each operator in a method: ``{"aten::relu": 2, "tensorrt::execute_engine": 1}``.
 
         Raises:
             ReadingError: It is more work than a limit allows, or more calls than can be counted.
@@ -309,7 +309,7 @@ class Source:
                 calls.operators[operator] += 1
 
     def _type(self, value: ast.expr, types: dict[str, str | None]) -> str | None:
-        """The class of an expression's value, or the name of a function; None where neither is known."""
+        """The class of an expression's value, or the name of a function; None if neither is known."""
         if isinstance(value, ast.Name):
             return types.get(value.id)
         attribute: str | None = None
@@ -333,7 +333,7 @@ class Source:
         return self._functions.get(self._type(function, types) or ""), None
 
 
-# What Python's parser, and a walk over what it makes, raise for a text that is not of its grammar or nested too deeply.
+# Errors of Python's parser, and of a walk over its tree, for a text that is not of its grammar or nested too deeply.
 _UNPARSED = (SyntaxError, RecursionError, ValueError)
 _SPECIAL = re.compile(r"[()\[\]{}\"'#\n\\]")
 _IN_STRING = {quote: re.compile(rf"[{quote}\\\n]") for quote in "\"'"}

@@ -178,7 +178,7 @@ def _value_text(value: object) -> str:
 
 
 def _call_text(call: pickles.Call) -> str:
-    """A call with what it is called with, cut off where it is long: ``torch.device("cpu")``."""
+    """A call with its arguments, cut off if it is long: ``torch.device("cpu")``."""
     parts: list[str] = []
     size = 0
     todo: list[Any] = [call]

@@ -47,7 +47,7 @@ def of_plan_file(path: Path, plan: Plan, loaded: Loaded | None) -> Facts:
 
 
 def of_engine(engine: Engine, loaded: Loaded | None) -> Facts:
-    """An engine's facts; what its record would tell is null where that is damaged."""
+    """An engine's facts; those of its record are null if the record is damaged."""
     record = engine.record
     facts: Facts = {
         "path": engine.path,
@@ -66,7 +66,7 @@ def of_engine(engine: Engine, loaded: Loaded | None) -> Facts:
 
 
 def of_plan(plan: Plan) -> Facts:
-    """A plan's facts; inputs and outputs are null where only its library knows them."""
+    """A plan's facts; inputs and outputs are null if only its library knows them."""
     return {
         "size": plan.size,
         "sha256": plan.sha256,

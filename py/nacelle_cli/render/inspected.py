@@ -23,7 +23,7 @@ class Inspected:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing that was read is damaged."""
+        """True if nothing that was read is damaged."""
         if self.program is not None:
             return not any(engine.problem or (engine.plan and engine.plan.problem) for engine in self.program.engines)
         return self.plan is not None and not self.plan.problem

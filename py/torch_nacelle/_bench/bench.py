@@ -1,4 +1,4 @@
-"""How long the calls of a program take, and what of it the runtime adds."""
+"""Measures the time of a program's calls, and the runtime's share of it."""
 
 import math
 import threading

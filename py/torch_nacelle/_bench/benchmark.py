@@ -10,7 +10,7 @@ from torch_nacelle._programs.program import PathLike
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What ``bench`` measured.
+    """The measurements of ``bench``.
 
     Attributes:
         device: Where the program ran.

@@ -1,4 +1,4 @@
-"""What figures of a measurement mean nothing without."""
+"""The conditions of a measurement, without which its figures mean nothing."""
 
 import os
 from pathlib import Path

@@ -16,7 +16,7 @@ class Times:
 
     @property
     def calls(self) -> int:
-        """How many calls were measured."""
+        """Number of measured calls."""
         return len(self.samples)
 
     @property

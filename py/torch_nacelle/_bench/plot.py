@@ -56,7 +56,7 @@ def save_plot(
 
 
 def _draw_latency(panel: Any, shown: Mapping[str, Times]) -> None:
-    """How many of the calls were done after how long, with the percentiles in the legend."""
+    """Draws the share of calls that were done after a time, with the percentiles in the legend."""
     for what, times in shown.items():
         ordered = sorted(times.samples)
         share = [100 * (i + 1) / len(ordered) for i in range(len(ordered))]

@@ -1,4 +1,4 @@
-"""What earlier builds left on disk: measured times, and whole engines.
+"""Caches of earlier builds on disk: measured times, and whole engines.
 
 A cache never breaks a build: a file that is damaged or cannot be written is a warning, and the build goes on without.
 Files are written under a temporary name and moved, so a reader sees an old one or a new one; any number of processes
@@ -26,9 +26,9 @@ from nacelle_cli.files import remove_leftovers, replacing
 from torch_nacelle.errors import InputError
 
 DEFAULT_SIZE = 4 * 2**30
-"""Bytes that the engine cache may hold where nothing else is said."""
+"""Default of the bytes that the engine cache may hold."""
 
-# How long to wait for another process: that writes a file, that builds the same engine.
+# Seconds to wait for another process that writes a file, and for one that builds the same engine.
 _WAIT_FOR_WRITER = 10.0
 _WAIT_FOR_BUILDER = 3600.0
 _TELL_AFTER = 2.0
@@ -43,7 +43,7 @@ def cache_folder(given: "bool | str | os.PathLike[str]", kind: str) -> Path | No
     """The folder of a cache.
 
     Args:
-        given: The option: False for none, True for the user's own, or a folder, which is made where it is not there.
+        given: The option: False for none, True for the user's own, or a folder, which is made if it is missing.
         kind: ``"timing"`` or ``"engines"``: the folder's name in the user's own cache.
 
     Returns:
@@ -99,7 +99,7 @@ class TimingCache:
         """Names the file; opens nothing.
 
         Args:
-            folder: Where it lies.
+            folder: The folder of the cache.
             device: The device's name and compute capability.
             release: What measures, with its release.
         """
@@ -108,7 +108,7 @@ class TimingCache:
         self._read = b""
 
     def read(self) -> bytes:
-        """The times so far; empty where there are none."""
+        """The times so far; empty if there are none."""
         self._read = _read_file(self.path) or b""
         return self._read
 
@@ -136,7 +136,7 @@ class EngineCache:
         """Opens nothing.
 
         Args:
-            folder: Where the plans lie.
+            folder: The folder of the plans.
             size: Bytes that they may have together.
         """
         self.folder = folder
@@ -199,7 +199,7 @@ class EngineCache:
 
 
 def _attempt(what: str, action: Callable[[], _T], otherwise: _T) -> _T:
-    """What the action returns; `otherwise`, with a warning, where the system refuses it."""
+    """The result of the action; `otherwise`, with a warning, if the system refuses it."""
     try:
         return action()
     except OSError as error:
@@ -208,7 +208,7 @@ def _attempt(what: str, action: Callable[[], _T], otherwise: _T) -> _T:
 
 
 def _read_file(path: Path) -> bytes | None:
-    """The contents; None where there is no file, or it is damaged, which is a warning."""
+    """The contents; None if there is no file, or it is damaged, which is a warning."""
     try:
         data = _contents(path)
     except FileNotFoundError:

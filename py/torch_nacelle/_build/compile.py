@@ -105,7 +105,7 @@ def compile(
 
 @dataclass(frozen=True)
 class _Job:
-    """What holds for every engine of a program."""
+    """The settings of every engine of a program."""
 
     backend: str
     device: str | torch.device | None

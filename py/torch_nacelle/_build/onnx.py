@@ -96,7 +96,7 @@ def export(
 
 @dataclass(frozen=True)
 class _Job:
-    """What is exported and for whom."""
+    """An export: the model and its receiver."""
 
     name: str
     examples: tuple[torch.Tensor, ...]

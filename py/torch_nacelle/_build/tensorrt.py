@@ -28,7 +28,7 @@ _logger = logging.getLogger("torch_nacelle")
 _HAS_INT64 = (10,)
 _HAS_LAYER_NORMALIZATION = (8, 6)
 
-# What the parser's refusal says (core/tensorrt/builder/onnx_parser.cc), and no other InputError of a build.
+# Words of the parser's refusal (core/tensorrt/builder/onnx_parser.cc), and of no other InputError of a build.
 _REFUSED = " cannot read the ONNX model of "
 
 
@@ -163,7 +163,7 @@ class _Job:
         return plan
 
     def _may_be_how_it_is_written(self, error: Error) -> bool:
-        """Whether another writing of the same model may be built: not where a build failed that has no branches."""
+        """True if another writing of the same model may be built: not if a build failed that has no branches."""
         if isinstance(error, InputError):
             return _REFUSED in error.reason
         return has_branches(self._exported.model)

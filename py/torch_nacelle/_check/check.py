@@ -1,4 +1,4 @@
-"""Whether a program computes what it was made from."""
+"""Checks that a program computes the same as its model."""
 
 import contextlib
 import warnings
@@ -123,7 +123,7 @@ def _check_numbers(threshold: object, seed: object) -> None:
 
 
 def precision_of(backend: str, options: Mapping[str, object], inputs: Sequence[Input]) -> Precision:
-    """What an engine that was built with these options computes in."""
+    """The precision of an engine that was built with these options."""
     if options.get("int8"):
         return "int8"
     dtypes = {one.dtype for one in inputs}
@@ -215,7 +215,7 @@ class _Program:
         self._device = device_of(program)
 
     def inputs(self) -> list[Input]:
-        """What the program takes."""
+        """The program's inputs."""
         if self._engine is None:
             raise InputError("what the program takes is not known, since it is more than one engine: give inputs")
         return [_input(*described) for described in self._engine.inputs()]

@@ -1,4 +1,4 @@
-"""What an engine is built from."""
+"""The source that an engine is built from."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ Source: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | OnnxSource
 
 
 def bind(model: Model, inputs: Inputs | None) -> tuple[Source, list[Input]]:
-    """What to build from, and its inputs by name, checked against it."""
+    """The source of a build, and its inputs by name, checked against it."""
     given = [] if inputs is None else [Input.of(value) for value in as_list(inputs)]
     if is_onnx_source(model):
         source = OnnxSource(model)  # type: ignore[arg-type]

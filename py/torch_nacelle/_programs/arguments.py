@@ -1,4 +1,4 @@
-"""What the forward of a program takes, as far as its engines tell."""
+"""The parameters of a program's forward, as far as its engines tell."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

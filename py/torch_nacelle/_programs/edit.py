@@ -23,7 +23,7 @@ _REFERENCE = "reference engine"  # how the release of such a plan begins
 
 @dataclass(frozen=True)
 class Replaced:
-    """What ``replace`` did.
+    """The result of ``replace``.
 
     Attributes:
         engine: The engine as it is in the new program.
@@ -226,5 +226,5 @@ def _kind_of(metadata: bytes) -> str:
 
 
 def _is_pickle(content: bytes) -> bool:
-    """Whether it begins with the opcode PROTO and a protocol that there is, and ends with STOP."""
+    """True if it begins with the opcode PROTO and a known protocol, and ends with STOP."""
     return len(content) > 2 and content[0] == 0x80 and 2 <= content[1] <= 5 and content.endswith(b".")

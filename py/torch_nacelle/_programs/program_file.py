@@ -64,7 +64,7 @@ class _Record:
 
     @property
     def parsed(self) -> Record:
-        """What the fields tell."""
+        """The record that the fields hold."""
         return Record.parse(self.fields)
 
 

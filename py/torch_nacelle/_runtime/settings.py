@@ -1,4 +1,4 @@
-"""What a user may set about engines, and where they run."""
+"""Settings of engines, and the device that they run on."""
 
 from typing import TypeVar
 
@@ -106,13 +106,13 @@ def allow_engine_host_code(allowed: bool = True) -> None:
 
 
 def keep_plans_in_memory(keep: bool = True) -> None:
-    """Sets where the plans of engines lie once TensorRT has read them: in memory, or in a file, as at the start.
+    """Sets the place of engines' plans once TensorRT has read them: memory, or a file, which is the default.
 
     A plan is needed again when a program is saved, copied or moved to another device. The file is a temporary one
-    without a name, in ``TMPDIR`` or ``/tmp``, that the system removes however the process ends; where it cannot be
+    without a name, in ``TMPDIR`` or ``/tmp``, that the system removes however the process ends; if it cannot be
     made, and for plans under a megabyte, the plan stays in memory. Holds for engines that are set up later.
 
     Args:
-        keep: Whether plans stay in memory.
+        keep: True to keep plans in memory.
     """
     _C.keep_plans_in_memory(keep)

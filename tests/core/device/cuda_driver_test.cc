@@ -134,7 +134,7 @@ TEST(CudaDriver, NoLibrary) {
   ExpectNone(driver, {"libcuda_that_is_not_there.so.1: cannot open shared object file"});
   EXPECT_EQ(driver.driver_version(), 0);
   ExpectHas(MessageOf<DeviceError>([&] { Choose({0, 9, 0, Type::kGpu, "H100"}, false, driver.Devices()); }),
-            "there is no device: libcuda_that_is_not_there.so.1: cannot open");
+            "found none: libcuda_that_is_not_there.so.1: cannot open");
 }
 
 TEST(CudaDriver, TheFirstOutcomeStands) {

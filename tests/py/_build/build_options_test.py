@@ -1,4 +1,4 @@
-"""What build_engine hands to the builder: options, profiles, names, the choice of builder, progress."""
+"""The values that build_engine passes to the builder: options, profiles, names, the choice of builder, progress."""
 
 import contextlib
 import logging

@@ -47,7 +47,7 @@ def computed_axes(shape: Sequence[int | str]) -> OnnxModel:
 
 
 def chosen(condition: Sequence[onnx.NodeProto], shape: Sequence[int | str]) -> OnnxModel:
-    """y = x + 1 where the nodes' "c" is true, else x of another rank."""
+    """y = x + 1 if the nodes' "c" is true, else x of another rank."""
     branches = [
         helper.make_graph([node], "branch", [], [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)])
         for name, node in (

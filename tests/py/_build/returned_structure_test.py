@@ -1,4 +1,4 @@
-"""What forward of a program returns: a tensor, a tuple or a list, as the model's does."""
+"""The structure that forward of a program returns: a tensor, a tuple or a list, as the model's does."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What torch and Python hold for the whole process: its defaults, and the filters of warnings."""
+"""State of torch and Python for the whole process: its defaults, and the filters of warnings."""
 
 import contextlib
 import subprocess

@@ -319,7 +319,7 @@ def test_originals_that_have_no_mode(which: str, tmp_path: Path) -> None:
 
 
 def test_an_original_with_engines_is_called_as_a_program() -> None:
-    """Its engines may take int32 where the tensors are int64, as those of TensorRT before 10 do."""
+    """Its engines may take int32 for tensors of int64, as those of TensorRT before 10 do."""
     program = nacelle.compile(Function(lambda x: x + 1), [torch.ones(3, dtype=torch.int64)], method="trace")
     narrow = nacelle.compile(Function(lambda x: x + 1), [torch.ones(3, dtype=torch.int32)], method="trace")
     report = nacelle.check(program, narrow, [torch.tensor([1, 2, 3])])

@@ -1,4 +1,4 @@
-"""Where files are written: through links, to devices, pipes and open files, under any name."""
+"""Destinations of files: through links, to devices, pipes and open files, under any name."""
 
 import contextlib
 import errno

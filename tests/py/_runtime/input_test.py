@@ -1,4 +1,4 @@
-"""What an Input accepts, and what it says about what it does not."""
+"""The values that an Input accepts, and its errors for others."""
 
 from typing import Any
 

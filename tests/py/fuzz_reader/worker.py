@@ -83,7 +83,7 @@ def _torch_ways() -> dict[str, Callable[[Path], object]]:
 
 
 def _tried(way: Callable[[Path], object], path: Path, size: int) -> tuple[str, str]:
-    """How it went, and what is wrong with that."""
+    """The outcome, and the fault in it."""
     _trim()
     before = _status("VmRSS")
     _reset_peak()
