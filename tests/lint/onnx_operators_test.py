@@ -8,7 +8,7 @@ import textwrap
 from tests.lint import sources
 from torch_nacelle._onnx_to_torchscript import supported_operators
 
-PAGE = "docs/reference_engine.md"
+PAGE = "docs/reference/reference_engine.md"
 LIST = re.compile(r"<!-- operators -->\n\n(.*?)\n\n<!-- end of operators -->", re.DOTALL)
 
 
