@@ -59,7 +59,9 @@ def test_code_stays_as_it_is() -> None:
 
 
 def test_the_first_page_is_the_readme() -> None:
-    text = "see [building](docs/contributing/building.md#a), [SECURITY.md](SECURITY.md) and [torch](https://pytorch.org)"
+    text = (
+        "see [building](docs/contributing/building.md#a), [SECURITY.md](SECURITY.md) and [torch](https://pytorch.org)"
+    )
     wanted = "see [building](contributing/building.md#a), SECURITY.md and [torch](https://pytorch.org)"
     assert build_site.relink(text, "README.md", "docs/index.md") == wanted
 
