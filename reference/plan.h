@@ -1,5 +1,5 @@
 // The plan of the reference engine: a TorchScript module with the names, dtypes and shapes that TensorRT's interface
-// asks for. docs/reference_engine.md describes the bytes field by field.
+// asks for. docs/reference/reference_engine.md describes the bytes field by field.
 //
 // Knows no torch. Everything here is pure: calls may run at once on any thread.
 #ifndef NACELLE_REFERENCE_PLAN_H_

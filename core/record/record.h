@@ -1,7 +1,7 @@
 // Serialized engine records: what a TorchScript program stores of an engine.
 //
 // A record is a vector of strings. Its first field says which ABI version it has, and that decides how many
-// fields follow and how the plan is written. docs/records.md describes the format; kFields below is its one
+// fields follow and how the plan is written. docs/reference/records.md describes the format; kFields below is its one
 // source in code: counts, names in errors and conversions all come from it.
 //
 // Everything here is a pure function of its arguments: calls may run at once on any thread.

@@ -2,7 +2,7 @@
 //
 // TensorRT's interfaces are C++ classes with virtual functions. Their headers are not used here: a method is called
 // through its slot, and the slot is looked up in the table of the release at hand. The tables are generated at build
-// time from third_party/tensorrt/slots; docs/tensorrt_binding.md tells how they are made and how one is added.
+// time from third_party/tensorrt/slots; docs/contributing/tensorrt_binding.md says how one is made and added.
 //
 // Everything here is constant data: any thread may use it at any time, during static initialization too.
 #ifndef NACELLE_CORE_TENSORRT_SLOT_TABLE_H_

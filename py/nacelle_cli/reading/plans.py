@@ -245,7 +245,7 @@ def _cut_off(size: int, magic: bytes, wanted: int) -> str:
 
 
 def _reference(head: bytes, size: int) -> dict[str, object]:
-    """What a plan of the reference engine tells (docs/reference_engine.md has the format)."""
+    """What a plan of the reference engine tells (docs/reference/reference_engine.md has the format)."""
     cursor = _Cursor(head, 8, _MOST_OF_A_PLAN)
     if cursor.number("<Q") != size:
         raise ReadingError("the plan's size is another")

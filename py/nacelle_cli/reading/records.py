@@ -1,6 +1,6 @@
 """Engine records: the fields that a program stores of an engine, checked as the runtime checks them.
 
-docs/records.md has the format, core/record/record.h the table that this one follows; a test holds the two together.
+docs/reference/records.md has the format, core/record/record.h the table that this one follows; a test compares them.
 """
 
 from __future__ import annotations
