@@ -2,7 +2,7 @@
 //
 // TensorRT's interfaces are C++ classes with virtual functions. Nacelle does not use their headers: it calls a method
 // through its slot, and looks the slot up in the table of the library's release. The tables are generated at build time
-// from third_party/tensorrt/slots; docs/tensorrt_binding.md tells how they are made and how one is added.
+// from third_party/tensorrt/slots; docs/contributing/tensorrt_binding.md tells how they are made and how one is added.
 //
 //   const int slot = TableFor({10, 15, 1, 29}).slot(Method::kRuntime_deserializeCudaEngine);
 //

@@ -18,7 +18,7 @@ PLAN_START: int
 """Bytes at the start of a plan that ``PlanHeader.parse`` needs."""
 
 class Record:
-    """A serialized engine record, as docs/records.md describes it."""
+    """A serialized engine record, as docs/reference/records.md describes it."""
 
     def __init__(
         self, *, version: int, name: bytes, device: bytes, plan: bytes, hardware_compatible: bool = False

@@ -15,7 +15,7 @@ from toolchains.wheel.virtual_environment import VirtualEnvironment, torch_site
 (WHEEL,) = Path("py").glob("torch_nacelle-*.whl")
 PROJECT = Path("tests/cmake").resolve()
 
-# Prints the folders for CMAKE_PREFIX_PATH, as docs/howto_cpp_cmake.md has it.
+# Prints the folders for CMAKE_PREFIX_PATH, as docs/guide/cpp_cmake.md has it.
 PREFIXES = "import torch, torch_nacelle; print(torch.utils.cmake_prefix_path, torch_nacelle.cmake_prefix_path, sep=';')"
 
 MAKE_PROGRAM = """

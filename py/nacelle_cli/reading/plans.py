@@ -139,7 +139,7 @@ def read(plan: PlanBytes) -> Plan:
 
 
 def _reference(head: bytes, size: int) -> dict[str, object]:
-    """The facts in a plan of the reference engine (docs/reference_engine.md has the format)."""
+    """The facts in a plan of the reference engine (docs/reference/reference_engine.md has the format)."""
     cursor = _Cursor(head, 8, _MOST_OF_A_PLAN)
     if cursor.number("<Q") != size:
         raise ReadingError("the plan's size is another")

@@ -1,4 +1,4 @@
-"""Facts as JSON. Names and meanings stay: scripts read them. docs/cli.md lists them."""
+"""Facts as JSON. Names and meanings stay: scripts read them. docs/reference/cli.md lists them."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_a_library_that_has_nothing_of_a_driver(tmp_path: Path) -> None:
 
 
 def with_checksum(plan: bytes) -> bytes:
-    """A plan of the reference engine with size and checksum put right, as docs/reference_engine.md describes them."""
+    """A plan of the reference engine with size and checksum put right, as docs/reference/reference_engine.md says."""
     digest = 14695981039346656037
     body = plan[24:]
     whole = len(body) // 8
