@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <cctype>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/device/cuda_driver.h"
 #include "core/error.h"
 #include "core/plan/plan_header.h"
 #include "core/record/binding_order.h"
+#include "core/stored_bytes.h"
 #include "core/text.h"
 #include "runtime/engine.h"
 #include "runtime/internal/loaded_engine.h"
@@ -46,20 +49,15 @@ device::Device DefaultDevice(const plan::PlanHeader& header) {
                           here.why_none, "; name the device that it was built for"));
   }
   const auto current =
-      std::ranges::find_if(here.devices, [&](const device::Device& one) { return one.id == here.current; });
+      std::ranges::find_if(here.devices, [&](const device::Device& gpu) { return gpu.id == here.current; });
   return current == here.devices.end() ? here.devices.front() : *current;
 }
 
-// `given` must be the plan's names in some order.
-void CheckNames(const char* what, const Names& given, const Names& plans) {
-  Names sorted_given = given;
-  Names sorted_plans = plans;
-  std::ranges::sort(sorted_given);
-  std::ranges::sort(sorted_plans);
-  if (sorted_given != sorted_plans) {
-    throw InputError(Cat(what, "_names must list each ", what, " of the plan once: found ", Join(given, ", "),
-                         "; the plan has ", Join(plans, ", ")));
-  }
+// Throws unless `given` is the plan's names in some order.
+void CheckNames(const char* kind, const Names& given, const Names& in_plan) {
+  if (std::ranges::is_permutation(given, in_plan)) return;
+  throw InputError(Cat(kind, "_names lists ", Join(given, ", "), "; wanted each ", kind,
+                       " of the plan once: ", Join(in_plan, ", ")));
 }
 
 // A version 3 record keeps no names: the order that it will be read in must be the one that is wanted.
@@ -158,22 +156,26 @@ torch::jit::Module BuildModule(const c10::intrusive_ptr<Engine>& engine, size_t 
 torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
   CheckIdentifier(options.name);
   const plan::PlanHeader header = plan::ParsePlanHeader(plan);
+  const auto bytes = std::make_shared<const StoredBytes>(std::move(plan));
   record::Record record;
   record.version = record::kDefaultVersion;
   record.name = options.name;
   record.device = options.device ? *options.device : DefaultDevice(header);
-  record.plan = std::move(plan);
   record.hardware_compatible = options.hardware_compatible;
 
-  // Without names in its record an engine takes its tensors in the plan's order, which is what is asked of it here.
-  auto engine = c10::make_intrusive<Engine>(std::move(record));
-  const std::string why_unknown = engine->why_not_ready();
+  // The record has no names yet, so the tensors come in the plan's order.
+  std::unique_ptr<LoadedEngine> loaded;
+  std::optional<Error> failure;
   std::optional<Names> plan_inputs;
   std::optional<Names> plan_outputs;
-  if (why_unknown.empty()) {
-    plan_inputs = NamesOf(engine->loaded()->inputs());
-    plan_outputs = NamesOf(engine->loaded()->outputs());
+  try {
+    loaded = LoadedEngine::FromRecord(record, bytes, {});
+    plan_inputs = NamesOf(loaded->facts().inputs);
+    plan_outputs = NamesOf(loaded->facts().outputs);
+  } catch (const Error& error) {
+    failure = CannotRun(record.name, error);
   }
+  const std::string why_unknown = failure ? failure->what() : "";
   const auto pointer = [](const std::optional<Names>& names) { return names ? &*names : nullptr; };
   const Names* const known_inputs = pointer(plan_inputs);
   const Names* const known_outputs = pointer(plan_outputs);
@@ -193,14 +195,16 @@ torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
     CheckOrderIsKept("output", outputs, known_outputs);
   }
   if (version != record::kDefaultVersion || options.hardware_compatible || options.platform) {
-    record::Record complete = engine->CompleteRecord();
-    if (why_unknown.empty()) AddKnownFields(complete, engine->loaded());
-    complete.target_platform = options.platform.value_or(record::AssumedPlatform(complete.plan));
-    complete.input_names = inputs;
-    complete.output_names = outputs;
-    complete.version = record::kNewestVersion;
-    engine = c10::make_intrusive<Engine>(record::Convert(std::move(complete), version, Unasked(options)));
+    if (loaded != nullptr) AddKnownFields(record, *loaded);
+    record.plan = bytes->bytes();  // Convert looks at its header
+    record.target_platform = options.platform.value_or(record::AssumedPlatform(record.plan));
+    record.input_names = inputs;
+    record.output_names = outputs;
+    record.version = record::kNewestVersion;
+    record = record::Convert(std::move(record), version, Unasked(options));
+    if (loaded != nullptr) loaded = loaded->WithRecord(record);
   }
+  const auto engine = c10::make_intrusive<Engine>(std::move(record), bytes, std::move(loaded), std::move(failure));
   return BuildModule(engine, inputs.size(), outputs.size(), returns);
 }
 

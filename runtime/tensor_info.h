@@ -29,8 +29,8 @@ struct ShapeRange {
 struct TensorInfo {
   std::string name;  // in the plan
   at::ScalarType dtype = at::ScalarType::Undefined;
-  std::vector<int64_t> shape;           // -1 for a dynamic dimension
-  std::vector<ShapeRange> profiles;     // inputs only: one per optimization profile
+  std::vector<int64_t> shape;                     // -1 for a dynamic dimension
+  std::vector<ShapeRange> optimization_profiles;  // inputs only: one for each
   bool on_host = false;                 // TensorRT reads or writes it in host memory: its values decide about shapes
   std::optional<size_t> aliased_input;  // outputs only: the number of the input whose memory it shares
   bool written = false;                 // inputs only: an output shares its memory

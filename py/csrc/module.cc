@@ -14,5 +14,5 @@ PYBIND11_MODULE(_C, m) {
   nacelle::python::BindBuilders(m);
   nacelle::python::BindSettings(m);
   nacelle::python::BindMachine(m);
-  nacelle::python::BindProfiles(m);
+  nacelle::python::BindTiming(m);
 }

@@ -41,6 +41,7 @@ class DeserializedPlan {
   bool AllowsManyContexts() const;
 
   const tensorrt::CudaEngine& engine() const { return *engine_; }
+  c10::Device device() const { return device_; }
   const std::shared_ptr<const tensorrt::Library>& library() const { return library_; }
 
   // The bytes that it was read from; null if it was made without keeping them. Engines hold these in place of equal

@@ -69,7 +69,7 @@ std::vector<bool> FindDataDependent(const tensorrt::CudaEngine& plan, at::Device
   std::vector<bool> dependent(outputs.size(), false);
   if (std::ranges::none_of(outputs, IsDynamic, &TensorInfo::shape)) return dependent;
   Shapes optimum;
-  for (const TensorInfo& input : inputs) optimum.push_back(input.profiles.front().opt);
+  for (const TensorInfo& input : inputs) optimum.push_back(input.optimization_profiles.front().opt);
   const std::optional<Shapes> shapes = InferShapes(plan, device, inputs, outputs, 0, optimum);
   if (!shapes) return dependent;
   for (size_t i = 0; i < outputs.size(); ++i) dependent[i] = IsDynamic((*shapes)[i]);

@@ -201,7 +201,7 @@ TEST(Threads, ConfigureWhileOthersCall) {
                 settings.max_contexts = 1 + i % 7;
                 settings.pack_outputs = i % 2 == 0;
                 engine->Configure(settings);
-                wrong += engine->loaded()->inputs().size() == 1 && !engine->Describe().empty() ? 0 : 1;
+                wrong += engine->inputs().size() == 1 && !engine->Describe().empty() ? 0 : 1;
               }
               return wrong;
             }));
