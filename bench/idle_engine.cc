@@ -3,7 +3,7 @@
 // are. What a call of such an engine costs is what this project adds to the work of any engine.
 #include "core/tensorrt/slot_table.h"
 #include "reference/execution_context.h"
-#include "reference/object.h"
+#include "reference/interface_object.h"
 #include "reference/presented.h"
 
 namespace nacelle::reference {

@@ -19,9 +19,9 @@ namespace nacelle::reference {
 namespace {
 
 int CountProfiles(const std::vector<TensorSpec>& inputs) {
-  size_t most = 1;
-  for (const TensorSpec& input : inputs) most = std::max(most, input.profiles.size());
-  return static_cast<int>(std::min<size_t>(most, kMaxProfiles + 1));
+  size_t max = 1;
+  for (const TensorSpec& input : inputs) max = std::max(max, input.profiles.size());
+  return static_cast<int>(std::min<size_t>(max, kMaxProfiles + 1));
 }
 
 // For each set of values those of each input, none where it has none.

@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "reference/object.h"
+#include "reference/interface_object.h"
 
 namespace nacelle::reference {
 
 // Who provides a context's scratch memory, from 10.0 on.
-class RuntimeConfig final : public Object {
+class RuntimeConfig final : public InterfaceObject {
  public:
   explicit RuntimeConfig(const Reporter& reporter);
 
@@ -25,7 +25,7 @@ class RuntimeConfig final : public Object {
 };
 
 // What to leave out of a plan. A reference plan has no parts that could be left out; the flags are kept and read.
-class SerializationConfig final : public Object {
+class SerializationConfig final : public InterfaceObject {
  public:
   explicit SerializationConfig(const Reporter& reporter);
 

@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "reference/dims.h"
+#include "reference/interface_object.h"
 #include "reference/loaded_plan.h"
-#include "reference/object.h"
 
 namespace nacelle::reference {
 
 // Immutable but for its error recorder: everything else may be called at once on any thread. Whatever it returns as a
 // new object belongs to the caller. What fails says why through the reporter, and answers as TensorRT does.
-class CudaEngine final : public Object {
+class CudaEngine final : public InterfaceObject {
  public:
   CudaEngine(std::shared_ptr<LoadedPlan> plan, const Reporter& reporter);
 

@@ -19,10 +19,10 @@ bool ExecutionContext::CheckInputShape(const char* method, const Tensor& tensor,
     return Refuse(method, Cat(Describe(tensor), ": no optimization profile is set"), ErrorCode::kINVALID_STATE);
   }
   for (size_t i = 0; i < shape.size(); ++i) {
-    const int64_t least = spec.dynamic() ? spec.profiles[static_cast<size_t>(profile_)].min[i] : spec.shape[i];
-    const int64_t most = spec.dynamic() ? spec.profiles[static_cast<size_t>(profile_)].max[i] : spec.shape[i];
-    if (shape[i] >= least && shape[i] <= most) continue;
-    const std::string range = least == most ? Cat(least) : Cat(least, " to ", most);
+    const int64_t min = spec.dynamic() ? spec.profiles[static_cast<size_t>(profile_)].min[i] : spec.shape[i];
+    const int64_t max = spec.dynamic() ? spec.profiles[static_cast<size_t>(profile_)].max[i] : spec.shape[i];
+    if (shape[i] >= min && shape[i] <= max) continue;
+    const std::string range = min == max ? Cat(min) : Cat(min, " to ", max);
     const std::string profile = spec.dynamic() ? Cat(" in optimization profile ", profile_) : "";
     return Refuse(method, Cat(Describe(tensor), ", dimension ", i, ": ", shape[i], " of ", ShapeText(shape),
                               " is outside its range, ", range, profile));

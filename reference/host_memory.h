@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "reference/object.h"
+#include "reference/interface_object.h"
 
 namespace nacelle::reference {
 
-class HostMemory final : public Object {
+class HostMemory final : public InterfaceObject {
  public:
   // Shares `bytes`, which nobody may write to, as with TensorRT's.
   HostMemory(std::shared_ptr<const std::string> bytes, const Reporter& reporter);

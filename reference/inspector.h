@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "reference/interface_object.h"
 #include "reference/loaded_plan.h"
-#include "reference/object.h"
 
 namespace nacelle::reference {
 
 // One thread at a time. A text lives until the inspector is asked for the next or deleted.
-class EngineInspector final : public Object {
+class EngineInspector final : public InterfaceObject {
  public:
   EngineInspector(std::shared_ptr<LoadedPlan> plan, const Reporter& reporter);
 

@@ -45,13 +45,13 @@ void LoadedPlan::CheckRelease(const tensorrt::SlotTable& table) const {
                           " on; this library presents itself as ", table.release.ToString(),
                           "; set NACELLE_REFERENCE_RELEASE to a later one, or leave it unset"));
     }
-    constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+    constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
     const auto fits = [](const Shape& shape) {
-      return std::ranges::all_of(shape, [](int64_t i) { return i <= kMost; });
+      return std::ranges::all_of(shape, [](int64_t i) { return i <= kMax; });
     };
     if (table.dims64) return;
     if (!fits(tensor.shape) || !std::ranges::all_of(tensor.profiles, fits, &ShapeRange::max)) {
-      throw PlanError(Cat("reference plan: tensor ", Quote(tensor.name), " has an extent above ", kMost,
+      throw PlanError(Cat("reference plan: tensor ", Quote(tensor.name), " has an extent above ", kMax,
                           ", the most that ", table.release.ToString(), " can express"));
     }
   };

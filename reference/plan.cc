@@ -85,10 +85,10 @@ void CheckRange(const std::string& field, const TensorSpec& tensor, const ShapeR
 // Whether a tensor of these extents (-1 counted as 1) has a number of bytes that an int64_t can hold, with room to
 // spare for sums.
 void CheckVolume(const std::string& field, const std::vector<int64_t>& extents, int64_t element_bytes) {
-  constexpr int64_t kMostBytes = int64_t{1} << 60;
+  constexpr int64_t kMaxBytes = int64_t{1} << 60;
   int64_t bytes = element_bytes;
   for (const int64_t extent : extents) {
-    if (extent > 1 && bytes > kMostBytes / extent) Refuse(field, Extents(extents), "at most 2^60 bytes");
+    if (extent > 1 && bytes > kMaxBytes / extent) Refuse(field, Extents(extents), "at most 2^60 bytes");
     bytes *= std::max<int64_t>(extent, 1);
   }
 }

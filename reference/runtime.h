@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "reference/object.h"
+#include "reference/interface_object.h"
 #include "reference/plugin_registry.h"
 
 namespace nacelle::reference {
 
 // Engines may be deserialized at once on any thread; the settings are for one thread at a time.
-class Runtime final : public Object {
+class Runtime final : public InterfaceObject {
  public:
   // `logger`: the caller's ILogger, not nullptr; outlives the runtime and everything made from it.
   Runtime(const tensorrt::SlotTable& table, void* logger);

@@ -155,13 +155,13 @@ bool Allows(const EngineFacts& engine, const std::vector<int>& group, c10::Array
 size_t Nearest(const EngineFacts& engine, c10::ArrayRef<const at::Tensor*> inputs) {
   const std::vector<std::vector<int>>& groups = engine.optimization_profile_groups;
   size_t nearest = groups.size();
-  double least = 0;
+  double min_distance = 0;
   for (size_t i = 0; i < groups.size(); ++i) {
     if (!Allows(engine, groups[i], inputs)) continue;
     const double distance = Distance(engine, groups[i], inputs);
-    if (nearest != groups.size() && distance >= least) continue;
+    if (nearest != groups.size() && distance >= min_distance) continue;
     nearest = i;
-    least = distance;
+    min_distance = distance;
   }
   return nearest;
 }

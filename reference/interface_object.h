@@ -4,8 +4,8 @@
 // wrapper's methods call through the virtual table of the implementation, whose slots differ between releases. Here
 // the first is an ordinary C++ class with a virtual destructor, so that `delete` does what it should; the second is
 // an Impl, whose table is put together from the slot tables of the presented release.
-#ifndef NACELLE_REFERENCE_OBJECT_H_
-#define NACELLE_REFERENCE_OBJECT_H_
+#ifndef NACELLE_REFERENCE_INTERFACE_OBJECT_H_
+#define NACELLE_REFERENCE_INTERFACE_OBJECT_H_
 
 #include <exception>
 #include <span>
@@ -19,19 +19,19 @@
 
 namespace nacelle::reference {
 
-class Object;
+class InterfaceObject;
 
 // What stands for nvinfer1::apiv::VRuntime and so on: the pointer to its table comes first.
 struct Impl {
   const void* const* table;
-  Object* owner;
+  InterfaceObject* owner;
 };
 
-class Object {
+class InterfaceObject {
  public:
-  Object(const Object&) = delete;
-  Object& operator=(const Object&) = delete;
-  virtual ~Object();  // slots 0 and 1, as in every TensorRT release
+  InterfaceObject(const InterfaceObject&) = delete;
+  InterfaceObject& operator=(const InterfaceObject&) = delete;
+  virtual ~InterfaceObject();  // slots 0 and 1, as in every TensorRT release
 
   Reporter& reporter() { return reporter_; }
   const Reporter& reporter() const { return reporter_; }
@@ -44,7 +44,7 @@ class Object {
   void DeleteThis() { delete this; }
 
  protected:
-  Object(const void* const* methods, const Reporter& reporter)
+  InterfaceObject(const void* const* methods, const Reporter& reporter)
       : impl_(&impl_storage_), impl_storage_{methods, this}, reporter_(reporter) {}
 
   // The implementation, for the interfaces that are called without an object before it.
@@ -93,8 +93,8 @@ struct Bound<Function> {
 
 }  // namespace internal
 
-// `Function`, a member of an Object's class, as what stands in the slot of `method`. Its parameters and result have to
-// be what the presented release passes, by the C++ ABI: pointers for references, integers for enums.
+// `Function`, a member of an InterfaceObject's class, as what stands in the slot of `method`. Its parameters and result
+// have to be what the presented release passes, by the C++ ABI: pointers for references, integers for enums.
 template <auto Function>
 Binding Bind(tensorrt::Method method) {
   return {method, reinterpret_cast<const void*>(&internal::Bound<Function>::Call)};
@@ -148,4 +148,4 @@ const void* const* MethodsOf(const tensorrt::SlotTable& table) {
 
 }  // namespace nacelle::reference
 
-#endif  // NACELLE_REFERENCE_OBJECT_H_
+#endif  // NACELLE_REFERENCE_INTERFACE_OBJECT_H_
