@@ -60,7 +60,7 @@ void CheckNames(const char* kind, const Names& given, const Names& in_plan) {
                        " of the plan once: ", Join(in_plan, ", ")));
 }
 
-// A version 3 record keeps no names: the order that it will be read in must be the one that is wanted.
+// Throws unless readers of a version 3 record, which keeps no names, take the tensors in the order of `given`.
 void CheckOrderIsKept(const char* what, const Names& given, const Names* plans) {
   if (plans != nullptr ? given == *plans : record::OrderFollowsNames(given)) return;
   throw RecordError(
@@ -69,7 +69,7 @@ void CheckOrderIsKept(const char* what, const Names& given, const Names* plans) 
           Join(given, ", "), "; take abi_version=4 or later to keep it"));
 }
 
-// The names to build forward with, checked against the plan's if these are known.
+// Returns the names to build forward with, checked against the plan's names if these are known.
 Names ChooseNames(const char* what, const std::optional<Names>& given, const Names* plans,
                   const std::string& why_unknown) {
   if (!given) {
@@ -81,15 +81,15 @@ Names ChooseNames(const char* what, const std::optional<Names>& given, const Nam
   return *given;
 }
 
-// True if readers of a record without names take the tensors in this order. The plan of the reference engine has the
-// order that its module has; TensorRT may list tensors in an order of its own.
+// True if readers of a record without names take the tensors in this order. A plan of the reference engine keeps the
+// order of its module; TensorRT may list tensors in an order of its own.
 bool OrderNeedsNoNames(const std::optional<Names>& given, const Names* plans, plan::PlanKind kind) {
   if (!given) return true;
   if (kind == plan::PlanKind::kReference && plans != nullptr) return *given == *plans;
   return record::OrderFollowsNames(*given);
 }
 
-// The oldest version that keeps all that was given.
+// Returns the oldest version that keeps all options.
 int OldestVersion(const EmbedOptions& options, bool needs_names) {
   int version = record::kDefaultVersion;
   const auto need = [&](record::Field field) { version = std::max(version, record::InfoOf(field).since); };
@@ -99,7 +99,7 @@ int OldestVersion(const EmbedOptions& options, bool needs_names) {
   return version;
 }
 
-// The fields that an older record may lack: those that the plan told and nobody asked for.
+// Returns the fields that an older record may lack: the plan has them, and no option asks for them.
 record::FieldSet Unasked(const EmbedOptions& options) {
   record::FieldSet fields = {record::Field::kRequiresOutputAllocator, record::Field::kAliasedIo};
   if (!options.hardware_compatible) fields.insert(record::Field::kHardwareCompatible);
@@ -107,7 +107,7 @@ record::FieldSet Unasked(const EmbedOptions& options) {
   return fields;
 }
 
-// The value that forward returns, of the list that execute_engine returned.
+// Adds the value that forward returns, from the list that execute_engine returned.
 torch::jit::Value* AddResult(torch::jit::Graph& graph, torch::jit::Value* list, size_t output_count, Returns returns) {
   if (returns == Returns::kList) return list;
   torch::jit::Node* unpack = graph.insertNode(graph.createListUnpack(list, output_count));

@@ -1,4 +1,7 @@
-// The TensorRT libraries of this machine, for whoever lists them or tells where they are.
+// Lists the TensorRT libraries of this machine.
+//
+//   for (const LibraryReport& report : ListTensorRtLibraries()) std::cout << report.path << " " << report.release <<
+//   "\n";
 #ifndef NACELLE_RUNTIME_TENSORRT_LIBRARIES_H_
 #define NACELLE_RUNTIME_TENSORRT_LIBRARIES_H_
 
@@ -11,18 +14,18 @@ namespace nacelle::runtime {
 
 // A file that may be a TensorRT runtime library.
 struct LibraryReport {
-  std::string path;     // a bare file name where the system finds it
-  std::string source;   // where it was looked for
+  std::string path;     // a bare file name if the system's loader finds it
+  std::string source;   // the place in which it was found: an environment variable, a package …
   std::string kind;     // "full", "lean", "dispatch", "TensorRT-RTX"
-  std::string release;  // "10.15.1.29"; empty where it could not be opened
-  std::string problem;  // why it could not be opened; empty where it could
+  std::string release;  // "10.15.1.29"; empty if it could not be opened
+  std::string problem;  // the reason that it could not be opened; empty if it could
 };
 
-// Every candidate, in the order in which a plan's library is looked for. Opens each: takes a while, and memory. Any
-// thread.
+// Lists every candidate, in the order in which a plan's library is chosen. Opens each of them, which takes time and
+// memory. Any thread.
 NACELLE_API std::vector<LibraryReport> ListTensorRtLibraries();
 
-// Where Python looks for packages: folders in which NVIDIA's wheels may be. Any thread.
+// Sets the folders of Python packages in which NVIDIA's wheels may be. Any thread.
 NACELLE_API void SetPackageFolders(std::vector<std::string> folders);
 
 }  // namespace nacelle::runtime

@@ -1,4 +1,4 @@
-// Where the time of an engine's calls goes.
+// The times of an engine's calls, part by part.
 //
 //   const std::shared_ptr<Timing> timing = engine->StartTiming();
 //   module.forward(inputs);

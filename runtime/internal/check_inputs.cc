@@ -12,14 +12,14 @@
 namespace nacelle::runtime {
 namespace {
 
-// The input for a message: `input "x" (number 0) of engine "resnet"`.
+// Names an input in a message: `input "x" (number 0) of engine "resnet"`.
 std::string Which(const EngineFacts& engine, size_t index) {
   return Cat("input ", Quote(engine.inputs[index].name), " (number ", index, ") of engine ", Quote(engine.name));
 }
 
 std::string ShapeOf(const at::Tensor& tensor) { return ShapeText(tensor.sizes().data(), tensor.sizes().size()); }
 
-// Tensors whose values decide about shapes are read on the host, wherever they are.
+// Tensors on whose values shapes depend are read on the host, so they may be there or on the engine's device.
 bool OnRightDevice(const EngineFacts& engine, const TensorInfo& wanted, const at::Tensor& tensor) {
   return tensor.device() == engine.device || (wanted.on_host && tensor.is_cpu());
 }
@@ -32,7 +32,7 @@ bool OnRightDevice(const EngineFacts& engine, const TensorInfo& wanted, const at
                        Join(wanted, "; ")));
 }
 
-// How to let the engine do it instead; nothing for an input that must not be copied.
+// Returns the advice to let the engine do it instead; empty for an input that must not be copied.
 std::string OrLetTheEngine(const TensorInfo& wanted, const char* setting) {
   if (wanted.written) return "";
   return Cat(", or let the engine do it: torch_nacelle.configure(program, ", setting, "=True)");
@@ -43,7 +43,7 @@ bool CanBeWritten(const EngineFacts& engine, const at::Tensor& tensor) {
   return !NeedsCopy(tensor) && !Misaligned(tensor.const_data_ptr(), engine.device.is_cpu());
 }
 
-// For a tensor that has no memory of its own, or none that an engine could read.
+// Throws for a tensor that has no memory of its own, or none that an engine can read.
 [[noreturn]] void ThrowNoMemory(const std::string& which, const TensorInfo& wanted, const at::Tensor& tensor) {
   using Key = c10::DispatchKey;
   const c10::DispatchKeySet keys = tensor.key_set();
@@ -61,7 +61,7 @@ bool CanBeWritten(const EngineFacts& engine, const at::Tensor& tensor) {
                        "program outside of what traces, wraps or batches tensors, or give it the plain tensor inside"));
 }
 
-// Why an output cannot be written to the memory of the tensor.
+// Returns the reason that an output cannot be written to the memory of the tensor.
 std::string WhyNotWritten(const at::Tensor& tensor) {
   if (tensor._is_zerotensor()) return "it is a lazy zero, which has no memory: give torch.zeros_like(tensor)";
   if (tensor.is_neg()) return "it is negated lazily: give tensor.resolve_neg()";
@@ -78,7 +78,7 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
   if (!StandsForMemory(tensor)) ThrowNoMemory(which, wanted, tensor);
   if (tensor.is_meta()) {
     throw InputError(
-        Cat(which, " is on the meta device, where tensors have no values; wanted a tensor on ", engine.device.str()));
+        Cat(which, " is on the meta device, whose tensors have no values; wanted a tensor on ", engine.device.str()));
   }
   if (!HoldsElements(tensor)) {
     throw InputError(Cat(which, " has the shape ", ShapeOf(tensor), ", and its storage holds ",
@@ -131,7 +131,8 @@ bool Allows(const ShapeRange& range, at::IntArrayRef sizes) {
   return true;
 }
 
-// How far shapes are from a profile's optimum: 0 where they are it; a dimension twice the optimum counts 1.
+// Returns the distance of the shapes from an optimization profile's optimum: 0 at the optimum; a dimension twice the
+// optimum counts 1.
 double Distance(const EngineFacts& engine, const std::vector<int>& group, c10::ArrayRef<const at::Tensor*> inputs) {
   double distance = 0;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -151,7 +152,7 @@ bool Allows(const EngineFacts& engine, const std::vector<int>& group, c10::Array
   return true;
 }
 
-// The nearest of several groups; their number where none allows the shapes.
+// Returns the index of the nearest group; the number of groups if none allows the shapes.
 size_t Nearest(const EngineFacts& engine, c10::ArrayRef<const at::Tensor*> inputs) {
   const std::vector<std::vector<int>>& groups = engine.optimization_profile_groups;
   size_t nearest = groups.size();
@@ -190,7 +191,7 @@ c10::SmallVector<at::Tensor, 8> AdaptInputs(const EngineFacts& engine, c10::Arra
   c10::SmallVector<at::Tensor, 8> adapted;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const at::Tensor& tensor = *inputs[i];
-    // CheckInputs says what is wrong with tensors that cannot be copied.
+    // CheckInputs throws for tensors that cannot be copied.
     const bool can_be_copied =
         tensor.defined() && StandsForMemory(tensor) && !tensor.is_meta() && HoldsElements(tensor);
     if (i >= engine.inputs.size() || !can_be_copied || engine.inputs[i].written) {

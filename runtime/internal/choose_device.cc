@@ -11,7 +11,7 @@
 namespace nacelle::runtime {
 namespace {
 
-// What is here, as far as the setting lets the engine choose. Throws DeviceError for a device that is not here.
+// Returns the GPUs of this machine that the setting allows. Throws DeviceError if it names a GPU that is not here.
 device::Inventory Choices(const std::optional<c10::Device>& wanted) {
   device::Inventory here = device::CudaDriver::Process().Devices();
   if (!wanted || here.devices.empty()) return here;

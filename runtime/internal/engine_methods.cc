@@ -36,7 +36,8 @@ using Self = c10::intrusive_ptr<Engine>;
 using Shape = std::vector<int64_t>;
 using Tensor = std::tuple<std::string, std::string, Shape, std::vector<std::vector<Shape>>>;
 
-// Texts of records and plans may be any bytes, and Python's strings hold UTF-8 only: others are shown as \xNN.
+// Converts for TorchScript. Names in records and plans may be any bytes, and Python's strings hold UTF-8 only: others
+// are shown as \xNN.
 std::vector<Tensor> Tensors(const std::vector<TensorInfo>& infos) {
   std::vector<Tensor> tensors;
   for (const TensorInfo& info : infos) {
@@ -47,7 +48,7 @@ std::vector<Tensor> Tensors(const std::vector<TensorInfo>& infos) {
   return tensors;
 }
 
-// The record's fields with the plan's left empty.
+// Returns the record's fields with an empty plan.
 std::vector<std::string> FieldsWithoutPlan(const Engine& engine) {
   record::Record record = engine.record();
   record.plan = "-";  // a record has a plan
@@ -71,7 +72,7 @@ void WriteFile(const std::string& path, const std::string& text) {
   if (!file) throw InputError(Cat(path, " cannot be written: ", std::strerror(errno)));
 }
 
-// The number of the first optimization profile that allows the shapes.
+// Returns the first optimization profile that allows the shapes.
 int OptimizationProfileFor(const EngineFacts& engine, const std::vector<Shape>& shapes) {
   const std::vector<TensorInfo>& inputs = engine.inputs;
   if (shapes.size() != inputs.size()) {
@@ -95,12 +96,14 @@ int OptimizationProfileFor(const EngineFacts& engine, const std::vector<Shape>& 
                        Quote(engine.name), " allows; it takes ", Join(wanted, "; ")));
 }
 
-// Tensors of the dtypes and shapes that the engine would return; their elements are not set.
+// Returns tensors of the dtypes and shapes that the engine would return; their elements are not set.
 std::vector<at::Tensor> InferOutputs(const LoadedEngine& loaded, const std::vector<Shape>& input_shapes) {
   const EngineFacts& engine = loaded.facts();
   const int profile = OptimizationProfileFor(engine, input_shapes);
   const auto shapes = InferShapes(loaded.engine(), engine.device, engine.inputs, engine.outputs, profile, input_shapes);
-  if (!shapes) throw ExecutionError(Cat("engine ", Quote(engine.name), ": its plan tells no shapes of outputs"));
+  if (!shapes)
+    throw ExecutionError(
+        Cat("engine ", Quote(engine.name), ": its plan reports no shapes of outputs for these inputs"));
   std::vector<at::Tensor> outputs;
   for (size_t i = 0; i < shapes->size(); ++i) {
     const TensorInfo& output = engine.outputs[i];
@@ -113,7 +116,7 @@ std::vector<at::Tensor> InferOutputs(const LoadedEngine& loaded, const std::vect
   return outputs;
 }
 
-// Sets the engine up for one optimization profile, or for all with nullopt; nothing if it is set up so.
+// Sets the engine up for one optimization profile, or for all with nullopt; does nothing if it is set up so already.
 void ChooseOptimizationProfile(Engine& engine, std::optional<int> profile) {
   Settings settings = engine.settings();
   if (settings.optimization_profile == profile) return;
@@ -121,7 +124,7 @@ void ChooseOptimizationProfile(Engine& engine, std::optional<int> profile) {
   engine.Configure(settings);
 }
 
-// Reads the strings where the unpickler has them: a vector would be one more copy of the plan.
+// Makes an Engine from the unpickler's strings without copying them: a vector would be one more copy of the plan.
 Self FromList(const c10::List<std::string>& record) {
   std::vector<std::string_view> fields;
   for (size_t i = 0; i < record.size(); ++i) {
@@ -131,7 +134,7 @@ Self FromList(const c10::List<std::string>& record) {
   return c10::make_intrusive<Engine>(record::Parse(std::span<const std::string_view>(fields)));
 }
 
-// The accessors that Torch-TensorRT's Python code calls on engines, under its names and with its meaning.
+// Adds the accessors that Torch-TensorRT's Python code calls on engines, under its names and with its meaning.
 void AddPeerMethods(torch::class_<Engine>& engine) {
   engine.def("get_serialized_metadata", [](const Self& self) { return self->record().metadata; })
       .def("serialize_metadata_only",

@@ -19,7 +19,8 @@ bool IsDynamic(const std::vector<int64_t>& shape) {
   return std::ranges::any_of(shape, [](int64_t extent) { return extent < 0; });
 }
 
-// The values of an input that is read on the host, as `profile` has them at its optimum; zeros if it has none.
+// Returns the values of an input that is read on the host at the optimum of optimization profile `profile`; zeros if it
+// has none.
 std::vector<std::byte> HostValues(const tensorrt::CudaEngine& plan, const TensorInfo& input, int profile,
                                   const std::vector<int64_t>& shape) {
   const size_t item = c10::elementSize(input.dtype);
