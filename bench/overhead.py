@@ -22,7 +22,7 @@ from rich.table import Table
 from torch.utils import benchmark
 
 import torch_nacelle as nacelle
-from torch_nacelle._conditions import conditions
+from torch_nacelle._bench.conditions import conditions
 
 IDLE_ENGINE = Path(__file__).with_name("libidle_engine.so")
 ROUNDS = 20  # short ones, so that some are not disturbed by what else the machine does

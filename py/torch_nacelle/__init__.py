@@ -12,23 +12,24 @@ Importing registers the class ``torch.classes.tensorrt.Engine`` and the operator
 Errors are subclasses of ``nacelle.Error``; each says what was found, what was wanted and what to do next.
 """
 
-from torch_nacelle import _load as _load  # first: it registers, or says why it cannot
-from torch_nacelle._bench import bench
-from torch_nacelle._build import build_engine
-from torch_nacelle._build_info import TORCH_RELEASE, VERSION
-from torch_nacelle._build_options import BuildOptions
-from torch_nacelle._check import CheckReport, OutputCheck, check
-from torch_nacelle._cmake import cmake_prefix_path
-from torch_nacelle._compare import Comparison
-from torch_nacelle._compile import compile
-from torch_nacelle._edit import RemovedMetadata, Replaced, extract, replace, strip
-from torch_nacelle._embed import embed
-from torch_nacelle._figures import Benchmark
-from torch_nacelle._input import Input
-from torch_nacelle._libraries import TensorRTLibrary, tensorrt_libraries
-from torch_nacelle._profile import LayerTime, PhaseTime, Profile, profile
-from torch_nacelle._program import EngineInfo, Program, convert, read
-from torch_nacelle._settings import Settings, allow_engine_host_code, configure, keep_plans_in_memory, to
+from torch_nacelle._runtime import load as _load  # noqa: F401 - first: it registers, or says why it cannot
+
+# isort: split
+from torch_nacelle._bench.bench import bench
+from torch_nacelle._bench.figures import Benchmark
+from torch_nacelle._bench.profile import LayerTime, PhaseTime, Profile, profile
+from torch_nacelle._build.compile import compile
+from torch_nacelle._build.engine import build_engine
+from torch_nacelle._build.options import BuildOptions
+from torch_nacelle._check.check import check
+from torch_nacelle._programs.edit import RemovedMetadata, Replaced, extract, replace, strip
+from torch_nacelle._programs.embed import embed
+from torch_nacelle._programs.program import EngineInfo, Program, convert, read
+from torch_nacelle._runtime.build_info import TORCH_RELEASE, VERSION
+from torch_nacelle._runtime.cmake import cmake_prefix_path
+from torch_nacelle._runtime.input import Input
+from torch_nacelle._runtime.libraries import TensorRTLibrary, tensorrt_libraries
+from torch_nacelle._runtime.settings import Settings, allow_engine_host_code, configure, keep_plans_in_memory, to
 from torch_nacelle.errors import (
     CheckError,
     DeviceError,
@@ -40,6 +41,7 @@ from torch_nacelle.errors import (
     RecordError,
     TracingWarning,
 )
+from torch_nacelle.reports import CheckReport, Comparison, OutputCheck
 
 __version__ = VERSION
 

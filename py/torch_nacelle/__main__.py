@@ -1,6 +1,6 @@
 """``python -m torch_nacelle`` is the command ``nacelle``."""
 
-from torch_nacelle_cli.app import main
+from nacelle_cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -4,12 +4,8 @@ They come from eager calls, from TorchScript programs and from this package alik
 words. ``Error`` is a ``RuntimeError``, so code written for torch's own errors catches them too.
 """
 
-from typing import TYPE_CHECKING
-
 from torch_nacelle import _C
-
-if TYPE_CHECKING:
-    from torch_nacelle._check import CheckReport
+from torch_nacelle.reports import CheckReport
 
 
 class Error(RuntimeError):
@@ -67,7 +63,7 @@ class CheckError(Error):
         report: Every output of every call that was compared.
     """
 
-    def __init__(self, message: str, report: "CheckReport") -> None:
+    def __init__(self, message: str, report: CheckReport) -> None:
         """An error with its message and the report that it sums up."""
         super().__init__(message)
         self.report = report

@@ -4,10 +4,8 @@
 #include <torch/custom_class.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <functional>
 #include <optional>
 #include <span>
@@ -26,6 +24,7 @@
 #include "runtime/internal/infer_shapes.h"
 #include "runtime/internal/loaded_engine.h"
 #include "runtime/internal/read_tensor_info.h"
+#include "runtime/internal/write_file.h"
 #include "runtime/tensor_info.h"
 #include "runtime/torch_error.h"
 
@@ -63,13 +62,6 @@ at::Tensor PlanTensor(const Engine& engine) {
   at::Tensor tensor = at::empty({static_cast<int64_t>(bytes.size())}, at::kByte);
   std::memcpy(tensor.mutable_data_ptr(), bytes.data(), bytes.size());
   return tensor;
-}
-
-void WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) throw InputError(Cat(path, " cannot be written: ", std::strerror(errno)));
 }
 
 // Returns the first optimization profile that allows the shapes.

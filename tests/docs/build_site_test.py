@@ -57,8 +57,8 @@ def test_the_first_page_is_the_readme() -> None:
 
 
 def test_generated_files_keep_their_place() -> None:
-    assert build_site.below("bazel-out/k8/bin/py/torch_nacelle/_build_info.py", "torch_nacelle") == (
-        "torch_nacelle/_build_info.py"
+    assert build_site.below("bazel-out/k8/bin/py/torch_nacelle/_runtime/build_info.py", "torch_nacelle") == (
+        "torch_nacelle/_runtime/build_info.py"
     )
     with pytest.raises(ValueError, match=r"elsewhere/a\.py is not below torch_nacelle"):
         build_site.below("elsewhere/a.py", "torch_nacelle")

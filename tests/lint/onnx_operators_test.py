@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 
+from onnx_to_torchscript import supported_operators
 from tests.lint import sources
-from torch_nacelle._onnx_to_torchscript import supported_operators
 
 PAGE = "docs/reference_engine.md"
 LIST = re.compile(r"<!-- operators -->\n\n(.*?)\n\n<!-- end of operators -->", re.DOTALL)

@@ -8,8 +8,8 @@ import torch
 
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, Head, TwoHeads, seeded
-from torch_nacelle._arguments import arguments, example_inputs, filled
-from torch_nacelle._running import device_of
+from torch_nacelle._programs.arguments import arguments, example_inputs, filled
+from torch_nacelle._programs.running import device_of_program
 
 RANGE = nacelle.Input(min=(1, 3, 8, 8), opt=(4, 3, 8, 8), max=(8, 3, 8, 8))
 UPSTREAM = os.environ.get("NACELLE_UPSTREAM_DATA")
@@ -80,7 +80,7 @@ def test_made_up_values() -> None:
 
 
 def test_a_program_of_the_reference_engine_is_on_the_cpu() -> None:
-    assert device_of(nacelle.compile(seeded(Head), [torch.rand(1, 8)])) == torch.device("cpu")
+    assert device_of_program(nacelle.compile(seeded(Head), [torch.rand(1, 8)])) == torch.device("cpu")
 
 
 @pytest.mark.skipif(

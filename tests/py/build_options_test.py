@@ -21,7 +21,7 @@ import torch
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, Quantized, TwoHeads, seeded
 from torch_nacelle import _C, Input
-from torch_nacelle._onnx import export
+from torch_nacelle._build.onnx import export
 
 IMAGES = Input(min=(1, 3, 8, 8), opt=(2, 3, 8, 8), max=(4, 3, 8, 8))
 TWO_HEADS = Path("tests/data/two_heads/two_heads.onnx")
@@ -182,7 +182,7 @@ def test_wrong_options_are_named_before_anything_is_built(
 
 
 def test_every_option_is_known_and_described() -> None:
-    from torch_nacelle._build_options import _WRONG
+    from torch_nacelle._build.options import _WRONG
 
     assert list(_WRONG) == list(nacelle.BuildOptions.__annotations__)
     assert all(f"        {name}: " in str(nacelle.BuildOptions.__doc__) for name in _WRONG)

@@ -13,7 +13,7 @@ import torch
 
 import torch_nacelle as nacelle
 from tests.py.networks import TwoHeads, seeded
-from torch_nacelle._caches import EngineCache, TimingCache, cache_folder
+from torch_nacelle._build.caches import EngineCache, TimingCache, cache_folder
 
 PLAN = b"plan"
 OTHER = 12345  # a user

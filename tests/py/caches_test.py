@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from nacelle_cli.files import replacing
 from tests.py.networks import TwoHeads, seeded
 from torch_nacelle import Input
-from torch_nacelle._caches import EngineCache, TimingCache, cache_folder, key_of
-from torch_nacelle_cli.files import replacing
+from torch_nacelle._build.caches import EngineCache, TimingCache, cache_folder, key_of
 
 IMAGES = Input(min=(1, 3, 8, 8), max=(4, 3, 8, 8))
 

@@ -12,8 +12,8 @@ from rich.console import Console
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, Quantized, TwoHeads, seeded
 from torch_nacelle import Input
-from torch_nacelle._check import THRESHOLDS, precision_of
-from torch_nacelle._compare import compare
+from torch_nacelle._check.check import THRESHOLDS, precision_of
+from torch_nacelle._check.compare import compare
 
 IMAGES = Input(min=(1, 3, 8, 8), opt=(2, 3, 8, 8), max=(4, 3, 8, 8))
 TWO_HEADS = Path("tests/data/two_heads/two_heads.onnx")

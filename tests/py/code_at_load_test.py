@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from nacelle_cli import loading
+from nacelle_cli.reading import code_at_load
+from nacelle_cli.reading.archives import Archive
 from tests.py import programs_with_code
 from tests.py.cli.commands import nacelle as command
 from tests.py.networks import TwoHeads, seeded
-from torch_nacelle_cli import loading
-from torch_nacelle_cli.reading import code_at_load
-from torch_nacelle_cli.reading.archives import Archive
 
 X = programs_with_code.X
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from nacelle_cli.reading import programs
+from nacelle_cli.reading.errors import ReadingError
 from tests.py.zip_files import Entry, deflated, entries_of, written
-from torch_nacelle_cli.reading import programs
-from torch_nacelle_cli.reading.errors import ReadingError
 
 
 class Tagged(torch.nn.Module):

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
-from torch_nacelle._files import replacing
-from torch_nacelle_cli import files
+from nacelle_cli import files
+from torch_nacelle._runtime.files import replacing
 
 NEW = b"new content"
 NOT_UTF_8 = os.fsdecode(b"not utf-8 \xff\xfe")

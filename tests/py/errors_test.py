@@ -11,7 +11,7 @@ import torch
 
 import torch_nacelle as nacelle
 from tests.py.networks import TwoHeads, seeded
-from torch_nacelle._onnx import first_lines
+from torch_nacelle._runtime.messages import first_lines
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 import torch_nacelle as nacelle
-from torch_nacelle._files import replacing
-from torch_nacelle_cli import files
+from nacelle_cli import files
+from torch_nacelle._runtime.files import replacing
 
 NEW = b"new content"
 
@@ -294,7 +294,7 @@ def test_links_that_are_replaced_themselves(tmp_path: Path) -> None:
 
 
 def test_it_is_written_without_torch() -> None:
-    code = "import sys; import torch_nacelle_cli.files; print(sorted({'torch', 'typer', 'rich'} & set(sys.modules)))"
+    code = "import sys; import nacelle_cli.files; print(sorted({'torch', 'typer', 'rich'} & set(sys.modules)))"
     result = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},

@@ -12,17 +12,17 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from nacelle_cli.reading import limits, programs
+from nacelle_cli.reading.errors import ReadingError
 from tests.py import hostile_programs
 from tests.py.hostile_programs import REFUSED, SOURCE, program, wide
 from tests.py.zip_files import Entry
-from torch_nacelle_cli.reading import limits, programs
-from torch_nacelle_cli.reading.errors import ReadingError
 
 # Prints how a file is read, and by how much that made the process grow.
 MEASURE = """
 import pathlib, sys
-from torch_nacelle_cli.reading import programs
-from torch_nacelle_cli.reading.errors import ReadingError
+from nacelle_cli.reading import programs
+from nacelle_cli.reading.errors import ReadingError
 
 def status(name):
     lines = pathlib.Path("/proc/self/status").read_text().splitlines()
@@ -121,7 +121,7 @@ def test_deep_values_with_raised_limits_end_in_words(tmp_path: Path, monkeypatch
 
 def test_a_plan_that_is_deflated_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its bytes are read from a file after that, in blocks."""
-    from torch_nacelle_cli.reading import zips
+    from nacelle_cli.reading import zips
 
     plan = b"ftrt" + bytes(20) + bytes([11, 0, 0, 114]) + bytes(8 << 20)
     path = tmp_path / "plan.ts"

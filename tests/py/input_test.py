@@ -7,7 +7,7 @@ import torch
 
 import torch_nacelle as nacelle
 from torch_nacelle import Input
-from torch_nacelle._input import profile_shapes
+from torch_nacelle._runtime.input import profile_shapes
 
 VALUES: dict[str, object] = {"shape": (2,), "dtype": torch.int64}
 

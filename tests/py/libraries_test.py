@@ -72,7 +72,7 @@ def test_an_empty_name_of_the_reference_library_is_none(tmp_path: Path) -> None:
 
 def test_modules_of_the_current_folder_are_pythons_matter(tmp_path: Path) -> None:
     """`python -P` leaves the current folder out, as the docs say; the console script never has it."""
-    for name in ("torch", "numpy", "rich", "typer", "torch_nacelle_cli"):
+    for name in ("torch", "numpy", "rich", "typer", "nacelle_cli"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a module of the current folder')")
     safe = ["-P"] if sys.version_info >= (3, 11) else ["-I"]
     assert "This machine" in listed(tmp_path, [*safe, "-m", "torch_nacelle", "doctor"])

@@ -7,7 +7,7 @@ import torch
 from torch.nn.utils.parametrizations import spectral_norm
 
 import torch_nacelle as nacelle
-from torch_nacelle._model_state import for_inference
+from torch_nacelle._models.model_state import for_inference
 
 X = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
 

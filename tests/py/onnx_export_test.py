@@ -12,8 +12,9 @@ import torch
 import torch_nacelle as nacelle
 from tests.py.networks import TwoHeads, seeded
 from torch_nacelle import Input
-from torch_nacelle._input import with_names
-from torch_nacelle._onnx import NEWEST_OPSET, OnnxModel, export
+from torch_nacelle._build.onnx import NEWEST_OPSET, export
+from torch_nacelle._models.onnx_model import OnnxModel
+from torch_nacelle._runtime.input import with_names
 
 IMAGES = Input(min=(1, 3, 8, 8), opt=(2, 3, 8, 8), max=(4, 3, 8, 8))
 SEQUENCES = Input(min=(1, 3, 16), opt=(2, 5, 16), max=(4, 9, 16))
@@ -281,7 +282,7 @@ def test_an_exported_program_runs_in_the_reference_engine() -> None:
 
 
 def test_weights_beyond_one_file_lie_beside_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch_nacelle._onnx.WEIGHTS_IN_ONE_FILE", 0)
+    monkeypatch.setattr("torch_nacelle._build.onnx.WEIGHTS_IN_ONE_FILE", 0)
     model = exported(seeded(TwoHeads), [IMAGES])
     assert model.path.endswith("model.onnx")
     assert onnx.load(io.BytesIO(model.model)).graph.output[0].name == "output_0"

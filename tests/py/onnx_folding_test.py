@@ -18,8 +18,8 @@ from examples.speech.data import MODEL, RECORDING
 from examples.speech.program import engine_inputs
 from examples.speech.sound import read_sound
 from torch_nacelle import Input
-from torch_nacelle._onnx import OnnxModel, nodes_of
-from torch_nacelle._onnx_folding import CannotFoldError, folded, has_branches
+from torch_nacelle._build.onnx_folding import CannotFoldError, folded, has_branches
+from torch_nacelle._models.onnx_model import OnnxModel, nodes_of
 
 # The operators whose second input says which axes, which parsers want as constants.
 TAKE_AXES = {"Squeeze", "Unsqueeze", "ReduceSum"}

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 import torch_nacelle as nacelle
-from torch_nacelle._onnx_to_torchscript import to_torchscript
+from onnx_to_torchscript import to_torchscript
 
 
 def exported(

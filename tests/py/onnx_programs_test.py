@@ -11,7 +11,7 @@ import torch
 
 import torch_nacelle as nacelle
 from torch_nacelle import Input
-from torch_nacelle._onnx_model import OnnxSource, with_node_names
+from torch_nacelle._models.onnx_source import OnnxSource, with_node_names
 
 TWO_HEADS = Path("tests/data/two_heads/two_heads.onnx")
 IMAGES = Input(min=(1, 3, 32, 32), opt=(2, 3, 32, 32), max=(4, 3, 32, 32))

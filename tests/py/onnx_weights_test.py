@@ -12,8 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.py.networks import Quantized, seeded
 from torch_nacelle import Input
-from torch_nacelle._onnx import export, nodes_of
-from torch_nacelle._onnx_weights import without_copied_weights
+from torch_nacelle._build.onnx import export
+from torch_nacelle._build.onnx_weights import without_copied_weights
+from torch_nacelle._models.onnx_model import nodes_of
 
 
 def model(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str] = ("y",)) -> bytes:

@@ -333,7 +333,8 @@ def test_mutated_programs_are_refused_or_rewritten(tmp_path: Path) -> None:
 _MEASURED = """
 import resource, sys
 import torch_nacelle as nacelle
-from torch_nacelle_cli import inspect, models
+from nacelle_cli.arguments import models
+from nacelle_cli.commands import inspect
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()

@@ -19,7 +19,7 @@ from tests.py.owners import (
     WritesToSeveral,
 )
 from torch_nacelle import Input
-from torch_nacelle._onnx import export
+from torch_nacelle._build.onnx import export
 
 X = torch.rand(2, 3)
 

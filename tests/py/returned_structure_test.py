@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
-from torch_nacelle._build import Method
-from torch_nacelle._input import with_names
-from torch_nacelle._onnx import export
+from torch_nacelle._build.engine import Method
+from torch_nacelle._build.onnx import export
+from torch_nacelle._runtime.input import with_names
 
 X = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
 

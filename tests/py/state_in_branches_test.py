@@ -8,7 +8,7 @@ from torch import Tensor, nn
 import torch_nacelle as nacelle
 from tests.py.owners import Owner
 from torch_nacelle import Input
-from torch_nacelle._onnx import export
+from torch_nacelle._build.onnx import export
 
 
 class WritesIfAny(Owner):

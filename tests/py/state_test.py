@@ -24,8 +24,8 @@ from tests.py.owners import (
     WritesToSeveral,
 )
 from torch_nacelle import Input
-from torch_nacelle._build import Method
-from torch_nacelle._onnx import export
+from torch_nacelle._build.engine import Method
+from torch_nacelle._build.onnx import export
 
 X = torch.rand(2, 3)
 
@@ -399,7 +399,7 @@ class Outer(nn.Module):
 x = torch.rand(2, 1024)
 kind, count = sys.argv[1], int(sys.argv[2])
 if kind == "onnx":
-    from torch_nacelle._onnx import export
+    from torch_nacelle._build.onnx import export
     source = export(Outer(), [nacelle.Input((2, 1024), name="x")], opset=17).model
 
 def compile():

@@ -15,8 +15,8 @@ import torch
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, TwoHeads, seeded
 from torch_nacelle import Input
-from torch_nacelle._build import Method
-from torch_nacelle._torch_state import torch_defaults, without_deprecations
+from torch_nacelle._build.engine import Method
+from torch_nacelle._runtime.torch_state import torch_defaults, without_deprecations
 
 IMAGES = Input(min=(1, 3, 8, 8), opt=(2, 3, 8, 8), max=(4, 3, 8, 8))
 X = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
@@ -88,7 +88,7 @@ def test_a_program_is_made_checked_and_called_under_other_defaults(dtype: torch.
 
 @pytest.mark.parametrize(("dtype", "device"), OTHERS)
 def test_inputs_are_made_up_alike_under_other_defaults(dtype: torch.dtype, device: str | None) -> None:
-    from torch_nacelle._arguments import example_inputs
+    from torch_nacelle._programs.arguments import example_inputs
 
     program = nacelle.compile(seeded(TwoHeads), [IMAGES], backend="reference")
     values = Input(shape=(2,), dtype=torch.int64, min_values=(1, 1), max_values=(3, 3))
@@ -141,7 +141,7 @@ def test_defaults_come_back_after_the_last_of_several_threads() -> None:
 EVERYTHING = """
 import sys, warnings
 import torch, torch_nacelle as nacelle
-from torch_nacelle._running import load_program
+from torch_nacelle._programs.running import load_program
 from tests.py.networks import Detector, TwoHeads, seeded
 from tests.py.torch_state_test import IMAGES, Keyed, X
 warnings.simplefilter("error", DeprecationWarning)

@@ -11,7 +11,7 @@ from torch.nn.utils import parametrizations
 
 import torch_nacelle as nacelle
 from torch_nacelle import Input
-from torch_nacelle._onnx import export
+from torch_nacelle._build.onnx import export
 
 X = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
 ROWS = Input(min=(1, 4), opt=(3, 4), max=(5, 4))

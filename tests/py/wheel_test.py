@@ -39,11 +39,13 @@ print("torch_nacelle" in sys.modules)
 
 # Regular expressions for the files in the wheel, and how many there are of each; None: one or more.
 KINDS = {
-    r"torch_nacelle/(?!_build_info)\w+\.py": None,
-    r"torch_nacelle/_onnx_to_torchscript/(\w+/)?\w+\.py": None,
-    r"torch_nacelle_cli/(exported/|reading/)?\w+\.py": None,
-    r"torch_nacelle_cli/report\.html\.jinja": 1,
-    r"torch_nacelle/_build_info\.pyi?": 2,
+    r"torch_nacelle/\w+\.py": None,
+    r"torch_nacelle/_(bench|build|check|models|programs)/\w+\.py": None,
+    r"torch_nacelle/_runtime/(?!build_info)\w+\.py": None,
+    r"torch_nacelle/_runtime/build_info\.pyi?": 2,
+    r"onnx_to_torchscript/((operators|functions)/)?\w+\.py": None,
+    r"nacelle_cli/((arguments|commands|exported|reading|render)/)?\w+\.py": None,
+    r"nacelle_cli/render/report\.html\.jinja": 1,
     r"torch_nacelle/_C\.pyi": 1,
     r"torch_nacelle/py\.typed": 1,
     r"torch_nacelle/_C\.cpython-\d+-x86_64-linux-gnu\.so": 1,

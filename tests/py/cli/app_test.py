@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import torch_nacelle as nacelle
+from nacelle_cli import app
+from nacelle_cli.render import output
 from tests.py.cli.terminal import pipe, terminal
-from torch_nacelle_cli import app, output
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
@@ -72,8 +73,8 @@ def test_a_message_is_in_colour_on_a_terminal_only(tmp_path: Path) -> None:
 # A command whose reading never ends, and that says when it has begun.
 ENDLESS = """
 import os, time
-from torch_nacelle_cli.app import main
-from torch_nacelle_cli.reading import archives
+from nacelle_cli.app import main
+from nacelle_cli.reading import archives
 
 def first_bytes(path):
     os.write(1, b"reading")

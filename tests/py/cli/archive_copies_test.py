@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from torch_nacelle_cli.reading import archive_copies, pieces
-from torch_nacelle_cli.reading.archives import Archive
-from torch_nacelle_cli.reading.pieces import Piece
+from nacelle_cli.reading import archive_copies, pieces
+from nacelle_cli.reading.archives import Archive
+from nacelle_cli.reading.pieces import Piece
 
 Changes = dict[str, list[Piece] | None]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from nacelle_cli.app import make_app
 from tests.py.cli.terminal import Outcome
-from torch_nacelle_cli.app import make_app
 
 
 def nacelle(*arguments: str | Path) -> Outcome:

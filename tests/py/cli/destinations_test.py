@@ -136,7 +136,7 @@ def test_a_device_stays_one(way: str) -> None:
 def started(command: list[bytes], folder: Path, variables: dict[str, str]) -> "subprocess.CompletedProcess[bytes]":
     """Runs a command in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-c", "from torch_nacelle_cli.app import main; main()", *command],
+        [sys.executable, "-c", "from nacelle_cli.app import main; main()", *command],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | variables,
         capture_output=True,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from nacelle_cli.commands import diff, inspect
 from tests.py.cli import samples
 from tests.py.cli.commands import nacelle
-from torch_nacelle_cli import diff, inspect
 
 
 class Values(torch.nn.Module):

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from nacelle_cli.commands import diff, inspect
 from tests.py.cli import samples
 from tests.py.cli.terminal import pipe
 from tests.py.networks import Detector, seeded
-from torch_nacelle_cli import diff, inspect
 
 
 @pytest.fixture(scope="module")

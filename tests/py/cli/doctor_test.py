@@ -13,10 +13,11 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from nacelle_cli import machine
+from nacelle_cli.commands import doctor
 from tests.py.cli import samples
 from tests.py.cli.commands import nacelle as in_process
 from tests.py.cli.terminal import pipe, terminal
-from torch_nacelle_cli import doctor, machine
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,7 @@ def test_the_driver_is_asked_through_its_own_library(tmp_path: Path, monkeypatch
             value._obj.value = {75: 8, 76: 6}[attribute]  # type: ignore[attr-defined]
             return 0
 
-    monkeypatch.setattr("torch_nacelle_cli.machine.ctypes.CDLL", lambda name: Fake())
+    monkeypatch.setattr("nacelle_cli.machine.ctypes.CDLL", lambda name: Fake())
     (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul 27 2025")
     monkeypatch.setattr(machine, "_KERNEL_MODULE", tmp_path / "version")
     wanted = machine.Driver("580.65.06", "13.2", [machine.Gpu(0, "NVIDIA A10", "8.6", 24 << 30)], "")
@@ -146,7 +147,7 @@ def test_a_driver_that_lacks_functions(
                 raise AttributeError(name)
             return lambda *_: functions[name]
 
-    monkeypatch.setattr("torch_nacelle_cli.machine.ctypes.CDLL", lambda name: Stub())
+    monkeypatch.setattr("nacelle_cli.machine.ctypes.CDLL", lambda name: Stub())
     monkeypatch.setattr(machine, "_KERNEL_MODULE", tmp_path / "none")
     found = machine._driver()
     assert found.problem.startswith(problem)

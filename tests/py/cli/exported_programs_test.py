@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch.export import Dim
 
+from nacelle_cli.arguments.models import load_model
+from nacelle_cli.exported.archive import ExportedArchive
+from nacelle_cli.reading.errors import ReadingError
 from tests.py.cli.commands import nacelle
-from torch_nacelle_cli.exported.archive import ExportedArchive
-from torch_nacelle_cli.models import load_model
-from torch_nacelle_cli.reading.errors import ReadingError
 
 MODEL = "models/model.json"
 WEIGHTS = "data/weights/model_weights_config.json"

@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from nacelle_cli import app
+from nacelle_cli.commands import doctor
+from nacelle_cli.machine import Driver, Gpu, Library, Machine
 from tests.py.cli import samples
 from tests.py.cli.terminal import pipe
-from torch_nacelle_cli import app, doctor
-from torch_nacelle_cli.machine import Driver, Gpu, Library, Machine
 
 GOLDEN = Path("tests/py/cli/golden").absolute()
 ABSENT = "cannot be loaded: libnvinfer.so.11: cannot open shared object file: No such file or directory"

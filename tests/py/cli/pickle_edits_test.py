@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from torch_nacelle_cli.reading import pickle_edits, pickles, pieces
-from torch_nacelle_cli.reading.errors import ReadingError
-from torch_nacelle_cli.reading.pickle_edits import Text
-from torch_nacelle_cli.reading.pickle_traces import Trace
-from torch_nacelle_cli.reading.pieces import Piece
+from nacelle_cli.reading import pickle_edits, pickles, pieces
+from nacelle_cli.reading.errors import ReadingError
+from nacelle_cli.reading.pickle_edits import Text
+from nacelle_cli.reading.pickle_traces import Trace
+from nacelle_cli.reading.pieces import Piece
 
 ENGINE = b"c__torch__.torch.classes.tensorrt\nEngine\n)\x81"
 TAG = b"ctorch.jit._pickle\nrestore_type_tag\n"

@@ -19,12 +19,12 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from nacelle_cli import loading
+from nacelle_cli.reading import pickles, plans, programs
+from nacelle_cli.reading.errors import ReadingError
 from tests.data.records import make_golden
 from tests.py.cli import samples
 from tests.py.networks import Detector, TwoHeads, seeded
-from torch_nacelle_cli import loading
-from torch_nacelle_cli.reading import pickles, plans, programs
-from torch_nacelle_cli.reading.errors import ReadingError
 
 UPSTREAM = os.environ.get("NACELLE_UPSTREAM_DATA")
 PLAN = nacelle.build_engine(seeded(TwoHeads), [samples.X])
@@ -414,7 +414,7 @@ def test_nesting_without_end_is_refused(good: Path, tmp_path: Path) -> None:
 
 MEASURE = """
 import pathlib, resource, sys
-from torch_nacelle_cli.reading import programs
+from nacelle_cli.reading import programs
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 (engine,) = programs.read(pathlib.Path(sys.argv[1])).engines
 used = resource.getrusage(resource.RUSAGE_SELF)

@@ -15,11 +15,14 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from nacelle_cli import files
+from nacelle_cli.commands import inspect
+from nacelle_cli.reading import traces
+from nacelle_cli.reading.errors import ReadingError
+from nacelle_cli.reading.walks import Module
+from nacelle_cli.render import report
 from tests.py.cli import samples
 from tests.py.cli.terminal import pipe
-from torch_nacelle_cli import files, inspect, report, trace
-from torch_nacelle_cli.failures import CommandError
-from torch_nacelle_cli.reading.walks import Module
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,7 @@ def test_holds_what_inspect_tells(folder: Path) -> None:
 
 
 def test_a_trace_is_summed_up(folder: Path) -> None:
-    (times,) = trace.read(folder / "trace.json").values()
+    (times,) = traces.read(folder / "trace.json").values()
     events: list[dict[str, Any]] = json.loads((folder / "trace.json").read_text())["traceEvents"]
     wanted = [event["dur"] / 1000 for event in events if event["ph"] == "X" and event["pid"] == 1]
     assert [layer.name for layer in times.layers] == ["forward"]
@@ -97,7 +100,7 @@ def test_a_trace_is_summed_up(folder: Path) -> None:
 )
 def test_what_is_no_trace(folder: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.json").write_bytes(content)
-    with pytest.raises(CommandError, match=r"bad\.json is no trace that nacelle\.profile"):
+    with pytest.raises(ReadingError, match=r"bad\.json is no trace that nacelle\.profile"):
         report.write(tmp_path / "out.html", [inspect.inspect_file(folder / "hybrid.ts")], tmp_path / "bad.json")
     assert not (tmp_path / "out.html").exists()
 
@@ -131,7 +134,7 @@ def test_a_damaged_program_has_a_report_too(folder: Path, tmp_path: Path) -> Non
 
 KILLED = """
 import os, pathlib, signal, sys
-from torch_nacelle_cli import files
+from nacelle_cli import files
 os.fsync = lambda number: os.kill(os.getpid(), int(sys.argv[1]))  # the moment before the file is moved
 files.write_text(pathlib.Path("report.html"), "new" * 1_000_000)
 """
@@ -159,12 +162,12 @@ def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int
 
 
 def test_hidden_layers_of_no_time(tmp_path: Path) -> None:
-    times = trace.EngineTimes(
-        calls=1, layers=[trace.Span("a", 1, 1.0), trace.Span("b", 1, 0.0), trace.Span("c", 1, 3.0)]
+    times = traces.EngineTimes(
+        calls=1, layers=[traces.Span("a", 1, 1.0), traces.Span("b", 1, 0.0), traces.Span("c", 1, 3.0)]
     )
     found = report._segments(times)
     assert [(one.name, one.start, one.width) for one in found] == [("a", 0.0, 250.0), ("c", 250.0, 750.0)]
-    assert report._segments(trace.EngineTimes()) == []
+    assert report._segments(traces.EngineTimes()) == []
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle_package
+from nacelle_cli.commands.run import flattened, statistics
 from tests.py.cli.commands import nacelle
 from tests.py.networks import TwoHeads, seeded
-from torch_nacelle_cli.run import flattened, statistics
 
 RANGE = nacelle_package.Input(min=(1, 3, 8, 8), opt=(4, 3, 8, 8), max=(8, 3, 8, 8))
 X = torch.rand(2, 3, 8, 8)

@@ -8,9 +8,9 @@ import torch
 import typer
 
 import torch_nacelle as nacelle
+from nacelle_cli.arguments.tensors import parse_described, parse_given, tensors_of
 from tests.py.networks import TwoHeads, seeded
-from torch_nacelle._arguments import arguments
-from torch_nacelle_cli.tensors import parse_described, parse_given, tensors_of
+from torch_nacelle._programs.arguments import arguments
 
 
 @pytest.mark.parametrize(

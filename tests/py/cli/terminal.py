@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 # What the console script runs, without the script.
-_NACELLE = f'{shlex.quote(sys.executable)} -c "from torch_nacelle_cli.app import main; main()"'
+_NACELLE = f'{shlex.quote(sys.executable)} -c "from nacelle_cli.app import main; main()"'
 _SECONDS = 240
 
 

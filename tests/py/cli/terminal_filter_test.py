@@ -14,14 +14,14 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle_package
+from nacelle_cli.reading import texts
+from nacelle_cli.reading.errors import ReadingError
+from nacelle_cli.render import output
 from tests.py.cli import samples
 from tests.py.cli.commands import nacelle
 from tests.py.cli.terminal import terminal
 from tests.py.networks import TwoHeads, seeded
 from tests.py.record_files import with_record
-from torch_nacelle_cli import output
-from torch_nacelle_cli.reading import texts
-from torch_nacelle_cli.reading.errors import ReadingError
 
 # One of each kind: a title of the window, C1, marks of direction, separators of lines, a byte order mark, a tag.
 EVIL = "\x1b]0;x\x07\x9b31m\x7f\x08\u202e\u2066\u2069\u200e\u200f\u061c\u2028\u2029\ufeff\U000e0041"

@@ -25,7 +25,7 @@ from typing import Any
 import torch
 
 import torch_nacelle
-from torch_nacelle_cli import app
+from nacelle_cli import app
 
 KINDS = ("none", "write", "sync", "rename", "read", "allocation")  # in the order of failing_calls.cc
 ERRORS = {

@@ -19,11 +19,11 @@ from typing import IO
 
 import torch
 
+from nacelle_cli.arguments.models import load_model
+from nacelle_cli.failures import CommandError
+from nacelle_cli.reading.errors import ReadingError
 from tests.py.fuzz_pt2.mutations import Mutator
 from tests.py.fuzz_pt2.seeds import Members, seeds
-from torch_nacelle_cli.failures import CommandError
-from torch_nacelle_cli.models import load_model
-from torch_nacelle_cli.reading.errors import ReadingError
 
 CPU_SECONDS = 10
 _WALL_SECONDS = 300

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from nacelle_cli.failures import CommandError
 from tests.py.fuzz_pt2 import cases
 from tests.py.fuzz_pt2.seeds import Members, seeds
-from torch_nacelle_cli.failures import CommandError
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from nacelle_cli.commands import inspect
+from nacelle_cli.reading import programs
+from nacelle_cli.reading.errors import ReadingError
 from tests.py.fuzz_reader import cases, samples
-from torch_nacelle_cli import inspect
-from torch_nacelle_cli.reading import programs
-from torch_nacelle_cli.reading.errors import ReadingError
 
 MOST_SECONDS = 10.0
 
@@ -68,7 +68,7 @@ def _digests(path: Path) -> None:
 
 def _torch_ways() -> dict[str, Callable[[Path], object]]:
     import torch_nacelle as nacelle
-    from torch_nacelle import _running
+    from torch_nacelle._programs import running
 
     def read(path: Path) -> None:
         if programs.is_program(path):
@@ -77,7 +77,7 @@ def _torch_ways() -> dict[str, Callable[[Path], object]]:
 
     def load(path: Path) -> None:
         if programs.is_program(path):
-            _running.load_program(path)
+            running.load_program(path)
 
     return {"nacelle.read": read, "load": load}
 

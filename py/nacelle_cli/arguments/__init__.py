@@ -1,0 +1,1 @@
+"""Arguments of commands, as a person writes them: tensors, models, destinations."""

@@ -1,0 +1,1 @@
+"""The commands, a module each; every module has a function ``register(app)``."""

@@ -1,0 +1,96 @@
+"""``nacelle convert`` and ``nacelle strip``: the records of a program in another version, or without metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nacelle_cli.arguments.destinations import check, parse
+from nacelle_cli.render import output
+
+Source = Annotated[Path, typer.Argument(metavar="IN", help="A program that torch.jit.save wrote.")]
+Destination = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; it may be IN.", parser=parse)]
+StripDestination = Annotated[
+    Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write; may be FILE.", parser=parse)
+]
+
+
+def convert(
+    source: Source,
+    destination: Destination,
+    abi_version: Annotated[int, typer.Option("--abi", metavar="N", help="The version to write, 3 to 10.")],
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD", help="A field whose loss is accepted where version N lacks it. Repeatable."),
+    ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The platform that the plans were built for, such as linux_x86_64; this machine's if neither this "
+            "option nor the record tells it.",
+        ),
+    ] = None,
+    json: output.Json = False,
+) -> None:
+    """Copy a program with the records of its engines in another ABI version.
+
+    Nothing of the program is run, and all else in the file stays as it is, byte for byte. A field that version N cannot
+    keep ends it with an error, unless --drop names the field. Fields that version N adds are filled from the plans of
+    engines that can run here.
+
+    Example: [bold]nacelle convert model.ts for_torch_tensorrt_2_12.ts --abi 9[/bold]
+    """
+    check(destination)
+    import torch_nacelle as nacelle
+
+    program = nacelle.read(source)
+    before = [engine.abi_version for engine in program.engines]
+    program.convert(abi_version, drop or (), platform)
+    program.save(destination)
+    after = program.engines
+    if json:
+        engines = [
+            {"path": engine.path, "abi_version": engine.abi_version, "former_abi_version": former}
+            for engine, former in zip(after, before, strict=True)
+        ]
+        output.print_json({"output": str(destination), "engines": engines}, beside=destination)
+        return
+    console = output.stdout(beside=destination)
+    for engine, former in zip(after, before, strict=True):
+        console.print(f"{engine.path}: ABI version {former} -> {engine.abi_version}")
+    console.print(f"wrote {destination}" + ("" if after else ", which has no engines"))
+
+
+def strip(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")],
+    destination: StripDestination,
+    json: output.Json = False,
+) -> None:
+    """Copy a program without the metadata of its engines, where compilers leave pickles.
+
+    A pickle can run any code when somebody unpickles it; nothing here does. Programs run without it. Nothing of the
+    program is run, and all else in the file stays as it is, byte for byte.
+
+    Example: [bold]nacelle strip model.ts -o clean.ts[/bold]
+    """
+    check(destination)
+    import torch_nacelle as nacelle
+
+    removed = nacelle.strip(file, destination)
+    if json:
+        facts = [{"engine": one.engine, "kind": one.kind, "size": one.size} for one in removed]
+        output.print_json({"output": str(destination), "removed": facts}, beside=destination)
+        return
+    console = output.stdout(beside=destination)
+    for one in removed:
+        console.print(f"{one.engine}: removed metadata, {one.kind}, {output.size_text(one.size)}")
+    console.print(f"wrote {destination}" + ("" if removed else "; no engine had metadata"))
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("convert")(convert)
+    app.command("strip")(strip)

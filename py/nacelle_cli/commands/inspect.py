@@ -1,0 +1,194 @@
+"""``nacelle inspect``: a program or a plan at a glance; only ``--graph`` has torch load the program."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nacelle_cli import failures, loading
+from nacelle_cli.arguments.destinations import check, parse
+from nacelle_cli.loading import Loaded
+from nacelle_cli.reading import plans, programs
+from nacelle_cli.reading.errors import ReadingError
+from nacelle_cli.reading.plans import Plan
+from nacelle_cli.reading.programs import Program
+from nacelle_cli.render import facts, output, show
+
+_HELP = """Show what a program or a plan is, without running anything of it.
+
+Engines with their records and plans, the TorchScript around them, what forward takes and returns. \
+Needs no GPU and no TensorRT, and holds no plan in memory. Only --graph has torch load the program.
+
+[bold]Examples[/bold]
+
+  nacelle inspect model.ts
+  nacelle inspect model.ts --html report.html --profile trace.json
+  nacelle inspect *.ts --json | jq -r '.[].engines[].plan.release'
+"""
+
+# Files of so many bytes take a second or more.
+_SLOW = 200 << 20
+
+
+@dataclass
+class Inspected:
+    """A file that was read: one of `program` and `plan`, or an error."""
+
+    path: Path
+    program: Program | None = None
+    plan: Plan | None = None
+    loaded: dict[str, Loaded] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing that was read is damaged."""
+        if self.program is not None:
+            return not any(engine.problem or (engine.plan and engine.plan.problem) for engine in self.program.engines)
+        return self.plan is not None and not self.plan.problem
+
+    def facts(self) -> facts.Facts:
+        """As JSON."""
+        if self.program is not None:
+            return facts.of_program(self.program, self.loaded)
+        if self.plan is not None:
+            return facts.of_plan_file(self.path, self.plan, self.loaded.get(""))
+        return {"file": str(self.path), "kind": None, "error": self.error}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("inspect", help=_HELP)(_inspect)
+
+
+def _inspect(
+    files: Annotated[list[Path], typer.Argument(help="Programs (.ts) and plans (.plan, .engine).", metavar="FILE...")],
+    json: output.Json = False,
+    load: Annotated[
+        bool,
+        typer.Option(
+            "--load",
+            help="Set the engines up, and show what their library tells: layers, shapes. Nothing else of the file is "
+            "loaded.",
+        ),
+    ] = False,
+    graph: Annotated[
+        bool,
+        typer.Option(
+            "--graph",
+            help="Print the graph of forward, calls inlined. torch loads the program for it; one with code that this "
+            "would run is refused.",
+        ),
+    ] = False,
+    allow_code: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code",
+            help="With --graph: load a program that brings code which loading it runs. For files that you trust.",
+        ),
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write a report, one page for a browser.", metavar="REPORT", parser=parse),
+    ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option("--profile", help="A trace that nacelle.profile saved, for the report.", metavar="TRACE"),
+    ] = None,
+) -> None:
+    if profile is not None and html is None:
+        failures.wrong_usage("--profile is for the report: give --html REPORT too")
+    if json and graph:
+        failures.wrong_usage("--graph prints a text, and --json prints JSON: give one of them")
+    if allow_code and not graph:
+        failures.wrong_usage("--allow-code is for the graph, all else runs nothing of the file: give --graph too")
+    check(html)
+    found = [inspect_file(path, load) for path in files]
+    if html is not None:
+        _write_report(html, found, profile)
+    if json:
+        output.print_json([one.facts() for one in found], beside=html)
+    elif html is None or graph:
+        _print(found, graph, allow_code, html)
+    else:
+        output.stdout(beside=html).print(f"wrote {html}")
+    _report_errors(found)
+
+
+def inspect_file(path: Path, load: bool = False) -> Inspected:
+    """Reads a file; what keeps it from being read is in the result."""
+    inspected = Inspected(path)
+    try:
+        _read(inspected)
+    except (ReadingError, OSError) as error:
+        inspected.error = failures.message_of(error) or str(error)
+        return inspected
+    if load and inspected.sound:
+        with output.progress(f"Setting up {path.name}"):
+            inspected.loaded = _load(inspected)
+    return inspected
+
+
+def _read(inspected: Inspected) -> None:
+    path = inspected.path
+    is_program = programs.is_program(path)
+    slow = path.stat().st_size >= _SLOW
+    with output.progress(f"Reading {path.name}") if slow else contextlib.nullcontext():
+        if is_program:
+            inspected.program = programs.read(path)
+        else:
+            inspected.plan = plans.read(plans.of_file(path))
+
+
+def _load(inspected: Inspected) -> dict[str, Loaded]:
+    if inspected.program is None:
+        return {"": loading.of_plan(inspected.path)}
+    return loading.of_program(inspected.path, [engine.path for engine in inspected.program.engines])
+
+
+def _print(found: list[Inspected], graph: bool, allow_code: bool, html: Path | None) -> None:
+    page = show.Page(output.stdout(beside=html))
+    for i, one in enumerate(one for one in found if not one.error):
+        if i:
+            page.blank()
+        if one.program is not None:
+            show.program_lines(page, one.program, one.loaded)
+        elif one.plan is not None:
+            page.heading(str(one.path), "plan")
+            show.plan_lines(page, one.plan, indent=2)
+            show.binding_lines(page, one.plan, one.loaded.get(""), ((), ()), indent=2)
+            if "" in one.loaded:
+                show.loaded_lines(page, one.loaded[""], indent=2)
+        if graph and one.program is not None:
+            page.blank()
+            page.text(_graph(one.path, allow_code))
+
+
+def _graph(path: Path, allow_code: bool) -> str:
+    """The graph of forward as torch prints it, which loads the program."""
+    import torch_nacelle as nacelle
+
+    module = nacelle.read(path, allow_code=allow_code).module
+    if not hasattr(module, "forward"):
+        raise failures.CommandError(
+            f"{path} has no forward, and so no graph of it; its methods are in its code/ folder"
+        )
+    return str(module.inlined_graph).rstrip()
+
+
+def _write_report(html: Path, found: list[Inspected], profile: Path | None) -> None:
+    from nacelle_cli.render.report import write
+
+    write(html, [one for one in found if not one.error], profile)
+
+
+def _report_errors(found: list[Inspected]) -> None:
+    for one in found:
+        if one.error:
+            output.complain(one.error)
+    if not all(one.sound for one in found):
+        raise failures.Answer

@@ -1,0 +1,232 @@
+"""``nacelle run``: a program is called once, and its outputs are shown and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nacelle_cli import files
+from nacelle_cli.arguments.destinations import check, check_folder, parse_or_folder
+from nacelle_cli.arguments.tensors import parse_given, tensors_of, torch_device
+from nacelle_cli.failures import CommandError, wrong_usage
+from nacelle_cli.packages import need
+from nacelle_cli.render import output
+
+if TYPE_CHECKING:
+    import torch
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="[NAME=]VALUE",
+        help="FILE.npy, FILE.npz:KEY, or random, zeros, ones with :DTYPE\\[SHAPE]. Repeatable. Left out: random, of "
+        "the dtype and shape that the engines want.",
+    ),
+]
+Device = Annotated[
+    str | None, typer.Option(help="Where to run it: cpu, cuda, cuda:1. Default: where the program wants to be.")
+]
+Seed = Annotated[int, typer.Option(help="For random inputs: the same number gives the same values.")]
+
+
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")],
+    given: Inputs = None,
+    destination: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Where to write the outputs: a .npz file, a .npy file where there is one, or a folder; a device or a "
+            "pipe gets what a .npz file has.",
+            parser=parse_or_folder,
+        ),
+    ] = None,
+    device: Device = None,
+    seed: Seed = 0,
+    json: output.Json = False,
+) -> None:
+    r"""Call a program once; print what it returns, and write it with --output.
+
+    This runs the code of the file: give a file that you trust.
+
+    Example: [bold]nacelle run model.ts --input x=photo.npy --output scores.npz[/bold]
+
+    Example: [bold]nacelle run model.ts --input 'x=random:float32\[1,3,224,224]'[/bold]
+    """
+    sources = [parse_given(text) for text in given or ()]
+    _check_destination(destination)
+    import torch
+
+    import torch_nacelle as nacelle
+    from torch_nacelle._programs.running import device_of_program, load_program
+
+    where = torch_device(device) if device is not None else None
+    program = load_program(file)
+    if where is not None:
+        nacelle.to(program, where)
+    where = where or device_of_program(program)
+    inputs = tensors_of(sources, program, seed)
+    with torch.inference_mode(), calling(file):
+        result = program(**{name: tensor.to(where) for name, tensor in inputs.items()})
+    outputs = dict(flattened(result))
+    if destination is not None:
+        _write(outputs, destination)
+    _print(inputs, outputs, destination, str(where), as_json=json)
+
+
+@contextmanager
+def calling(file: Path) -> Iterator[None]:
+    """Turns what a program's own operations, or its asserts, raise into a message."""
+    import torch
+
+    import torch_nacelle as nacelle
+
+    try:
+        yield
+    except nacelle.Error:
+        raise
+    except (RuntimeError, torch.jit.Error) as error:
+        raise CommandError(f"{file} failed: {str(error).strip()}") from error
+
+
+def flattened(value: Any, name: str = "output") -> list[tuple[str, Any]]:
+    """The tensors and other values of a result, each with a name: ``output``, or ``output_0``, ``output_1.scores``."""
+    if isinstance(value, Mapping):
+        named = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list | tuple):
+        named = [(str(i), item) for i, item in enumerate(value)]
+    else:
+        return [(name, value)]
+    joint = "_" if name == "output" else "."
+    return [found for key, item in named for found in flattened(item, f"{name}{joint}{key}")]
+
+
+def _check_destination(destination: Path | None) -> None:
+    if destination is None:
+        return
+    format = _format(destination)
+    if format not in (".npz", ".npy", ""):
+        wrong_usage(f"outputs are written as .npz, .npy or into a folder, found {destination}")
+    if format:
+        check(destination)
+    else:
+        check_folder(destination)
+
+
+def _format(destination: Path) -> str:
+    """The end of the name, which tells what is written there: empty for a folder."""
+    format = destination.suffix
+    return ".npz" if not format and files.is_stream(destination) else format
+
+
+def _write(outputs: Mapping[str, Any], destination: Path) -> None:
+    """Writes the tensors; every file is whole at any time."""
+    np = need("numpy", f"{destination} is written with")
+
+    arrays = {name: _array(value) for name, value in outputs.items()}
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    format = _format(destination)
+    if format == ".npz":
+        with files.replacing(destination) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)
+        return
+    if format == ".npy" and len(arrays) != 1:
+        raise CommandError(
+            f"a .npy file holds one array, and there are {len(arrays)} outputs ({', '.join(arrays) or 'none'}): "
+            "write a .npz file or into a folder"
+        )
+    if format == "":
+        destination.mkdir(exist_ok=True)
+    for name, array in arrays.items():
+        path = destination if format == ".npy" else destination / f"{name.replace('/', '_')}.npy"
+        with files.replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, array)
+
+
+def _array(value: Any) -> Any:
+    """As numpy has it: bfloat16 and the like, which numpy lacks, as float32; None for what is no number."""
+    import torch
+
+    if isinstance(value, bool | int | float):
+        value = torch.tensor(value)
+    if not isinstance(value, torch.Tensor):
+        return None
+    value = value.detach().cpu()
+    try:
+        return value.numpy()
+    except TypeError:
+        return value.float().numpy()
+
+
+def _print(
+    inputs: Mapping[str, torch.Tensor],
+    outputs: Mapping[str, Any],
+    destination: Path | None,
+    device: str,
+    *,
+    as_json: bool,
+) -> None:
+    facts = {name: statistics(value) for name, value in outputs.items()}
+    if as_json:
+        shapes = {name: {"dtype": _dtype(one), "shape": list(one.shape)} for name, one in inputs.items()}
+        written = str(destination) if destination is not None else None
+        output.print_json(
+            {"device": device, "inputs": shapes, "outputs": facts, "written": written}, beside=destination
+        )
+        return
+    from rich.table import Table
+
+    table = Table("output", "dtype", "shape", "min", "mean", "max", "std", box=None, pad_edge=False)
+    for name, fact in facts.items():
+        if "value" in fact:
+            table.add_row(name, str(fact["type"]), "", str(fact["value"]))
+            continue
+        figures = [fact[key] for key in ("min", "mean", "max", "std")]
+        shown = ["" if figure is None else f"{figure:.6g}" for figure in figures]
+        odd = f"{fact['nan']} NaN, {fact['inf']} infinite" if fact["nan"] or fact["inf"] else ""
+        table.add_row(name, str(fact["dtype"]), str(fact["shape"]), *shown, odd)
+    console = output.stdout(beside=destination)
+    console.print(table)
+    if destination is not None:
+        console.print(f"wrote {destination}")
+
+
+def statistics(value: Any) -> dict[str, Any]:
+    """What to tell of an output: its dtype, shape and figures over its finite elements; a value that is no tensor."""
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        return {"type": type(value).__name__, "value": value if isinstance(value, bool | int | float) else str(value)}
+    fact: dict[str, Any] = {"dtype": _dtype(value), "shape": list(value.shape)}
+    numbers = value.detach().cpu()
+    numbers = numbers.abs() if numbers.is_complex() else numbers
+    numbers = numbers.double().flatten()
+    finite = numbers[torch.isfinite(numbers)]
+    figures = dict.fromkeys(("min", "mean", "max", "std")) | (
+        {
+            "min": float(finite.min()),
+            "mean": float(finite.mean()),
+            "max": float(finite.max()),
+            "std": float(finite.std(correction=0)),
+        }
+        if finite.numel()
+        else {}
+    )
+    return fact | figures | {"nan": int(numbers.isnan().sum()), "inf": int(numbers.isinf().sum())}
+
+
+def _dtype(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("run")(run)

@@ -1,0 +1,181 @@
+"""Copies of a program's archive in which some entries are others.
+
+An entry that stays is copied as its bytes are: stored or deflated, and never unpacked. torch maps stored entries into
+memory, so their bytes begin at multiples of 64, as torch's own writer puts them:
+
+    header of the entry | name | padding | bytes of the entry | …next entry… | table of contents
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from nacelle_cli.reading import texts
+from nacelle_cli.reading.archives import Archive
+from nacelle_cli.reading.pieces import Piece
+from nacelle_cli.reading.zips import Member
+
+_ALIGNMENT = 64
+_PADDING_ID = 0x4246  # "FB", as torch marks its padding
+_ZIP64_ID = 1
+_LIMIT_32 = 0xFFFFFFFF
+_LIMIT_16 = 0xFFFF
+
+_STORED = 0
+_SIZES_FOLLOW = 1 << 3  # flag: checksum and sizes come after the bytes
+_UTF_8 = 1 << 11
+_PLAIN, _ZIP64 = 20, 45  # the version of the format that a reader needs
+_NO_TIME = (0, 0)  # as torch has it: the same program gives the same bytes
+
+_EXTRA = struct.Struct("<HH")
+_LONG_SIZES = struct.Struct("<2H2Q")
+_LOCAL = struct.Struct("<4s5H3I2H")
+_SIZES_32, _SIZES_64 = struct.Struct("<4s3I"), struct.Struct("<4sI2Q")
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_END_64 = struct.Struct("<4sQ2H2I4Q")
+_LOCATOR = struct.Struct("<4sIQI")
+_END = struct.Struct("<4s4H2IH")
+
+
+@dataclass
+class _Member:
+    """An entry of the copy, as its headers tell it."""
+
+    name: bytes
+    method: int
+    flags: int
+    checksum: int
+    packed: int
+    size: int
+    offset: int = 0
+
+    @property
+    def long(self) -> bool:
+        """True if its sizes do not fit into four bytes."""
+        return max(self.packed, self.size) >= _LIMIT_32
+
+
+def write(archive: Archive, changes: Mapping[str, Sequence[Piece] | None], file: IO[bytes]) -> None:
+    """Writes a copy, from its start to its end; `file` need not be one that can be rewound.
+
+    Args:
+        archive: What is copied; it must stay open meanwhile.
+        changes: By name the new content of entries, None for one that goes; names that the archive lacks are added.
+        file: Where to write.
+
+    Raises:
+        ReadingError: An entry's bytes cannot be read.
+        OSError: The copy cannot be written.
+    """
+    writer = _Writer(file)
+    for entry, blocks in archive.packed_entries():
+        name = entry.name.partition("/")[2]
+        if name not in changes:
+            writer.copy(entry, blocks)
+        elif (content := changes[name]) is not None:
+            writer.add(entry.name, content)
+    for name, content in changes.items():
+        if name not in archive and content is not None:
+            writer.add(f"{archive.folder}/{name}", content)
+    writer.end()
+
+
+class _Writer:
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.position = 0
+        self.members: list[_Member] = []
+
+    def copy(self, entry: Member, blocks: Iterator[bytes]) -> None:
+        """Writes an entry whose bytes are packed already."""
+        member = _Member(texts.to_bytes(entry.name), entry.method, entry.flags, entry.crc, entry.packed, entry.size)
+        self._begin(member)
+        for block in blocks:
+            self._write(block)
+        self._finish(member)
+
+    def add(self, name: str, content: Sequence[Piece]) -> None:
+        """Writes an entry as it is; its checksum is known at its end."""
+        size = sum(piece.size for piece in content)
+        member = _Member(texts.to_bytes(name), _STORED, _UTF_8 | _SIZES_FOLLOW, 0, size, size)
+        self._begin(member)
+        start = self.position
+        for piece in content:
+            for block in piece.blocks():
+                member.checksum = zlib.crc32(block, member.checksum)
+                self._write(block)
+        if self.position - start != size:
+            raise RuntimeError(f"entry {name} has {self.position - start} bytes and was announced with {size}")
+        self._finish(member)
+
+    def end(self) -> None:
+        """Writes the table of contents."""
+        start = self.position
+        for member in self.members:
+            self._central(member)
+        size, count = self.position - start, len(self.members)
+        if start >= _LIMIT_32 or size >= _LIMIT_32 or count >= _LIMIT_16:
+            record = self.position
+            self._write(_END_64.pack(b"PK\x06\x06", _END_64.size - 12, _ZIP64, _ZIP64, 0, 0, count, count, size, start))
+            self._write(_LOCATOR.pack(b"PK\x06\x07", 0, record, 1))
+        counts = min(count, _LIMIT_16)
+        self._write(_END.pack(b"PK\x05\x06", 0, 0, counts, counts, min(size, _LIMIT_32), min(start, _LIMIT_32), 0))
+
+    def _begin(self, member: _Member) -> None:
+        member.offset = self.position
+        self.members.append(member)
+        known = (0, 0, 0) if member.flags & _SIZES_FOLLOW else (member.checksum, member.packed, member.size)
+        sizes = b""
+        if member.long:
+            sizes = _LONG_SIZES.pack(_ZIP64_ID, 16, known[2], known[1])
+            known = (known[0], _LIMIT_32, _LIMIT_32)
+        start = self.position + _LOCAL.size + len(member.name) + len(sizes) + _EXTRA.size
+        padding = -start % _ALIGNMENT
+        extra = sizes + _EXTRA.pack(_PADDING_ID, padding) + b"Z" * padding
+        needed = _ZIP64 if member.long else _PLAIN
+        self._write(
+            _LOCAL.pack(
+                b"PK\x03\x04", needed, member.flags, member.method, *_NO_TIME, *known, len(member.name), len(extra)
+            )
+        )
+        self._write(member.name + extra)
+
+    def _finish(self, member: _Member) -> None:
+        """Writes what follows an entry's bytes."""
+        if member.flags & _SIZES_FOLLOW:
+            form = _SIZES_64 if member.long else _SIZES_32
+            self._write(form.pack(b"PK\x07\x08", member.checksum, member.packed, member.size))
+
+    def _central(self, member: _Member) -> None:
+        values = [value for value in (member.size, member.packed, member.offset) if value >= _LIMIT_32]
+        extra = _EXTRA.pack(_ZIP64_ID, 8 * len(values)) + struct.pack(f"<{len(values)}Q", *values) if values else b""
+        needed = _ZIP64 if values else _PLAIN
+        self._write(
+            _CENTRAL.pack(
+                b"PK\x01\x02",
+                needed,
+                needed,
+                member.flags,
+                member.method,
+                *_NO_TIME,
+                member.checksum,
+                min(member.packed, _LIMIT_32),
+                min(member.size, _LIMIT_32),
+                len(member.name),
+                len(extra),
+                0,
+                0,
+                0,
+                0,
+                min(member.offset, _LIMIT_32),
+            )
+        )
+        self._write(member.name + extra)
+
+    def _write(self, content: bytes) -> None:
+        self.file.write(content)
+        self.position += len(content)

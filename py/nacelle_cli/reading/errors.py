@@ -1,0 +1,14 @@
+"""What reading raises."""
+
+from nacelle_cli.reading.texts import printable_lines
+
+
+class ReadingError(Exception):
+    """A file, or a part of it, that cannot be read: what was found, what was wanted, and what to do next.
+
+    A message may hold names of the file: what a terminal would obey is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        """Keeps the message, escaped."""
+        super().__init__(printable_lines(message))

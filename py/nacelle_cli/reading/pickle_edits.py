@@ -1,0 +1,117 @@
+"""Pickles in which the states of some engines are replaced, and nothing else.
+
+A new state is written as torch's pickler writes it, but without numbers for its values. A value of the old state that
+later operations name by its number moves to the first of them. Texts that several new states share are written once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from nacelle_cli.reading import pieces
+from nacelle_cli.reading.errors import ReadingError
+from nacelle_cli.reading.pickle_traces import Definition, Span, Trace
+from nacelle_cli.reading.pieces import Piece
+
+_SHORT, _LONG = struct.Struct("<cI"), struct.Struct("<cQ")
+_NUMBERED = struct.Struct("<cI")
+
+
+_NOT_TORCHS = "torch.jit.save writes no such program"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text of a new state; texts of one `key`, unless that is None, are the same text."""
+
+    content: Piece
+    key: object = None
+
+
+@dataclass
+class Edit:
+    """What takes the place of a part of a pickle."""
+
+    span: Span
+    content: list[Piece]
+
+
+@dataclass
+class _Writer:
+    """Writes new states, one after the other in the order of the pickle."""
+
+    next_number: int
+    known: dict[object, int] = field(default_factory=dict)
+
+    def state(self, texts: Sequence[Text]) -> list[Piece]:
+        made = [pieces.of_bytes(b"ctorch.jit._pickle\nrestore_type_tag\n](")]
+        for text in texts:
+            made += self._text(text)
+        return [*made, pieces.of_bytes(b"e" + _header(len(b"List[str]")) + b"List[str]\x86R")]
+
+    def _text(self, text: Text) -> list[Piece]:
+        if text.key in self.known:
+            return [pieces.of_bytes(_NUMBERED.pack(b"j", self.known[text.key]))]
+        made = [pieces.of_bytes(_header(text.content.size)), text.content]
+        if text.key is not None:
+            self.known[text.key] = self.next_number
+            made.append(pieces.of_bytes(_NUMBERED.pack(b"r", self.next_number)))
+            self.next_number += 1
+        return made
+
+
+def _header(size: int) -> bytes:
+    return _SHORT.pack(b"X", size) if size < 1 << 32 else _LONG.pack(b"\x8d", size)
+
+
+def edited(
+    size: int, trace: Trace, states: Iterable[tuple[Span, Sequence[Text]]], copied: Callable[[int, int], Piece]
+) -> list[Piece]:
+    """The pickle with other states of engines.
+
+    Args:
+        size: Bytes of the pickle.
+        trace: What watched the reading of it.
+        states: Where the old states lie, and the texts of the new ones.
+        copied: Gives a part of the pickle: (start, size).
+
+    Raises:
+        ReadingError: The rest of the pickle uses a value of an old state that cannot be moved.
+    """
+    states = sorted(states, key=lambda state: state[0].start)
+    replaced = [span for span, _ in states]
+    if any(span.end > later.start for span, later in itertools.pairwise(replaced)):
+        raise ReadingError(f"the record of an engine is inside of another's; {_NOT_TORCHS}")
+    writer = _Writer(trace.next_number)
+    edits = [Edit(span, writer.state(texts)) for span, texts in states]
+    edits += [edit for one in trace.definitions if (edit := _moved(one, replaced, copied)) is not None]
+    made: list[Piece] = []
+    position = 0
+    for edit in sorted(edits, key=lambda edit: edit.span.start):
+        made += [copied(position, edit.span.start - position), *edit.content]
+        position = edit.span.end
+    return [*made, copied(position, size - position)]
+
+
+def _moved(definition: Definition, replaced: Sequence[Span], copied: Callable[[int, int], Piece]) -> Edit | None:
+    """What keeps a value that is defined in a replaced state and used outside of them; None if none is."""
+    if not _inside(definition.put, replaced):
+        return None
+    use = next((use for use in definition.uses if not _inside(use, replaced)), None)
+    if use is None:
+        return None
+    if definition.value is None:
+        raise ReadingError(
+            f"the value at byte {use.start} is shared with the record of an engine, and is no text; {_NOT_TORCHS}"
+        )
+    return Edit(use, [copied(span.start, span.end - span.start) for span in (definition.value, definition.put)])
+
+
+def _inside(part: Span, spans: Sequence[Span]) -> bool:
+    """True if one of the spans, which are in order, holds the part."""
+    place = bisect_right(spans, part.start, key=lambda span: span.start)
+    return place > 0 and part.start < spans[place - 1].end

@@ -1,0 +1,31 @@
+"""Bytes that are to be written, in pieces: short ones at hand, long ones read when they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from nacelle_cli.reading.archives import Archive
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes of a known number.
+
+    Attributes:
+        size: Their number.
+        blocks: Gives them in blocks, from the first with each call.
+    """
+
+    size: int
+    blocks: Callable[[], Iterator[bytes]]
+
+
+def of_bytes(content: bytes) -> Piece:
+    """Bytes at hand."""
+    return Piece(len(content), lambda: iter((content,)))
+
+
+def of_entry(archive: Archive, entry: str, start: int, size: int) -> Piece:
+    """A part of an entry of an archive, which must stay open."""
+    return Piece(size, lambda: archive.blocks(entry, start, size))

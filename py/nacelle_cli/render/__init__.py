@@ -1,0 +1,1 @@
+"""Facts as a person sees them: lines, JSON, a page."""

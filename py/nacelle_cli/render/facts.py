@@ -1,0 +1,128 @@
+"""Facts as JSON. Names and meanings stay: scripts read them. docs/cli.md lists them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nacelle_cli.loading import Loaded
+from nacelle_cli.reading.plans import Plan, TensorSpec
+from nacelle_cli.reading.programs import Engine, Program
+from nacelle_cli.reading.sources import Signature
+from nacelle_cli.reading.texts import shown
+from nacelle_cli.reading.walks import Module
+
+Facts = dict[str, object]
+
+
+def of_program(program: Program, loaded: dict[str, Loaded]) -> Facts:
+    """A program's facts."""
+    return {
+        "file": str(program.path),
+        "kind": "program",
+        "size": program.size,
+        "forward": _signature(program.forward) if program.forward else None,
+        "methods": [_signature(method) for method in program.methods],
+        "engines": [of_engine(engine, loaded.get(engine.path)) for engine in program.engines],
+        "tensors": {
+            sort: {
+                "count": sums.count,
+                "elements": sums.elements,
+                "bytes": sums.size,
+                "dtypes": dict(sums.dtypes),
+                "devices": dict(sums.devices),
+            }
+            for sort, sums in program.tensors.items()
+        },
+        "operators": dict(sorted(program.operators.items())),
+        "modules": _module(program.modules),
+        "extra_files": program.extra_files,
+        "problems": program.problems,
+    }
+
+
+def of_plan_file(path: Path, plan: Plan, loaded: Loaded | None) -> Facts:
+    """The facts of a plan in a file of its own."""
+    facts: Facts = {"file": str(path), "kind": "plan", "plan": of_plan(plan)}
+    return facts | ({"loaded": _loaded(loaded)} if loaded else {})
+
+
+def of_engine(engine: Engine, loaded: Loaded | None) -> Facts:
+    """An engine's facts; what its record would tell is null where that is damaged."""
+    record = engine.record
+    facts: Facts = {
+        "path": engine.path,
+        "problem": engine.problem,
+        "abi_version": record.version if record else None,
+        "name": record.name if record else None,
+        "device": record.device if record else None,
+        "device_description": record.device_description if record else None,
+        "input_names": list(record.input_names) if record else None,
+        "output_names": list(record.output_names) if record else None,
+        "flags": record.flags if record else None,
+        "metadata_bytes": len(record.metadata) if record else None,
+        "plan": of_plan(engine.plan) if engine.plan else None,
+    }
+    return facts | ({"loaded": _loaded(loaded)} if loaded else {})
+
+
+def of_plan(plan: Plan) -> Facts:
+    """A plan's facts; inputs and outputs are null where only its library knows them."""
+    return {
+        "size": plan.size,
+        "sha256": plan.sha256,
+        "kind": plan.kind,
+        "release": plan.release,
+        "problem": plan.problem,
+        "profile_count": plan.profile_count,
+        "inputs": _tensors(plan.inputs),
+        "outputs": _tensors(plan.outputs),
+    }
+
+
+def _loaded(loaded: Loaded) -> Facts:
+    return {
+        "ready": loaded.ready,
+        "reason": loaded.reason,
+        "runs_on": loaded.runs_on,
+        "profile_count": loaded.profile_count,
+        "inputs": _tensors(loaded.inputs),
+        "outputs": _tensors(loaded.outputs),
+        "layers": [{"name": layer.name, "kind": layer.kind} for layer in loaded.layers],
+    }
+
+
+def _tensors(tensors: tuple[TensorSpec, ...] | None) -> list[Facts] | None:
+    if tensors is None:
+        return None
+    return [
+        {
+            "name": shown(tensor.name),
+            "dtype": tensor.dtype,
+            "shape": list(tensor.shape),
+            "profiles": [
+                {"min": list(low), "opt": list(best), "max": list(high)} for low, best, high in tensor.profiles
+            ],
+        }
+        for tensor in tensors
+    ]
+
+
+def _signature(signature: Signature) -> Facts:
+    return {
+        "name": signature.name,
+        "arguments": [{"name": a.name, "type": a.type, "default": a.default or None} for a in signature.arguments],
+        "returns": signature.returns,
+        "text": str(signature),
+    }
+
+
+def _module(module: Module) -> Facts:
+    """The tree, made without recursion: programs may be deep."""
+    top: Facts = {}
+    todo: list[tuple[Module, Facts]] = [(module, top)]
+    while todo:
+        source, made = todo.pop()
+        children: list[Facts] = [{} for _ in source.children]
+        made |= {"name": source.name, "type": source.type, "engines": source.engines, "children": children}
+        todo += zip(source.children, children, strict=True)
+    return top

@@ -1,0 +1,1 @@
+"""Times of programs: measured, summed up, drawn."""

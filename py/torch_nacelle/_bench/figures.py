@@ -1,0 +1,146 @@
+"""The figures of a benchmark."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch_nacelle._programs.program import PathLike
+
+
+@dataclass(frozen=True)
+class Times:
+    """Times of calls, in milliseconds.
+
+    Attributes:
+        samples: Each call's, in the order in which they were made.
+    """
+
+    samples: tuple[float, ...]
+
+    @property
+    def calls(self) -> int:
+        """How many calls were measured."""
+        return len(self.samples)
+
+    @property
+    def mean(self) -> float:
+        """The mean."""
+        return sum(self.samples) / len(self.samples)
+
+    def percentile(self, percent: float) -> float:
+        """The least sample that at least `percent` of 100 do not exceed: a time that a call really took."""
+        ordered = sorted(self.samples)
+        return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+    def summary(self) -> dict[str, float]:
+        """``calls``, ``mean``, ``p50``, ``p90`` and ``p99``."""
+        percentiles = {f"p{percent}": self.percentile(percent) for percent in (50, 90, 99)}
+        return {"calls": self.calls, "mean": self.mean, **percentiles}
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Calls from several threads at once.
+
+    Attributes:
+        threads: How many threads called; on CUDA each with a stream of its own, which it waited for after every call.
+        calls: How many calls they made together.
+        calls_per_second: Calls a second, of all threads together.
+    """
+
+    threads: int
+    calls: int
+    calls_per_second: float
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Where a call's time goes, in milliseconds, median over calls that were profiled; these wait for the device.
+
+    Attributes:
+        engine: The engines alone: TensorRT's enqueue until the device is done. The floor of a call.
+        runtime: What the runtime does around it.
+        rest: What is left of the call: the program's other operations, and TorchScript's interpreter.
+        phases: The runtime's part by phase; see ``PhaseTime``.
+    """
+
+    engine: float
+    runtime: float
+    rest: float
+    phases: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory in bytes.
+
+    Attributes:
+        host_before: What the process had in the host's memory before the program was loaded; None where it was given
+            loaded.
+        host_peak: The most that the process ever had.
+        device_peak: The most that torch had on the GPU; None on the CPU.
+        device_rise: How much less of the GPU's memory is free than before the program was loaded: engines and contexts
+            are not torch's. None on the CPU, and where the program was given loaded.
+    """
+
+    host_before: int | None
+    host_peak: int
+    device_peak: int | None
+    device_rise: int | None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What ``bench`` measured.
+
+    Attributes:
+        device: Where the program ran.
+        inputs: Name, dtype and shape of each input.
+        load: Milliseconds to load the program and to set its engines up; None where it was given loaded.
+        host: From the call until it returns to the caller. On CUDA the device may still work then.
+        on_device: Between CUDA events before and after the call; None on the CPU.
+        end_to_end: From inputs in the host's memory to outputs in the host's memory. On the CPU, where nothing is
+            copied, the same as `host`.
+        throughput: By the number of threads.
+        parts: Where the time of a call goes; None for a program without engines.
+        memory: What it took.
+        conditions: The machine and the releases.
+    """
+
+    device: str
+    inputs: tuple[tuple[str, str, tuple[int, ...]], ...]
+    load: float | None
+    host: Times
+    on_device: Times | None
+    end_to_end: Times
+    throughput: tuple[Throughput, ...]
+    parts: Parts | None
+    memory: Memory
+    conditions: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the single samples, for JSON. Times are in milliseconds, memory in bytes."""
+        times = {"host": self.host, "device": self.on_device, "end_to_end": self.end_to_end}
+        return {
+            "device": self.device,
+            "inputs": [{"name": name, "dtype": dtype, "shape": list(shape)} for name, dtype, shape in self.inputs],
+            "load_ms": self.load,
+            "latency_ms": {what: value and value.summary() for what, value in times.items()},
+            "throughput": [asdict(one) for one in self.throughput],
+            "parts_ms": self.parts and asdict(self.parts),
+            "memory_bytes": asdict(self.memory),
+            "conditions": self.conditions,
+        }
+
+    def save_plot(self, path: PathLike) -> None:
+        """Draws latency and throughput; needs the package matplotlib.
+
+        Args:
+            path: The file, ``.png`` or ``.svg``; written to a temporary name and moved.
+
+        Raises:
+            InputError: The file's name ends otherwise, or matplotlib is not installed.
+        """
+        from torch_nacelle._bench.plot import save_plot
+
+        save_plot(self, path)

@@ -1,0 +1,330 @@
+"""From a model to a program with engines in it."""
+
+import copy
+import inspect
+import itertools
+import os
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from typing_extensions import Unpack
+
+from torch_nacelle._build.builders import Backend, Choice
+from torch_nacelle._build.engine import Built, Method, build, choose
+from torch_nacelle._build.hybrid import Rest, own_parameters, refuse_python, returns_its_input
+from torch_nacelle._build.options import BuildOptions
+from torch_nacelle._build.progress import display
+from torch_nacelle._build.torchscript import scripted
+from torch_nacelle._check.check import CheckInputs, precision_of
+from torch_nacelle._check.check import check as run_check
+from torch_nacelle._models.model_state import for_inference
+from torch_nacelle._models.sources import Inputs, Model
+from torch_nacelle._models.state import tensors_in
+from torch_nacelle._programs.arguments import forward_schema
+from torch_nacelle._programs.embed import embed_returning
+from torch_nacelle._runtime import checks
+from torch_nacelle._runtime.input import Input, as_list
+from torch_nacelle._runtime.messages import first_lines
+from torch_nacelle.errors import InputError
+
+
+def compile(
+    model: Model,
+    inputs: Inputs | Mapping[str, Inputs] | None = None,
+    *,
+    backend: Backend = "auto",
+    name: str | None = None,
+    output_names: Sequence[str] | None = None,
+    data_dependent: Sequence[str] = (),
+    device: str | torch.device | None = None,
+    abi_version: int | None = None,
+    platform: str | None = None,
+    method: Method = "auto",
+    check: bool | CheckInputs = False,
+    progress: bool | None = None,
+    **options: Unpack[BuildOptions],
+) -> torch.jit.ScriptModule:
+    """A TorchScript program that computes what `model` computes, with engines inside.
+
+    With a list of inputs all of `model` becomes one engine. With a dict, the submodules that it names become engines
+    and the rest is scripted around them: ``nacelle.compile(detector, {"backbone": [...], "head.box": [...]})``. The
+    rest stays on its device, and nothing is copied between: engines on a GPU need the model on that GPU.
+
+    Args:
+        model: The model, as ``build_engine`` takes it; left as it is. A hybrid program is made from an ``nn.Module``,
+            and everything in it is in eval mode.
+        inputs: What its forward takes (see ``build_engine``), or for each submodule, by its path, what that takes.
+        backend: Who builds and runs the engines; see ``build_engine``.
+        name: The engine's name; left out, the model's class or the ONNX file's name. In a hybrid program engines are
+            named after their paths: ``head.box`` is ``head_box``, ``0`` is ``engine_0``, ``layer-1`` ``layer_1``.
+        output_names: See ``build_engine``; not for hybrid programs.
+        data_dependent: The same.
+        device: What the engines are for; see ``embed``. Left out: the CPU for the reference engine, else the model's
+            GPU or the current one.
+        abi_version: The version of the records; see ``embed``. Left out: 3, or the oldest that keeps what the engines
+            need: 4 where names alone do not tell the order of inputs and outputs, 5 for hardware compatibility, 6 for a
+            platform.
+        platform: The platform that the engines are for; see ``embed``.
+        method: How what becomes an engine is turned into a graph; see ``build_engine``.
+        check: Whether the program is compared to the model before it is returned; see ``check``. In a hybrid program
+            True compares each engine to its submodule. Inputs for the whole program compare the whole.
+        progress: Whether a terminal shows progress; None: where standard error is one.
+        options: See ``BuildOptions``.
+
+    Returns:
+        The program: ``.save(path)`` it, call it, or read it with ``nacelle.read``. It returns what the model returns: a
+        tensor, a tuple or a list, of one element too.
+
+    Warns:
+        TracingWarning: What ``build_engine`` warns of.
+
+    Raises:
+        InputError: A path that leads to no submodule, or a model that cannot be turned into what the backend reads.
+        CheckError: The program computes something else; the message names the worst case.
+        Error: What ``build_engine`` and ``embed`` raise.
+    """
+    if abi_version is not None:
+        abi_version = checks.whole_number(abi_version, "abi_version")
+    job = _Job(backend, device, abi_version, platform, method, progress, dict(options))
+    if not isinstance(inputs, Mapping):
+        name = name or _default_name(model)
+        program, built = job.engine(model, inputs, name, output_names, data_dependent)
+        if check is not False:
+            job.check(program, model, built, built.inputs if check is True else check)
+        return program
+    if name is not None or output_names or data_dependent:
+        raise InputError(
+            "name, output_names and data_dependent are for a program of one engine; in a hybrid program engines are "
+            "named after their paths"
+        )
+    return _compile_hybrid(model, inputs, job, check)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What holds for every engine of a program."""
+
+    backend: str
+    device: str | torch.device | None
+    abi_version: int | None
+    platform: str | None
+    method: str
+    progress: bool | None
+    options: dict[str, object]
+
+    def engine(
+        self,
+        model: Model,
+        inputs: Inputs | None,
+        name: str,
+        output_names: Sequence[str] | None = None,
+        data_dependent: Sequence[str] = (),
+        choice: Choice | None = None,
+    ) -> tuple[torch.jit.ScriptModule, Built]:
+        """A program of one engine, and what was built."""
+        built = build(
+            model,
+            inputs,
+            backend=self.backend,
+            name=name,
+            output_names=output_names,
+            data_dependent=data_dependent,
+            method=self.method,
+            progress=self.progress,
+            options=self.options,
+            choice=choice,
+        )
+        hardware_compatible = self.options.get("hardware_compatibility") == "ampere_plus"
+        program = embed_returning(
+            built.returns,
+            built.plan,
+            name=name,
+            input_names=[str(one.name) for one in built.inputs],
+            output_names=built.output_names,
+            device=self._device(built),
+            abi_version=self.abi_version,
+            hardware_compatible=hardware_compatible,
+            platform=self.platform,
+        )
+        return program, built
+
+    def _device(self, built: Built) -> str | torch.device | None:
+        if self.device is not None or built.choice.builder is None:
+            return self.device
+        return built.device
+
+    def check(self, program: torch.jit.ScriptModule, model: object, built: Built, inputs: CheckInputs) -> None:
+        """Raises CheckError where the program computes something else than the model."""
+        run_check(program, model, inputs, precision=precision_of(built.choice.backend, self.options, built.inputs))
+
+
+_OF_MODULES = ("_parameters", "_modules")
+
+
+def _default_name(model: object) -> str:
+    """A name for an engine that was given none: an identifier."""
+    if isinstance(model, torch.nn.Module):
+        return _identifier(type(model).__name__)
+    if isinstance(model, (str, os.PathLike)):
+        return _identifier(os.path.splitext(os.path.basename(os.fspath(model)))[0])
+    return "engine"
+
+
+def _identifier(text: str) -> str:
+    """A name of TorchScript: letters and digits of ASCII and "_" stay, and any other character becomes "_".
+
+    A name that would begin with a digit begins with "engine_", and one of "_" alone is "engine".
+    """
+    word = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in text)
+    if not word.strip("_"):
+        return "engine"
+    return f"engine_{word}" if word[:1].isdigit() else word
+
+
+def _compile_hybrid(
+    module: object, inputs: Mapping[str, Inputs], job: _Job, check: bool | CheckInputs
+) -> torch.jit.ScriptModule:
+    if not isinstance(module, torch.nn.Module):
+        raise InputError(
+            f"a hybrid program is made from an nn.Module, found {type(module).__name__}: give inputs as a list"
+        )
+    parts = _parts(module, inputs)
+    choice = choose(job.backend, job.options, display(job.progress))
+    _check_devices(module, list(parts.values()), choice)
+    engines: dict[str, torch.jit.ScriptModule] = {}
+    builts: dict[str, Built] = {}
+    for path, name in _engine_names(list(parts)).items():
+        engines[path], builts[path] = job.engine(parts[path], inputs[path], name, choice=choice)
+    try:
+        with for_inference(module):
+            program = scripted(_with_replaced(module, {id(parts[path]): engine for path, engine in engines.items()}))
+        _check_names(program)
+    except Exception as error:
+        takes = ", ".join(f"{path}({', '.join(_names_of_arguments(engine))})" for path, engine in engines.items())
+        raise InputError(
+            f"{type(module).__name__} cannot be scripted around its engines, whose forward takes tensors under these "
+            f"names: {takes}; torch says: {first_lines(error, 8)}"
+        ) from error
+    refuse_python(program)
+    rest = Rest(program, engines)
+    rest.refuse_writes_around([path for path, part in parts.items() if returns_its_input(part, inputs[path])])
+    if rest.writes_to_parameters():
+        own_parameters(program)
+    if check is True:
+        for path, built in builts.items():
+            job.check(engines[path], parts[path], built, built.inputs)
+    elif check is not False:
+        job.check(program, module, next(iter(builts.values())), check)
+    return program
+
+
+def _names_of_arguments(program: torch.jit.ScriptModule) -> list[str]:
+    return [argument.name for argument in forward_schema(program).arguments[1:]]
+
+
+def _check_names(program: torch.jit.ScriptModule) -> None:
+    """Raises InputError for a name that torch writes into files that it then cannot read."""
+    named = [*program.named_modules(), *program.named_parameters(), *program.named_buffers()]
+    for name, _ in named:
+        if not name.isascii():
+            raise InputError(f"the name {name!r} has letters outside of ASCII, which torch cannot read from a file")
+
+
+def _parts(module: torch.nn.Module, inputs: Mapping[str, Inputs]) -> dict[str, torch.nn.Module]:
+    """The submodules that become engines, each under the first path of `inputs` that leads to it."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InputError("submodules of a ScriptModule have fixed types and cannot be replaced: give the nn.Module")
+    if not inputs:
+        raise InputError("inputs names no submodule: give a list of inputs to make an engine of the whole module")
+    known = {path: part for path, part in module.named_modules(remove_duplicate=False) if path}
+    parts: dict[str, torch.nn.Module] = {}
+    for path in inputs:
+        if path not in known:
+            raise InputError(f"{type(module).__name__} has no submodule {path!r}; it has: {', '.join(known) or 'none'}")
+        same = next((other for other, part in parts.items() if part is known[path]), None)
+        if same is None:
+            parts[path] = known[path]
+        elif _described(inputs[path]) != _described(inputs[same]):
+            raise InputError(
+                f"{path!r} and {same!r} are one submodule, which becomes one engine, and their inputs differ: give the "
+                f"inputs once, under either path"
+            )
+    for outer, part in parts.items():
+        inside = {id(one) for one in part.modules()} - {id(part)}
+        for path, other in parts.items():
+            if id(other) in inside:
+                raise InputError(f"{path!r} is inside {outer!r}: only one of them can become an engine")
+    return parts
+
+
+def _described(inputs: Inputs) -> list[Input]:
+    return [Input.of(one) for one in as_list(inputs)]
+
+
+def _engine_names(paths: Sequence[str]) -> dict[str, str]:
+    """A name for the engine of each path, by the rule of ``_identifier``.
+
+    Of paths whose names would be the same, the second in the order of `paths` gets "_2", the third "_3".
+    """
+    names: dict[str, str] = {}
+    for path in paths:
+        name = _identifier(path)
+        candidates = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+        names[path] = next(one for one in candidates if one not in names.values())
+    return names
+
+
+def _check_devices(module: torch.nn.Module, parts: Sequence[torch.nn.Module], choice: Choice) -> None:
+    """Raises InputError where tensors of the rest are not where the engines will run: no call could join them."""
+    wanted = "cpu" if choice.builder is None else "cuda"
+    inside = {id(one) for part in parts for one in part.modules()}
+    for path, part in module.named_modules():
+        if id(part) in inside:
+            continue
+        for name, tensor in [*part.named_parameters(path, recurse=False), *part.named_buffers(path, recurse=False)]:
+            if tensor.dim() > 0 and tensor.device.type != wanted:
+                raise InputError(
+                    f"engines of {choice.description} run on {wanted}, and {name!r}, which stays "
+                    f"TorchScript, is on {tensor.device}: move the module with .to({wanted!r}) first"
+                )
+
+
+def _with_replaced(module: torch.nn.Module, engines: Mapping[int, torch.nn.Module]) -> torch.nn.Module:
+    """The tree of modules anew, in eval mode, with engines in place of modules by their id.
+
+    It shares parameters with the original, which may be large. Buffers, and tensors in plain attributes, are its own,
+    since TorchScript may change them; those that are one tensor, or share memory, stay so.
+    """
+    copies: dict[int, torch.nn.Module] = {}
+    memo: dict[int, object] = {}
+
+    def copied(value: Any) -> Any:
+        with torch.no_grad():
+            if isinstance(value, torch.Tensor) and not value.is_leaf:
+                return memo.setdefault(id(value), value.detach().clone())
+            return copy.deepcopy(value, memo)
+
+    def rebuild(original: torch.nn.Module) -> torch.nn.Module:
+        replaced = engines.get(id(original)) or copies.get(id(original))
+        if replaced is not None:
+            return replaced
+        result = copies[id(original)] = copy.copy(original)
+        for name, value in original.__dict__.items():
+            if inspect.ismethod(value) and value.__self__ is original:
+                result.__dict__[name] = types.MethodType(value.__func__, result)
+            elif name == "_buffers" or (name not in _OF_MODULES and any(tensors_in(value, name))):
+                result.__dict__[name] = copied(value)
+        names = list(original._modules)
+        if type(original) is torch.nn.Sequential:  # nobody asks for its children by name
+            names = list(_engine_names(names).values()) if any(not name.isascii() for name in names) else names
+        result.__dict__["_modules"] = {
+            name: None if child is None else rebuild(child)
+            for name, child in zip(names, original._modules.values(), strict=True)
+        }
+        result.training = False
+        return result
+
+    return rebuild(module)

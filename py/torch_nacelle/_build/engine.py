@@ -1,0 +1,175 @@
+"""From a model to a plan."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from typing_extensions import Unpack
+
+from torch_nacelle._build.builders import Backend, Choice, choose_builder, tell
+from torch_nacelle._build.options import BuildOptions, check_options, check_options_for_reference
+from torch_nacelle._build.progress import Display, display
+from torch_nacelle._build.reference import build_reference
+from torch_nacelle._build.tensorrt import build_tensorrt, export_model
+from torch_nacelle._models.sources import Inputs, Model, bind, cuda_device, names_of_outputs
+from torch_nacelle._models.state import refuse_global_hooks
+from torch_nacelle._runtime import checks
+from torch_nacelle._runtime.input import Input, dtype_name
+from torch_nacelle._runtime.torch_state import torch_defaults
+from torch_nacelle.errors import InputError
+
+Method: TypeAlias = Literal["auto", "script", "trace"]
+
+METHODS: tuple[str, ...] = ("auto", "script", "trace")
+
+
+def build_engine(
+    model: Model,
+    inputs: Inputs | None = None,
+    *,
+    backend: Backend = "auto",
+    name: str = "engine",
+    output_names: Sequence[str] | None = None,
+    data_dependent: Sequence[str] = (),
+    method: Method = "auto",
+    progress: bool | None = None,
+    **options: Unpack[BuildOptions],
+) -> bytes:
+    """Builds an engine that computes what `model` computes, and returns its plan.
+
+    The plan holds a copy of the model in eval mode, weights included; `model` is left as it is.
+
+    Args:
+        model: An ``nn.Module`` or ``ScriptModule`` whose forward takes the inputs as tensors, by position, and returns
+            a tensor, or a tuple or list of tensors; an ``ExportedProgram`` of torch.export of the same kind; or an ONNX
+            model, as a path or as bytes. For the reference engine it is on the CPU, for the others on any one device.
+        inputs: What the model takes: tensors (their dtype and exact shape) or ``Input``. For ONNX models they are given
+            by name or by position. Left out: what the model itself says, where that is an ONNX model or an
+            ``ExportedProgram`` with fixed shapes.
+        backend: ``"tensorrt"``; ``"tensorrt_rtx"``; ``"reference"``, the reference engine, which runs on the CPU; or
+            ``"auto"``: TensorRT where a CUDA device and a builder are found, else the reference engine. The logger
+            ``torch_nacelle`` says which it took, at level INFO, and so does the terminal.
+        name: The engine's name.
+        output_names: The outputs' names; left out, ``output_0``, ``output_1`` …, or those of the ONNX model.
+        data_dependent: Names of outputs whose shape follows from the inputs' values, for the reference engine. Those
+            that show themselves when the module is tried need not be named. TensorRT finds them.
+        method: How an ``nn.Module`` becomes a graph. ``"script"`` keeps control flow; ``"trace"`` follows one run with
+            made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the others. It
+            takes a trace only if that computes what the model computes at min, opt and max of every profile.
+        progress: Whether a terminal shows progress; None: where standard error is one.
+        options: See ``BuildOptions``.
+
+    Returns:
+        The plan. The reference engine's is the same bytes for the same model, weights and arguments.
+
+    Warns:
+        TracingWarning: The model is traced, and values of its inputs decide which way it goes. With ``"trace"`` also:
+            the trace lost decisions about shapes, or differs from the model at min, opt or max of a profile.
+
+    Raises:
+        InputError: The model cannot be turned into what the backend reads, fails on the inputs, or an argument is
+            wrong: for ONNX models found before anything is built.
+        LibraryError: No builder is found for the backend, or its release lacks an option.
+        KeyboardInterrupt: Ctrl-C was pressed; the build was cancelled and nothing is half written.
+    """
+    return build(
+        model,
+        inputs,
+        backend=backend,
+        name=name,
+        output_names=output_names,
+        data_dependent=data_dependent,
+        method=method,
+        progress=progress,
+        options=options,
+    ).plan
+
+
+@dataclass(frozen=True)
+class Built:
+    """A plan and what is known of it.
+
+    Attributes:
+        plan: The plan.
+        choice: What built it.
+        inputs: Its inputs, named, in order.
+        output_names: Its outputs' names; None where the plan tells them.
+        device: The GPU that the model is on, where it is on one.
+        returns: How the model returns its outputs: "tensor", "tuple" or "list"; None where it does not say.
+    """
+
+    plan: bytes
+    choice: Choice
+    inputs: list[Input]
+    output_names: tuple[str, ...] | None
+    device: torch.device | None = None
+    returns: str | None = None
+
+
+def build(
+    model: Model,
+    inputs: Inputs | None,
+    *,
+    backend: str,
+    name: str,
+    output_names: Sequence[str] | None,
+    data_dependent: Sequence[str],
+    method: str,
+    progress: bool | None,
+    options: Mapping[str, object],
+    choice: Choice | None = None,
+) -> Built:
+    """``build_engine``, and what it chose: `choice` where that was made before."""
+    check_options(options)
+    checks.text(name, "name")
+    checks.texts(data_dependent, "data_dependent")
+    if output_names is not None:
+        checks.texts(output_names, "output_names")
+    if method not in METHODS:
+        raise InputError(f"there is no method {method!r}; there are: {', '.join(METHODS)}")
+    source, bound = bind(model, inputs)
+    if isinstance(source, torch.nn.Module) and (method != "trace" or isinstance(source, torch.jit.ScriptModule)):
+        refuse_global_hooks()
+    names = names_of_outputs(source, output_names)
+    shown = display(progress)
+    choice = choice or choose(backend, options, shown)
+    if choice.builder is None:
+        try:
+            with torch_defaults():
+                plan, returns = build_reference(source, bound, name, names or (), data_dependent, method, options)
+        except MemoryError as error:
+            raise InputError(_too_large(bound)) from error
+        return Built(plan, choice, bound, names, returns=returns)
+    with torch_defaults():
+        exported = export_model(source, bound, choice.builder, names, method)
+    device = cuda_device(source)
+    plan = build_tensorrt(exported, bound, choice.builder, name, options, shown, device)
+    return Built(plan, choice, bound, exported.output_names, device, exported.returns)
+
+
+def _too_large(inputs: Sequence[Input]) -> str:
+    """The message for a model that the reference engine's builder had no memory to run."""
+    largest = [
+        (one, max((profile.max for profile in one.profiles), key=math.prod, default=one.shape)) for one in inputs
+    ]
+    listed = ", ".join(
+        f"{one.name} is {dtype_name(one.dtype)} {list(shape)}, {math.prod(shape) * one.dtype.itemsize} bytes"
+        for one, shape in largest
+    )
+    return (
+        "there is not enough memory to run the model with its largest inputs, as the reference engine's builder does: "
+        f"{listed}; give a smaller shape or max"
+    )
+
+
+def choose(backend: str, options: Mapping[str, object], shown: Display) -> Choice:
+    """The builder, told where it was not named, and whether it has such options at all."""
+    check_options(options)
+    choice = choose_builder(backend, options.get("library"))  # type: ignore[arg-type]
+    if backend == "auto":
+        shown.line(tell(choice))
+    if choice.builder is None:
+        check_options_for_reference(options, choice.why)
+    return choice

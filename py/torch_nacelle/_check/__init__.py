@@ -1,0 +1,1 @@
+"""Programs held against the models that they were made from."""

@@ -1,0 +1,388 @@
+"""Whether a program computes what it was made from."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import torch
+
+from torch_nacelle import _C
+from torch_nacelle._check.compare import compare
+from torch_nacelle._models.exported_program import positional_module
+from torch_nacelle._models.model_state import device_of_module, for_inference
+from torch_nacelle._models.onnx_source import OnnxSource, is_onnx_source
+from torch_nacelle._programs.running import device_of_program
+from torch_nacelle._runtime.holders import joined, require_program
+from torch_nacelle._runtime.input import Input, as_list, dtype_name
+from torch_nacelle._runtime.messages import first_lines
+from torch_nacelle._runtime.settings import configure
+from torch_nacelle._runtime.torch_state import torch_defaults
+from torch_nacelle.errors import CheckError, InputError
+from torch_nacelle.reports import CheckReport, Comparison, OutputCheck
+
+Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "int8"]
+Tensors: TypeAlias = Sequence[torch.Tensor]
+CheckInputs: TypeAlias = Sequence[Input | torch.Tensor] | Sequence[Tensors] | Input | torch.Tensor
+
+THRESHOLDS: dict[str, float] = {"fp32": 1e-3, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2, "int8": 1e-1}
+"""The relative error that is allowed, by the precision that an engine computes in."""
+
+
+_TRUTHS = range(2)
+"""Integers that most models take: indices, masks, counts."""
+
+_GIVE_INPUTS = "; give inputs that it takes"
+
+
+def check(
+    program: torch.nn.Module,
+    original: object,
+    inputs: CheckInputs | None = None,
+    *,
+    threshold: float | None = None,
+    precision: Precision = "fp32",
+    seed: int = 0,
+) -> CheckReport:
+    """Runs a program and what it was made from on the same inputs, and compares their outputs.
+
+    The relative error of an output is max |a - b| / max |b| over its elements, where b is the original's: the largest
+    difference, measured by the largest value. For integers and truths it is the share of elements that differ. Shapes,
+    dtypes, and the places of NaNs and infinities must be the same. TensorRT before 10 has no int64: int32 is as good.
+
+    Args:
+        program: The program, or an ``nn.Module`` that holds it.
+        original: The ``nn.Module``, ``ScriptModule`` or ``ExportedProgram`` that it was made from, or the ONNX model's
+            path or bytes, which onnxruntime runs where it is installed. Another program with engines will do too.
+        inputs: ``Input`` for each: values are made up, for the min, opt and max of every profile (normal numbers,
+            bytes, and 0 and 1 for other integers; where values decide about shapes the stated ones, of which the least
+            and the largest are left out, with a note, where the original fails on them). Or tensors for one call, or a
+            list of lists of tensors for several. A tensor or an ``Input`` alone is one input. Left out: what the
+            program's engine tells, where the program is one engine.
+        threshold: The relative error that is allowed; left out, by precision: 1e-3 for fp32, 1e-2 for tf32 and fp16,
+            5e-2 for bf16, 1e-1 for int8.
+        precision: What the engines compute in.
+        seed: Of the values that are made up.
+
+    Returns:
+        The report, which prints as a table.
+
+    Raises:
+        CheckError: An output is off by more than the threshold; the message names the worst case, and ``report`` of the
+            error has all of them.
+        InputError: The inputs cannot be made up, or the original fails on them.
+    """
+    return check_over(_TRUTHS, program, original, inputs, threshold=threshold, precision=precision, seed=seed)
+
+
+def check_over(
+    integers: range,
+    program: torch.nn.Module,
+    original: object,
+    inputs: CheckInputs | None = None,
+    *,
+    threshold: float | None = None,
+    precision: Precision = "fp32",
+    seed: int = 0,
+) -> CheckReport:
+    """``check``, with `integers` as the values that are made up for integers other than bytes.
+
+    The original need not take all of them: calls on which it fails are left out, unless these are 0 and 1 alone.
+    """
+    if precision not in THRESHOLDS:
+        raise InputError(f"there is no precision {precision!r}; there are: {', '.join(THRESHOLDS)}")
+    _check_numbers(threshold, seed)
+    under_check = _Program(program)
+    cases = _cases(as_list(inputs) if inputs is not None else under_check.inputs(), seed, integers)
+    rows: list[OutputCheck] = []
+    notes: dict[str, None] = {}
+    with _original(original) as run_original, under_check.every_profile(cases) as run_program:
+        for case in cases:
+            try:
+                wanted = _run(run_original, case, "the original")
+            except InputError as error:
+                if not case.may_not_fit:
+                    raise
+                notes[f"left out: {error.reason.removesuffix(_GIVE_INPUTS)}"] = None
+                continue
+            found = run_program(case)
+            rows += _compared(case, found, wanted, under_check, notes)
+    allowed = THRESHOLDS[precision] if threshold is None else threshold
+    report = CheckReport(tuple(rows), precision, allowed, tuple(notes))
+    if not report.passed:
+        raise CheckError(_failure(report), report)
+    return report
+
+
+def _check_numbers(threshold: object, seed: object) -> None:
+    if threshold is not None and not (isinstance(threshold, (int, float)) and threshold >= 0):
+        raise InputError(f"threshold is {threshold!r}; wanted a number, 0 or more")
+    if not (isinstance(seed, int) and -(2**63) <= seed < 2**63):
+        raise InputError(f"seed is {seed!r}; wanted a whole number of 64 bits")
+
+
+def precision_of(backend: str, options: Mapping[str, object], inputs: Sequence[Input]) -> Precision:
+    """What an engine that was built with these options computes in."""
+    if options.get("int8"):
+        return "int8"
+    dtypes = {one.dtype for one in inputs}
+    if options.get("bf16") or torch.bfloat16 in dtypes:
+        return "bf16"
+    if options.get("fp16") or torch.float16 in dtypes:
+        return "fp16"
+    return "fp32" if backend == "reference" or options.get("tf32") is False else "tf32"
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One call.
+
+    Attributes:
+        name: For a person.
+        profile: The optimization profile that it is about, where there is one.
+        tensors: What to call with, on the CPU where they were made up.
+        may_not_fit: Whether values that decide about shapes may be none for these tensors: the least of each is not
+            always a target that a tensor can be reshaped to. Nor need other integers than 0 and 1 be what it takes.
+    """
+
+    name: str
+    profile: int | None
+    tensors: tuple[torch.Tensor, ...]
+    may_not_fit: bool = False
+
+
+def _cases(inputs: Sequence[Any], seed: int, integers: range) -> list[_Case]:
+    if not inputs:
+        raise InputError("inputs is empty: a program takes at least one tensor")
+    if all(isinstance(one, (list, tuple)) for one in inputs):
+        return [_given(f"given inputs {index}", one) for index, one in enumerate(inputs)]
+    if all(isinstance(one, torch.Tensor) for one in inputs):
+        return [_given("given inputs", inputs)]
+    described = [Input.of(one) for one in inputs]
+    counts = [one.profile_count for one in described if one.profile_count]
+    if not counts:
+        return [_made_up("fixed shapes", None, "opt", described, seed, integers)]
+    if min(counts) != max(counts):
+        raise InputError(f"inputs have different numbers of optimization profiles: {', '.join(map(str, counts))}")
+    cases: list[_Case] = []
+    for profile in range(counts[0]):
+        for extent in ("min", "opt", "max"):
+            cases.append(
+                _made_up(f"profile {profile}, {extent}", profile, extent, described, seed + len(cases), integers)
+            )
+    return cases
+
+
+def _given(name: str, tensors: object) -> _Case:
+    values: tuple[torch.Tensor, ...] = tuple(tensors)  # type: ignore[arg-type]
+    for value in values:
+        if not isinstance(value, torch.Tensor):
+            raise InputError(f"{name}: a program is called with tensors, found {type(value).__name__}")
+    return _Case(name, None, values)
+
+
+def _made_up(name: str, profile: int | None, extent: str, inputs: Sequence[Input], seed: int, integers: range) -> _Case:
+    generator = torch.Generator("cpu").manual_seed(seed)
+
+    def tensor(one: Input) -> torch.Tensor:
+        if one.values:
+            return one.tensor_of(getattr(one.values[profile or 0], extent))
+        shape = getattr(one.profiles[profile or 0], extent) if one.dynamic else one.shape
+        return _values(one.dtype, shape, generator, integers)
+
+    may_not_fit = integers != _TRUTHS or (extent != "opt" and any(one.values for one in inputs))
+    return _Case(name, profile, tuple(tensor(one) for one in inputs), may_not_fit)
+
+
+def _values(dtype: torch.dtype, shape: Sequence[int], generator: torch.Generator, integers: range) -> torch.Tensor:
+    size = tuple(shape)
+    if dtype.is_floating_point:
+        return torch.randn(size, generator=generator, dtype=torch.float32, device="cpu").to(dtype)
+    ranges = {torch.uint8: range(256), torch.int8: range(-128, 128), torch.bool: _TRUTHS}
+    low, high = ranges.get(dtype, integers).start, ranges.get(dtype, integers).stop
+    return torch.randint(low, high, size, generator=generator, device="cpu").to(dtype)
+
+
+class _Program:
+    """The program, and what is known where it is one engine only."""
+
+    def __init__(self, program: torch.nn.Module) -> None:
+        self._program = program
+        sites = _C.find_engines(require_program(program))
+        alone = len(sites) == 1 and "." not in sites[0].path and "[" not in sites[0].path
+        self._engine: Any = getattr(program, sites[0].path) if alone else None
+        self._device = device_of_program(program)
+
+    def inputs(self) -> list[Input]:
+        """What the program takes."""
+        if self._engine is None:
+            raise InputError("what the program takes is not known, since it is more than one engine: give inputs")
+        return [_input(*described) for described in self._engine.inputs()]
+
+    def output_name(self, index: int) -> str:
+        """A name for an output."""
+        return str(self._engine.outputs()[index][0]) if self._engine is not None else f"output {index}"
+
+    @contextlib.contextmanager
+    def every_profile(self, cases: Sequence[_Case]) -> "Iterator[Callable[[_Case], list[torch.Tensor]]]":
+        """A function that calls the program, each case with its own profile where the engine has several."""
+        several = self._engine is not None and self._engine.profile_count() > 1
+        current: list[int | None] = [None]
+
+        def run(case: _Case) -> list[torch.Tensor]:
+            if several and case.profile is not None and case.profile != current[0]:
+                configure(self._program, profile=case.profile)
+                current[0] = case.profile
+            return _flat(self.call(*case.tensors), "the program")
+
+        try:
+            yield run
+        finally:
+            if current[0] is not None:
+                configure(self._program, profile=None)
+
+    def call(self, *given: torch.Tensor) -> object:
+        """Calls the program with these tensors, moved to its device and of the dtypes that it takes."""
+        tensors = [tensor.to(self._device) for tensor in given]
+        if self._engine is not None:  # int32 where TensorRT has no int64
+            kinds = [getattr(torch, dtype) for _, dtype, _, _ in self._engine.inputs()]
+            tensors = [
+                tensor.to(kind) if {tensor.dtype, kind} == {torch.int32, torch.int64} else tensor
+                for tensor, kind in zip(tensors, kinds, strict=False)
+            ]
+        with torch.no_grad():
+            return self._program(*tensors)
+
+
+def _input(name: str, dtype: str, shape: list[int], profiles: list[list[list[int]]]) -> Input:
+    if not profiles or -1 not in shape:
+        return Input(shape=shape, dtype=getattr(torch, dtype), name=name)
+    lows, opts, highs = zip(*profiles, strict=True)
+    return Input(min=list(lows), opt=list(opts), max=list(highs), dtype=getattr(torch, dtype), name=name)
+
+
+@contextlib.contextmanager
+def _original(original: object) -> Iterator[Callable[..., object]]:
+    """The original as a function of tensors, in eval mode and in full precision."""
+    if is_onnx_source(original):
+        yield _onnx_function(OnnxSource(original))  # type: ignore[arg-type]
+        return
+    if isinstance(original, torch.export.ExportedProgram):
+        original = positional_module(original)
+    if not isinstance(original, torch.nn.Module):
+        raise InputError(
+            "the original must be an nn.Module, a ScriptModule, an ExportedProgram, or an ONNX model's path or bytes, "
+            f"found {type(original).__name__}"
+        )
+    module = original
+    with for_inference(module), torch.no_grad(), _full_precision():
+        yield _module_function(module)
+
+
+def _module_function(module: torch.nn.Module) -> Callable[..., object]:
+    if _C.find_engines(joined(module)):
+        return _Program(module).call
+    device = device_of_module(module)
+    return lambda *tensors: module(*(tensor.to(device) for tensor in tensors))
+
+
+@contextlib.contextmanager
+def _full_precision() -> Iterator[None]:
+    """Without TF32, which torch uses in convolutions by default."""
+    # torch has an older and a newer switch for each. The older sets both, so that they agree while the original runs;
+    # it can be read only where they agree.
+    older: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    cudnn: Any = torch.backends.cudnn
+    newer: tuple[Any, ...] = (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul)
+    allowed = [_allows_tf32(one) for one in older]
+    precisions = [one.fp32_precision for one in newer]
+    try:
+        for one in older:
+            one.allow_tf32 = False
+        yield
+    finally:
+        for one, value in zip(older, allowed, strict=True):
+            if value is not None:
+                one.allow_tf32 = value
+        for one, precision in zip(newer, precisions, strict=True):
+            if one.fp32_precision != precision:
+                one.fp32_precision = precision
+
+
+def _allows_tf32(switch: Any) -> bool | None:
+    try:
+        return bool(switch.allow_tf32)
+    except RuntimeError:  # the newer switch was used
+        return None
+
+
+def _onnx_function(source: OnnxSource) -> Callable[..., object]:
+    try:
+        import onnxruntime
+    except ImportError:
+        with torch_defaults():
+            script = source.as_torchscript()
+        return lambda *tensors: script(*(tensor.cpu() for tensor in tensors))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what it would say is in its exception
+    try:
+        session = onnxruntime.InferenceSession(source.path or source.model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # classes of its own
+        raise InputError(f"onnxruntime does not take {source.what}: {first_lines(error)}") from error
+    names = [one.name for one in source.inputs]
+
+    def run(*tensors: torch.Tensor) -> list[torch.Tensor]:
+        feed = {name: tensor.cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
+        return [torch.from_numpy(value) for value in session.run(None, feed)]
+
+    return run
+
+
+def _run(function: Callable[..., object], case: _Case, what: str) -> list[torch.Tensor]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _flat(function(*case.tensors), what)
+    except InputError:
+        raise
+    except Exception as error:  # its own
+        shapes = ", ".join(f"{dtype_name(one.dtype)} {list(one.shape)}" for one in case.tensors)
+        raise InputError(
+            f"{what} fails on {case.name} ({shapes}): {type(error).__name__}: {first_lines(error)}{_GIVE_INPUTS}"
+        ) from error
+
+
+def _flat(result: object, what: str) -> list[torch.Tensor]:
+    if isinstance(result, torch.Tensor):
+        return [result]
+    if isinstance(result, (tuple, list)):
+        return [tensor for one in result for tensor in _flat(one, what)]
+    raise InputError(f"{what} returns a {type(result).__name__}: tensors, tuples and lists of them can be compared")
+
+
+def _compared(
+    case: _Case, found: list[torch.Tensor], wanted: list[torch.Tensor], program: _Program, notes: dict[str, None]
+) -> list[OutputCheck]:
+    shapes = tuple(tuple(tensor.shape) for tensor in case.tensors)
+    if len(found) != len(wanted):
+        problem = Comparison.failed(f"{len(found)} outputs, wanted {len(wanted)}")
+        return [OutputCheck(case.name, shapes, "all", problem)]
+    rows = []
+    for index, (one, other) in enumerate(zip(found, wanted, strict=True)):
+        name = program.output_name(index)
+        if {one.dtype, other.dtype} == {torch.int32, torch.int64}:
+            notes[f"{name} is {dtype_name(one.dtype)} and was {dtype_name(other.dtype)}: compared by value"] = None
+        rows.append(OutputCheck(case.name, shapes, name, compare(one, other)))
+    return rows
+
+
+def _failure(report: CheckReport) -> str:
+    worst = report.worst
+    failed = sum(not one.comparison.within(report.threshold) for one in report.outputs)
+    shapes = ", ".join(str(list(shape)) for shape in worst.input_shapes)
+    return (
+        f"the program computes something else than the original in {failed} of {len(report.outputs)} outputs; worst: "
+        f"{worst.case}, inputs of the shapes {shapes}, {worst.output}: {worst.comparison.summary}; allowed is a "
+        f"relative error of {report.threshold:g} ({report.precision})"
+    )

@@ -1,6 +1,0 @@
-"""Where CMake finds the C++ library of this package."""
-
-from pathlib import Path
-
-cmake_prefix_path = str(Path(__file__).parent / "share" / "cmake")
-"""The folder to add to ``CMAKE_PREFIX_PATH``, so that ``find_package(Nacelle)`` finds the installed wheel."""

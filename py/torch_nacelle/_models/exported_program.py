@@ -1,0 +1,225 @@
+"""Programs of torch.export: what they take, and as modules that can be traced."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+
+from torch_nacelle import _C
+from torch_nacelle._models.state import StateError
+from torch_nacelle._runtime.input import Input, dtype_name
+from torch_nacelle.errors import InputError
+
+
+@dataclass(frozen=True)
+class ProgramInput:
+    """What a program was exported for.
+
+    Attributes:
+        name: The argument's name.
+        dtype: Its dtype.
+        shape: A size, or the least and the greatest where it was exported as dynamic, for each dimension.
+    """
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int | tuple[int, int], ...]
+
+
+def program_inputs(program: torch.export.ExportedProgram) -> list[ProgramInput]:
+    """What the program takes, by position.
+
+    Raises:
+        InputError: It takes what an engine does not: an argument that is no tensor, a keyword.
+    """
+    (positional, keywords) = program.call_spec.in_spec.children()
+    if keywords.num_leaves:
+        raise InputError("the ExportedProgram takes keyword arguments; export it with tensors by position")
+    if positional.num_leaves != positional.num_children:
+        raise InputError("the ExportedProgram takes lists, tuples or dicts; export it with tensors by position")
+    by_name = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    return [_described(program, name, by_name) for name in program.graph_signature.user_inputs]
+
+
+def _described(program: torch.export.ExportedProgram, name: object, by_name: dict[str, Any]) -> ProgramInput:
+    value = by_name[name].meta.get("val") if isinstance(name, str) and name in by_name else name
+    if not isinstance(value, torch.Tensor):
+        raise InputError(
+            f"the ExportedProgram's argument {name!r} is a {type(value).__name__}; an engine takes tensors"
+        )
+    shape: list[int | tuple[int, int]] = []
+    for extent in value.shape:
+        if isinstance(extent, int):
+            shape.append(extent)
+            continue
+        bounds = program.range_constraints.get(extent.node.expr)
+        shape.append((_bound(bounds, "lower", 0), _bound(bounds, "upper", 2**62)))
+    return ProgramInput(str(name), value.dtype, tuple(shape))
+
+
+def _bound(bounds: object, side: str, otherwise: int) -> int:
+    try:
+        return int(getattr(bounds, side))
+    except (AttributeError, TypeError, OverflowError, ValueError):  # no bound, or infinity
+        return otherwise
+
+
+def check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input]) -> None:
+    """Raises InputError where `inputs` ask for what the program was not exported for."""
+    wanted = program_inputs(program)
+    if len(wanted) != len(inputs):
+        names = ", ".join(one.name for one in wanted)
+        raise InputError(
+            f"the ExportedProgram takes {len(wanted)} tensors ({names}), and inputs describes {len(inputs)}"
+        )
+    for one, given in zip(wanted, inputs, strict=True):
+        _check_input(one, given)
+
+
+def _check_input(wanted: ProgramInput, given: Input) -> None:
+    which = f"input {given.name or wanted.name!r}"
+    if given.dtype != wanted.dtype:
+        raise InputError(
+            f"{which}: the ExportedProgram takes {dtype_name(wanted.dtype)}, and inputs says {dtype_name(given.dtype)}"
+        )
+    if len(given.shape) != len(wanted.shape):
+        raise InputError(
+            f"{which}: the ExportedProgram takes {len(wanted.shape)} dimensions, and inputs says {list(given.shape)}"
+        )
+    lows = [profile.min for profile in given.profiles] or [given.shape]
+    highs = [profile.max for profile in given.profiles] or [given.shape]
+    for dim, extent in enumerate(wanted.shape):
+        least, greatest = (extent, extent) if isinstance(extent, int) else extent
+        low, high = min(shape[dim] for shape in lows), max(shape[dim] for shape in highs)
+        if low < least or high > greatest:
+            range_wanted = str(least) if least == greatest else f"{least} to {greatest}"
+            raise InputError(
+                f"{which}: dimension {dim} is {range_wanted} in the ExportedProgram, and inputs says {low} to {high}; "
+                f"export it with a dynamic_shapes that allows these"
+            )
+
+
+def static_inputs(program: torch.export.ExportedProgram) -> list[Input]:
+    """Inputs of a program whose shapes are all fixed.
+
+    Raises:
+        InputError: A dimension is dynamic.
+    """
+    described = program_inputs(program)
+    for one in described:
+        if any(not isinstance(extent, int) for extent in one.shape):
+            raise InputError(
+                f"input {one.name!r} of the ExportedProgram has a dynamic shape: give inputs with its range"
+            )
+    return [Input(shape=[int(str(e)) for e in one.shape], dtype=one.dtype) for one in described]
+
+
+def positional_module(program: torch.export.ExportedProgram) -> torch.nn.Module:
+    """The program as a module that takes tensors by position and that torch.jit.trace can follow."""
+    program_inputs(program)
+    _refuse_state(program)
+    takes_guards = "check_guards" in inspect.signature(program.module).parameters
+    module: torch.fx.GraphModule = program.module(check_guards=False) if takes_guards else program.module()
+    module._forward_pre_hooks.clear()  # they check shapes, which a tracer cannot follow and `check_inputs` did
+    _make_traceable(module)
+    return _Positional(module)
+
+
+def _refuse_state(program: torch.export.ExportedProgram) -> None:
+    """Raises InputError for a program that changes its buffers, its parameters or its inputs."""
+    calls = [node.target for node in program.graph.nodes if node.op == "call_function"]
+    in_place = any(isinstance(call, torch._ops.OpOverload) and call._schema.is_mutable for call in calls)
+    # Without writes in its graph, a program says in its signature what it changes.
+    signature = (program.run_decompositions({}) if in_place else program).graph_signature
+    changed = [*signature.buffers_to_mutate.values(), *getattr(signature, "parameters_to_mutate", {}).values()]
+    if changed:
+        raise StateError(_C.state_message(f'the attribute "{changed[0]}"'))
+    if signature.user_inputs_to_mutate:
+        names = ", ".join(map(repr, signature.user_inputs_to_mutate.values()))
+        raise InputError(
+            f"forward changes its input {names} in place; an engine only reads its inputs: let forward clone it "
+            f"first, and return the new value if the caller needs it"
+        )
+
+
+class _Positional(torch.nn.Module):
+    """Modules of exported programs cannot be put into another mode, which exporting and tracing do."""
+
+    def __init__(self, program: torch.nn.Module) -> None:
+        super().__init__()
+        self.program = program
+        self.training = False
+
+    def train(self, mode: bool = True) -> "_Positional":
+        """Changes nothing: a program has the mode that it was exported in."""
+        return self
+
+    def forward(self, *tensors: torch.Tensor) -> object:
+        """Calls the program."""
+        return self.program(*tensors)
+
+
+def _size(tensor: torch.Tensor, dim: int) -> int:
+    return tensor.size(dim)
+
+
+def _slice(
+    tensor: torch.Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> torch.Tensor:
+    before: list[slice] = [slice(None)] * (dim % tensor.dim())
+    before.append(slice(start, None if end == _WITHOUT_END else end, step))
+    return tensor[tuple(before)]
+
+
+_WITHOUT_END = 2**63 - 1
+
+_NATIVE: dict[object, Callable[..., object]] = {
+    torch.ops.aten.sym_size.int: _size,
+    torch.ops.aten.slice.Tensor: _slice,
+}
+
+_ASSERTIONS = {
+    torch.ops.aten._assert_scalar.default,
+    torch.ops.aten._assert_async.msg,
+    torch.ops.aten._assert_tensor_metadata.default,
+    torch.ops.aten.sym_constrain_range_for_size.default,
+    torch.ops.aten.sym_constrain_range.default,
+    torch._check,
+}
+
+
+def _make_traceable(module: torch.fx.GraphModule) -> None:
+    """Leaves assertions out, and computes with sizes in a way that the tracer records.
+
+    The tracer follows a size through torch's own Python functions, and through an operator of torch.ops it does not.
+    """
+    for node in list(module.graph.nodes):
+        if node.op != "call_function":
+            continue
+        if node.target in _ASSERTIONS and not node.users:
+            module.graph.erase_node(node)
+        elif node.target in _NATIVE:
+            node.target = _NATIVE[node.target]
+        elif isinstance(node.target, torch._ops.OpOverload) and any(map(_is_size, node.all_input_nodes)):
+            node.target = _native(node.target)
+    module.graph.eliminate_dead_code()
+    module.recompile()
+
+
+def _is_size(node: torch.fx.Node) -> bool:
+    return isinstance(node.meta.get("val"), torch.SymInt)
+
+
+def _native(operator: "torch._ops.OpOverload[Any, Any]") -> Callable[..., object]:
+    """The function of torch's Python interface that is the operator."""
+    name = operator.overloadpacket.__name__
+    for place in (torch, torch._C._nn, torch.Tensor):
+        function = getattr(place, name, None)
+        if function is not None:
+            return cast(Callable[..., object], function)
+    raise InputError(
+        f"the ExportedProgram computes {operator} from a dynamic size, which cannot be traced; fix that dimension, or "
+        f"give the nn.Module that it was exported from"
+    )

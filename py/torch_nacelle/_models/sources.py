@@ -1,0 +1,89 @@
+"""What an engine is built from."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+import torch
+
+from torch_nacelle._models.exported_program import check_inputs, static_inputs
+from torch_nacelle._models.onnx_source import OnnxSource, is_onnx_source
+from torch_nacelle._runtime.input import Input, as_list, with_names
+from torch_nacelle.errors import InputError
+
+Model: TypeAlias = "torch.nn.Module | torch.export.ExportedProgram | bytes | str | os.PathLike[str]"
+Inputs: TypeAlias = Sequence[Input | torch.Tensor] | Input | torch.Tensor
+Source: TypeAlias = "torch.nn.Module | torch.export.ExportedProgram | OnnxSource"
+
+
+def bind(model: Model, inputs: Inputs | None) -> tuple[Source, list[Input]]:
+    """What to build from, and its inputs by name, checked against it."""
+    given = [] if inputs is None else [Input.of(value) for value in as_list(inputs)]
+    if is_onnx_source(model):
+        source = OnnxSource(model)  # type: ignore[arg-type]
+        return source, source.bind(given)
+    if isinstance(model, torch.export.ExportedProgram):
+        bound = with_names(given or static_inputs(model))
+        check_inputs(model, bound)
+        return model, bound
+    if not isinstance(model, torch.nn.Module):
+        raise InputError(
+            "model must be an nn.Module, a ScriptModule, an ExportedProgram, or an ONNX model's path or bytes, found "
+            + type(model).__name__
+        )
+    _check_layouts(model)
+    if not given:
+        raise InputError("inputs is empty: an engine takes at least one tensor")
+    return model, with_names(given)
+
+
+def _check_layouts(module: torch.nn.Module) -> None:
+    """Raises InputError where weights or operators are those of oneDNN, which run in this process and nowhere else."""
+    name = module.original_name if isinstance(module, torch.jit.ScriptModule) else type(module).__name__
+    for path, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if tensor.layout != torch.strided:
+            raise InputError(
+                f"{name}: tensor {path!r} has the layout {tensor.layout}; wanted torch.strided: give the module as it "
+                "was before it was converted"
+            )
+    if isinstance(module, torch.jit.ScriptModule) and hasattr(module, "forward"):
+        for node in _nodes(module.inlined_graph):
+            if "mkldnn" in node.kind().lower():
+                raise InputError(
+                    f"{name}: its graph has {node.kind()}, which torch.jit.optimize_for_inference puts there and which "
+                    "cannot be saved; give the module as it was before, or as torch.jit.freeze returns it"
+                )
+
+
+def _nodes(block: Any) -> Iterator[Any]:
+    for node in block.nodes():
+        yield node
+        for inner in node.blocks():
+            yield from _nodes(inner)
+
+
+def names_of_outputs(source: Source, given: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The outputs' names, where they are given or the model has them.
+
+    Raises:
+        InputError: They are given, and the model has others.
+    """
+    if not isinstance(source, OnnxSource):
+        return tuple(given) if given else None
+    if given and tuple(given) != source.output_names:
+        raise InputError(
+            f"{source.what} names its outputs {', '.join(source.output_names)}, and output_names says "
+            f"{', '.join(given)}: leave output_names out"
+        )
+    return source.output_names
+
+
+def cuda_device(source: Source) -> torch.device | None:
+    """The GPU that the model is on; None where it is on none: then the current one is built for."""
+    if isinstance(source, OnnxSource):
+        return None
+    if isinstance(source, torch.nn.Module):
+        tensors = [*source.parameters(), *source.buffers()]
+    else:
+        tensors = list(source.state_dict.values())
+    return next((tensor.device for tensor in tensors if tensor.is_cuda), None)

@@ -1,0 +1,1 @@
+"""Programs with engines inside: read, changed, written, and loaded to be called."""

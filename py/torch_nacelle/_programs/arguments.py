@@ -1,0 +1,146 @@
+"""What the forward of a program takes, as far as its engines tell."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import torch
+
+from torch_nacelle._runtime.input import Input
+from torch_nacelle.errors import InputError
+
+At: TypeAlias = Literal["min", "opt", "max"]
+Fill: TypeAlias = Literal["random", "zeros", "ones"]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a program's forward.
+
+    Attributes:
+        name: Its name.
+        input: The engine's input that it goes to as it is, with dtype and shapes; None where it goes to no engine
+            directly, or the engine cannot be set up here.
+        engine: The path of that engine; None where it goes to none.
+        why_unknown: Why `input` is not known; empty where it is.
+    """
+
+    name: str
+    input: Input | None
+    engine: str | None
+    why_unknown: str = ""
+
+
+def arguments(program: torch.jit.ScriptModule) -> list[Argument]:
+    """The arguments of forward that have no default, with what is known of them.
+
+    Sets the engines up that they go to, where that has not been done.
+
+    Args:
+        program: A loaded program.
+
+    Returns:
+        The arguments in the order of a call.
+    """
+    fed = dict(_fed(program))
+    required = [argument.name for argument in forward_schema(program).arguments[1:] if not argument.has_default_value()]
+    return [_argument(program, name, fed.get(place)) for place, name in enumerate(required)]
+
+
+def example_inputs(
+    program: torch.jit.ScriptModule,
+    *,
+    profile: int = 0,
+    at: At = "opt",
+    fill: Fill = "random",
+    generator: torch.Generator | None = None,
+) -> dict[str, torch.Tensor]:
+    """Tensors to call a program with, by the names of forward's arguments, on the CPU.
+
+    Args:
+        program: A loaded program whose arguments go to engines as they are.
+        profile: The optimization profile whose shapes to take; the last one where an engine has fewer.
+        at: Which shapes of it.
+        fill: ``"random"``: normal for floating-point numbers, 0 to 9 for integers.
+        generator: For ``"random"``.
+
+    Returns:
+        The tensors, in the order of the arguments.
+
+    Raises:
+        InputError: An argument goes to no engine directly, or to one that cannot be set up here.
+    """
+    result = {}
+    for argument in arguments(program):
+        if argument.input is None:
+            raise InputError(
+                f"what argument {argument.name} of forward takes cannot be told: {argument.why_unknown}; give a tensor"
+            )
+        shape = argument.input.shape
+        if argument.input.dynamic:
+            chosen = argument.input.profiles[min(profile, len(argument.input.profiles) - 1)]
+            shape = getattr(chosen, at)
+        result[argument.name] = filled(fill, shape, argument.input.dtype, generator)
+    return result
+
+
+def filled(
+    fill: Fill, shape: tuple[int, ...], dtype: torch.dtype, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """A tensor of made-up values; see ``example_inputs``."""
+    if fill != "random":
+        make = torch.zeros if fill == "zeros" else torch.ones
+        return make(shape, dtype=dtype, device="cpu")
+    if dtype.is_complex or dtype.is_floating_point:
+        return torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu").to(dtype)
+    high = 2 if dtype == torch.bool else 10
+    return torch.randint(0, high, shape, generator=generator, dtype=torch.int64, device="cpu").to(dtype)
+
+
+def forward_schema(program: torch.jit.ScriptModule) -> Any:
+    """The schema of a program's forward; its first argument is the program."""
+    return program._c._get_method("forward").schema
+
+
+def _argument(program: torch.jit.ScriptModule, name: str, fed: tuple[str, int] | None) -> Argument:
+    if fed is None:
+        return Argument(name, None, None, "it goes to no engine directly")
+    path, place = fed
+    engine: Any = program
+    for part in path.split("."):
+        engine = getattr(engine, part)
+    if engine.why_not_ready():
+        return Argument(name, None, path, engine.why_not_ready())
+    binding, dtype, shape, profiles = engine.inputs()[place]
+    kind = getattr(torch, dtype)
+    if -1 not in shape:
+        return Argument(name, Input(shape=shape, dtype=kind, name=binding), path)
+    low, opt, high = ([profile[which] for profile in profiles] for which in range(3))
+    return Argument(name, Input(shape=shape, dtype=kind, min=low, opt=opt, max=high, name=binding), path)
+
+
+def _fed(program: torch.jit.ScriptModule) -> Iterator[tuple[int, tuple[str, int]]]:
+    """For arguments that go to an engine as they are: their place, the engine's path, and the place in its inputs."""
+    graph: Any = program.inlined_graph
+    names = [value.debugName() for value in graph.inputs()]
+    module = names[0]
+    for node in [*graph.findAllNodes("tensorrt::execute_engine"), *graph.findAllNodes("trt::execute_engine")][::-1]:
+        tensors, engine = node.inputs()
+        path = _path(engine, module)
+        if path is None or tensors.node().kind() != "prim::ListConstruct":
+            continue
+        for place, value in enumerate(tensors.node().inputs()):
+            if value.debugName() in names[1:]:
+                yield names.index(value.debugName()) - 1, (path, place)
+
+
+def _path(value: Any, module: str) -> str | None:
+    """The path of attributes that leads from the module to a value of its graph; None where it comes otherwise."""
+    parts: list[str] = []
+    while value.debugName() != module:
+        node = value.node()
+        if node.kind() != "prim::GetAttr":
+            return None
+        parts.insert(0, node.s("name"))
+        (value,) = node.inputs()
+    return ".".join(parts)

@@ -1,0 +1,237 @@
+"""Programs as files: their engines are read, changed and written again without torch's reader, which runs code of them.
+
+Records are read and made by C++; ``nacelle_cli.reading`` finds them in the file, and puts others in their place.
+"""
+
+import base64
+import functools
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import torch
+
+from nacelle_cli.reading import archive_copies, code_at_load, engines, pieces, records
+from nacelle_cli.reading.archives import Archive
+from nacelle_cli.reading.errors import ReadingError
+from nacelle_cli.reading.pickle_edits import Text
+from torch_nacelle import _C
+from torch_nacelle._programs.archives import ProgramFile, Source, entry_of, reason_of
+from torch_nacelle._programs.embed import wrap
+from torch_nacelle._programs.engine_info import EngineInfo, engine_info
+from torch_nacelle.errors import Error, InputError, RecordError
+
+_EXTRA = "extra/"
+
+
+@dataclass(eq=False)
+class _Plan:
+    """A plan as ``EngineInfo`` wants it."""
+
+    source: engines.Plan
+
+    @property
+    def plan(self) -> bytes:
+        with _as_our_errors():
+            return self.source.read()
+
+    def read_into(self, memory: memoryview) -> None:
+        with _as_our_errors():
+            self.source.read_into(memory)
+
+    @property
+    def plan_release(self) -> str:
+        return _C.plan_release(self.source.start, self.source.size)
+
+
+@dataclass
+class _Record:
+    """An engine's record as it is now.
+
+    Attributes:
+        fields: Its fields; the plan's has the beginning of the plan, which is all that records need of it.
+        plan: The plan.
+        changed: True if this is not what the file holds.
+    """
+
+    fields: list[bytes]
+    plan: engines.Plan
+    changed: bool = False
+
+    @property
+    def encoded(self) -> bool:
+        """True if the plan is in base64 in a record of this version."""
+        return int(self.fields[0]) >= records.FIRST_ENCODED
+
+
+class FileProgram:
+    """The engines of a program's file. Nothing of the file is run, but by ``load``."""
+
+    def __init__(self, source: Source, *, allow_code: bool = False) -> None:
+        """Reads a file: every entry is held against its checksum, and every record is checked.
+
+        Args:
+            source: A path, or a file that is open for reading bytes.
+            allow_code: True if ``load`` may load a program that brings code which loading it runs.
+
+        Raises:
+            InputError: It is no TorchScript program, or damaged; or `source` is no file.
+            RecordError: A record is damaged.
+            OSError: It cannot be opened; FileNotFoundError where there is none.
+        """
+        file = ProgramFile(source, every_entry=False)
+        self.name = file.name
+        self._allow_code = allow_code
+        self._file = _opened(file)
+        with _as_our_errors():
+            self.archive = Archive(Path(file.name), self._file)
+            closing = weakref.finalize(self.archive, self._file.close)
+            closing.atexit = False  # a daemon thread may be reading it then
+            self.archive.check_kind()
+            self.archive.check_entries()
+            self._engines = engines.Engines(self.archive, _C.PLAN_START)
+        self._records: dict[engines.Engine, _Record] = {}
+        for path, engine in self._engines.sites:
+            if engine not in self._records:
+                self._records[engine] = _Record(_with_start(engine.fields, engine.plan), engine.plan)
+                _C.site_from_fields(path, self._records[engine].fields)
+
+    @property
+    def engines(self) -> list[EngineInfo]:
+        """Every engine, in the order of the program's attributes."""
+        return [_info(path, self._records[engine]) for path, engine in self._engines.sites]
+
+    @functools.cached_property
+    def extra_files(self) -> dict[str, bytes]:
+        """The files beside the program, by name."""
+        with _as_our_errors():
+            return {
+                name.removeprefix(_EXTRA): self.archive.read(name)
+                for name in self.archive.names
+                if name.startswith(_EXTRA)
+            }
+
+    def convert(self, version: int, drop: list[str], platform: str | None) -> None:
+        """Makes records of another version; of all engines, or of none if one cannot be converted."""
+        made = {}
+        for path, engine in self._engines.sites:
+            if engine not in made:
+                record = self._records[engine]
+                plan = _Plan(record.plan)
+                fields = _C.convert_record(
+                    path, record.fields, version, drop, platform, record.plan.size, plan.read_into
+                )
+                made[engine] = _Record(fields, record.plan, record.changed or fields != record.fields)
+        self._records |= made
+
+    def replace_plan(self, path: str, plan: bytes) -> None:
+        """Gives the engine at `path` another plan; its record stays as it is otherwise."""
+        engine = dict(self._engines.sites)[path]
+        made = engines.plan_of(plan, _C.PLAN_START)
+        self._records[engine] = _Record(_with_start(self._records[engine].fields, made), made, changed=True)
+
+    def remove_metadata(self) -> list[tuple[str, bytes]]:
+        """Empties the metadata of every record. Returns what was there, with the engines' paths."""
+        removed: dict[engines.Engine, tuple[str, bytes]] = {}
+        for path, engine in self._engines.sites:
+            record = self._records[engine]
+            fields, metadata = _C.without_metadata(record.fields)
+            if metadata:
+                removed[engine] = (path, metadata)
+                self._records[engine] = _Record(fields, record.plan, changed=True)
+        return list(removed.values())
+
+    def write(self, file: IO[bytes], extra_files: dict[str, bytes] | None = None) -> None:
+        """Writes the program: what changed anew, all else as its bytes are.
+
+        Args:
+            file: Where to.
+            extra_files: What is to be beside the program; left out, what is there.
+        """
+        with _as_our_errors():
+            changed = {engine: self._texts(record) for engine, record in self._records.items() if record.changed}
+            changes: dict[str, Sequence[pieces.Piece] | None] = dict(self._engines.rewritten(changed))
+            if extra_files is not None and extra_files != self.extra_files:
+                changes |= {name: None for name in self.archive.names if name.startswith(_EXTRA)}
+                changes |= {_EXTRA + name: [pieces.of_bytes(content)] for name, content in extra_files.items()}
+            archive_copies.write(self.archive, changes, file)
+
+    def _texts(self, record: _Record) -> list[Text]:
+        texts = [Text(pieces.of_bytes(field)) for field in record.fields]
+        texts[records.ENGINE] = record.plan.text(self.archive, record.encoded)
+        return texts
+
+    def load(self) -> torch.jit.ScriptModule:
+        """Loads the program with torch, its engines not set up and its tensors on the CPU.
+
+        Raises:
+            InputError: It brings code that torch would run, and `allow_code` was not given; or torch cannot read it.
+        """
+        if not self._allow_code:
+            self.check_code()
+        if not any(record.changed for record in self._records.values()):
+            return self._load(f"/proc/self/fd/{self._file.fileno()}")
+        with tempfile.NamedTemporaryFile() as file:
+            self.write(file)
+            file.flush()
+            return self._load(file.name)
+
+    def engine(self, path: str) -> "torch.ScriptObject":
+        """The engine at `path`, set up as it is when the program is loaded; the rest of the program is not."""
+        record = self._records[dict(self._engines.sites)[path]]
+        holder = _C.engine_module(record.fields, record.plan.size, _Plan(record.plan).read_into)
+        engine: torch.ScriptObject = wrap(holder).engine
+        return engine
+
+    def check_code(self) -> None:
+        """Raises InputError if torch.jit.load would run code of the file."""
+        with _as_our_errors():
+            reason = next(code_at_load.reasons(self.archive), None)
+        if reason is not None:
+            raise InputError(
+                f"{self.name} brings code that loading it runs ({reason}); wanted a program that runs only when it is "
+                "called: allow it with allow_code=True (--allow-code) if you trust the file"
+            )
+
+    def _load(self, path: str) -> torch.jit.ScriptModule:
+        try:
+            return wrap(_C.load(path, "cpu", {}))
+        except (Error, OSError):
+            raise
+        except Exception as error:
+            where, reason = entry_of(error, self.archive), reason_of(error)
+            raise InputError(f"{self.name}{where} cannot be read as a TorchScript program: {reason}") from error
+
+
+def _opened(file: ProgramFile) -> IO[bytes]:
+    """The file, open: what takes its path later does not matter. What was given open is copied."""
+    if file.path is not None:
+        return file.path.open("rb")
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the archive
+    copy.write(file.content)
+    copy.flush()
+    return copy
+
+
+def _with_start(fields: Sequence[bytes], plan: engines.Plan) -> list[bytes]:
+    """The fields, the plan's with the beginning of `plan`."""
+    start = plan.start if int(fields[0]) < records.FIRST_ENCODED else base64.b64encode(plan.start)
+    return [*fields[: records.ENGINE], start, *fields[records.ENGINE + 1 :]]
+
+
+def _info(path: str, record: _Record) -> EngineInfo:
+    return engine_info(_C.site_from_fields(path, record.fields), _Plan(record.plan), record.plan.size)
+
+
+@contextmanager
+def _as_our_errors() -> Iterator[None]:
+    try:
+        yield
+    except engines.RecordError as error:
+        raise RecordError(str(error)) from error
+    except ReadingError as error:
+        raise InputError(str(error)) from error

@@ -1,0 +1,118 @@
+"""What a user may set about engines, and where they run."""
+
+from typing import TypeVar
+
+import torch
+from typing_extensions import TypedDict, Unpack
+
+from torch_nacelle import _C
+from torch_nacelle._runtime import checks
+from torch_nacelle._runtime.holders import require_program
+
+
+class Settings(TypedDict, total=False):
+    """Settings of an engine; none is saved with a program.
+
+    Attributes:
+        max_contexts: Execution contexts at most (64). Each lets one more call run at once and has scratch memory of its
+            own on the device; a call that finds all of them in use waits.
+        plan_copies: How often the plan is deserialized (1). TensorRT 8.5 gives an optimization profile of a plan with
+            dynamic shapes to one context only: there a copy lets one more call run at once, at the price of another
+            engine in the device's memory.
+        profile: The optimization profile for every call; None: the one whose optimum is nearest to a call's shapes.
+        move_inputs: Whether inputs on another device are copied to the engine's for the call (False). They are errors
+            otherwise.
+        convert_inputs: Whether inputs of another dtype are converted for the call (False). They are errors otherwise.
+        pack_outputs: Whether the outputs of a call lie in one block of memory, which one visit to torch's allocator
+            gets (False: a block each). Faster for engines with several outputs, most with several threads. The outputs
+            then share a storage: any of them keeps all of it, ``torch.save`` of one writes all of it, and one that is
+            grown in place with ``resize_`` runs into the next.
+        shared_scratch: Whether scratch memory is one buffer per stream for all engines that share it, sized for the
+            largest, instead of one per context (False).
+        nvtx: Whether calls and their phases are marked with NVTX ranges, which Nsight Systems shows (False). Only with
+            a CUDA build of torch. Unlike ``profile``, calls do not wait for the device.
+    """
+
+    max_contexts: int
+    plan_copies: int
+    profile: int | None
+    move_inputs: bool
+    convert_inputs: bool
+    pack_outputs: bool
+    shared_scratch: bool
+    nvtx: bool
+
+
+_Module = TypeVar("_Module", bound=torch.nn.Module)
+
+
+def configure(program: _Module, engine: str | None = None, **settings: Unpack[Settings]) -> _Module:
+    """Changes settings of a program's engines; those that are not named stay as they are.
+
+    Engines that were set up are set up again, on the device where they are. Other threads may call the program
+    meanwhile: calls that are under way end with the former settings. CUDA graphs that were captured with the program
+    must not be replayed any more.
+
+    Args:
+        program: A loaded program, or an ``nn.Module`` that holds programs.
+        engine: The path of the engine to change, as ``nacelle.read(program).engines`` gives it; in an ``nn.Module``,
+            after the program's path: ``0.net_trt_engine``. Left out: all of them.
+        settings: See ``Settings``.
+
+    Returns:
+        The program.
+
+    Raises:
+        InputError: There is no such engine or setting, a value that is out of range, or no program.
+        Error: What keeps an engine from being set up with these settings. It keeps its former ones then.
+    """
+    _C.configure_engines(require_program(program), checks.engine_path(engine), dict(settings))
+    return program
+
+
+def to(program: _Module, device: str | torch.device) -> _Module:
+    """Moves a program to a device: its engines, which are deserialized there, and its parameters and buffers.
+
+    Engines are moved all or none. Records name the new device from then on. Constants in a program's graphs stay where
+    they are. Not while the program is called.
+
+    Args:
+        program: A loaded program, or an ``nn.Module`` that holds programs.
+        device: ``"cuda:1"``, or ``"cpu"`` for a program whose engines run on the CPU.
+
+    Returns:
+        The program.
+
+    Raises:
+        DeviceError: An engine cannot run there; the message names the device that its plan was built for and the one
+            that was asked for.
+    """
+    where = checks.device(device)
+    _C.move_engines(require_program(program), str(where))
+    program.to(where)
+    return program
+
+
+def allow_engine_host_code(allowed: bool = True) -> None:
+    """Allows plans to bring code that runs on the host, or forbids it, as at the start.
+
+    Version-compatible plans with a runtime inside are such plans; TensorRT runs what they bring. Holds for engines that
+    are set up later: call it before ``torch.jit.load``.
+
+    Args:
+        allowed: Whether plans may bring code.
+    """
+    _C.allow_engine_host_code(allowed)
+
+
+def keep_plans_in_memory(keep: bool = True) -> None:
+    """Sets where the plans of engines lie once TensorRT has read them: in memory, or in a file, as at the start.
+
+    A plan is needed again when a program is saved, copied or moved to another device. The file is a temporary one
+    without a name, in ``TMPDIR`` or ``/tmp``, that the system removes however the process ends; where it cannot be
+    made, and for plans under a megabyte, the plan stays in memory. Holds for engines that are set up later.
+
+    Args:
+        keep: Whether plans stay in memory.
+    """
+    _C.keep_plans_in_memory(keep)
