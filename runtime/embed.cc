@@ -30,10 +30,9 @@ void CheckIdentifier(const std::string& name) {
   const auto is_word = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
   const bool starts_well = !name.empty() && std::isdigit(static_cast<unsigned char>(name[0])) == 0;
   if (!starts_well || !std::ranges::all_of(name, is_word)) {
-    throw InputError(
-        Cat("an engine's name must be an identifier, since TorchScript names a class and an attribute "
-            "after it; found ",
-            Quote(name), ": use letters, digits and '_', not a digit first"));
+    throw InputError(Cat("the engine's name is ", Quote(name),
+                         "; wanted an identifier, since TorchScript names a class and an "
+                         "attribute after it: use letters, digits and '_', not a digit first"));
   }
 }
 

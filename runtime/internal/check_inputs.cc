@@ -27,9 +27,8 @@ bool OnRightDevice(const EngineFacts& engine, const TensorInfo& wanted, const at
 [[noreturn, gnu::noinline]] void ThrowCount(const EngineFacts& engine, size_t found) {
   std::vector<std::string> wanted;
   for (const TensorInfo& input : engine.inputs) wanted.push_back(Describe(input));
-  throw InputError(Cat("engine ", Quote(engine.name), " takes ", wanted.size(),
-                       wanted.size() == 1 ? " input" : " inputs", ", found ", found, "; it takes ",
-                       Join(wanted, "; ")));
+  throw InputError(Cat("engine ", Quote(engine.name), " got ", found, found == 1 ? " input" : " inputs", "; wanted ",
+                       wanted.size(), ": ", Join(wanted, "; ")));
 }
 
 // Returns the advice to let the engine do it instead; empty for an input that must not be copied.

@@ -163,7 +163,7 @@ TEST(MoveEngines, AllOrNone) {
     FAIL() << "the reference engine was moved to a GPU";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kDevice);
-    EXPECT_THAT(error.what(), HasSubstr("engine \"net\" cannot be moved: it is to run on cuda:0"));
+    EXPECT_THAT(error.what(), HasSubstr("engine \"net\" cannot be moved: it cannot run on cuda:0"));
     EXPECT_THAT(error.what(), HasSubstr("the reference engine, which runs on the CPU"));
   }
   EXPECT_EQ(FindEngines(module).at(0).engine(), before);

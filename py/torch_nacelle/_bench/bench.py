@@ -16,8 +16,8 @@ from torch_nacelle import _C
 from torch_nacelle._bench.conditions import conditions
 from torch_nacelle._bench.figures import Benchmark, Memory, Parts, Throughput, Times
 from torch_nacelle._bench.profile import Profile, profile
-from torch_nacelle._programs.archives import Source
-from torch_nacelle._programs.running import Inputs, device_of_program, load_program, named_inputs
+from torch_nacelle._programs.archives import ProgramSource
+from torch_nacelle._programs.running import CallInputs, device_of_program, load_program, named_inputs
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.settings import to
 from torch_nacelle.errors import InputError
@@ -29,8 +29,8 @@ _ENGINE = "enqueue"  # the phase that is the engine's own; see PhaseTime
 
 
 def bench(
-    program: torch.jit.ScriptModule | Source,
-    inputs: Inputs | Callable[[torch.jit.ScriptModule], Inputs] | None = None,
+    program: torch.jit.ScriptModule | ProgramSource,
+    inputs: CallInputs | Callable[[torch.jit.ScriptModule], CallInputs] | None = None,
     *,
     device: str | torch.device | None = None,
     seconds: float = 10.0,

@@ -50,7 +50,7 @@ def arguments(program: torch.jit.ScriptModule) -> list[Argument]:
 def example_inputs(
     program: torch.jit.ScriptModule,
     *,
-    profile: int = 0,
+    optimization_profile: int = 0,
     at: At = "opt",
     fill: Fill = "random",
     generator: torch.Generator | None = None,
@@ -59,7 +59,7 @@ def example_inputs(
 
     Args:
         program: A loaded program whose arguments go to engines as they are.
-        profile: The optimization profile whose shapes to take; the last one where an engine has fewer.
+        optimization_profile: The optimization profile whose shapes to take; the last one if an engine has fewer.
         at: Which shapes of it.
         fill: ``"random"``: normal for floating-point numbers, 0 to 9 for integers.
         generator: For ``"random"``.
@@ -78,7 +78,7 @@ def example_inputs(
             )
         shape = argument.input.shape
         if argument.input.dynamic:
-            chosen = argument.input.profiles[min(profile, len(argument.input.profiles) - 1)]
+            chosen = argument.input.profiles[min(optimization_profile, len(argument.input.profiles) - 1)]
             shape = getattr(chosen, at)
         result[argument.name] = filled(fill, shape, argument.input.dtype, generator)
     return result

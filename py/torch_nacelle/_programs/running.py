@@ -7,19 +7,19 @@ from typing import TypeAlias
 import torch
 
 from torch_nacelle import _C
-from torch_nacelle._programs.archives import ProgramFile, Source
+from torch_nacelle._programs.archives import ProgramFile, ProgramSource
 from torch_nacelle._programs.arguments import example_inputs, forward_schema
 from torch_nacelle._runtime.holders import joined
 from torch_nacelle._runtime.input import as_list
 from torch_nacelle._runtime.torch_state import without_deprecations
 from torch_nacelle.errors import InputError
 
-Inputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | torch.Tensor
+CallInputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | torch.Tensor
 
 _CPU = "0%0%0%0%cpu"  # the device that records of the reference engine name
 
 
-def load_program(source: Source, device: str | None = None) -> torch.jit.ScriptModule:
+def load_program(source: ProgramSource, device: str | None = None) -> torch.jit.ScriptModule:
     """``torch.jit.load``, to `device`; left out, tensors of a GPU come to the CPU where there is none.
 
     Raises:
@@ -49,7 +49,7 @@ def device_of_program(program: torch.nn.Module) -> torch.device:
     return torch.device("cpu")
 
 
-def named_inputs(program: torch.jit.ScriptModule, inputs: Inputs | None) -> dict[str, torch.Tensor]:
+def named_inputs(program: torch.jit.ScriptModule, inputs: CallInputs | None) -> dict[str, torch.Tensor]:
     """The inputs by name, in the order of a call."""
     if inputs is None:
         return example_inputs(program, generator=torch.Generator("cpu").manual_seed(0))
