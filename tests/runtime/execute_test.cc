@@ -126,7 +126,7 @@ TEST_F(Affine, ADimensionOutsideTheProfile) {
   EXPECT_THAT(FailureWith({at::ones({0, 3})}).message, HasSubstr("dimension 0 is 0, wanted 1 to 4"));
 }
 
-// A tensor without values cannot be moved to where the engine runs.
+// A tensor without values cannot be moved to the engine's device.
 TEST_F(Affine, TheMetaDevice) {
   EXPECT_THAT(FailureWith({at::ones({1, 3}, at::kMeta)}).message,
               HasSubstr("is on the meta device, whose tensors have no values; wanted a tensor on cpu"));

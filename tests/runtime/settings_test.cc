@@ -1,4 +1,4 @@
-// What Engine::Configure sets, as far as a machine without a GPU can show it.
+// Tests the settings of Engine::Configure, as far as a machine without a GPU can show them.
 #include "runtime/settings.h"
 
 #include <ATen/ATen.h>
@@ -104,7 +104,7 @@ TEST(PackOutputs, ThreadsMayCallAtOnce) {
   EXPECT_EQ(wrong, 0);
 }
 
-// What torch's CUDA library does for ranges, written down.
+// Writes down the ranges that torch's CUDA library would mark.
 class Recorded final : public torch::profiler::impl::ProfilerStubs {
  public:
   void record(c10::DeviceIndex*, torch::profiler::impl::ProfilerVoidEventStub*, int64_t*) const override {}
