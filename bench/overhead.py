@@ -22,7 +22,6 @@ from rich.table import Table
 from torch.utils import benchmark
 
 import torch_nacelle as nacelle
-from torch_nacelle._bench.conditions import conditions
 
 IDLE_ENGINE = Path(__file__).with_name("libidle_engine.so")
 ROUNDS = 20  # short ones, so that some are not disturbed by what else the machine does
@@ -131,7 +130,7 @@ def measure(case: Case, x: torch.Tensor, seconds: float) -> Row:
 
 def main(seconds: float = typer.Option(3.0, help="How long to run each of the eight calls.")) -> None:
     """Prints the host time of a call, with and without an engine."""
-    started = conditions()
+    started = nacelle.conditions()
     table = Table("engine", "without it, µs", "with it, µs", "added, µs", title="Host time per call")
     for case in CASES:
         row = measure(case, torch.ones(1, 16), seconds)

@@ -18,6 +18,7 @@ Runtime::Runtime(const tensorrt::SlotTable& table, void* logger)
 
 void* Runtime::Deserialize(std::string bytes) {
   try {
+    reporter().Log(tensorrt::Severity::kINFO, Cat("reading a plan of ", bytes.size(), " bytes"));
     return new CudaEngine(std::make_shared<LoadedPlan>(std::move(bytes), table()), reporter());
   } catch (const PlanError& error) {
     reporter().Fail(ErrorCode::kINVALID_ARGUMENT, Cat("IRuntime::deserializeCudaEngine: ", error.what()));

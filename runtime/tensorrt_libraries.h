@@ -1,7 +1,6 @@
-// Lists the TensorRT libraries of this machine.
+// The search for the TensorRT libraries of this machine.
 //
-//   for (const LibraryReport& report : ListTensorRtLibraries()) std::cout << report.path << " " << report.release <<
-//   "\n";
+//   SetPackageFolders({"/opt/venv/lib/python3.12/site-packages"});
 #ifndef NACELLE_RUNTIME_TENSORRT_LIBRARIES_H_
 #define NACELLE_RUNTIME_TENSORRT_LIBRARIES_H_
 
@@ -11,19 +10,6 @@
 #include "runtime/export.h"
 
 namespace nacelle::runtime {
-
-// A file that may be a TensorRT runtime library.
-struct LibraryReport {
-  std::string path;     // a bare file name if the system's loader finds it
-  std::string source;   // the place in which it was found: an environment variable, a package …
-  std::string kind;     // "full", "lean", "dispatch", "TensorRT-RTX"
-  std::string release;  // "10.15.1.29"; empty if it could not be opened
-  std::string problem;  // the reason that it could not be opened; empty if it could
-};
-
-// Lists every candidate, in the order in which a plan's library is chosen. Opens each of them, which takes time and
-// memory. Any thread.
-NACELLE_API std::vector<LibraryReport> ListTensorRtLibraries();
 
 // Sets the folders of Python packages in which NVIDIA's wheels may be. Any thread.
 NACELLE_API void SetPackageFolders(std::vector<std::string> folders);

@@ -19,6 +19,7 @@
   FUNCTION(cuDeviceGet)                       \
   FUNCTION(cuDeviceGetName)                   \
   FUNCTION(cuDeviceGetAttribute)              \
+  FUNCTION(cuDeviceTotalMem)                  \
   FUNCTION(cuCtxGetCurrent)                   \
   FUNCTION(cuCtxGetDevice)                    \
   FUNCTION(cuCtxSetCurrent)                   \

@@ -62,7 +62,9 @@ struct CudaDriver::State {
       return;
     }
     if (const auto missing = api.Load(handle)) {
-      why_not = Cat(library, " has no function ", *missing, ": it is not NVIDIA's driver, or far too old");
+      why_not = Cat(library, " has no function ", *missing,
+                    ": it is not NVIDIA's driver, or far too old; see which file the system finds with ldconfig "
+                    "-p, and what LD_LIBRARY_PATH names");
       return;
     }
     if (api.cuDriverGetVersion(&version) != CUDA_SUCCESS) version = 0;
@@ -130,6 +132,15 @@ Inventory CudaDriver::Devices() {
   const State& state = Ready();
   if (!state.usable) return {.devices = {}, .current = std::nullopt, .why_none = state.why_not};
   return {.devices = state.devices, .current = state.Current(), .why_none = ""};
+}
+
+size_t CudaDriver::MemoryOf(int id) {
+  const State& state = Ready();
+  CUdevice device = 0;
+  size_t bytes = 0;
+  const bool told = state.usable && state.api.cuDeviceGet(&device, id) == CUDA_SUCCESS &&
+                    state.api.cuDeviceTotalMem(&bytes, device) == CUDA_SUCCESS;
+  return told ? bytes : 0;
 }
 
 bool CudaDriver::Capturing(void* stream) {

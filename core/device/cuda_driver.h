@@ -6,6 +6,7 @@
 #ifndef NACELLE_CORE_DEVICE_CUDA_DRIVER_H_
 #define NACELLE_CORE_DEVICE_CUDA_DRIVER_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -42,6 +43,9 @@ class CudaDriver {
   // calling thread has a CUDA context. Asks the driver for the latter each time and creates no context. Where there
   // are none, `why_none` is why_not(). Never throws DeviceError.
   Inventory Devices();
+
+  // Bytes of memory of the GPU `id`, one of Devices(). 0 if the driver does not tell.
+  size_t MemoryOf(int id);
 
   // Whether a CUDA graph is being captured on `stream` (a cudaStream_t of the current CUDA context). False where there
   // is no driver. Throws DeviceError if the driver does not tell.

@@ -16,8 +16,6 @@ namespace {
 
 using internal::Label;
 
-constexpr int kFirstBase64Version = 4;  // version 3 holds the plan's raw bytes
-
 // The table is indexed by Field and sorted by version, so that the fields of a version are its first FieldCount.
 constexpr bool TableIsInOrder() {
   for (size_t i = 0; i < kFields.size(); ++i) {
@@ -35,7 +33,7 @@ std::string FieldNames(int version) {
   return Join(names, ", ");
 }
 
-int ReadVersion(std::string_view text) {
+int ParseVersion(std::string_view text) {
   int version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error != std::errc() || end != text.data() + text.size() || std::to_string(version) != text) {
@@ -90,7 +88,7 @@ void InField(int version, Field field, Action&& action) {
 }
 
 bool HoldsRawPlan(int version, std::string_view text, PlanForm form) {
-  return version < kFirstBase64Version || (form == PlanForm::kAny && plan::HasPlanMagic(text));
+  return !HoldsBase64(version) || (form == PlanForm::kAny && plan::HasPlanMagic(text));
 }
 
 // `Text` is std::string, which is moved where that spares a copy of a plan, or std::string_view.
@@ -98,6 +96,7 @@ template <typename Text>
 void ReadField(Record& record, Field field, Text&& text, PlanForm form) {
   if (field == Field::kAbiVersion) return;
   if (field == Field::kEngine) {
+    if (form == PlanForm::kElsewhere) return;
     record.plan = HoldsRawPlan(record.version, text, form) ? std::string(std::forward<Text>(text)) : Base64Decode(text);
     return CheckPlan(record.plan);
   }
@@ -109,13 +108,8 @@ void ReadField(Record& record, Field field, Text&& text, PlanForm form) {
 // Of a vector of strings, which it takes, or of a span of views.
 template <typename Fields>
 Record ParseFields(Fields& fields, PlanForm form) {
-  if (fields.empty()) {
-    throw RecordError(
-        Cat("record has no fields; wanted an ABI version (", kOldestVersion, " to ", kNewestVersion, ") as its first"));
-  }
   Record record;
-  record.version = ReadVersion(fields.front());
-  CheckCount(record.version, fields.size());
+  record.version = ReadVersion(fields.empty() ? std::string_view() : fields.front(), fields.size());
   for (size_t i = 0; i < fields.size(); ++i) {
     const Field field = kFields[i].field;
     InField(record.version, field, [&] { ReadField(record, field, std::move(fields[i]), form); });
@@ -162,18 +156,28 @@ Field FieldFromName(std::string_view name) {
   throw InputError(Cat("records have no field ", Quote(name), "; their fields are ", Join(known, ", ")));
 }
 
+int ReadVersion(std::string_view text, size_t field_count) {
+  if (field_count == 0) {
+    throw RecordError(
+        Cat("record has no fields; wanted an ABI version (", kOldestVersion, " to ", kNewestVersion, ") as its first"));
+  }
+  const int version = ParseVersion(text);
+  CheckCount(version, field_count);
+  return version;
+}
+
 Record Parse(std::vector<std::string> fields, PlanForm form) { return ParseFields(fields, form); }
 
 Record Parse(std::span<const std::string_view> fields) { return ParseFields(fields, PlanForm::kOfVersion); }
 
 std::vector<std::string> Write(const Record& record) {
   std::vector<std::string> fields = WriteAllButEngine(record);
-  fields[IndexOf(Field::kEngine)] = record.version < kFirstBase64Version ? record.plan : Base64Encode(record.plan);
+  fields[IndexOf(Field::kEngine)] = HoldsBase64(record.version) ? Base64Encode(record.plan) : record.plan;
   return fields;
 }
 
 std::vector<std::string> Write(Record&& record) {
-  if (record.version >= kFirstBase64Version) return Write(std::as_const(record));
+  if (HoldsBase64(record.version)) return Write(std::as_const(record));
   std::vector<std::string> fields = WriteAllButEngine(record);
   fields[IndexOf(Field::kEngine)] = std::move(record.plan);
   return fields;

@@ -142,7 +142,15 @@ struct Record {
 enum class PlanForm : uint8_t {
   kOfVersion,  // version 3: raw bytes; later: base64
   kAny,        // also raw bytes in later versions, told by the magic that a plan begins with: base64 of a plan has none
+  kElsewhere,  // not looked at, and `plan` stays empty: whoever parses keeps the plan
 };
+
+// True if records of `version` hold the plan in base64, not as raw bytes.
+constexpr bool HoldsBase64(int version) { return version >= 4; }
+
+// Returns the version of a record of `field_count` fields, of which `text` is the first. Throws RecordError for a
+// version that is not known, and for a number of fields that is not the version's.
+int ReadVersion(std::string_view text, size_t field_count);
 
 // Reads a record: the version first, then the number of fields, then every field. What is accepted is canonical:
 // Write(Parse(fields)) gives the same bytes. The plan of a version 3 record is moved, not copied; later versions

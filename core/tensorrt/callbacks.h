@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "core/tensorrt/dims.h"
+#include "core/tensorrt/log.h"
 #include "core/tensorrt/messages.h"
 #include "core/tensorrt/slot_table.h"
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/tensorrt/log.h"
 #include "core/tensorrt/messages.h"
 #include "core/text.h"
 

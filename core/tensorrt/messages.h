@@ -1,12 +1,11 @@
 // What TensorRT says while it works, kept for the error that a caller is about to see.
 //
 // TensorRT reports a failure as false or null and writes the reason to its logger. A MessageScope keeps what the
-// logger gets on this thread; the error that follows quotes it. Nothing is printed unless a sink is set.
+// logger gets on this thread; the error that follows quotes it. log.h has what is shown to users.
 #ifndef NACELLE_CORE_TENSORRT_MESSAGES_H_
 #define NACELLE_CORE_TENSORRT_MESSAGES_H_
 
 #include <cstddef>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,20 +51,8 @@ class MessageScope {
   size_t dropped_ = 0;
 };
 
-// Receives log messages. Log may be called by any thread, TensorRT's own too, and by several at once; what it throws
-// is dropped. `text` is valid during the call.
-class LogSink {
- public:
-  virtual ~LogSink() = default;
-  virtual void Log(Severity severity, const char* text) = 0;
-};
-
-// From now on sends messages of every library that are `least` or more severe to `sink`; null: to nobody, as at the
-// start. A call in progress may still finish on the sink before. Any thread.
-void SetLogSink(std::shared_ptr<LogSink> sink, Severity least = Severity::kWARNING);
-
-// One message: to the sink, where it wants it, and, from warnings on, to the scopes of this thread. What the binding's
-// loggers and error recorders call. Any thread.
+// Takes one message of TensorRT: to the log (log.h), and, from warnings on, to the scopes of this thread. Called by the
+// binding's loggers. Any thread.
 void RecordMessage(Severity severity, const char* text) noexcept;
 
 }  // namespace nacelle::tensorrt

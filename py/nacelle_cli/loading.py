@@ -49,10 +49,10 @@ def of_program(path: Path, engines: list[str]) -> dict[str, Loaded]:
         path: The program.
         engines: Paths of its engines.
     """
-    from torch_nacelle._programs.program_file import FileProgram
+    import torch_nacelle as nacelle
 
-    program = FileProgram(path)
-    return {engine: _ask(program.engine(engine)) for engine in dict.fromkeys(engines)}
+    program = nacelle.read(path)
+    return {engine: _ask(program.set_up(engine)) for engine in dict.fromkeys(engines)}
 
 
 def of_plan(path: Path) -> Loaded:

@@ -102,7 +102,7 @@ def test_it_is_not_run(program: tuple[Path, Path], way: str) -> None:
 def test_what_loads_refuses_it_unless_it_is_allowed(program: tuple[Path, Path]) -> None:
     path, mark = program
     with pytest.raises(nacelle.InputError) as caught:
-        nacelle.read(path).module  # noqa: B018 - it loads
+        nacelle.read(path).module
     assert caught.value.reason.startswith(f"{path} brings code that loading it runs (")
     assert "allow_code=True (--allow-code)" in caught.value.reason
     outcome = command("inspect", path, "--graph")
@@ -140,7 +140,7 @@ class Plain(torch.nn.Module):
         d: tuple[int, float] = (1, -0.5),
         f: torch.Tensor | None = None,
         g: bool = True,
-        h: torch.device = torch.device("cpu"),  # noqa: B008 - torch wants it so
+        h: torch.device = torch.device("cpu"),
         i: float = float("nan"),
         j: complex = 1 + 2j,
     ) -> torch.Tensor:

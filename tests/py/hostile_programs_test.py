@@ -227,4 +227,4 @@ def test_a_name_of_torchs_own_that_is_not_utf_8(tmp_path: Path) -> None:
     path.write_bytes(program(b"ctorch._nothing\n\xff\xfe\n)R"))
     assert nacelle.read(path).engines == []
     with pytest.raises(nacelle.InputError, match=r"small\.ts"):
-        nacelle.read(path).module  # noqa: B018 - it has torch load the program
+        nacelle.read(path).module

@@ -1,7 +1,7 @@
 """Modules that own tensors, numbers and containers, and some that write to what they own."""
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (its usual name)
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 

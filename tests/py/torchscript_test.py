@@ -32,7 +32,7 @@ class Holder(torch.nn.Module):
     by_name: dict[str, torch.classes.tensorrt.Engine]  # type: ignore[name-defined]
     pair: tuple[torch.classes.tensorrt.Engine, int]  # type: ignore[name-defined]
     # TorchScript does not read `Engine | None` of a class of its own.
-    maybe: Optional[torch.classes.tensorrt.Engine]  # type: ignore[name-defined]  # noqa: UP045
+    maybe: Optional[torch.classes.tensorrt.Engine]  # type: ignore[name-defined]
 
     def __init__(self, double: torch.ScriptObject, triple: torch.ScriptObject) -> None:
         super().__init__()

@@ -46,6 +46,8 @@ KINDS = {
     r"onnx_to_torchscript/((operators|functions)/)?\w+\.py": None,
     r"nacelle_cli/((arguments|commands|exported|reading|render)/)?\w+\.py": None,
     r"nacelle_cli/render/report\.html\.jinja": 1,
+    r"nacelle_core/(\w+\.py|_core\.pyi|py\.typed)": 5,
+    r"nacelle_core/_core\.cpython-\d+-x86_64-linux-gnu\.so": 1,
     r"torch_nacelle/_C\.pyi": 1,
     r"torch_nacelle/py\.typed": 1,
     r"torch_nacelle/_C\.cpython-\d+-x86_64-linux-gnu\.so": 1,

@@ -119,26 +119,25 @@ def nacelle_cc_binary(name, copts = [], deps = [], linkopts = [], linkshared = F
         **kwargs
     )
 
-def nacelle_python_extension(name, shared_libraries, copts = [], linkopts = [], **kwargs):
+def nacelle_python_extension(name, shared_libraries = [], copts = [], linkopts = [], **kwargs):
     """An extension module for Python, which defines the interpreter's symbols when it loads the module.
 
-    It finds `shared_libraries` in the folder lib beside it, and torch's libraries beside the package that holds it.
+    It finds `shared_libraries` in the folder lib beside it, and torch's libraries beside the package that holds it. One
+    without `shared_libraries` needs neither.
 
     Args:
       name: the target's name, with .so.
-      shared_libraries: libraries of this project to link with.
+      shared_libraries: libraries of this project to link with, which link with torch.
       copts: flags beside the project's.
       linkopts: flags for the linker beside the project's.
       **kwargs: cc_binary's other attributes.
     """
+    runtime_paths = ["-Wl,-rpath,'$$ORIGIN/lib'", _WHEEL_RUNTIME_PATH] if shared_libraries else []
     native.cc_binary(
         name = name,
         additional_linker_inputs = shared_libraries,
         copts = _COPTS + copts,
-        linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries] + [
-            "-Wl,-rpath,'$$ORIGIN/lib'",
-            _WHEEL_RUNTIME_PATH,
-        ],
+        linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries] + runtime_paths,
         linkshared = True,
         **kwargs
     )

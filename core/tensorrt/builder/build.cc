@@ -69,8 +69,8 @@ class Session {
       network_->Call<void(const char*)>(Method::kNetworkDefinition_setName, request_.name.c_str());
     }
     Configure();
-    if (!request_.options.fp32_layers.empty()) {
-      KeepInFloat32(network_->implementation(), network_->table(), request_.options.fp32_layers);
+    if (const auto* const layers = request_.options.Get<std::vector<std::string>>("fp32_layers")) {
+      KeepInFloat32(network_->implementation(), network_->table(), *layers);
     }
     AddProfiles();
     const ObjectPointer cache = UseTimingCache();
@@ -95,7 +95,7 @@ class Session {
     }
     if (options_.tactic_sources &&
         !config_->Call<bool(uint32_t)>(Method::kBuilderConfig_setTacticSources, *options_.tactic_sources)) {
-      throw InputError(Cat(speaker_, " does not accept the option tactic_sources.", messages_.Said(speaker_)));
+      throw InputError(Cat(speaker_, " does not accept build option tactic_sources.", messages_.Said(speaker_)));
     }
     if (options_.without_external_tactics) {
       constexpr Flag kFeature = Flag::kPreviewFeature_DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805;
@@ -110,20 +110,19 @@ class Session {
       config_->Call<void(ProfilingVerbosity)>(Method::kBuilderConfig_setProfilingVerbosity,
                                               *options_.profiling_verbosity);
     }
-    const BuildOptions& asked = request_.options;
-    if (asked.workspace) {
+    if (const int64_t* const bytes = request_.options.Get<int64_t>("workspace")) {
       config_->Call<void(MemoryPoolType, size_t)>(Method::kBuilderConfig_setMemoryPoolLimit, MemoryPoolType::kWORKSPACE,
-                                                  static_cast<size_t>(*asked.workspace));
+                                                  static_cast<size_t>(*bytes));
     }
-    if (asked.optimization_level) {
-      config_->Call<void(int32_t)>(Method::kBuilderConfig_setBuilderOptimizationLevel, *asked.optimization_level);
-    }
-    if (asked.avg_timing_iterations) {
-      config_->Call<void(int32_t)>(Method::kBuilderConfig_setAvgTimingIterations, *asked.avg_timing_iterations);
-    }
-    if (asked.max_aux_streams) {
-      config_->Call<void(int32_t)>(Method::kBuilderConfig_setMaxAuxStreams, *asked.max_aux_streams);
-    }
+    SetNumber("optimization_level", Method::kBuilderConfig_setBuilderOptimizationLevel);
+    SetNumber("avg_timing_iterations", Method::kBuilderConfig_setAvgTimingIterations);
+    SetNumber("max_aux_streams", Method::kBuilderConfig_setMaxAuxStreams);
+  }
+
+  // Gives an option's number, if there is one, to the method that takes it.
+  void SetNumber(OptionName<int64_t> option, Method setter) const {
+    const int64_t* const number = request_.options.Get<int64_t>(option);
+    if (number != nullptr) config_->Call<void(int32_t)>(setter, static_cast<int32_t>(*number));
   }
 
   template <typename R>
@@ -162,7 +161,7 @@ class Session {
     for (const auto& profile : request_.profiles) {
       for (const InputRange& range : profile) {
         if (std::ranges::find(names, range.input) != names.end()) continue;
-        throw InputError(Cat("A profile has a range for the input ", Quote(range.input),
+        throw InputError(Cat("an optimization profile has a range for the input ", Quote(range.input),
                              ", which the model does not have; its inputs are: ", Join(names, ", "), "."));
       }
     }
@@ -198,12 +197,12 @@ class Session {
         CheckRange(index, input, *range);
         SetRange(implementation, index, input, *range);
       } else if (IsDynamic(input)) {
-        throw InputError(Cat("Profile ", index, " has no range for the input ", Quote(input.name), ", whose shape is ",
-                             ToString(input.shape), " in the model: ", WhatToGive(input), "."));
+        throw InputError(Cat("optimization profile ", index, " has no range for the input ", Quote(input.name),
+                             ", whose shape is ", ToString(input.shape), " in the model: ", WhatToGive(input), "."));
       }
     }
     if (config_->Call<int32_t(const void*)>(Method::kBuilderConfig_addOptimizationProfile, profile) < 0) {
-      throw InputError(Cat(speaker_, " does not accept profile ", index, ".", messages_.Said(speaker_)));
+      throw InputError(Cat(speaker_, " does not accept optimization profile ", index, ".", messages_.Said(speaker_)));
     }
   }
 
@@ -211,8 +210,8 @@ class Session {
     const std::array<std::pair<const char*, const std::vector<int64_t>*>, 3> shapes = {
         {{"min", &range.min}, {"opt", &range.opt}, {"max", &range.max}}};
     for (const auto& [which, shape] : shapes) {
-      const std::string found =
-          Cat("Profile ", index, ": the ", which, " of ", Quote(input.name), " is [", Join(*shape, ", "), "]");
+      const std::string found = Cat("optimization profile ", index, ": the ", which, " of ", Quote(input.name), " is [",
+                                    Join(*shape, ", "), "]");
       if (shape->size() != range.min.size() || shape->size() > Dims::kMax) {
         throw InputError(Cat(found, ", of another length than its min, or of more than ", Dims::kMax, "."));
       }
@@ -230,8 +229,9 @@ class Session {
     }
     for (size_t d = 0; d < range.min.size(); ++d) {
       if (range.min[d] <= range.opt[d] && range.opt[d] <= range.max[d]) continue;
-      throw InputError(Cat("Profile ", index, ": extent ", d, " of ", Quote(input.name), " is ", range.min[d], ", ",
-                           range.opt[d], ", ", range.max[d], " in min, opt and max; it may not fall."));
+      throw InputError(Cat("optimization profile ", index, ": extent ", d, " of ", Quote(input.name), " is ",
+                           range.min[d], ", ", range.opt[d], ", ", range.max[d],
+                           " in min, opt and max; it may not fall."));
     }
   }
 
@@ -245,7 +245,7 @@ class Session {
                                             : SetShape(profile, input.name.c_str(), which, Dims(*values));
       if (set) continue;
       throw InputError(Cat(speaker_, " does not accept [", Join(*values, ", "), "] for ", Quote(input.name),
-                           " in profile ", index, ".", messages_.Said(speaker_)));
+                           " in optimization profile ", index, ".", messages_.Said(speaker_)));
     }
   }
 

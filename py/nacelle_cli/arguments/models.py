@@ -61,9 +61,9 @@ def _script(path: Path) -> torch.jit.ScriptModule:
             f"{path} is no model that can be read here: give ONNX (.onnx), what torch.export.save wrote (.pt2), or "
             "what torch.jit.save wrote"
         )
-    from torch_nacelle._programs.running import load_program  # the program may have engines
+    import torch_nacelle as nacelle  # the program may have engines
 
-    return load_program(path, "cpu")
+    return nacelle.load(path, "cpu")
 
 
 def _first_line(error: Exception) -> str:

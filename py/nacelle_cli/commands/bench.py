@@ -45,10 +45,7 @@ def bench(
     counts = _counts(threads)
     check(plot)
     import torch_nacelle as nacelle
-    from torch_nacelle._bench.plot import check_plot
 
-    if plot is not None:
-        check_plot(plot)
     # One step is a millisecond.
     with output.progress("Measuring", total=round(seconds * 1000)) as advance, calling(file):
         result = nacelle.bench(
@@ -58,9 +55,8 @@ def bench(
             seconds=seconds,
             threads=counts,
             progress=lambda more: advance(round(more * 1000)),
+            plot=plot,
         )
-    if plot is not None:
-        result.save_plot(plot)
     if json:
         output.print_json(result.to_dict(), beside=plot)
     else:

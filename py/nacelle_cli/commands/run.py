@@ -66,13 +66,12 @@ def run(
     import torch
 
     import torch_nacelle as nacelle
-    from torch_nacelle._programs.running import device_of_program, load_program
 
     where = torch_device(device) if device is not None else None
-    program = load_program(file)
+    program = nacelle.load(file)
     if where is not None:
         nacelle.to(program, where)
-    where = where or device_of_program(program)
+    where = where or nacelle.device_of(program)
     inputs = tensors_of(sources, program, seed)
     with torch.inference_mode(), calling(file):
         result = program(**{name: tensor.to(where) for name, tensor in inputs.items()})

@@ -254,7 +254,7 @@ class Archive:
 
     def _unpack(self, name: str) -> zips.Bytes:
         if name not in self._unpacked:
-            file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the archive
+            file = tempfile.TemporaryFile()
             self._unpacked[name] = (file, zips.Bytes(file))
             with self.open(name) as stream:
                 shutil.copyfileobj(stream, file, _BLOCK)

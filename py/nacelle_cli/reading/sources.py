@@ -183,9 +183,10 @@ class SourceCode:
     def _statements(self, module: str, text: str) -> Iterator[tuple[int, str]]:
         """The statements of a text, each with its indentation; one that goes over several lines as it is."""
         for statement in _split(text):
-            if len(statement) > self._allowed.statement:
+            allowed = self._allowed.statement
+            if len(statement) > allowed and (size := _token_count(statement)) > allowed:
                 where = f"{self._where(module)}: {texts.quoted(statement.strip())}"
-                raise limits.exceeded(where, "bytes of a statement", len(statement), self._allowed.statement)
+                raise limits.exceeded(where, "words and marks of a statement", size, allowed)
             stripped = statement.strip()
             if stripped and not stripped.startswith("#"):
                 yield len(statement) - len(statement.lstrip()), stripped
@@ -427,6 +428,11 @@ def _constants(function: Function) -> Iterator[int]:
         index = _constant_index(node)
         if index is not None:
             yield index
+
+
+def _token_count(text: str) -> int:
+    """The number of words, marks and ends of lines in a text: at least as many as Python's parser finds there."""
+    return sum(1 for _ in re.finditer(r"\d\w*(?:\.\d\w*)?|\w+|[^\w\s]|\n", text))
 
 
 def _plain(text: str) -> str:

@@ -44,7 +44,7 @@ _DESCRIPTOR = 1 << 3
 _KNOWN_FLAGS = 0b110 | _DESCRIPTOR | 1 << 11
 
 
-class Refused(Exception):  # noqa: N818 - its words say what is wrong
+class Refused(Exception):
     """A file that is no whole archive."""
 
 
@@ -52,7 +52,7 @@ class Ambiguous(Refused):
     """A member that two readers could read differently."""
 
 
-class Damaged(Exception):  # noqa: N818 - the same
+class Damaged(Exception):
     """A member whose bytes are not what the table of contents says."""
 
 

@@ -28,7 +28,7 @@ def instance(x: Tensor, scale: Tensor, bias: Tensor, epsilon: float) -> Tensor:
 
 def layer(x: Tensor, scale: Tensor, bias: Tensor | None, axis: int, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
     """Layer normalization over the dimensions from `axis` on; also the means and the inverse deviations."""
-    dims = [i for i in range(positive(axis, x.dim()), x.dim())]  # noqa: C416
+    dims = [i for i in range(positive(axis, x.dim()), x.dim())]
     wide = x if x.dtype == torch.float64 else x.to(torch.float32)
     mean = torch.mean(wide, dim=dims, keepdim=True)
     centred = wide - mean
@@ -47,7 +47,7 @@ def layer_only(x: Tensor, scale: Tensor, bias: Tensor | None, axis: int, epsilon
 
 def root_mean_square(x: Tensor, scale: Tensor, axis: int, epsilon: float, wide: bool) -> Tensor:
     """Divided by the root of the mean of squares over the dimensions from `axis` on."""
-    dims = [i for i in range(positive(axis, x.dim()), x.dim())]  # noqa: C416
+    dims = [i for i in range(positive(axis, x.dim()), x.dim())]
     number = x.to(torch.float32) if wide and x.dtype != torch.float64 else x
     normal = number * torch.rsqrt(torch.mean(number * number, dim=dims, keepdim=True) + epsilon)
     return normal.to(scale.dtype) * scale

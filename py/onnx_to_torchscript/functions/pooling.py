@@ -209,7 +209,7 @@ def average_pool_zeros(
 
 def spatial(x: Tensor) -> list[int]:
     """The spatial dimensions of x."""
-    return [axis for axis in range(2, x.dim())]  # noqa: C416
+    return [axis for axis in range(2, x.dim())]
 
 
 def global_average(x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ def prepared(x: Tensor, axes: list[int], none_is_none: bool) -> tuple[Tensor, li
         return x, sorted_axes(axes, x.dim()), False
     if none_is_none or x.dim() == 0:
         return x.unsqueeze(0), [0], True
-    return x, sorted_axes([axis for axis in range(x.dim())], x.dim()), False  # noqa: C416
+    return x, sorted_axes([axis for axis in range(x.dim())], x.dim()), False
 
 
 def empty(x: Tensor, axes: list[int]) -> bool:

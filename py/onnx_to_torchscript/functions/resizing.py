@@ -152,7 +152,7 @@ def resize(
 ) -> Tensor:
     """The input resampled to scales or sizes along `axes`, or along all dimensions."""
     if len(axes) == 0:
-        axes = [axis for axis in range(x.dim())]  # noqa: C416
+        axes = [axis for axis in range(x.dim())]
     axes = [positive(axis, x.dim()) for axis in axes]
     counts, factors = targets(x, axes, scales, sizes, policy)
     dtype = x.dtype

@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 from torch_nacelle._build.builders import Backend, Choice
 from torch_nacelle._build.engine import Built, Method, build, choose
 from torch_nacelle._build.hybrid import Rest, own_parameters, refuse_python, returns_its_input
-from torch_nacelle._build.options import BuildOptions
+from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.progress import display
 from torch_nacelle._build.torchscript import scripted
 from torch_nacelle._check.check import CheckInputs, precision_of
@@ -88,7 +88,7 @@ def compile(
     """
     if abi_version is not None:
         abi_version = checks.whole_number(abi_version, "abi_version")
-    job = _ProgramJob(backend, device, abi_version, platform, method, progress, dict(options))
+    job = _ProgramJob(backend, device, abi_version, platform, method, progress, options)
     if not isinstance(inputs, Mapping):
         name = name or _default_name(model)
         program, built = job.engine(model, inputs, name, output_names, data_dependent)
@@ -113,7 +113,7 @@ class _ProgramJob:
     platform: str | None
     method: str
     progress: bool | None
-    options: dict[str, object]
+    options: BuildOptions
 
     def engine(
         self,

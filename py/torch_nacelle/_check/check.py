@@ -13,7 +13,7 @@ from torch_nacelle._check.compare import compare
 from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
 from torch_nacelle._models.onnx_source import OnnxSource, is_onnx_source
-from torch_nacelle._programs.running import device_of_program
+from torch_nacelle._programs.running import device_of
 from torch_nacelle._runtime.holders import joined, require_program
 from torch_nacelle._runtime.input import Input, as_list, dtype_name
 from torch_nacelle._runtime.messages import first_lines
@@ -55,7 +55,7 @@ def check(
         program: The program, or an ``nn.Module`` that holds it.
         original: The ``nn.Module``, ``ScriptModule`` or ``ExportedProgram`` that it was made from, or the ONNX model's
             path or bytes, which onnxruntime runs where it is installed. Another program with engines will do too.
-        inputs: ``Input`` for each: values are made up, for the min, opt and max of every profile (normal numbers,
+        inputs: ``Input`` for each: values are made up, for the min, opt and max of every shape range (normal numbers,
             bytes, and 0 and 1 for other integers; where values decide about shapes the stated ones, of which the least
             and the largest are left out, with a note, where the original fails on them). Or tensors for one call, or a
             list of lists of tensors for several. A tensor or an ``Input`` alone is one input. Left out: what the
@@ -160,7 +160,7 @@ def _cases(inputs: Sequence[Any], seed: int, integers: range) -> list[_Case]:
     if all(isinstance(one, torch.Tensor) for one in inputs):
         return [_given("given inputs", inputs)]
     described = [Input.of(one) for one in inputs]
-    counts = [one.profile_count for one in described if one.profile_count]
+    counts = [one.range_count for one in described if one.range_count]
     if not counts:
         return [_made_up("fixed shapes", None, "opt", described, seed, integers)]
     if min(counts) != max(counts):
@@ -190,7 +190,7 @@ def _made_up(name: str, profile: int | None, extent: str, inputs: Sequence[Input
     def tensor(one: Input) -> torch.Tensor:
         if one.values:
             return one.tensor_of(getattr(one.values[profile or 0], extent))
-        shape = getattr(one.profiles[profile or 0], extent) if one.dynamic else one.shape
+        shape = getattr(one.ranges[profile or 0], extent) if one.dynamic else one.shape
         return _values(one.dtype, shape, generator, integers)
 
     may_not_fit = integers != _TRUTHS or (extent != "opt" and any(one.values for one in inputs))
@@ -214,7 +214,7 @@ class _Program:
         sites = _C.find_engines(require_program(program))
         alone = len(sites) == 1 and "." not in sites[0].path and "[" not in sites[0].path
         self._engine: Any = getattr(program, sites[0].path) if alone else None
-        self._device = device_of_program(program)
+        self._device = device_of(program)
 
     def inputs(self) -> list[Input]:
         """What the program takes."""

@@ -88,8 +88,8 @@ def _check_input(wanted: ProgramInput, given: Input) -> None:
         raise InputError(
             f"{which}: the ExportedProgram takes {len(wanted.shape)} dimensions, and inputs says {list(given.shape)}"
         )
-    lows = [profile.min for profile in given.profiles] or [given.shape]
-    highs = [profile.max for profile in given.profiles] or [given.shape]
+    lows = [one.min for one in given.ranges] or [given.shape]
+    highs = [one.max for one in given.ranges] or [given.shape]
     for dim, extent in enumerate(wanted.shape):
         least, greatest = (extent, extent) if isinstance(extent, int) else extent
         low, high = min(shape[dim] for shape in lows), max(shape[dim] for shape in highs)

@@ -19,7 +19,7 @@ from torch_nacelle.errors import InputError
 if TYPE_CHECKING:
     import onnx
 
-OnnxFile: TypeAlias = "bytes | str | os.PathLike[str]"
+OnnxFile: TypeAlias = bytes | str | os.PathLike[str]
 
 _NUMBERED_NODE = re.compile(r"Node (\d+):")
 

@@ -11,9 +11,9 @@ from torch_nacelle._models.onnx_source import OnnxSource, is_onnx_source
 from torch_nacelle._runtime.input import Input, as_list, with_names
 from torch_nacelle.errors import InputError
 
-Model: TypeAlias = "torch.nn.Module | torch.export.ExportedProgram | bytes | str | os.PathLike[str]"
+Model: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | bytes | str | os.PathLike[str]
 InputDescriptions: TypeAlias = Sequence[Input | torch.Tensor] | Input | torch.Tensor
-ModelSource: TypeAlias = "torch.nn.Module | torch.export.ExportedProgram | OnnxSource"
+ModelSource: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | OnnxSource
 
 
 def bind(model: Model, inputs: InputDescriptions | None) -> tuple[ModelSource, list[Input]]:

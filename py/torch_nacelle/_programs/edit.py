@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import torch
-
+import nacelle_core
+from nacelle_core import Record
 from torch_nacelle._programs.archives import ProgramSource
 from torch_nacelle._programs.program import EngineInfo, PathLike, Program, read
-from torch_nacelle._programs.program_file import FileProgram
+from torch_nacelle._programs.program_file import FileProgram, opened_engine
 from torch_nacelle._runtime.files import replacing
 from torch_nacelle.errors import InputError, PlanError
 
@@ -96,7 +96,7 @@ def replace(source: ProgramSource, engine: str, plan: bytes | PathLike, destinat
         FileNotFoundError: There is no such file.
     """
     file = FileProgram(source)
-    program = Program(file)
+    program = Program._of_file(file)
     former = program.engine(engine)
     content = plan if isinstance(plan, bytes) else _read_plan(plan)
     opened = _opened(former, content)
@@ -129,7 +129,7 @@ def strip(source: ProgramSource, destination: PathLike) -> list[RemovedMetadata]
     removed = [
         RemovedMetadata(engine, len(metadata), _kind_of(metadata)) for engine, metadata in file.remove_metadata()
     ]
-    Program(file).save(destination)
+    Program._of_file(file).save(destination)
     return removed
 
 
@@ -144,9 +144,18 @@ def _read_plan(given: PathLike) -> bytes:
 
 def _opened(like: EngineInfo, plan: bytes) -> Any:  # torch's classes have no types
     """`plan` as an engine of its own, in a record like that of `like`; set up where this machine can."""
-    fields = ["5", like.name, like.device, base64.b64encode(plan).decode()]
-    flag = "1" if like.flags["hardware_compatible"] else "0"
-    return torch.classes.tensorrt.Engine([*fields, "", "", flag])
+    record = Record(
+        version=5,  # the first that has hardware_compatible
+        name=like.name.encode(),
+        device=like.device.encode(),
+        plan=plan[: nacelle_core.PLAN_START],
+        hardware_compatible=bool(like.flags["hardware_compatible"]),
+    )
+
+    def read_into(memory: memoryview) -> None:
+        memory[:] = plan
+
+    return opened_engine(record.fields(), len(plan), read_into)
 
 
 def _check_kind(former: EngineInfo, release: str) -> None:

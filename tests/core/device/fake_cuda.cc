@@ -53,7 +53,13 @@ NACELLE_FAKE CUresult cuDeviceGetCount(int* count) {
   return CUDA_SUCCESS;
 }
 
+NACELLE_FAKE CUresult cuDeviceTotalMem(size_t* bytes, CUdevice device) {
+  *bytes = static_cast<size_t>(24 + device) << 30;
+  return CUDA_SUCCESS;
+}
+
 NACELLE_FAKE CUresult cuDeviceGet(CUdevice* device, int ordinal) {
+  if (ordinal < 0 || ordinal >= static_cast<int>(std::size(kGpus))) return CUDA_ERROR_INVALID_DEVICE;
   *device = ordinal;
   return CUDA_SUCCESS;
 }

@@ -319,13 +319,13 @@ def _differs(found: Any, wanted: Any) -> bool:
 
 def _calls(inputs: Sequence[nacelle.Input]) -> dict[str, list[tuple[str, list[torch.Tensor]]]]:
     """The inputs of calls: of each extent one for each profile."""
-    count = max(one.profile_count for one in inputs)
+    count = max(one.range_count for one in inputs)
     calls: dict[str, list[tuple[str, list[torch.Tensor]]]] = {"ones": [("ones", [one.example() for one in inputs])]}
     for seed, extent in enumerate(("opt", "max", "min")):
         calls[extent] = []
         for profile in range(max(count, 1)):
             generator = torch.Generator().manual_seed(10 * seed + profile)
-            shapes = [getattr(one.profiles[profile], extent) if one.profiles else one.shape for one in inputs]
+            shapes = [getattr(one.ranges[profile], extent) if one.ranges else one.shape for one in inputs]
             tensors = [_values(one.dtype, shape, generator) for one, shape in zip(inputs, shapes, strict=True)]
             calls[extent].append((f"{extent}{profile or ''}", tensors))
     return calls

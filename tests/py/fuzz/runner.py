@@ -81,7 +81,7 @@ class Worker:
         self._stop()
         self._cases = 0
         self._lines = queue.Queue()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed with the process
+        self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.py.fuzz.worker", *([self._subject] if self._subject else [])],
             stdin=subprocess.PIPE,

@@ -7,7 +7,7 @@ import torch
 
 import torch_nacelle as nacelle
 from torch_nacelle import Input
-from torch_nacelle._runtime.input import profile_shapes
+from torch_nacelle._runtime.input import optimization_profiles
 
 VALUES: dict[str, object] = {"shape": (2,), "dtype": torch.int64}
 
@@ -17,7 +17,7 @@ def test_a_fixed_shape() -> None:
     assert one.shape == (1, 3, 4)
     assert one.dtype == torch.float32
     assert not one.dynamic
-    assert one.profiles == ()
+    assert one.ranges == ()
 
 
 def test_a_tensor_gives_its_dtype_and_shape() -> None:
@@ -29,21 +29,21 @@ def test_a_range_gives_dynamic_dimensions_where_it_varies() -> None:
     one = Input(min=(1, 3, 8), opt=(4, 3, 8), max=(16, 3, 64), name="x")
     assert one.shape == (-1, 3, -1)
     assert one.dynamic
-    assert one.profiles[0].opt == (4, 3, 8)
+    assert one.ranges[0].opt == (4, 3, 8)
     assert one.name == "x"
 
 
 def test_opt_is_max_where_it_is_left_out() -> None:
-    assert Input(min=(1,), max=(9,)).profiles[0].opt == (9,)
+    assert Input(min=(1,), max=(9,)).ranges[0].opt == (9,)
 
 
-def test_several_profiles() -> None:
+def test_several_ranges() -> None:
     one = Input(min=[(1, 2), (8, 2)], opt=[(1, 2), (8, 2)], max=[(4, 2), (32, 2)])
     assert one.shape == (-1, 2)
-    assert [profile.max for profile in one.profiles] == [(4, 2), (32, 2)]
+    assert [allowed.max for allowed in one.ranges] == [(4, 2), (32, 2)]
 
 
-def test_fixed_profiles_that_differ_are_dynamic() -> None:
+def test_fixed_ranges_that_differ_are_dynamic() -> None:
     assert Input(min=[(1,), (2,)], max=[(1,), (2,)]).shape == (-1,)
 
 
@@ -90,10 +90,10 @@ def test_values_that_decide_about_shapes() -> None:
         shape=(2,), dtype=torch.int64, name="target", min_values=(1, -1), opt_values=(3, 4), max_values=(12, 12)
     )
     assert not one.dynamic
-    assert one.profile_count == 1
-    assert [(profile.min, profile.opt, profile.max) for profile in one.values] == [((1, -1), (3, 4), (12, 12))]
+    assert one.range_count == 1
+    assert [(values.min, values.opt, values.max) for values in one.values] == [((1, -1), (3, 4), (12, 12))]
     assert torch.equal(one.example(), torch.tensor([3, 4]))
-    assert profile_shapes([one]) == [{"target": ([1, -1], [3, 4], [12, 12])}]
+    assert optimization_profiles([one]) == [{"target": ([1, -1], [3, 4], [12, 12])}]
     assert one.named("other").values == one.values
 
 
@@ -102,16 +102,16 @@ def test_a_scalar_that_decides_about_shapes() -> None:
     assert torch.equal(one.example(), torch.tensor(8, dtype=torch.int32))
 
 
-def test_values_and_shapes_in_the_same_profiles() -> None:
+def test_values_and_shapes_in_the_same_optimization_profiles() -> None:
     target = Input(shape=(1,), dtype=torch.int64, name="n", min_values=[(1,), (5,)], max_values=[(4,), (9,)])
     rows = Input(min=[(1, 2), (5, 2)], max=[(4, 2), (9, 2)], name="x")
     other = Input(shape=(3,), name="y")
-    assert profile_shapes([rows, target, other], ["n", "x", "y"]) == [
+    assert optimization_profiles([rows, target, other], ["n", "x", "y"]) == [
         {"x": ([1, 2], [4, 2], [4, 2]), "n": ([1], [4], [4]), "y": ([3], [3], [3])},
         {"x": ([5, 2], [9, 2], [9, 2]), "n": ([5], [9], [9]), "y": ([3], [3], [3])},
     ]
     with pytest.raises(nacelle.InputError, match="x has 2, n has 1"):
-        profile_shapes([rows, Input(shape=(1,), dtype=torch.int64, name="n", min_values=(1,), max_values=(4,))])
+        optimization_profiles([rows, Input(shape=(1,), dtype=torch.int64, name="n", min_values=(1,), max_values=(4,))])
 
 
 def test_other_things_are_no_inputs() -> None:
@@ -168,7 +168,7 @@ def test_numbers_that_are_no_values(arguments: dict[str, Any], words: str) -> No
 
 
 def test_sizes_of_zero_and_of_over_31_bits_are_sizes() -> None:
-    assert Input(min=(0,), max=(2**31,)).profiles[0].max == (2**31,)
+    assert Input(min=(0,), max=(2**31,)).ranges[0].max == (2**31,)
     assert Input(shape=(0, 2**62)).shape == (0, 2**62)
     assert Input(shape=torch.rand(2, 3).shape).shape == (2, 3)
     assert Input(shape=range(3)).shape == (0, 1, 2)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812 (its usual name)
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import torch_nacelle as nacelle

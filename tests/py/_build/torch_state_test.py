@@ -88,7 +88,7 @@ def test_a_program_is_made_checked_and_called_under_other_defaults(dtype: torch.
 
 @pytest.mark.parametrize(("dtype", "device"), OTHERS)
 def test_inputs_are_made_up_alike_under_other_defaults(dtype: torch.dtype, device: str | None) -> None:
-    from torch_nacelle._programs.arguments import example_inputs
+    from torch_nacelle import example_inputs
 
     program = nacelle.compile(seeded(TwoHeads), [IMAGES], backend="reference")
     values = Input(shape=(2,), dtype=torch.int64, min_values=(1, 1), max_values=(3, 3))
@@ -141,9 +141,8 @@ def test_defaults_come_back_after_the_last_of_several_threads() -> None:
 EVERYTHING = """
 import sys, warnings
 import torch, torch_nacelle as nacelle
-from torch_nacelle._programs.running import load_program
 from tests.py.networks import Detector, TwoHeads, seeded
-from tests.py.torch_state_test import IMAGES, Keyed, X
+from tests.py._build.torch_state_test import IMAGES, Keyed, X
 warnings.simplefilter("error", DeprecationWarning)
 path = sys.argv[1] + "/program.ts"
 for method in ("auto", "script", "trace"):
@@ -152,7 +151,7 @@ nacelle.compile(seeded(Keyed), [X], backend="reference")
 nacelle.compile(seeded(Detector), {"backbone": [IMAGES]}, backend="reference", check=[torch.ones(1, 3, 8, 8)])
 nacelle.read(path).save(sys.argv[1] + "/again.ts")
 nacelle.convert(path, sys.argv[1] + "/converted.ts", abi_version=9)
-nacelle.check(load_program(path), seeded(TwoHeads))
+nacelle.check(nacelle.load(path), seeded(TwoHeads))
 exported = torch.export.export(seeded(TwoHeads), (torch.ones(1, 3, 8, 8),))
 nacelle.compile(exported, [torch.ones(1, 3, 8, 8)], backend="reference", check=True)
 with warnings.catch_warnings():

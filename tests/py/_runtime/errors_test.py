@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+import nacelle_core
 import torch_nacelle as nacelle
+from nacelle_cli.reading.errors import ReadingError
 from tests.py.networks import TwoHeads, seeded
 from torch_nacelle._runtime.messages import first_lines
 
@@ -140,3 +142,13 @@ def test_an_engine_of_an_unknown_plan_loads_and_says_why_it_cannot_run() -> None
     assert isinstance(error, nacelle.PlanError)
     assert error.reason == engine.why_not_ready()
     assert 'engine "odd" cannot run here' in str(error)
+
+
+def test_errors_are_those_of_the_extension_without_torch_too(tmp_path: Path) -> None:
+    for name in ("Error", "RecordError", "PlanError", "InputError"):
+        assert issubclass(getattr(nacelle, name), getattr(nacelle_core, name))
+    (tmp_path / "text.ts").write_text("no program")
+    with pytest.raises(nacelle_core.InputError) as caught:
+        nacelle.read(tmp_path / "text.ts")
+    assert type(caught.value) is nacelle.InputError
+    assert issubclass(ReadingError, nacelle_core.Error)
