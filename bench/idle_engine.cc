@@ -3,7 +3,7 @@
 // The cost of a call of such an engine is this project's own share of any call.
 #include "core/tensorrt/slot_table.h"
 #include "reference/execution_context.h"
-#include "reference/object.h"
+#include "reference/interface_object.h"
 #include "reference/presented.h"
 
 namespace nacelle::reference {

@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "reference/object.h"
+#include "reference/interface_object.h"
 
 namespace nacelle::reference {
 
 // IRuntimeConfig: the strategy for a context's scratch memory. 10.0 and later.
-class RuntimeConfig final : public Object {
+class RuntimeConfig final : public InterfaceObject {
  public:
   explicit RuntimeConfig(const Reporter& reporter);
 
@@ -25,7 +25,7 @@ class RuntimeConfig final : public Object {
 };
 
 // ISerializationConfig: the parts to leave out of a plan. A reference plan has no such parts, so the flags do nothing.
-class SerializationConfig final : public Object {
+class SerializationConfig final : public InterfaceObject {
  public:
   explicit SerializationConfig(const Reporter& reporter);
 

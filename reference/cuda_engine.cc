@@ -15,7 +15,7 @@ using tensorrt::ErrorCode;
 using Strategy = tensorrt::ExecutionContextAllocationStrategy;
 
 CudaEngine::CudaEngine(std::shared_ptr<LoadedPlan> plan, const Reporter& reporter)
-    : Object(MethodsOf<CudaEngine>(reporter.table()), reporter), plan_(std::move(plan)) {}
+    : InterfaceObject(MethodsOf<CudaEngine>(reporter.table()), reporter), plan_(std::move(plan)) {}
 
 void CudaEngine::Refuse(const char* method, const std::string& message) {
   reporter().Fail(ErrorCode::kINVALID_ARGUMENT, Cat("ICudaEngine::", method, ": ", message));
@@ -183,7 +183,8 @@ void* CudaEngine::CreateExecutionContextWithRuntimeConfig(void* config) {
     Refuse("createExecutionContext", "no runtime configuration");
     return nullptr;
   }
-  return CreateExecutionContextWithStrategy(static_cast<RuntimeConfig*>(static_cast<Object*>(config))->GetStrategy());
+  return CreateExecutionContextWithStrategy(
+      static_cast<RuntimeConfig*>(static_cast<InterfaceObject*>(config))->GetStrategy());
 }
 
 void* CudaEngine::CreateRuntimeConfig() { return new RuntimeConfig(reporter()); }

@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "reference/dims.h"
+#include "reference/interface_object.h"
 #include "reference/loaded_plan.h"
-#include "reference/object.h"
 
 namespace nacelle::reference {
 
 // Immutable but for its error recorder: any threads may call everything else at once. The caller owns each new object
 // that it returns. A call that fails tells the reporter why, and returns TensorRT's answer for failure.
-class CudaEngine final : public Object {
+class CudaEngine final : public InterfaceObject {
  public:
   CudaEngine(std::shared_ptr<LoadedPlan> plan, const Reporter& reporter);
 

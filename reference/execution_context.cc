@@ -11,9 +11,9 @@ namespace nacelle::reference {
 
 using tensorrt::ErrorCode;
 
-ExecutionContext::ExecutionContext(Object* engine, std::shared_ptr<LoadedPlan> plan, const Reporter& reporter,
+ExecutionContext::ExecutionContext(InterfaceObject* engine, std::shared_ptr<LoadedPlan> plan, const Reporter& reporter,
                                    int32_t strategy, bool scratch_by_caller)
-    : Object(MethodsOf<ExecutionContext>(reporter.table()), reporter),
+    : InterfaceObject(MethodsOf<ExecutionContext>(reporter.table()), reporter),
       engine_(engine),
       plan_(std::move(plan)),
       workspace_(plan_->network()),

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "reference/dims.h"
+#include "reference/interface_object.h"
 #include "reference/loaded_plan.h"
-#include "reference/object.h"
 
 namespace nacelle::reference {
 
@@ -21,12 +21,12 @@ inline constexpr int64_t kScratchBytes = 256;
 
 // For one thread at a time, as with TensorRT; contexts of one engine may run at once. A method that fails tells the
 // reporter why. Runs are synchronous: streams and events are accepted and ignored.
-class ExecutionContext final : public Object {
+class ExecutionContext final : public InterfaceObject {
  public:
   // `engine` is the object that getEngine returns; it outlives the context. If `scratch_by_caller`, nothing runs before
   // setDeviceMemory.
-  ExecutionContext(Object* engine, std::shared_ptr<LoadedPlan> plan, const Reporter& reporter, int32_t strategy,
-                   bool scratch_by_caller);
+  ExecutionContext(InterfaceObject* engine, std::shared_ptr<LoadedPlan> plan, const Reporter& reporter,
+                   int32_t strategy, bool scratch_by_caller);
   ~ExecutionContext() override;
 
   // Shapes and profiles. Setting a shape again costs one comparison.
@@ -127,7 +127,7 @@ class ExecutionContext final : public Object {
   bool Deliver(const char* method, size_t output, void* stream);
   void Report(float milliseconds);
 
-  Object* const engine_;
+  InterfaceObject* const engine_;
   const std::shared_ptr<LoadedPlan> plan_;
   Workspace workspace_;
   std::vector<Input> inputs_;

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "reference/object.h"
+#include "reference/interface_object.h"
 
 namespace nacelle::reference {
 
 // Bytes of a plan. Immutable; any thread may read them.
-class HostMemory final : public Object {
+class HostMemory final : public InterfaceObject {
  public:
   // Shares `bytes`, which must not be written to, as with TensorRT's.
   HostMemory(std::shared_ptr<const std::string> bytes, const Reporter& reporter);

@@ -57,7 +57,7 @@ std::string ProfileJson(const TensorSpec& input) {
 }  // namespace
 
 EngineInspector::EngineInspector(std::shared_ptr<LoadedPlan> plan, const Reporter& reporter)
-    : Object(MethodsOf<EngineInspector>(reporter.table()), reporter), plan_(std::move(plan)) {}
+    : InterfaceObject(MethodsOf<EngineInspector>(reporter.table()), reporter), plan_(std::move(plan)) {}
 
 bool EngineInspector::SetExecutionContext(void* context) {
   context_ = context;
@@ -78,7 +78,7 @@ bool EngineInspector::CheckFormat(const char* method, int32_t format) {
 
 Shape EngineInspector::ShapeOf(const Tensor& tensor) {
   if (context_ == nullptr) return tensor.spec->shape;
-  auto* const context = static_cast<ExecutionContext*>(static_cast<Object*>(context_));
+  auto* const context = static_cast<ExecutionContext*>(static_cast<InterfaceObject*>(context_));
   return context->CurrentShape(tensor).value_or(tensor.spec->shape);
 }
 

@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "reference/interface_object.h"
 #include "reference/loaded_plan.h"
-#include "reference/object.h"
 
 namespace nacelle::reference {
 
 // For one thread at a time. A returned text lives until the next call or the inspector's end.
-class EngineInspector final : public Object {
+class EngineInspector final : public InterfaceObject {
  public:
   EngineInspector(std::shared_ptr<LoadedPlan> plan, const Reporter& reporter);
 

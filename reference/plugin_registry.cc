@@ -47,7 +47,7 @@ const void* const* Methods(const tensorrt::SlotTable& table) {
 
 }  // namespace
 
-PluginRegistry::PluginRegistry(const Reporter& reporter) : Object(Methods(reporter.table()), reporter) {}
+PluginRegistry::PluginRegistry(const Reporter& reporter) : InterfaceObject(Methods(reporter.table()), reporter) {}
 
 void PluginRegistry::Refuse(const std::string& message) const {
   reporter().Fail(tensorrt::ErrorCode::kUNSPECIFIED_ERROR, message);

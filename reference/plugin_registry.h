@@ -7,13 +7,13 @@
 
 #include <cstdint>
 
-#include "reference/object.h"
+#include "reference/interface_object.h"
 
 namespace nacelle::reference {
 
 // A registry without creators: every search finds nothing, every registration is refused. Without a logger, only the
 // error recorder learns of refusals. The settings are for one thread at a time.
-class PluginRegistry final : public Object {
+class PluginRegistry final : public InterfaceObject {
  public:
   explicit PluginRegistry(const Reporter& reporter);
 

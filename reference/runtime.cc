@@ -14,7 +14,7 @@ using tensorrt::ErrorCode;
 using tensorrt::Method;
 
 Runtime::Runtime(const tensorrt::SlotTable& table, void* logger)
-    : Object(MethodsOf<Runtime>(table), Reporter(table, logger)), plugins_(reporter()) {}
+    : InterfaceObject(MethodsOf<Runtime>(table), Reporter(table, logger)), plugins_(reporter()) {}
 
 void* Runtime::Deserialize(std::string bytes) {
   try {

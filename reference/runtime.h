@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "reference/object.h"
+#include "reference/interface_object.h"
 #include "reference/plugin_registry.h"
 
 namespace nacelle::reference {
 
 // Any threads may deserialize engines at once; the settings are for one thread at a time.
-class Runtime final : public Object {
+class Runtime final : public InterfaceObject {
  public:
   // `logger` is the caller's ILogger, not null; it outlives the runtime and everything made from it.
   Runtime(const tensorrt::SlotTable& table, void* logger);

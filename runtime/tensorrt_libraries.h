@@ -1,4 +1,6 @@
-// Where the TensorRT libraries of this machine are looked for.
+// The search for the TensorRT libraries of this machine.
+//
+//   SetPackageFolders({"/opt/venv/lib/python3.12/site-packages"});
 #ifndef NACELLE_RUNTIME_TENSORRT_LIBRARIES_H_
 #define NACELLE_RUNTIME_TENSORRT_LIBRARIES_H_
 
@@ -9,7 +11,7 @@
 
 namespace nacelle::runtime {
 
-// Where Python looks for packages: folders in which NVIDIA's wheels may be. Any thread.
+// Sets the folders of Python packages in which NVIDIA's wheels may be. Any thread.
 NACELLE_API void SetPackageFolders(std::vector<std::string> folders);
 
 }  // namespace nacelle::runtime

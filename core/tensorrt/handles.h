@@ -38,7 +38,7 @@
 #include "core/tensorrt/callbacks.h"
 #include "core/tensorrt/dims.h"
 #include "core/tensorrt/library.h"
-#include "core/tensorrt/object.h"
+#include "core/tensorrt/library_object.h"
 #include "core/tensorrt/slot_table.h"
 
 namespace nacelle::tensorrt {
@@ -52,19 +52,19 @@ class Handle {
   bool Has(Method method) const { return object_->table().has(method); }
 
  protected:
-  explicit Handle(std::shared_ptr<const Object> object) : object_(std::move(object)) {}
+  explicit Handle(std::shared_ptr<const LibraryObject> object) : object_(std::move(object)) {}
   Handle(Handle&&) = default;
   Handle& operator=(Handle&&) = default;
   ~Handle() = default;
 
-  std::shared_ptr<const Object> object_;
+  std::shared_ptr<const LibraryObject> object_;
 };
 
 // nvinfer1::IHostMemory: bytes that TensorRT allocated.
 class HostMemory final : public Handle {
  public:
   // `object` is an IHostMemory.
-  explicit HostMemory(std::shared_ptr<const Object> object) : Handle(std::move(object)) {}
+  explicit HostMemory(std::shared_ptr<const LibraryObject> object) : Handle(std::move(object)) {}
 
   // Valid as long as this handle.
   std::string_view bytes() const;
@@ -157,8 +157,8 @@ class ExecutionContext final : public Handle {
     bool (*enqueue)(void*, void*);
   };
 
-  explicit ExecutionContext(std::shared_ptr<const Object> object);
-  static Hot Resolve(const Object& object);
+  explicit ExecutionContext(std::shared_ptr<const LibraryObject> object);
+  static Hot Resolve(const LibraryObject& object);
 
   Hot hot_;
 };

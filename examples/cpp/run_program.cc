@@ -126,7 +126,7 @@ std::vector<InputSpec> InputsOfEngine(const std::vector<runtime::EngineSite>& en
   for (const runtime::TensorInfo& info : engines[0].engine()->inputs()) {
     InputSpec& spec = specs.emplace_back();
     spec.dtype = info.dtype;
-    spec.shape = info.profiles.empty() ? info.shape : info.profiles[0].opt;
+    spec.shape = info.optimization_profiles.empty() ? info.shape : info.optimization_profiles[0].opt;
   }
   return specs;
 }

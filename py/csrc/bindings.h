@@ -31,13 +31,13 @@ void BindMachine(pybind11::module_& m);
 void BindLog(pybind11::module_& m);
 
 // Where the time of calls goes.
-void BindProfiles(pybind11::module_& m);
 
 // TensorRT's builders, and plans from ONNX models.
 void BindBuilders(pybind11::module_& m);
 
 // Plans: embed them, build them for the reference engine.
 void BindPlans(pybind11::module_& m);
+void BindTiming(pybind11::module_& m);
 
 // The platform of the name, for records of `version`; nullopt if none is given. Throws InputError with the names that
 // there are, and RecordError for a version that keeps no platform. nullopt for `version`: the oldest that keeps one.

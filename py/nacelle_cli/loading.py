@@ -27,7 +27,7 @@ class Loaded:
         ready: Whether it can run here.
         reason: Why it cannot; empty where it can.
         runs_on: The device and the library: ``"cuda:0 with TensorRT 10.3.0.26 (full) at …"``.
-        profile_count: How many optimization profiles it has.
+        optimization_profile_count: Number of optimization profiles.
         inputs: In the order of a call.
         outputs: The same.
         layers: As the inspector lists them; how much it tells is set when a plan is built.
@@ -36,7 +36,7 @@ class Loaded:
     ready: bool
     reason: str = ""
     runs_on: str = ""
-    profile_count: int | None = None
+    optimization_profile_count: int | None = None
     inputs: tuple[TensorSpec, ...] | None = None
     outputs: tuple[TensorSpec, ...] | None = None
     layers: tuple[Layer, ...] = ()
@@ -73,7 +73,7 @@ def _ask(engine: Any) -> Loaded:
     return Loaded(
         ready=True,
         runs_on=runs_on[1] if runs_on else "",
-        profile_count=engine.profile_count(),
+        optimization_profile_count=engine.optimization_profile_count(),
         inputs=tuple(_spec(tensor) for tensor in engine.inputs()),
         outputs=tuple(_spec(tensor) for tensor in engine.outputs()),
         layers=_layers(engine.layer_information()),

@@ -60,7 +60,7 @@ class OutputCheck:
     """One output of one call, compared.
 
     Attributes:
-        case: Which call: ``"profile 0, max"``, ``"given inputs 1"``.
+        case: Which call: ``"optimization profile 0, max"``, ``"given inputs 1"``.
         input_shapes: What it was called with.
         output: The output's name, or ``"output 1"``.
         comparison: How far it is off.

@@ -115,7 +115,7 @@ struct GpuContext::Call {
 };
 
 GpuContext::GpuContext(reference::CudaEngine& engine, int device, int32_t strategy, bool scratch_by_caller)
-    : Object(reference::MethodsOf<GpuContext>(engine.table()), engine.reporter()),
+    : InterfaceObject(reference::MethodsOf<GpuContext>(engine.table()), engine.reporter()),
       plan_(engine.plan()),
       inner_(std::make_unique<ExecutionContext>(&engine, plan_, engine.reporter(), strategy, false)),
       device_(device),

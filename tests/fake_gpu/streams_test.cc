@@ -275,12 +275,12 @@ TEST_P(Streams, EachCallHasTheProfileOfItsShapes) {
     }
     for (const at::Tensor& output : outputs) ExpectAffine(output, static_cast<float>(output.size(0)));
   }
-  EXPECT_EQ(engine.engine()->loaded()->groups().size(), 2U);
+  EXPECT_EQ(engine.engine()->loaded()->facts().optimization_profile_groups.size(), 2U);
 }
 
-TEST_P(Streams, AProfiledCallGivesTheSame) {
+TEST_P(Streams, ATimedCallGivesTheSame) {
   GpuEngine engine(tiny::AffinePlan());
-  engine.engine()->StartProfile();
+  engine.engine()->StartTiming();
   for (const c10::Stream& stream : {DefaultStream(), StreamFromPool(0)}) {
     const c10::StreamGuard guard(stream);
     ExpectAffine(engine(Made(2, {2, 3})), 2);

@@ -62,12 +62,12 @@ def test_arguments_in_another_order() -> None:
     assert [argument.name for argument in arguments(program) if not argument.required] == ["scale"]
     assert found["tokens"] == tokens
     shapes = {
-        (profile, at): example_inputs(program, profile=profile, at=at)["tokens"].shape[1]
+        (profile, at): example_inputs(program, optimization_profile=profile, at=at)["tokens"].shape[1]
         for profile in (0, 1)
         for at in ("min", "opt", "max")
     }
     assert list(shapes.values()) == [2, 4, 8, 8, 16, 32]
-    program(**example_inputs(program, profile=1, at="max"))
+    program(**example_inputs(program, optimization_profile=1, at="max"))
 
 
 def test_made_up_values() -> None:

@@ -10,7 +10,7 @@
 #include "reference/execution_context.h"
 #include "reference/host_memory.h"
 #include "reference/inspector.h"
-#include "reference/object.h"
+#include "reference/interface_object.h"
 #include "reference/runtime.h"
 
 namespace nacelle::reference {

@@ -10,14 +10,14 @@
 #include "core/tensorrt/builder/layer_precision.h"
 #include "core/tensorrt/builder/onnx_parser.h"
 #include "core/tensorrt/dims.h"
+#include "core/tensorrt/library_object.h"
 #include "core/tensorrt/messages.h"
-#include "core/tensorrt/object.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
 namespace {
 
-using ObjectPointer = std::shared_ptr<const Object>;
+using ObjectPointer = std::shared_ptr<const LibraryObject>;
 
 // An input of the network.
 struct NetworkInput {
@@ -81,7 +81,8 @@ class Session {
  private:
   // Owns an object of the library; throws if it is null.
   ObjectPointer Own(ObjectPointer parent, Method deleter, void* made, std::string_view failure) const {
-    if (made != nullptr) return std::make_shared<const Object>(library_->library(), std::move(parent), made, deleter);
+    if (made != nullptr)
+      return std::make_shared<const LibraryObject>(library_->library(), std::move(parent), made, deleter);
     throw ExecutionError(Cat(speaker_, " ", failure, ".", messages_.Said(speaker_)));
   }
 

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "core/tensorrt/builder/layer_slots.h"
-#include "core/tensorrt/object.h"
+#include "core/tensorrt/library_object.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {

@@ -4,8 +4,8 @@
 
 #include "core/error.h"
 #include "core/tensorrt/builder/parser_slots.h"
+#include "core/tensorrt/library_object.h"
 #include "core/tensorrt/messages.h"
-#include "core/tensorrt/object.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {

@@ -19,7 +19,7 @@ from nacelle_cli.render import output
 if TYPE_CHECKING:
     import torch
 
-Inputs = Annotated[
+GivenInputs = Annotated[
     list[str] | None,
     typer.Option(
         "--input",
@@ -37,7 +37,7 @@ Seed = Annotated[int, typer.Option(help="For random inputs: the same number give
 
 def run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")],
-    given: Inputs = None,
+    given: GivenInputs = None,
     destination: Annotated[
         Path | None,
         typer.Option(

@@ -13,7 +13,7 @@ from typing import Any
 import nacelle_core
 from nacelle_cli.reading import archives, limits, pickles, plans, texts, walks
 from nacelle_cli.reading.errors import ReadingError
-from nacelle_cli.reading.sources import Signature, Source
+from nacelle_cli.reading.sources import Signature, SourceCode
 from nacelle_core import ENGINE_FIELD, Record
 
 
@@ -155,7 +155,7 @@ class Reader:
         self.archive = archive
         self.root = _load_root(archive, watches.get("data.pkl"))
         self.program = Program(archive.path, archive.file_size, archive.folder)
-        self.source = Source(str(archive.path), archive.limits)
+        self.source = SourceCode(str(archive.path), archive.limits)
         self.known: dict[int, Engine] = {}  # by the engine's identity: a record is read once
         self.plans: dict[tuple[object, bool], plans.Plan] = {}  # by the field: several records may share one
         self.fields = 0  # bytes of records beside their plans

@@ -77,7 +77,7 @@ class _Calls:
     functions: dict[int, tuple[Function, str | None, int]] = field(default_factory=dict)
 
 
-class Source:
+class SourceCode:
     """All source code of a program."""
 
     def __init__(self, path: str = "", allowed: limits.Limits | None = None) -> None:

@@ -73,7 +73,7 @@ def of_plan(plan: Plan) -> Facts:
         "kind": plan.kind,
         "release": plan.release,
         "problem": plan.problem,
-        "profile_count": plan.profile_count,
+        "optimization_profile_count": plan.profile_count,
         "inputs": _tensors(plan.inputs),
         "outputs": _tensors(plan.outputs),
     }
@@ -84,7 +84,7 @@ def _loaded(loaded: Loaded) -> Facts:
         "ready": loaded.ready,
         "reason": loaded.reason,
         "runs_on": loaded.runs_on,
-        "profile_count": loaded.profile_count,
+        "optimization_profile_count": loaded.optimization_profile_count,
         "inputs": _tensors(loaded.inputs),
         "outputs": _tensors(loaded.outputs),
         "layers": [{"name": layer.name, "kind": layer.kind} for layer in loaded.layers],

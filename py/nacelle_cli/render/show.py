@@ -131,7 +131,7 @@ def binding_lines(
             )
         else:
             page.row(label, "only the plan's own library can tell: --load asks it", "dim", indent=indent)
-    count = loaded.profile_count if loaded and loaded.ready else plan.profile_count if plan else None
+    count = loaded.optimization_profile_count if loaded and loaded.ready else plan.profile_count if plan else None
     page.row("profiles", f"{count}" if count is not None and count > 1 else "", indent=indent)
 
 

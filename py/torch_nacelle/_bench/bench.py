@@ -18,8 +18,8 @@ from torch_nacelle._bench.conditions import conditions
 from torch_nacelle._bench.figures import CallParts, MemoryUse, Throughput, Times
 from torch_nacelle._bench.plot import check_plot
 from torch_nacelle._bench.profile import Profile, profile
-from torch_nacelle._programs.archives import PathLike, Source
-from torch_nacelle._programs.running import Inputs, device_of, named_inputs
+from torch_nacelle._programs.archives import PathLike, ProgramSource
+from torch_nacelle._programs.running import CallInputs, device_of, named_inputs
 from torch_nacelle._programs.running import load as load_file
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.settings import to
@@ -32,8 +32,8 @@ _ENGINE = "enqueue"  # the phase that is the engine's own; see PhaseTime
 
 
 def bench(
-    program: torch.jit.ScriptModule | Source,
-    inputs: Inputs | Callable[[torch.jit.ScriptModule], Inputs] | None = None,
+    program: torch.jit.ScriptModule | ProgramSource,
+    inputs: CallInputs | Callable[[torch.jit.ScriptModule], CallInputs] | None = None,
     *,
     device: str | torch.device | None = None,
     seconds: float = 10.0,

@@ -136,7 +136,7 @@ def profile(program: torch.nn.Module, engine: str | None = None) -> Iterator[Pro
         InputError: There is no such engine, no program, or an engine that is profiled already.
     """
     result = Profile()
-    started = _C.start_profile(require_program(program), checks.engine_path(engine))
+    started = _C.start_timing(require_program(program), checks.engine_path(engine))
     try:
         yield result
     finally:

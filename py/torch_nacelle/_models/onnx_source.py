@@ -19,7 +19,7 @@ from torch_nacelle.errors import InputError
 if TYPE_CHECKING:
     import onnx
 
-Source: TypeAlias = bytes | str | os.PathLike[str]
+OnnxFile: TypeAlias = bytes | str | os.PathLike[str]
 
 _NUMBERED_NODE = re.compile(r"Node (\d+):")
 
@@ -54,7 +54,7 @@ class OnnxSource:
         proto: The same as an object, with its external data not loaded.
     """
 
-    def __init__(self, source: "Source") -> None:
+    def __init__(self, source: "OnnxFile") -> None:
         """Reads a model.
 
         Raises:

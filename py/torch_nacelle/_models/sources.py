@@ -12,11 +12,11 @@ from torch_nacelle._runtime.input import Input, as_list, with_names
 from torch_nacelle.errors import InputError
 
 Model: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | bytes | str | os.PathLike[str]
-Inputs: TypeAlias = Sequence[Input | torch.Tensor] | Input | torch.Tensor
-Source: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | OnnxSource
+InputDescriptions: TypeAlias = Sequence[Input | torch.Tensor] | Input | torch.Tensor
+ModelSource: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | OnnxSource
 
 
-def bind(model: Model, inputs: Inputs | None) -> tuple[Source, list[Input]]:
+def bind(model: Model, inputs: InputDescriptions | None) -> tuple[ModelSource, list[Input]]:
     """The source of a build, and its inputs by name, checked against it."""
     given = [] if inputs is None else [Input.of(value) for value in as_list(inputs)]
     if is_onnx_source(model):
@@ -62,7 +62,7 @@ def _nodes(block: Any) -> Iterator[Any]:
             yield from _nodes(inner)
 
 
-def names_of_outputs(source: Source, given: Sequence[str] | None) -> tuple[str, ...] | None:
+def names_of_outputs(source: ModelSource, given: Sequence[str] | None) -> tuple[str, ...] | None:
     """The outputs' names, where they are given or the model has them.
 
     Raises:
@@ -78,7 +78,7 @@ def names_of_outputs(source: Source, given: Sequence[str] | None) -> tuple[str, 
     return source.output_names
 
 
-def cuda_device(source: Source) -> torch.device | None:
+def cuda_device(source: ModelSource) -> torch.device | None:
     """The GPU that the model is on; None where it is on none: then the current one is built for."""
     if isinstance(source, OnnxSource):
         return None

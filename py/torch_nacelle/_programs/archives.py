@@ -14,7 +14,7 @@ from nacelle_cli.reading.archives import Archive, check_start, first_bytes
 from torch_nacelle.errors import Error, InputError, PlanError, RecordError
 
 PathLike: TypeAlias = str | os.PathLike[str]
-Source: TypeAlias = PathLike | IO[bytes]
+ProgramSource: TypeAlias = PathLike | IO[bytes]
 
 _Loaded = TypeVar("_Loaded")
 
@@ -29,7 +29,7 @@ class ProgramFile:
         extra_files: Names of the files that ``torch.jit.save(..., _extra_files=...)`` put beside the program.
     """
 
-    def __init__(self, source: Source, *, every_entry: bool) -> None:
+    def __init__(self, source: ProgramSource, *, every_entry: bool) -> None:
         """Looks into a file; an open one is read from where it is to its end.
 
         Args:

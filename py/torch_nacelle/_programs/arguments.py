@@ -57,7 +57,7 @@ def arguments(program: torch.jit.ScriptModule) -> list[Argument]:
 def example_inputs(
     program: torch.jit.ScriptModule,
     *,
-    profile: int = 0,
+    optimization_profile: int = 0,
     at: At = "opt",
     fill: Fill = "random",
     generator: torch.Generator | None = None,
@@ -66,7 +66,7 @@ def example_inputs(
 
     Args:
         program: A loaded program whose arguments go to engines as they are.
-        profile: The optimization profile whose shapes to take; the last one where an engine has fewer.
+        optimization_profile: The optimization profile whose shapes to take; the last one if an engine has fewer.
         at: Which shapes of it.
         fill: ``"random"``: normal for floating-point numbers, 0 to 9 for integers.
         generator: For ``"random"``.
@@ -85,7 +85,7 @@ def example_inputs(
             )
         shape = argument.input.shape
         if argument.input.dynamic:
-            chosen = argument.input.ranges[min(profile, len(argument.input.ranges) - 1)]
+            chosen = argument.input.ranges[min(optimization_profile, len(argument.input.ranges) - 1)]
             shape = getattr(chosen, at)
         result[argument.name] = example_tensor(shape, argument.input.dtype, fill=fill, generator=generator)
     return result

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import nacelle_core
 from nacelle_core import Record
-from torch_nacelle._programs.archives import Source
+from torch_nacelle._programs.archives import ProgramSource
 from torch_nacelle._programs.program import EngineInfo, PathLike, Program, read
 from torch_nacelle._programs.program_file import FileProgram, opened_engine
 from torch_nacelle._runtime.files import replacing
@@ -53,7 +53,7 @@ class RemovedMetadata:
     kind: str
 
 
-def extract(source: Source, engine: str, destination: PathLike) -> EngineInfo:
+def extract(source: ProgramSource, engine: str, destination: PathLike) -> EngineInfo:
     """Writes the plan of an engine in a program to a file of its own, byte for byte.
 
     Args:
@@ -74,7 +74,7 @@ def extract(source: Source, engine: str, destination: PathLike) -> EngineInfo:
     return found
 
 
-def replace(source: Source, engine: str, plan: bytes | PathLike, destination: PathLike) -> Replaced:
+def replace(source: ProgramSource, engine: str, plan: bytes | PathLike, destination: PathLike) -> Replaced:
     """Copies a program with another plan in one of its engines; all else of its record stays as it is.
 
     The new plan must take and return the same tensors as the former one: the same names in the same order, dtypes and
@@ -107,7 +107,7 @@ def replace(source: Source, engine: str, plan: bytes | PathLike, destination: Pa
     return Replaced(program.engine(former.path), former.plan_release, checked, why_unchecked)
 
 
-def strip(source: Source, destination: PathLike) -> list[RemovedMetadata]:
+def strip(source: ProgramSource, destination: PathLike) -> list[RemovedMetadata]:
     """Copies a program without the metadata of its engines; all other fields and plans stay, byte for byte.
 
     Metadata is what a compiler left in the record. Torch-TensorRT leaves a pickle there, which can run any code when

@@ -9,7 +9,7 @@ import torch
 from nacelle_core import Record
 from torch_nacelle import _C
 from torch_nacelle._programs.archives import PathLike as PathLike
-from torch_nacelle._programs.archives import Source as Source
+from torch_nacelle._programs.archives import ProgramSource as ProgramSource
 from torch_nacelle._programs.engine_info import EngineInfo as EngineInfo
 from torch_nacelle._programs.engine_info import engine_info
 from torch_nacelle._programs.program_file import FileProgram
@@ -130,7 +130,7 @@ class Program:
                 self._file.write(file, self._extra_files)
 
 
-def read(source: Source | torch.jit.ScriptModule, *, allow_code: bool = False) -> Program:
+def read(source: ProgramSource | torch.jit.ScriptModule, *, allow_code: bool = False) -> Program:
     """Reads a program without setting up its engines: needs no GPU and no TensorRT, and runs nothing of it.
 
     A file is read as data. torch loads it only if the result's ``module`` is asked for.
@@ -160,7 +160,7 @@ def read(source: Source | torch.jit.ScriptModule, *, allow_code: bool = False) -
 
 
 def convert(
-    source: Source,
+    source: ProgramSource,
     destination: PathLike,
     *,
     abi_version: int,

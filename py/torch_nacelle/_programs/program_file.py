@@ -19,7 +19,7 @@ from nacelle_cli.reading.archives import Archive
 from nacelle_cli.reading.pickle_edits import Text
 from nacelle_core import PlanHeader, Record
 from torch_nacelle import _C
-from torch_nacelle._programs.archives import ProgramFile, Source, as_our_errors, entry_of, reason_of
+from torch_nacelle._programs.archives import ProgramFile, ProgramSource, as_our_errors, entry_of, reason_of
 from torch_nacelle._programs.embed import wrap
 from torch_nacelle._programs.engine_info import EngineInfo, engine_info
 from torch_nacelle.errors import Error, InputError
@@ -71,7 +71,7 @@ class _Record:
 class FileProgram:
     """The engines of a program's file. Nothing of the file is run, but by ``load``."""
 
-    def __init__(self, source: Source, *, allow_code: bool = False) -> None:
+    def __init__(self, source: ProgramSource, *, allow_code: bool = False) -> None:
         """Reads a file: every entry is held against its checksum, and every record is checked.
 
         Args:

@@ -9,17 +9,17 @@ import torch
 import nacelle_core
 from nacelle_core import Record
 from torch_nacelle import _C
-from torch_nacelle._programs.archives import ProgramFile, Source
+from torch_nacelle._programs.archives import ProgramFile, ProgramSource
 from torch_nacelle._programs.arguments import example_inputs, forward_schema
 from torch_nacelle._runtime.holders import joined
 from torch_nacelle._runtime.input import as_list
 from torch_nacelle._runtime.torch_state import without_deprecations
 from torch_nacelle.errors import InputError
 
-Inputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | torch.Tensor
+CallInputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | torch.Tensor
 
 
-def load(source: Source, device: str | None = None) -> torch.jit.ScriptModule:
+def load(source: ProgramSource, device: str | None = None) -> torch.jit.ScriptModule:
     """Loads a program as ``torch.jit.load`` does; errors say what the file is and which entry of it is damaged.
 
     Loading runs code that the file brings, so give one that you trust.
@@ -65,7 +65,7 @@ def _is_for_gpu(site: _C.EngineSite) -> bool:
     return Record.parse(site.fields).device != nacelle_core.CPU_DEVICE
 
 
-def named_inputs(program: torch.jit.ScriptModule, inputs: Inputs | None) -> dict[str, torch.Tensor]:
+def named_inputs(program: torch.jit.ScriptModule, inputs: CallInputs | None) -> dict[str, torch.Tensor]:
     """The inputs by name, in the order of a call."""
     if inputs is None:
         return example_inputs(program, generator=torch.Generator("cpu").manual_seed(0))

@@ -19,7 +19,8 @@ class Settings(TypedDict, total=False):
         plan_copies: How often the plan is deserialized (1). TensorRT 8.5 gives an optimization profile of a plan with
             dynamic shapes to one context only: there a copy lets one more call run at once, at the price of another
             engine in the device's memory.
-        profile: The optimization profile for every call; None: the one whose optimum is nearest to a call's shapes.
+        optimization_profile: The optimization profile for every call; None: the one whose optimum is nearest to a
+            call's shapes.
         move_inputs: Whether inputs on another device are copied to the engine's for the call (False). They are errors
             otherwise.
         convert_inputs: Whether inputs of another dtype are converted for the call (False). They are errors otherwise.
@@ -35,7 +36,7 @@ class Settings(TypedDict, total=False):
 
     max_contexts: int
     plan_copies: int
-    profile: int | None
+    optimization_profile: int | None
     move_inputs: bool
     convert_inputs: bool
     pack_outputs: bool

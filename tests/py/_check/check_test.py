@@ -61,12 +61,12 @@ def test_every_profile_is_run_at_min_opt_and_max() -> None:
     report = nacelle.check(program, module)
     cases = [(one.case, one.input_shapes[0][0]) for one in report.outputs if one.output == "output_1"]
     assert cases == [
-        ("profile 0, min", 1),
-        ("profile 0, opt", 2),
-        ("profile 0, max", 4),
-        ("profile 1, min", 5),
-        ("profile 1, opt", 6),
-        ("profile 1, max", 8),
+        ("optimization profile 0, min", 1),
+        ("optimization profile 0, opt", 2),
+        ("optimization profile 0, max", 4),
+        ("optimization profile 1, min", 5),
+        ("optimization profile 1, opt", 6),
+        ("optimization profile 1, max", 8),
     ]
     assert report.passed
     assert len(report.outputs) == 12
@@ -82,7 +82,7 @@ def test_what_is_off_is_named() -> None:
     message = str(caught.value)
     for words in (
         "in 3 of 6 outputs",
-        "profile 0, ",
+        "optimization profile 0, ",
         "inputs of the shapes [",
         "output_1: relative error 2.00e-02; element [",
         ", 2] is ",
@@ -390,7 +390,7 @@ def test_a_module_with_scales_for_int8() -> None:
 
 
 def test_compile_raises_what_check_finds() -> None:
-    with pytest.raises(nacelle.CheckError, match="profile 0, "):
+    with pytest.raises(nacelle.CheckError, match="optimization profile 0, "):
         nacelle.compile(Random(), [Input(min=(1, 4), max=(2, 4))], backend="reference", check=True)
 
     class Holder(torch.nn.Module):

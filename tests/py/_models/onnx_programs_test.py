@@ -148,10 +148,10 @@ def test_the_check_stays_within_the_stated_values() -> None:
     inputs = [Input(shape=(12,), name="x"), one]
     program = nacelle.compile(reshape(), inputs, backend="reference")
     report = nacelle.check(program, reshape(), inputs)
-    assert {row.case for row in report.outputs} == {"profile 0, min", "profile 0, opt"}
+    assert {row.case for row in report.outputs} == {"optimization profile 0, min", "optimization profile 0, opt"}
     (note,) = report.notes
-    assert note.startswith("left out: the original fails on profile 0, max (float32 [12], int64 [2])")
-    with pytest.raises(nacelle.InputError, match="fails on profile 0, opt"):
+    assert note.startswith("left out: the original fails on optimization profile 0, max (float32 [12], int64 [2])")
+    with pytest.raises(nacelle.InputError, match="fails on optimization profile 0, opt"):
         nacelle.check(program, reshape(), [Input(shape=(12,)), target(min_values=(1, 1), max_values=(5, 5))])
 
 

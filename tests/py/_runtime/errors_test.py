@@ -55,7 +55,7 @@ def test_inputs_that_do_not_fit(program: torch.jit.ScriptModule, value: torch.Te
 def test_a_wrong_number_of_inputs(program: torch.jit.ScriptModule, inputs: Sequence[torch.Tensor]) -> None:
     error = raised(torch.ops.tensorrt.execute_engine, inputs, program.net_trt_engine)
     assert isinstance(error, nacelle.InputError)
-    assert f'engine "net" takes 1 input, found {len(inputs)}; it takes input_0: float32' in str(error)
+    assert f'engine "net" got {len(inputs)} inputs; wanted 1: input_0: float32' in str(error)
 
 
 def test_a_message_ends_with_its_place_in_the_documentation(program: torch.jit.ScriptModule, tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def test_a_reference_plan_tells_its_tensors(tmp_path: Path) -> None:
         assert specs is not None
         found = [(one.name, one.dtype, list(one.shape), [[list(x) for x in p] for p in one.profiles]) for one in specs]
         assert found == tensors
-    assert engine.plan.profile_count == wanted.profile_count()
+    assert engine.plan.profile_count == wanted.optimization_profile_count()
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, (3 << 18) - 1, 3 << 18, (3 << 18) + 1])

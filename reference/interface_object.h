@@ -2,12 +2,12 @@
 //
 // To a caller, an IRuntime (ICudaEngine, IExecutionContext …) is {virtual table, pointer to an implementation}. The
 // wrapper's methods call through the virtual table of the implementation, whose slots differ between releases. Here the
-// object is an Object, an ordinary C++ class with a virtual destructor, so that `delete` works; the implementation is
-// an Impl, whose table is made from the slot tables of the presented release.
+// object is an InterfaceObject, an ordinary C++ class with a virtual destructor, so that `delete` works; the
+// implementation is an Impl, whose table is made from the slot tables of the presented release.
 //
-//   caller ──▶ Object { vptr, impl_ ──▶ Impl { table ──▶ functions by slot, owner ──▶ the Object } }
-#ifndef NACELLE_REFERENCE_OBJECT_H_
-#define NACELLE_REFERENCE_OBJECT_H_
+//   caller ──▶ InterfaceObject { vptr, impl_ ──▶ Impl { table ──▶ functions by slot, owner ──▶ the InterfaceObject } }
+#ifndef NACELLE_REFERENCE_INTERFACE_OBJECT_H_
+#define NACELLE_REFERENCE_INTERFACE_OBJECT_H_
 
 #include <exception>
 #include <span>
@@ -21,20 +21,20 @@
 
 namespace nacelle::reference {
 
-class Object;
+class InterfaceObject;
 
 // Stands for nvinfer1::apiv::VRuntime and the other implementations: the pointer to its table comes first.
 struct Impl {
   const void* const* table;
-  Object* owner;
+  InterfaceObject* owner;
 };
 
 // The base of all interface objects. The caller owns one that it gets, and deletes it.
-class Object {
+class InterfaceObject {
  public:
-  Object(const Object&) = delete;
-  Object& operator=(const Object&) = delete;
-  virtual ~Object();  // slots 0 and 1, as in every TensorRT release
+  InterfaceObject(const InterfaceObject&) = delete;
+  InterfaceObject& operator=(const InterfaceObject&) = delete;
+  virtual ~InterfaceObject();  // slots 0 and 1, as in every TensorRT release
 
   Reporter& reporter() { return reporter_; }
   const Reporter& reporter() const { return reporter_; }
@@ -47,7 +47,7 @@ class Object {
   void DeleteThis() { delete this; }
 
  protected:
-  Object(const void* const* methods, const Reporter& reporter)
+  InterfaceObject(const void* const* methods, const Reporter& reporter)
       : impl_(&impl_storage_), impl_storage_{methods, this}, reporter_(reporter) {}
 
   // Returns the implementation, for interfaces that callers call directly.
@@ -96,8 +96,8 @@ struct Bound<Function> {
 
 }  // namespace internal
 
-// Binds `Function`, a member of an Object's class, to the slot of `method`. Its parameters and result must match those
-// of the presented release in the C++ ABI: pointers for references, integers for enums.
+// Binds `Function`, a member of an InterfaceObject's class, to the slot of `method`. Its parameters and result must
+// match those of the presented release in the C++ ABI: pointers for references, integers for enums.
 template <auto Function>
 Binding Bind(tensorrt::Method method) {
   return {method, reinterpret_cast<const void*>(&internal::Bound<Function>::Call)};
@@ -151,4 +151,4 @@ const void* const* MethodsOf(const tensorrt::SlotTable& table) {
 
 }  // namespace nacelle::reference
 
-#endif  // NACELLE_REFERENCE_OBJECT_H_
+#endif  // NACELLE_REFERENCE_INTERFACE_OBJECT_H_

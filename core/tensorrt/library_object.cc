@@ -1,4 +1,4 @@
-#include "core/tensorrt/object.h"
+#include "core/tensorrt/library_object.h"
 
 #include <utility>
 
@@ -18,15 +18,15 @@ const void* const* VtableOf(void* object) { return *static_cast<const void* cons
 
 }  // namespace
 
-Object::Object(std::shared_ptr<const Library> library, std::shared_ptr<const Object> parent, void* interface_object,
-               Method deleter)
+LibraryObject::LibraryObject(std::shared_ptr<const Library> library, std::shared_ptr<const LibraryObject> parent,
+                             void* interface_object, Method deleter)
     : library_(std::move(library)),
       parent_(std::move(parent)),
       interface_object_(interface_object),
       implementation_(static_cast<InterfaceObject*>(interface_object)->implementation),
       deleter_(deleter) {}
 
-Object::~Object() {
+LibraryObject::~LibraryObject() {
   const int slot = table().slot(deleter_);
   if (slot < 0) return;  // no table lacks it; if one did, a leak would be better than a call into the unknown
   using Delete = void (*)(void*);
@@ -36,13 +36,13 @@ Object::~Object() {
   destroy(interface_object_);
 }
 
-Object::AnyFunction Object::Lookup(Method method) const {
+LibraryObject::AnyFunction LibraryObject::Lookup(Method method) const {
   const int slot = table().slot(method);
   if (slot < 0) return nullptr;
   return reinterpret_cast<AnyFunction>(const_cast<void*>(VtableOf(implementation_)[slot]));
 }
 
-Object::AnyFunction Object::Require(Method method) const {
+LibraryObject::AnyFunction LibraryObject::Require(Method method) const {
   const AnyFunction function = Lookup(method);
   if (function == nullptr) {
     throw LibraryError(Cat(library_->Describe(), " has no ", MethodName(method), " (it follows the slot table of ",

@@ -3,8 +3,8 @@
 // Internal to core/tensorrt.
 //
 //   const int32_t count = object.Call<int32_t()>(Method::kCudaEngine_getNbIOTensors);
-#ifndef NACELLE_CORE_TENSORRT_OBJECT_H_
-#define NACELLE_CORE_TENSORRT_OBJECT_H_
+#ifndef NACELLE_CORE_TENSORRT_LIBRARY_OBJECT_H_
+#define NACELLE_CORE_TENSORRT_LIBRARY_OBJECT_H_
 
 #include <memory>
 #include <mutex>
@@ -15,20 +15,20 @@
 namespace nacelle::tensorrt {
 
 // An owner of an interface object of a library (IRuntime, ICudaEngine …). Interface objects are {vptr, pointer to the
-// implementation}: methods are called on the implementation, deletion goes through the interface object. Destroying an
-// Object deletes the interface object, then lets go of its parent and library.
+// implementation}: methods are called on the implementation, deletion goes through the interface object. Destroying a
+// LibraryObject deletes the interface object, then lets go of its parent and library.
 //
 // A handle and the objects made from it share it, so that children are always deleted before their parents, whatever
 // the order in which handles go. Immutable but for `creation`; any thread may use Call as far as TensorRT allows the
 // method that is called.
-class Object {
+class LibraryObject {
  public:
   // Takes ownership of `interface_object`, which is not null and has `deleter` as its deleting destructor.
-  Object(std::shared_ptr<const Library> library, std::shared_ptr<const Object> parent, void* interface_object,
-         Method deleter);
-  ~Object();
-  Object(const Object&) = delete;
-  Object& operator=(const Object&) = delete;
+  LibraryObject(std::shared_ptr<const Library> library, std::shared_ptr<const LibraryObject> parent,
+                void* interface_object, Method deleter);
+  ~LibraryObject();
+  LibraryObject(const LibraryObject&) = delete;
+  LibraryObject& operator=(const LibraryObject&) = delete;
 
   const std::shared_ptr<const Library>& library() const { return library_; }
   const SlotTable& table() const { return library_->table(); }
@@ -70,7 +70,7 @@ class Object {
   AnyFunction Require(Method method) const;
 
   const std::shared_ptr<const Library> library_;
-  const std::shared_ptr<const Object> parent_;
+  const std::shared_ptr<const LibraryObject> parent_;
   void* const interface_object_;
   void* const implementation_;
   const Method deleter_;
@@ -88,4 +88,4 @@ inline void* ImplementationOf(void* interface_object) { return static_cast<void*
 
 }  // namespace nacelle::tensorrt
 
-#endif  // NACELLE_CORE_TENSORRT_OBJECT_H_
+#endif  // NACELLE_CORE_TENSORRT_LIBRARY_OBJECT_H_

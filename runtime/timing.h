@@ -1,6 +1,11 @@
-// Where the time of an engine's calls goes.
-#ifndef NACELLE_RUNTIME_PROFILE_H_
-#define NACELLE_RUNTIME_PROFILE_H_
+// The times of an engine's calls, part by part.
+//
+//   const std::shared_ptr<Timing> timing = engine->StartTiming();
+//   module.forward(inputs);
+//   engine->StopTiming();
+//   for (const CallTimes& call : timing->Calls()) std::cout << call.phases.size() << " phases\n";
+#ifndef NACELLE_RUNTIME_TIMING_H_
+#define NACELLE_RUNTIME_TIMING_H_
 
 #include <chrono>
 #include <cstdint>
@@ -11,9 +16,9 @@
 
 namespace nacelle::runtime {
 
-// One call of an engine.
+// The times of one call of an engine.
 struct CallTimes {
-  // A part of the call's work on the host; times are nanoseconds of std::chrono::steady_clock.
+  // A part of the call's work on the host. Times are nanoseconds of std::chrono::steady_clock.
   struct Phase {
     const char* name;
     int64_t start;
@@ -26,20 +31,20 @@ struct CallTimes {
     float milliseconds;
   };
 
-  uint64_t thread = 0;  // which thread called; the same number means the same thread
+  uint64_t thread = 0;  // identifies the calling thread: equal numbers mean the same thread
   std::vector<Phase> phases;
   std::vector<Layer> layers;  // in the order in which TensorRT reports them
 };
 
-// The calls of an engine while it is profiled. Any thread.
-class Profile {
+// The calls of an engine while it is timed. Any thread.
+class Timing {
  public:
   void Add(CallTimes times) {
     const std::lock_guard lock(mutex_);
     calls_.push_back(std::move(times));
   }
 
-  // The calls so far, in the order of their ends.
+  // Returns the calls so far, in the order of their ends.
   std::vector<CallTimes> Calls() const {
     const std::lock_guard lock(mutex_);
     return calls_;
@@ -52,4 +57,4 @@ class Profile {
 
 }  // namespace nacelle::runtime
 
-#endif  // NACELLE_RUNTIME_PROFILE_H_
+#endif  // NACELLE_RUNTIME_TIMING_H_

@@ -1,4 +1,4 @@
-#include "reference/object.h"
+#include "reference/interface_object.h"
 
 #include <algorithm>
 #include <array>
@@ -44,7 +44,7 @@ std::array<const void*, sizeof...(kIndices)> AllUnsupported(std::index_sequence<
 
 }  // namespace
 
-Object::~Object() = default;
+InterfaceObject::~InterfaceObject() = default;
 
 MethodTable::MethodTable(std::string name, std::span<const void* const> functions) : name_(std::move(name)) {
   static const auto beyond = AllBeyondTheTable(std::make_index_sequence<kTableSlots>());
