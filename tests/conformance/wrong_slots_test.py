@@ -30,7 +30,7 @@ MISTAKES = (
     "OutputAllocator::notifyShape",
 )
 
-SECONDS = 60
+SECONDS = 300
 
 
 class Forks:

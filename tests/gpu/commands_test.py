@@ -30,7 +30,7 @@ needs_upstream = pytest.mark.skipif(
 def nacelle(*arguments: str | Path, code: int = 0) -> str:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "torch_nacelle", *map(str, arguments)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert result.returncode == code, result.stdout + result.stderr
     return result.stdout
 

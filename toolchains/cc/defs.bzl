@@ -63,7 +63,7 @@ def nacelle_header_check(name, hdrs, **kwargs):
         **kwargs
     )
 
-def nacelle_cc_test(name, copts = [], deps = [], size = "small", **kwargs):
+def nacelle_cc_test(name, copts = [], deps = [], size = "small", timeout = "long", **kwargs):
     """A googletest program; main() comes with it.
 
     Args:
@@ -71,12 +71,14 @@ def nacelle_cc_test(name, copts = [], deps = [], size = "small", **kwargs):
       copts: flags beside the project's.
       deps: what srcs include; googletest itself is added.
       size: cc_test's size.
+      timeout: cc_test's timeout: it ends a test that hangs, and is far above what a busy machine takes.
       **kwargs: cc_test's other attributes. Tag a test that needs a GPU "gpu".
     """
     native.cc_test(
         name = name,
         copts = _COPTS + copts,
         size = size,
+        timeout = timeout,
         deps = deps + _runtime_path() + [
             "@googletest//:gtest",
             "@googletest//:gtest_main",

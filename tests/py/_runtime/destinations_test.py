@@ -11,6 +11,7 @@ import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -151,20 +152,27 @@ def test_a_device_that_goes_away_is_told(device: tuple[str, int]) -> None:
     assert not Path(path).exists()
 
 
-def test_a_pipe_is_written_to_its_reader(tmp_path: Path) -> None:
+def test_a_pipe_is_written_to_its_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     content = os.urandom(1 << 20)  # more than a pipe holds
     read: list[bytes] = []
 
+    waits = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        waits.set()
+        time.sleep(seconds)
+
     def reader() -> None:
-        time.sleep(0.2)  # the writer is there first
+        waits.wait()  # the writer is there first
         read.append(pipe.read_bytes())
 
     thread = threading.Thread(target=reader)
     thread.start()
+    monkeypatch.setattr(files, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
     write(pipe, content)
-    thread.join(60)
+    thread.join(600)
     assert read == [content]
     assert stat.S_ISFIFO(os.lstat(pipe).st_mode)
     assert names(tmp_path) == ["pipe"]

@@ -156,7 +156,7 @@ def begun_writer(path: Path) -> multiprocessing.process.BaseProcess:
     begun = context.Event()
     process = context.Process(target=_begin, args=(path, begun))
     process.start()
-    assert begun.wait(60)
+    assert begun.wait(600)
     return process
 
 
@@ -165,7 +165,7 @@ def test_a_killed_writers_leftover_goes_with_the_next_write(tmp_path: Path) -> N
     for process in killed:
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
-        process.join(60)
+        process.join(600)
     assert len(names(tmp_path)) == 3
     write(tmp_path / "a")
     assert len(names(tmp_path)) == 2  # that of b stays: another destination
@@ -182,7 +182,7 @@ def test_a_living_writers_file_is_left_alone(tmp_path: Path) -> None:
         assert names(tmp_path) == [half, "a"]
     finally:
         process.kill()
-        process.join(60)
+        process.join(600)
 
 
 def test_only_temporary_files_of_ours_go(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_leftovers_of_writers_to_devices_go_too(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     process = begun_writer(Path(device[0]))
     process.kill()
-    process.join(60)
+    process.join(600)
     assert len(names(tmp_path)) == 1
     write(device[0])
     assert names(tmp_path) == []

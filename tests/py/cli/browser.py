@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-_SECONDS = 60
+_SECONDS = 600
 # Runs as root in a container, and touches nothing but its own folder.
 _OPTIONS = (
     "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-extensions --no-first-run "

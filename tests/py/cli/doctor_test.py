@@ -28,8 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_json_tells_what_the_package_tells(folder: Path) -> None:
-    outcome = pipe("nacelle doctor --json", folder)
+def test_json_tells_what_the_package_tells() -> None:
+    outcome = in_process("doctor", "--json")
     assert (outcome.code, outcome.err) == (0, "")
     found = outcome.json["machine"]
     assert (found["nacelle"], found["torch"]) == (nacelle.__version__, torch.__version__)
@@ -38,14 +38,15 @@ def test_json_tells_what_the_package_tells(folder: Path) -> None:
     assert bool(found["driver"]["problem"]) != bool(found["driver"]["gpus"])
 
 
-def test_as_a_module_it_is_the_same(folder: Path) -> None:
+def test_as_a_module_it_is_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = pipe(f"{sys.executable} -m torch_nacelle doctor hybrid.ts --json", folder)
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.json == pipe("nacelle doctor hybrid.ts --json", folder).json
+    monkeypatch.chdir(folder)
+    assert outcome.json == in_process("doctor", "hybrid.ts", "--json").json
 
 
 def test_an_engine_that_will_run(folder: Path) -> None:
-    outcome = pipe("nacelle doctor hybrid.ts --json", folder)
+    outcome = in_process("doctor", folder / "hybrid.ts", "--json")
     assert outcome.code == 0
     (engine,) = outcome.json["engines"]
     assert engine["path"] == "backbone.backbone_trt_engine"
@@ -65,7 +66,7 @@ def test_an_engine_that_will_not_run_says_why_in_the_runtimes_words(folder: Path
 def test_a_file_that_cannot_be_read(folder: Path) -> None:
     (folder / "text.ts").write_text("not a program")
     assert pipe("nacelle doctor missing.ts", folder).err == "nacelle: missing.ts: No such file or directory\n"
-    outcome = pipe("nacelle doctor text.ts", folder)
+    outcome = in_process("doctor", folder / "text.ts")
     assert outcome.code == 1
     assert "not a plan that is known" in outcome.out
 

@@ -16,7 +16,7 @@ from typing import Any
 
 # The command that the console script runs, without the script.
 _NACELLE = f'{shlex.quote(sys.executable)} -c "from nacelle_cli.app import main; main()"'
-_SECONDS = 240
+_SECONDS = 600  # ends what hangs
 
 
 @dataclass
