@@ -38,7 +38,7 @@ print(before, held("VmHWM"))
 
 
 class Strings(torch.nn.Module):
-    """What torch reads for an engine, without the engine."""
+    """Holds the strings that torch reads for an engine, without the engine."""
 
     fields: list[str]
 
@@ -57,14 +57,14 @@ def plan_of(size: int) -> bytes:
     return b"ftrt" + bytes(20) + bytes([11, 0, 0, 114]) + os.urandom(size - 28)
 
 
-def peak_of_load(path: Path, first: Path | None = None) -> float:
-    """How far the peak of a fresh process rises while it loads `path`, in MiB; the least of three.
+def peak_of_load(path: Path, first: Path | None = None, processes: int = 1) -> float:
+    """The rise of a fresh process's peak memory while it loads `path`, in MiB; the least of several processes.
 
     `first` is a program that it has loaded before.
     """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "MALLOC_ARENA_MAX": "1"}
     rises = []
-    for _ in range(3):
+    for _ in range(processes):
         command = [sys.executable, "-c", MEASURE, str(path), *([str(first)] if first else [])]
         output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
         before, after = map(int, output.split())
@@ -78,7 +78,11 @@ def made_up(plan: bytes) -> torch.jit.ScriptModule:
 
 
 def measure(
-    folder: Path, program: torch.jit.ScriptModule, abi_version: int, first: Path | None = None
+    folder: Path,
+    program: torch.jit.ScriptModule,
+    abi_version: int,
+    first: Path | None = None,
+    processes: int = 1,
 ) -> tuple[float, float]:
     """The rises of the peak for torch's own reading and for a program of one engine, in MiB."""
     copy = nacelle.read(program)
@@ -88,13 +92,15 @@ def measure(
     # The record's one large field is what counts: raw bytes, or base64 that is a third longer.
     length = size if abi_version == 3 else (size + 2) // 3 * 4
     torch.jit.script(Strings(["x" * length])).save(str(folder / "strings.ts"))
-    return peak_of_load(folder / "strings.ts", first), peak_of_load(folder / "program.ts", first)
+    own, rise = (peak_of_load(folder / name, first, processes) for name in ("strings.ts", "program.ts"))
+    return own, rise
 
 
 def main(
     size: Annotated[int, typer.Option(help="Size of the made-up plan in MiB.")] = 100,
     plan: Annotated[Path | None, typer.Option(help="A real plan to load instead, on the GPU that it is for.")] = None,
     first: Annotated[Path | None, typer.Option(help="A small plan that each process loads before.")] = None,
+    processes: Annotated[int, typer.Option(help="Processes for each figure.", min=1)] = 3,
 ) -> None:
     """Prints the peaks of host memory while programs with a large plan are loaded."""
     table = Table("record", "torch's own, MiB", "program, MiB", "above it, of the plan")
@@ -106,7 +112,7 @@ def main(
             before = Path(folder) / "first.ts"
             nacelle.embed(first.read_bytes(), name="first").save(str(before))
         for abi_version in (3, 9):
-            own, rise = measure(Path(folder), program, abi_version, before)
+            own, rise = measure(Path(folder), program, abi_version, before, processes)
             above = (rise - own) / (len(content) / MIB)
             table.add_row(f"version {abi_version}", f"{own:.0f}", f"{rise:.0f}", f"{above:.2f}")
     Console().print(table)

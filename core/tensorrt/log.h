@@ -1,4 +1,4 @@
-// TensorRT's own log: its level, and where it goes.
+// TensorRT's own log: its level and its sink.
 //
 // TensorRT hands every message to a logger. Those that are severe enough for the level go to a sink. At the start the
 // level is the word in the environment variable NACELLE_LOG, or "off", and the sink is standard error.
@@ -28,7 +28,7 @@ void SetLogSink(std::shared_ptr<LogSink> sink);
 // Throws InputError for another word.
 void SetLogLevel(std::string_view level);
 
-// The level as a word: a static string. Any thread.
+// Returns the level as a word: a static string. Any thread.
 const char* LogLevel();
 
 // Sends a message to the sink if the level has it. Any thread. A message that the level lacks costs an atomic load.

@@ -1,7 +1,10 @@
-// What TensorRT says while it works, kept for the error that a caller is about to see.
+// TensorRT's messages during a call, kept for the error that the caller is about to see.
 //
-// TensorRT reports a failure as false or null and writes the reason to its logger. A MessageScope keeps what the
-// logger gets on this thread; the error that follows quotes it. log.h has what is shown to users.
+// TensorRT reports a failure as false or null and writes the reason to its logger. A MessageScope keeps the messages
+// that the logger gets on this thread, and the error that follows quotes them. log.h shows TensorRT's log to users.
+//
+//   const MessageScope messages;
+//   if (!context.Enqueue(stream)) throw ExecutionError(Cat("enqueueV3 failed.", messages.Said("TensorRT 10.15.1.29")));
 #ifndef NACELLE_CORE_TENSORRT_MESSAGES_H_
 #define NACELLE_CORE_TENSORRT_MESSAGES_H_
 
@@ -14,7 +17,7 @@
 namespace nacelle::tensorrt {
 
 // Collects warnings and worse that TensorRT logs on the thread that made it, until it goes out of scope. Scopes nest;
-// each one collects. Costs two pointer writes where nothing is logged. Not movable; used and destroyed by the thread
+// each one collects. Costs two pointer writes if nothing is logged. Not movable; used and destroyed by the thread
 // that made it.
 class MessageScope {
  public:
@@ -28,11 +31,11 @@ class MessageScope {
 
   bool empty() const { return messages_.empty(); }
 
-  // "[E] first; [W] second; and 3 more", or "" where there is none. F, E and W are severities: internal error, error,
-  // warning. Messages come without their line ends, each once.
+  // Returns the messages, each once and without line ends: "[E] first; [W] second; and 3 more", or "" if there is none.
+  // F, E and W are severities: internal error, error, warning.
   std::string Text() const;
 
-  // For the end of an error's message: " TensorRT 8.5.3.1 said: [E] …", or "" where nothing was said. `speaker` is
+  // Returns the end of an error's message: " TensorRT 8.5.3.1 said: [E] …", or "" if there is none. `speaker` is
   // Library::Describe().
   std::string Said(const std::string& speaker) const;
 

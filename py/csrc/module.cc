@@ -15,5 +15,5 @@ PYBIND11_MODULE(_C, m) {
   nacelle::python::BindSettings(m);
   nacelle::python::BindMachine(m);
   nacelle::python::BindLog(m);
-  nacelle::python::BindProfiles(m);
+  nacelle::python::BindTiming(m);
 }

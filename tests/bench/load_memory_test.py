@@ -26,7 +26,7 @@ def test_a_real_plan_after_a_small_one(tmp_path: Path, capsys: pytest.CaptureFix
     )
     (tmp_path / "large.plan").write_bytes(large)
     (tmp_path / "small.plan").write_bytes(small)
-    load_memory.main(plan=tmp_path / "large.plan", first=tmp_path / "small.plan")
+    load_memory.main(plan=tmp_path / "large.plan", first=tmp_path / "small.plan", processes=1)
     rows = [line.split("│")[1:-1] for line in capsys.readouterr().out.splitlines() if "version" in line]
     assert [row[0].strip() for row in rows] == ["version 3", "version 9"]
     for _, own, rise, _ in rows:

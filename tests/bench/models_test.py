@@ -33,7 +33,7 @@ def test_a_row_for_each_network(tmp_path: Path) -> None:
         cells = dict(zip(head, row, strict=True))
         assert float(cells["error"]) < 1e-3 and float(cells["fresh process"]) < 1e-3
         assert cells["torch.compile ms"] == "-"
-        # What comes as an ONNX file has no module to measure.
+        # A network from an ONNX file has no module to measure.
         assert (cells["eager ms"] == "-") == cells["network"].startswith("silero")
 
 

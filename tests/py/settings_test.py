@@ -68,16 +68,16 @@ def test_the_nearest_profile_is_taken_or_the_one_that_is_set() -> None:
     program = nacelle.compile(seeded(TwoHeads), [batches], name="net")
     for batch in (1, 4, 16):
         program(torch.zeros(batch, 3, 8, 8))
-    nacelle.configure(program, profile=1)
+    nacelle.configure(program, optimization_profile=1)
     program(torch.zeros(4, 3, 8, 8))
     with pytest.raises(nacelle.InputError, match=r"dimension 0 is 16, wanted 1 to 4 \(optimization profile 1\)"):
         program(torch.zeros(16, 3, 8, 8))
     with pytest.raises(
-        nacelle.InputError, match="optimization profile 2 is set for it, and its plan has 2: set one of"
+        nacelle.InputError, match="its setting optimization_profile is 2, and its plan has 2; wanted one of 0 to 1"
     ):
-        nacelle.configure(program, profile=2)
+        nacelle.configure(program, optimization_profile=2)
     program(torch.zeros(4, 3, 8, 8))  # the former settings hold
-    nacelle.configure(program, profile=None)
+    nacelle.configure(program, optimization_profile=None)
     program(torch.zeros(16, 3, 8, 8))
 
 

@@ -49,7 +49,6 @@ def upstream_test(release):
             "surface_test.py",
             "refusals_test.py",  # last: its last test ends the judge's process
         ],
-        size = "large",  # seconds of work, but two processes that load torch: minutes on a busy machine
         conftest = ["conftest.py"],
         data = libraries,
         env = {

@@ -18,7 +18,7 @@ from toolchains.developer import source_tree
 
 TYPES = "py/torch_nacelle/_build/option_types.py"
 FLAGS = "py/nacelle_cli/arguments/build_flags.py"
-DOCS = "docs/building_engines.md"
+DOCS = "docs/guide/building_engines.md"
 
 _MADE = "Made from core/tensorrt/builder/option_table.h by //core/tensorrt/builder:update_build_options."
 

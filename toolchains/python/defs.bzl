@@ -27,7 +27,7 @@ def nacelle_py_binary(name, **kwargs):
         **kwargs
     )
 
-def nacelle_pytest(name, srcs, args = [], data = [], size = "medium", conftest = [], **kwargs):
+def nacelle_pytest(name, srcs, args = [], data = [], size = "medium", timeout = "long", conftest = [], **kwargs):
     """A test that runs pytest over its sources. A run that finds no test fails.
 
     Args:
@@ -36,6 +36,7 @@ def nacelle_pytest(name, srcs, args = [], data = [], size = "medium", conftest =
       args: arguments for pytest.
       data: files that the tests read.
       size: py_test's size.
+      timeout: py_test's timeout: it ends a test that hangs, and is far above what a busy machine takes.
       conftest: conftest.py files and other modules that the tests import but that hold no tests.
       **kwargs: py_test's other attributes. Tag a test that needs a GPU "gpu".
     """
@@ -47,6 +48,7 @@ def nacelle_pytest(name, srcs, args = [], data = [], size = "medium", conftest =
         main = "//toolchains/python:pytest_main.py",
         python_version = "PY3",
         size = size,
+        timeout = timeout,
         srcs_version = "PY3",
         **kwargs
     )

@@ -10,14 +10,14 @@
 #include "core/tensorrt/builder/layer_precision.h"
 #include "core/tensorrt/builder/onnx_parser.h"
 #include "core/tensorrt/dims.h"
+#include "core/tensorrt/library_object.h"
 #include "core/tensorrt/messages.h"
-#include "core/tensorrt/object.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
 namespace {
 
-using ObjectPointer = std::shared_ptr<const Object>;
+using ObjectPointer = std::shared_ptr<const LibraryObject>;
 
 // An input of the network.
 struct NetworkInput {
@@ -26,7 +26,7 @@ struct NetworkInput {
   bool decides_shapes;
 };
 
-// Knows of a build that was given up, which TensorRT reports like any failure.
+// Remembers that a build was given up: TensorRT reports that like any failure.
 class Cancellable final : public BuildProgress {
  public:
   explicit Cancellable(BuildProgress& target) : target_(target) {}
@@ -47,7 +47,7 @@ class Cancellable final : public BuildProgress {
   std::atomic<bool> cancelled_ = false;
 };
 
-// What one build needs, and in the order in which it may go.
+// The objects of one build, in the order in which they are made; they are destroyed in reverse.
 class Session {
  public:
   Session(const std::shared_ptr<const BuilderLibrary>& library, const BuildRequest& request)
@@ -79,9 +79,10 @@ class Session {
   }
 
  private:
-  // Owns what the library gave; throws where that is nothing.
+  // Owns an object of the library; throws if it is null.
   ObjectPointer Own(ObjectPointer parent, Method deleter, void* made, std::string_view failure) const {
-    if (made != nullptr) return std::make_shared<const Object>(library_->library(), std::move(parent), made, deleter);
+    if (made != nullptr)
+      return std::make_shared<const LibraryObject>(library_->library(), std::move(parent), made, deleter);
     throw ExecutionError(Cat(speaker_, " ", failure, ".", messages_.Said(speaker_)));
   }
 
@@ -160,8 +161,8 @@ class Session {
     for (const auto& profile : request_.profiles) {
       for (const InputRange& range : profile) {
         if (std::ranges::find(names, range.input) != names.end()) continue;
-        throw InputError(Cat("an optimization profile has a range for the input ", Quote(range.input),
-                             ", which the model does not have; its inputs are: ", Join(names, ", "), "."));
+        throw InputError(Cat("an optimization profile has a range for input ", Quote(range.input),
+                             ", which the model does not have; its inputs are: ", Join(names, ", ")));
       }
     }
   }
@@ -170,16 +171,16 @@ class Session {
     return input.decides_shapes || std::ranges::find(input.shape.extents(), -1) != input.shape.extents().end();
   }
 
-  static std::string_view WhatToGive(const NetworkInput& input) {
-    return input.decides_shapes ? "its values decide about shapes, so give its least, usual and largest values"
-                                : "give its least, usual and largest shape";
+  static std::string_view Remedy(const NetworkInput& input) {
+    return input.decides_shapes ? "shapes depend on its values, so give its min, opt and max values"
+                                : "give its min, opt and max shape";
   }
 
   static void CheckFixed(const std::vector<NetworkInput>& inputs) {
     for (const NetworkInput& input : inputs) {
       if (!IsDynamic(input)) continue;
-      throw InputError(Cat("The input ", Quote(input.name), " has the shape ", ToString(input.shape),
-                           " in the model and needs a range: ", WhatToGive(input), "."));
+      throw InputError(Cat("input ", Quote(input.name), " has the shape ", ToString(input.shape),
+                           " in the model and needs a range: ", Remedy(input)));
     }
   }
 
@@ -196,8 +197,8 @@ class Session {
         CheckRange(index, input, *range);
         SetRange(implementation, index, input, *range);
       } else if (IsDynamic(input)) {
-        throw InputError(Cat("optimization profile ", index, " has no range for the input ", Quote(input.name),
-                             ", whose shape is ", ToString(input.shape), " in the model: ", WhatToGive(input), "."));
+        throw InputError(Cat("optimization profile ", index, " has no range for input ", Quote(input.name),
+                             ", whose shape is ", ToString(input.shape), " in the model: ", Remedy(input)));
       }
     }
     if (config_->Call<int32_t(const void*)>(Method::kBuilderConfig_addOptimizationProfile, profile) < 0) {
@@ -209,20 +210,20 @@ class Session {
     const std::array<std::pair<const char*, const std::vector<int64_t>*>, 3> shapes = {
         {{"min", &range.min}, {"opt", &range.opt}, {"max", &range.max}}};
     for (const auto& [which, shape] : shapes) {
-      const std::string found = Cat("optimization profile ", index, ": the ", which, " of ", Quote(input.name), " is [",
-                                    Join(*shape, ", "), "]");
+      const std::string prefix = Cat("optimization profile ", index, ": the ", which, " of ", Quote(input.name),
+                                     " is [", Join(*shape, ", "), "]");
       if (shape->size() != range.min.size() || shape->size() > Dims::kMax) {
-        throw InputError(Cat(found, ", of another length than its min, or of more than ", Dims::kMax, "."));
+        throw InputError(Cat(prefix, "; wanted the length of its min, and at most ", Dims::kMax));
       }
       if (input.decides_shapes) continue;
       const std::span<const int64_t> known = input.shape.extents();
       if (shape->size() != known.size()) {
-        throw InputError(Cat(found, " of rank ", shape->size(), ", but the model has ", ToString(input.shape), "."));
+        throw InputError(Cat(prefix, " of rank ", shape->size(), "; the model has ", ToString(input.shape)));
       }
       for (size_t d = 0; d < known.size(); ++d) {
         if (known[d] >= 0 && (*shape)[d] != known[d]) {
           throw InputError(
-              Cat(found, ", but the model has ", ToString(input.shape), ": extent ", d, " is ", known[d], " there."));
+              Cat(prefix, "; the model has ", ToString(input.shape), ": extent ", d, " is ", known[d], " there"));
         }
       }
     }
@@ -230,7 +231,7 @@ class Session {
       if (range.min[d] <= range.opt[d] && range.opt[d] <= range.max[d]) continue;
       throw InputError(Cat("optimization profile ", index, ": extent ", d, " of ", Quote(input.name), " is ",
                            range.min[d], ", ", range.opt[d], ", ", range.max[d],
-                           " in min, opt and max; it may not fall."));
+                           " in min, opt and max; wanted min <= opt <= max"));
     }
   }
 
@@ -276,7 +277,8 @@ class Session {
         profile, Method::kOptimizationProfile_setShapeValues, input, which, narrow.data(), count);
   }
 
-  // Null where none is to be kept. A cache of another device or release is not taken, and an empty one is.
+  // Returns the cache; null if none is to be kept. If the library refuses the given one, as one of another device or
+  // release, it gets an empty one.
   ObjectPointer UseTimingCache() const {
     if (!request_.timing_cache) return nullptr;
     for (const std::string_view bytes : {*request_.timing_cache, std::string_view()}) {
@@ -310,7 +312,7 @@ class Session {
     void* const plan = builder_->Call<void*(void*, void*)>(Method::kBuilder_buildSerializedNetwork,
                                                            network_->interface_object(), config_->interface_object());
     if (monitor) config_->Call<void(void*)>(Method::kBuilderConfig_setProgressMonitor, nullptr);
-    if (plan == nullptr && progress && progress->cancelled()) throw ExecutionError("The build was given up.");
+    if (plan == nullptr && progress && progress->cancelled()) throw ExecutionError("the build was given up");
     return HostMemory(Own(nullptr, Method::kIHostMemory_delete, plan, "could not build the engine"));
   }
 

@@ -23,7 +23,7 @@ from nacelle_cli.reading import regular
 if TYPE_CHECKING:
     import torch
 
-    from torch_nacelle import Input
+    from torch_nacelle import Argument, Input
 
 Fill = Literal["random", "zeros", "ones"]
 FILLS: tuple[str, ...] = get_args(Fill)
@@ -45,7 +45,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Described:
-    """What an engine takes, as written: ranges of dimensions, a tuple for each optimization profile.
+    """An input of an engine, as written: ranges of dimensions, a tuple for each optimization profile.
 
     ``dtype`` is empty if it was left out. ``values`` has the ranges of values that decide about shapes.
     """
@@ -77,7 +77,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Given:
-    """What a program is called with, as written: a file, or made-up values of a dtype and shape, if these are told."""
+    """An argument of a program, as written: a file, or made-up values of a dtype and shape, if these are told."""
 
     name: str | None
     fill: Fill | None
@@ -120,17 +120,15 @@ def tensors_of(given: Sequence[Given], program: Any, seed: int) -> dict[str, tor
     """
     import torch
 
-    from torch_nacelle._programs.arguments import Argument, arguments, forward_schema
+    import torch_nacelle as nacelle
 
     generator = torch.Generator().manual_seed(seed)
-    known = {argument.name: argument for argument in arguments(program)}
-    names = [argument.name for argument in forward_schema(program).arguments[1:]]
+    known = {argument.name: argument for argument in nacelle.arguments(program)}
+    names = list(known)
     bindings = {argument.input.name: name for name, argument in known.items() if argument.input is not None}
     by_name = _placed([_renamed(one, names, bindings) for one in given], names)
-    required = [name for name in names if name in known or name in by_name]
-    return {
-        name: _tensor(by_name.get(name), known.get(name, Argument(name, None, None)), generator) for name in required
-    }
+    called = [name for name in names if known[name].required or name in by_name]
+    return {name: _tensor(by_name.get(name), known[name], generator) for name in called}
 
 
 def torch_dtype(name: str) -> torch.dtype:
@@ -159,14 +157,14 @@ def torch_device(text: str) -> torch.device:
 
 
 def _renamed(given: Given, names: Sequence[str], bindings: Mapping[str | None, str]) -> Given:
-    """What is given by the name of an engine's input, by the name of the argument that goes there."""
+    """An argument named by an engine's input, renamed to the parameter that goes there."""
     if given.name is None or given.name in names or given.name not in bindings:
         return given
     return replace(given, name=bindings[given.name])
 
 
 def _placed(given: Sequence[Given], names: Sequence[str]) -> dict[str, Given]:
-    """What is given for each argument: by its name, or in order where it has none."""
+    """The arguments by parameter: by their names, or in order if they have none."""
     result = {one.name: one for one in given if one.name is not None}
     unknown = [name for name in result if name not in names]
     if unknown:
@@ -180,8 +178,8 @@ def _placed(given: Sequence[Given], names: Sequence[str]) -> dict[str, Given]:
     return result | dict(zip(free, unnamed, strict=False))
 
 
-def _tensor(given: Given | None, argument: Any, generator: torch.Generator) -> torch.Tensor:
-    from torch_nacelle._programs.arguments import filled
+def _tensor(given: Given | None, argument: Argument, generator: torch.Generator) -> torch.Tensor:
+    import torch_nacelle as nacelle
 
     if given is not None and given.path is not None:
         return _read(given.path, given.key)
@@ -189,7 +187,7 @@ def _tensor(given: Given | None, argument: Any, generator: torch.Generator) -> t
     if given is not None and given.described is not None:
         described = given.described
         kind = torch_dtype(described.dtype or "float32")
-        return filled(fill, described.shape or (), kind, generator)
+        return nacelle.example_tensor(described.shape or (), kind, fill=fill, generator=generator)
     if argument.input is None:
         if argument.engine:
             raise CommandError(argument.why_unknown)
@@ -198,7 +196,7 @@ def _tensor(given: Given | None, argument: Any, generator: torch.Generator) -> t
             f"instance --input '{argument.name}=random:float32[1,3,224,224]' or --input {argument.name}=FILE.npy"
         )
     shape = argument.input.ranges[0].opt if argument.input.dynamic else argument.input.shape
-    return filled(fill, shape, argument.input.dtype, generator)
+    return nacelle.example_tensor(shape, argument.input.dtype, fill=fill, generator=generator)
 
 
 def _read(path: Path, key: str | None) -> torch.Tensor:
@@ -251,7 +249,7 @@ def _described(text: str, start: int, name: str | None) -> Described:
 
 
 def _ranges(text: str, position: int, wanted: str, number: re.Pattern[str]) -> tuple[list[tuple[Extent, ...]], int]:
-    """What stands in brackets from a position on, with + between, and where it ends."""
+    """The ranges in brackets from a position on, with + between, and the position of their end."""
     ranges = []
     while True:
         if text[position : position + 1] != "[":

@@ -71,14 +71,12 @@ def compile(
     import torch
 
     import torch_nacelle as nacelle
-    from torch_nacelle._programs.arguments import forward_schema
-    from torch_nacelle._programs.program import Program
 
     options: Any = build_options  # nacelle.compile knows these, too
     choice: Any = backend  # nacelle.compile knows the backends
     loaded = load_model(model)
     if not described and isinstance(loaded, torch.jit.ScriptModule):
-        names = [argument.name for argument in forward_schema(loaded).arguments[1:]]
+        names = [argument.name for argument in nacelle.arguments(loaded)]
         wrong_usage(
             f"a TorchScript model does not tell what it takes: give --input for each of {', '.join(names)}, for "
             f"instance --input '{names[0] if names else 'x'}=float32[1..16:8,3,224,224]'"
@@ -93,7 +91,7 @@ def compile(
         platform=platform,
         **options,
     )
-    Program(program).save(destination)
+    nacelle.Program(program).save(destination)
     (engine,) = nacelle.read(program).engines
     if json:
         facts = {"path": engine.path, "plan_release": engine.plan_release, "plan_size": engine.plan_size}

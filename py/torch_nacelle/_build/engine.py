@@ -15,7 +15,7 @@ from torch_nacelle._build.options import check_options_for_reference
 from torch_nacelle._build.progress import Display, display
 from torch_nacelle._build.reference import build_reference
 from torch_nacelle._build.tensorrt import build_tensorrt, export_model
-from torch_nacelle._models.sources import Inputs, Model, bind, cuda_device, names_of_outputs
+from torch_nacelle._models.sources import InputDescriptions, Model, bind, cuda_device, names_of_outputs
 from torch_nacelle._models.state import refuse_global_hooks
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.input import Input, dtype_name
@@ -29,7 +29,7 @@ METHODS: tuple[str, ...] = ("auto", "script", "trace")
 
 def build_engine(
     model: Model,
-    inputs: Inputs | None = None,
+    inputs: InputDescriptions | None = None,
     *,
     backend: Backend = "auto",
     name: str = "engine",
@@ -112,7 +112,7 @@ class Built:
 
 def build(
     model: Model,
-    inputs: Inputs | None,
+    inputs: InputDescriptions | None,
     *,
     backend: str,
     name: str,

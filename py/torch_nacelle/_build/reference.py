@@ -21,7 +21,7 @@ from torch_nacelle._build.torchscript import (
 )
 from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.onnx_source import OnnxSource
-from torch_nacelle._models.sources import Source, cuda_device
+from torch_nacelle._models.sources import ModelSource, cuda_device
 from torch_nacelle._models.state import StateError
 from torch_nacelle._runtime.build_info import VERSION
 from torch_nacelle._runtime.input import Input, dtype_name
@@ -35,7 +35,7 @@ _NO_ENGINE = "no engine can be built from its"
 
 
 def build_reference(
-    source: Source,
+    source: ModelSource,
     inputs: Sequence[Input],
     name: str,
     output_names: Sequence[str],
@@ -53,7 +53,7 @@ def build_reference(
             f"the reference engine runs on the CPU, and the model is on {device}: move it with .to('cpu'), or build "
             f"with backend='tensorrt'"
         )
-    job = _Job(inputs, name, tuple(output_names), frozenset(data_dependent), options)
+    job = _ReferenceJob(inputs, name, tuple(output_names), frozenset(data_dependent), options)
     if isinstance(source, OnnxSource):
         return job.plan(source.as_torchscript(), source.as_model().content()), None
     if isinstance(source, torch.export.ExportedProgram):
@@ -65,7 +65,7 @@ def build_reference(
 
 
 @dataclass(frozen=True)
-class _Job:
+class _ReferenceJob:
     """A build, apart from the model."""
 
     inputs: Sequence[Input]

@@ -17,7 +17,7 @@ from torch_nacelle._build.options import options_for_tensorrt
 from torch_nacelle._build.progress import Callback, Display, run_cancellable
 from torch_nacelle._models.onnx_model import OnnxModel
 from torch_nacelle._models.onnx_source import OnnxSource, with_node_names
-from torch_nacelle._models.sources import Source
+from torch_nacelle._models.sources import ModelSource
 from torch_nacelle._runtime.build_info import VERSION
 from torch_nacelle._runtime.input import Input, dtype_name, optimization_profiles
 from torch_nacelle.errors import Error, ExecutionError, InputError
@@ -28,12 +28,12 @@ _logger = logging.getLogger("torch_nacelle")
 _HAS_INT64 = (10,)
 _HAS_LAYER_NORMALIZATION = (8, 6)
 
-# What the parser's refusal says (core/tensorrt/builder/onnx_parser.cc), and no other InputError of a build.
+# Words of the parser's refusal (core/tensorrt/builder/onnx_parser.cc), and of no other InputError of a build.
 _REFUSED = " cannot read the ONNX model of "
 
 
 def export_model(
-    source: Source,
+    source: ModelSource,
     inputs: Sequence[Input],
     builder: "_C.BuilderInfo",
     output_names: Sequence[str] | None,
@@ -70,7 +70,7 @@ def build_tensorrt(
     profiles = optimization_profiles(inputs, exported.open_inputs)
     _tell_about_int64(inputs, builder)
     fold = options.get("fold_constants")
-    job = _Job(exported, inputs, profiles, builder, name, options_for_tensorrt(options), fold, device)
+    job = _EngineJob(exported, inputs, profiles, builder, name, options_for_tensorrt(options), fold, device)
 
     def make() -> bytes:
         return job.run(_timing_cache(options, builder, device), shown)
@@ -86,7 +86,7 @@ def build_tensorrt(
     return plan
 
 
-class _Job:
+class _EngineJob:
     """One engine to build."""
 
     def __init__(
@@ -163,7 +163,7 @@ class _Job:
         return plan
 
     def _may_be_how_it_is_written(self, error: Error) -> bool:
-        """Whether another writing of the same model may be built: not where a build failed that has no branches."""
+        """True if another writing of the same model may be built: not if a build failed that has no branches."""
         if isinstance(error, InputError):
             return _REFUSED in error.reason
         return has_branches(self._exported.model)

@@ -352,7 +352,7 @@ def _reads_values(module: torch.nn.Module, examples: Sequence[torch.Tensor]) -> 
 
 
 def returns(script: torch.jit.ScriptModule) -> str | None:
-    """How forward returns its tensors: "tensor", "tuple" or "list"; None where only a run tells."""
+    """The form in which forward returns its tensors: "tensor", "tuple" or "list"; None if only a run tells."""
     functions: list[Any] = [script._c._get_method("forward"), *script._c._get_forward_hooks()]
     kinds = [function.schema.returns[0].type.kind() for function in functions]
     kind = next(kind for kind in reversed(kinds) if kind != "NoneType")  # a hook without a result changes nothing

@@ -15,7 +15,7 @@ from torch_nacelle.errors import InputError
 
 @dataclass(frozen=True)
 class ProgramInput:
-    """What a program was exported for.
+    """An input that a program was exported for.
 
     Attributes:
         name: The argument's name.
@@ -29,7 +29,7 @@ class ProgramInput:
 
 
 def program_inputs(program: torch.export.ExportedProgram) -> list[ProgramInput]:
-    """What the program takes, by position.
+    """The program's inputs, by position.
 
     Raises:
         InputError: It takes what an engine does not: an argument that is no tensor, a keyword.

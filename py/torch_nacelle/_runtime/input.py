@@ -1,4 +1,4 @@
-"""What an engine is built to take."""
+"""The inputs that an engine is built for."""
 
 import copy
 import math
@@ -114,7 +114,7 @@ class Input:
 
     @property
     def dynamic(self) -> bool:
-        """Whether a dimension varies."""
+        """True if a dimension varies."""
         return -1 in self.shape
 
     @property
@@ -142,7 +142,7 @@ class Input:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What ranges are of: the names of the arguments, and words for messages."""
+    """A kind of ranges: the names of its arguments, and words for messages."""
 
     low: str
     opt: str
@@ -300,7 +300,7 @@ def as_list(inputs: object, what: str = "inputs") -> list[Any]:
 
 
 def _hint(value: object) -> str:
-    """How to give a value after all, for the end of a message."""
+    """Advice for the end of a message: a way to give the value after all."""
     if hasattr(value, "__array__"):
         return ": make a tensor of the array with torch.from_numpy"
     if isinstance(value, (tuple, list, torch.Size)) and value and all(isinstance(one, int) for one in value):

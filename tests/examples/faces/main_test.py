@@ -8,13 +8,14 @@ from PIL import Image
 
 import torch_nacelle as nacelle
 from examples.common.fresh_process import FreshProcessError, FreshRun, run_in_fresh_process
+from examples.faces import main
 from examples.faces.data import ASTRONAUT
 from examples.faces.picture import read_picture, to_tensor
-from tests.examples.program import Run, run
+from tests.examples.program import Run, call, run
 
 FACES = "examples/faces/faces"
 
-# What the published implementation that the weights come from finds in the photo.
+# The face that the published implementation, from which the weights come, finds in the photo.
 BOX = [181.05, 62.16, 267.75, 172.05]
 LANDMARKS = torch.tensor([[205.01, 101.73], [246.76, 103.71], [224.67, 128.96], [201.72, 139.25], [245.27, 141.86]])
 
@@ -133,7 +134,7 @@ def test_a_picture_without_a_face(tmp_path: Path, folder: Path, first_run: Run) 
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
-    ended = run(FACES, *arguments, folder=tmp_path)
+    ended = call(main.app, *arguments, folder=tmp_path)
     assert ended.status == status
     assert message in ended.error_text.replace(f"{tmp_path}/", "")
     assert "Traceback" not in ended.errors
@@ -141,7 +142,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, arguments: list[str], stat
 
 
 def test_help_names_the_options(tmp_path: Path) -> None:
-    ended = run(FACES, "--help", folder=tmp_path)
+    ended = call(main.app, "--help", folder=tmp_path)
     assert ended.status == 0
     assert all(option in ended.output for option in ("--image", "--output", "--backend", "--min-face", "--weights"))
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from examples.resnet import main
 from examples.resnet.network import seeded_resnet18
-from tests.examples.program import Run, run
+from tests.examples.program import Run, call, run
 
 RESNET = "examples/resnet/resnet"
 
@@ -78,7 +79,7 @@ def test_weights_come_from_the_seed_alone() -> None:
 
 
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
-    ended = run(RESNET, "--batch", "9", folder=tmp_path)
+    ended = call(main.app, "--batch", "9", folder=tmp_path)
     assert ended.status == 2
     assert "--batch" in ended.error_text
     assert not list(tmp_path.iterdir())

@@ -8,9 +8,10 @@ import torch
 
 import torch_nacelle as nacelle
 from examples.common.fresh_process import FreshRun, run_in_fresh_process
+from examples.speech import main
 from examples.speech.data import MODEL, RECORDING
 from examples.speech.sound import read_sound
-from tests.examples.program import Run, run
+from tests.examples.program import Run, call, run
 
 SPEECH = "examples/speech/speech"
 
@@ -97,7 +98,7 @@ def test_a_sound_without_speech(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
     (tmp_path / "notes.txt").write_text("no sound and no model")
-    ended = run(SPEECH, *arguments, folder=tmp_path)
+    ended = call(main.app, *arguments, folder=tmp_path)
     assert ended.status == status
     assert message in ended.error_text.replace(f"{tmp_path}/", "")
     assert "Traceback" not in ended.errors
@@ -105,6 +106,6 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, arguments: list[str], stat
 
 
 def test_help_names_the_options(tmp_path: Path) -> None:
-    ended = run(SPEECH, "--help", folder=tmp_path)
+    ended = call(main.app, "--help", folder=tmp_path)
     assert ended.status == 0
     assert all(option in ended.output for option in ("--sound", "--output", "--backend", "--model"))

@@ -9,10 +9,11 @@ from PIL import Image, ImageDraw, ImageFont
 import torch_nacelle as nacelle
 from examples.common.fresh_process import FreshRun, run_in_fresh_process
 from examples.faces.picture import to_tensor
+from examples.text import main
 from examples.text.characters import read_characters, texts
 from examples.text.data import MODELS, RECOGNITION
 from examples.text.picture import LINES, sample
-from tests.examples.program import Run, run
+from tests.examples.program import Run, call, run
 
 TEXT = "examples/text/text"
 
@@ -104,7 +105,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, arguments: list[str], stat
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "wrong").mkdir()
     (tmp_path / "wrong" / RECOGNITION).write_text("no model")
-    ended = run(TEXT, *arguments, folder=tmp_path)
+    ended = call(main.app, *arguments, folder=tmp_path)
     assert ended.status == status
     assert message in ended.error_text.replace(f"{tmp_path}/", "")
     assert "Traceback" not in ended.errors
@@ -112,6 +113,6 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, arguments: list[str], stat
 
 
 def test_help_names_the_options(tmp_path: Path) -> None:
-    ended = run(TEXT, "--help", folder=tmp_path)
+    ended = call(main.app, "--help", folder=tmp_path)
     assert ended.status == 0
     assert all(option in ended.output for option in ("--image", "--output", "--backend", "--models", "--cache"))

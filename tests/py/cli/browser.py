@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-_SECONDS = 60
+_SECONDS = 600
 # Runs as root in a container, and touches nothing but its own folder.
 _OPTIONS = (
     "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-extensions --no-first-run "
@@ -101,7 +101,7 @@ class Browser:
 
     @property
     def requests(self) -> list[str]:
-        """What was asked for since the page was opened."""
+        """The requests since the page was opened."""
         sent = (event for event in self.events if event["method"] == "Network.requestWillBeSent")
         return [event["params"]["request"]["url"] for event in sent]
 

@@ -32,13 +32,13 @@ def killed_while_writing(arguments: list[str], folder: Path, how: signal.Signals
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 600
         while not any(path.stat().st_size for path in folder.glob(".nacelle.*")):
             assert process.poll() is None, "the command ended before it was seen to write"
             assert time.monotonic() < end
             time.sleep(0.001)
         process.send_signal(how)
-        return process.wait(timeout=120)
+        return process.wait(timeout=600)
     finally:
         process.kill()
         process.wait()

@@ -27,7 +27,7 @@ _CASES_OF_A_WORKER = 50
 
 @dataclass(frozen=True)
 class Answer:
-    """What a worker said of a case.
+    """A worker's answer about a case.
 
     Attributes:
         features: The features of the case.
@@ -93,7 +93,7 @@ class Worker:
         threading.Thread(target=_read, args=(self._process, self._lines), daemon=True).start()
         try:
             self._next(PATIENCE)
-        except _SilentError:
+        except (_SilentError, BrokenPipeError):
             raise RuntimeError(f"the worker does not start: {self._tail()}") from None
 
     def _next(self, patience: float) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Worker:
         except queue.Empty:
             raise _SilentError from None
         if line is None:
-            raise _SilentError
+            raise BrokenPipeError
         said: dict[str, Any] = json.loads(line)
         return said
 
@@ -110,7 +110,8 @@ class Worker:
         """Why there was no answer: a kind and a detail."""
         assert self._process is not None
         try:
-            status = self._process.wait(timeout=5 if isinstance(error, BrokenPipeError) else 1)
+            # A process that closed its pipe is about to end.
+            status = self._process.wait(timeout=PATIENCE if isinstance(error, BrokenPipeError) else 0)
         except subprocess.TimeoutExpired:
             self._stop()
             return "hang", f"no answer for {self._patience:g} s"

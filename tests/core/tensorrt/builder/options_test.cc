@@ -84,7 +84,7 @@ TEST(BuildOptions, TacticSourcesAreBits) {
             "build option tactic_sources with cublas is not in TensorRT 11.1.0.77; wanted TensorRT 8.5 to 10: ");
 }
 
-// What a release lacks.
+// Options that a release lacks.
 struct Missing {
   const char* name;
   const char* library;
@@ -182,7 +182,7 @@ TEST(BuildOptions, ValuesAreKept) {
   EXPECT_EQ(*options.Find("timing_cache"), OptionValue(true));
 }
 
-// What is made from the table has one option on each line, and Python compares names.
+// The text made from the table has one option on each line, and Python compares names.
 TEST(BuildOptions, RowsAreWellFormed) {
   std::set<std::string> names;
   for (const BuildOption& option : kBuildOptions) {
