@@ -62,7 +62,7 @@ def test_messages_come_at_their_level(plan: bytes, caplog: pytest.LogCaptureFixt
 def test_less_severe_messages_are_left_out(plan: bytes, caplog: pytest.LogCaptureFixture) -> None:
     nacelle.set_log_level("error")
     nacelle.embed(plan)
-    with pytest.raises(nacelle.InputError, match="the reference engine .* said: "):
+    with pytest.raises(nacelle.InputError, match=r"the reference engine .* said: "):
         nacelle.embed(plan[:-8])
     wait_for(lambda: bool(caplog.records))
     assert {record.levelname for record in caplog.records} == {"ERROR"}
