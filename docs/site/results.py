@@ -2,7 +2,7 @@
 
     python3 docs/site/results.py
 
-Run it in the root of the source tree after a change of the figures. `//tests/docs:results_test` fails until that is done.
+Run it in the root of the source tree after a change of the figures: `//tests/docs:results_test` fails until then.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def chart(title: str, rows: list[Row]) -> str:
     for index, row in enumerate(rows):
         top = TOP + index * ROW
         parts.append(
-            f'<text x="{LABELS - 10}" y="{top + BAR + 5}" text-anchor="end" font-size="13">{html.escape(row.what)}</text>'
+            f'<text x="{LABELS - 10}" y="{top + BAR + 5}" text-anchor="end" font-size="13">'
+            f"{html.escape(row.what)}</text>"
         )
         for number, (side, _, color) in enumerate(SIDES):
             value = float(getattr(row, side))
