@@ -97,7 +97,7 @@ def test_to_another_device(program: torch.jit.ScriptModule, reference: TwoHeads)
     assert engine.device.endswith("%" + torch.cuda.get_device_name(0))
     with pytest.raises(nacelle.DeviceError, match="it cannot run on cuda:63: there is no such GPU; found"):
         nacelle.to(program, "cuda:63")
-    with pytest.raises(nacelle.DeviceError, match="which runs on GPUs: name a CUDA device"):
+    with pytest.raises(nacelle.DeviceError, match="which runs on GPUs; name a CUDA device"):
         nacelle.to(program, "cpu")
     assert_close(program(x), reference(x))
 

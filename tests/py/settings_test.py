@@ -121,7 +121,7 @@ def test_one_engine_of_several_is_configured() -> None:
 def test_a_reference_engine_stays_on_the_cpu(program: torch.jit.ScriptModule) -> None:
     assert nacelle.to(program, "cpu") is program
     program(torch.zeros(1, 3, 8, 8))
-    with pytest.raises(nacelle.DeviceError, match=r"is to run on cuda:1.*reference engine, which runs on the CPU"):
+    with pytest.raises(nacelle.DeviceError, match=r"cannot run on cuda:1.*reference engine, which runs on the CPU"):
         nacelle.to(program, "cuda:1")
     program(torch.zeros(1, 3, 8, 8))
 
@@ -135,7 +135,7 @@ def test_a_tensorrt_engine_does_not_go_to_the_cpu() -> None:
         output_names=["output_0", "output_1"],
         abi_version=4,
     )
-    with pytest.raises(nacelle.DeviceError, match=r"built by TensorRT 8.5.3.1, which runs on GPUs: name a CUDA device"):
+    with pytest.raises(nacelle.DeviceError, match=r"built by TensorRT 8.5.3.1, which runs on GPUs; name a CUDA device"):
         nacelle.to(program, "cpu")
 
 

@@ -314,7 +314,7 @@ def test_originals_that_have_no_mode(which: str, tmp_path: Path) -> None:
     report = nacelle.check(program, original, [IMAGES])
     assert len(report.outputs) == 3 * 2
     assert report.passed
-    with pytest.raises(nacelle.CheckError, match="worst: profile 0, "):
+    with pytest.raises(nacelle.CheckError, match="worst: optimization profile 0, "):
         nacelle.check(program, without_a_mode(which, off_by(0.1).eval(), tmp_path), [IMAGES])
 
 
