@@ -7,8 +7,8 @@
 //   version 4           4 │ name │ device │ plan (base64) │ input names │ output names
 //   versions 5 to 10    … and the fields that each of them added, see kFields
 //
-// docs/reference/records.md describes the format; kFields is its one source in code: counts, names in errors and conversions all
-// come from it.
+// docs/reference/records.md describes the format; kFields is its one source in code: counts, names in errors and
+// conversions all come from it.
 //
 //   Record record = Parse(std::move(fields));
 //   record.name = "encoder";
