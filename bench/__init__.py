@@ -1,1 +1,1 @@
-"""What is measured, and the programs that do it."""
+"""Measurements, and the programs that make them."""

@@ -1,4 +1,4 @@
-// What the runtime adds to TensorRT's own enqueueV3, on a GPU: bazel run //bench:gpu_overhead -- --help.
+// Measures the runtime's cost beside TensorRT's own enqueueV3, on a GPU: bazel run //bench:gpu_overhead -- --help.
 //
 // The floor is measured in the same run, through the same handles: enqueueV3 alone, with addresses and shapes set once,
 // each thread with a context and a stream of its own.
@@ -73,7 +73,7 @@ double Median(std::vector<double> values) {
 
 // Microseconds a call.
 struct Latency {
-  double host = 0;       // until the call returns, with nothing under way
+  double host = 0;       // time until the call returns, with no other work under way
   double sustained = 0;  // calls one after the other, until all is done
 };
 
@@ -104,7 +104,7 @@ struct Row {
 };
 
 // Clocks change while this runs, so the rows are measured turn by turn for `seconds` each. Prints the medians of the
-// turns, and of what each turn was over that of the first row just before.
+// turns, and of each turn's ratio to the first row's just before.
 void PrintMedians(const char* title, std::vector<Row> rows, double seconds) {
   for (const Row& row : rows) {
     for (int i = 0; i < 5; ++i) row.Turn();
@@ -156,7 +156,7 @@ class Raw {
     if (!context_.Enqueue(stream)) throw ExecutionError("enqueueV3 failed");
   }
 
-  // What a runtime that remembers nothing does before each enqueue.
+  // Does the work of a runtime that remembers nothing before each enqueue.
   void SetAll() {
     context_.SetInputShape(input_, tensorrt::Dims(std::span<const int64_t>(sizes_)));
     for (size_t i = 0; i < names_.size(); ++i) context_.SetTensorAddress(names_[i], tensors_[i].data_ptr());
@@ -270,7 +270,7 @@ double Throughput(int threads, const MakeCall& make, double seconds) {
   return static_cast<double>(calls) / std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// A part of what the runtime does for a call.
+// A part of the runtime's work for a call.
 struct Part {
   const char* name;
   std::function<void(const c10::Stream&)> run;

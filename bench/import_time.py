@@ -30,8 +30,9 @@ def measure() -> tuple[float, float]:
 
 def main(processes: Annotated[int, typer.Option(help="Number of processes.", min=1)] = 5) -> None:
     """Prints the medians and the shortest times."""
-    columns = zip(*(measure() for _ in range(processes)), strict=True)
-    for name, times in zip(("torch", "torch_nacelle"), columns, strict=True):
+    for name, times in zip(
+        ("torch", "torch_nacelle"), zip(*(measure() for _ in range(processes)), strict=True), strict=True
+    ):
         print(f"import {name}: {statistics.median(times) * 1e3:.1f} ms, at least {min(times) * 1e3:.1f} ms")
 
 

@@ -38,7 +38,7 @@ print(before, held("VmHWM"))
 
 
 class Strings(torch.nn.Module):
-    """What torch reads for an engine, without the engine."""
+    """Holds the strings that torch reads for an engine, without the engine."""
 
     fields: list[str]
 
@@ -58,7 +58,7 @@ def plan_of(size: int) -> bytes:
 
 
 def peak_of_load(path: Path, first: Path | None = None, processes: int = 1) -> float:
-    """How far the peak of a fresh process rises while it loads `path`, in MiB; the least of several processes.
+    """The rise of a fresh process's peak memory while it loads `path`, in MiB; the least of several processes.
 
     `first` is a program that it has loaded before.
     """

@@ -37,7 +37,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 @dataclass(frozen=True)
 class Row:
-    """What was found for one engine."""
+    """The measurements of one engine."""
 
     network: str
     precision: str
@@ -51,7 +51,7 @@ class Row:
     compiled_ms: float | None
 
     def cells(self) -> list[str]:
-        """As text, in the order of COLUMNS."""
+        """The values as text, in the order of COLUMNS."""
         eager, compiled = ("-" if ms is None else f"{ms:.3f}" for ms in (self.eager_ms, self.compiled_ms))
         return [
             self.network,
@@ -113,7 +113,7 @@ def median_ms(call: Callable[[], object], device: str, seconds: float = 1.0) -> 
 
 
 def set_tf32(allowed: bool) -> None:
-    """Whether PyTorch itself may use TF32."""
+    """Allows PyTorch itself to use TF32, or forbids it."""
     torch.backends.cuda.matmul.allow_tf32 = allowed
     torch.backends.cudnn.allow_tf32 = allowed
 

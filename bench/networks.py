@@ -23,12 +23,12 @@ class Network:
     """One network to build, check and measure.
 
     Attributes:
-        make: Makes the module, in eval mode on the CPU; or tells where an ONNX file is.
-        inputs: What it takes.
+        make: Makes the module, in eval mode on the CPU, or returns the path of an ONNX file.
+        inputs: Its inputs.
         values: Makes the inputs of a call for a batch of this size.
-        batch: How many items a measured call takes.
-        precisions: What engines of it are built in: ``fp32`` (TF32 off), ``tf32`` (TensorRT's default), ``fp16``.
-        fp32_layers: What computes in float32 or TF32 in an engine in float16.
+        batch: Number of items in a measured call.
+        precisions: Precisions of its engines: ``fp32`` (TF32 off), ``tf32`` (TensorRT's default), ``fp16``.
+        fp32_layers: Layers that compute in float32 or TF32 in an engine in float16.
     """
 
     make: Callable[[], nn.Module | Path]

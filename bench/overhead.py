@@ -1,7 +1,7 @@
-"""What calling an engine costs on the host: bazel run //bench:overhead.
+"""Measures the cost of calling an engine on the host: bazel run //bench:overhead.
 
 Each row times a program with an engine of the reference engine, called from Python through TorchScript, and the same
-without the engine; the difference is what the engine costs beside its work:
+without the engine; the difference is the engine's cost beside its work:
 
 - the first rows hold real engines, against the TorchScript module that is inside the engine, called directly;
 - the rows "nothing" hold an engine that returns from a run at once (idle_engine.cc), against a TorchScript module that
@@ -22,7 +22,6 @@ from rich.table import Table
 from torch.utils import benchmark
 
 import torch_nacelle as nacelle
-from torch_nacelle._bench.conditions import conditions
 
 IDLE_ENGINE = Path(__file__).with_name("libidle_engine.so")
 ROUNDS = 20  # short ones, so that some are not disturbed by what else the machine does
@@ -62,7 +61,7 @@ class NothingTwice(torch.nn.Module):
 
 @dataclass(frozen=True)
 class Case:
-    """What a row compares: a module called directly, and the engine of a module."""
+    """The two sides of a row: a module called directly, and the engine of a module."""
 
     name: str
     direct: torch.nn.Module
@@ -88,7 +87,7 @@ class Row:
 
     @property
     def added(self) -> float:
-        """What the engine costs beside its work."""
+        """The engine's cost beside its work."""
         return self.engine - self.direct
 
 
@@ -131,7 +130,7 @@ def measure(case: Case, x: torch.Tensor, seconds: float) -> Row:
 
 def main(seconds: float = typer.Option(3.0, help="How long to run each of the eight calls.")) -> None:
     """Prints the host time of a call, with and without an engine."""
-    started = conditions()
+    started = nacelle.conditions()
     table = Table("engine", "without it, µs", "with it, µs", "added, µs", title="Host time per call")
     for case in CASES:
         row = measure(case, torch.ones(1, 16), seconds)

@@ -16,7 +16,7 @@ Ranges = dict[tuple[str, int], list[Key]]  # by product and major release
 
 
 def read_ranges(paths: Iterable[Path]) -> Ranges:
-    """The releases that the tables are for. A table of TensorRT-RTX has a base, and names its oldest release."""
+    """The releases that have tables. A table of TensorRT-RTX has a base, and names its oldest release."""
     ranges: Ranges = {}
     for path in paths:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -28,7 +28,7 @@ def read_ranges(paths: Iterable[Path]) -> Ranges:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the tool; the exit status."""
+    """Runs the tool and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("tables", type=Path, nargs="+")

@@ -45,17 +45,17 @@ std::vector<int> KnownMajors(Product product) {
 }
 
 std::string WhyNotCallable(Product product, const Release& release) {
-  const std::string who = Cat(ProductName(product), " ", release.ToString());
+  const std::string name = Cat(ProductName(product), " ", release.ToString());
   const std::string known = Cat("that Nacelle knows (it knows ", KnownReleases(product), ")");
   const auto* const range = std::ranges::find_if(
       kRanges, [&](const Range& each) { return each.product == product && each.oldest.major == release.major; });
   if (range == std::end(kRanges)) {
-    return Cat(who, " is of a major release that Nacelle does not know (it knows ", KnownReleases(product), "). Use a ",
-               ProductName(product), " of one of these, or a Nacelle that knows ", release.major, ".x.");
+    return Cat(name, " is of a major release that Nacelle does not know (it knows ", KnownReleases(product),
+               "): use a ", ProductName(product), " of one of these, or a Nacelle that knows ", release.major, ".x");
   }
   if (WithoutBuild(range->oldest) <= WithoutBuild(release)) return "";
-  return Cat(who, " is older than ", range->oldest.ToString(), ", the oldest release of ", release.major, ".x ", known,
-             ". Use a newer ", ProductName(product), " of that major release.");
+  return Cat(name, " is older than ", range->oldest.ToString(), ", the oldest release of ", release.major, ".x ", known,
+             ": use a newer ", ProductName(product), " of that major release");
 }
 
 }  // namespace nacelle

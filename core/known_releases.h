@@ -1,7 +1,8 @@
 // The releases of TensorRT and TensorRT-RTX that Nacelle can call.
 //
-// The slot tables in third_party/tensorrt say which these are: from the oldest table of a major release on, any later
-// minor release of it. What follows for a plan is in core/plan/plan_header.h.
+// The slot tables in third_party/tensorrt decide: Nacelle calls the release of the oldest table of a major release and
+// every later release of that major one. core/plan/plan_header.h says what this means for a plan. Pure functions: any
+// thread may call them.
 #ifndef NACELLE_CORE_KNOWN_RELEASES_H_
 #define NACELLE_CORE_KNOWN_RELEASES_H_
 
@@ -13,7 +14,7 @@
 
 namespace nacelle {
 
-// Products whose releases count for themselves.
+// The products of NVIDIA whose libraries Nacelle calls; each numbers its releases on its own.
 enum class Product : uint8_t { kTensorRT, kTensorRTRtx };
 
 // "TensorRT", "TensorRT-RTX".
@@ -25,8 +26,8 @@ std::string KnownReleases(Product product);
 // Major releases with tables, newest first.
 std::vector<int> KnownMajors(Product product);
 
-// Why a library of `release` cannot be called, for a person, with the releases that can be; empty if it can. The build
-// number is not looked at: libraries before 10.0 do not tell theirs.
+// Returns the reason why Nacelle cannot call a library of `release`, with the releases that it can call; empty if it
+// can. Ignores the build number: libraries before 10.0 do not tell theirs.
 std::string WhyNotCallable(Product product, const Release& release);
 
 }  // namespace nacelle

@@ -1,4 +1,6 @@
 // A TensorRT release, as plans, libraries and slot tables name it.
+//
+//   if (release >= Release{10, 0, 0, 0}) …
 #ifndef NACELLE_CORE_RELEASE_H_
 #define NACELLE_CORE_RELEASE_H_
 
@@ -7,7 +9,7 @@
 
 namespace nacelle {
 
-// major.minor.patch.build, for instance 8.5.3.1. Ordered field by field.
+// major.minor.patch.build, for instance 8.5.3.1. A plain value, ordered field by field.
 struct Release {
   int major = 0;
   int minor = 0;
@@ -16,6 +18,7 @@ struct Release {
 
   friend auto operator<=>(const Release&, const Release&) = default;
 
+  // "8.5.3.1".
   std::string ToString() const {
     return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch) + "." +
            std::to_string(build);

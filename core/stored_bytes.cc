@@ -10,7 +10,7 @@
 namespace nacelle {
 namespace {
 
-// A file descriptor until the end of a scope; a mapping of the file needs it no longer.
+// Closes a file descriptor at the end of a scope; a mapping of the file does not need it.
 class File {
  public:
   explicit File(int descriptor) : descriptor_(descriptor) {}
@@ -31,7 +31,7 @@ const char* TemporaryFolder() {
   return named == nullptr || *named == '\0' ? "/tmp" : named;
 }
 
-// An open file without a name; negative where there can be none.
+// Opens a new file without a name; negative on failure.
 int OpenNameless() {
   const int descriptor = open(TemporaryFolder(), O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (descriptor >= 0) return descriptor;

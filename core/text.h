@@ -34,10 +34,14 @@ std::string Join(const Range& items, std::string_view separator) {
   return out.str();
 }
 
-// `text` in double quotes for an error message, always valid UTF-8: well-formed printable UTF-8 as it is; control
-// characters and bytes that are not UTF-8 as \xNN; `"` and `\` behind a backslash. Longer text is cut after at most
-// `limit` bytes, between two characters, with a note of the whole length, so that a hostile field cannot flood a
-// terminal.
+// Returns `text` for a terminal, always valid UTF-8. Printable characters stay. Bytes that are not UTF-8 and control
+// characters become \xNN. Characters that reorder or hide text become \uNNNN or \UNNNNNNNN: marks of the writing
+// direction, separators of lines, a byte order mark, marks of annotations, tags.
+std::string Printable(std::string_view text);
+
+// Returns Printable(text) in double quotes for an error message, with `"` and `\` behind a backslash. Longer text is
+// cut after at most `limit` bytes, between two characters, with a note of the whole length, so that a hostile field
+// cannot flood a terminal.
 std::string Quote(std::string_view text, size_t limit = 80);
 
 }  // namespace nacelle

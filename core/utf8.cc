@@ -12,7 +12,8 @@ bool IsContinuation(std::string_view text, size_t at) {
 
 }  // namespace
 
-// The bounds of the second byte keep out overlong forms, surrogates and what lies beyond U+10FFFF (Unicode, table 3-7).
+// The bounds of the second byte keep out overlong forms, surrogates and code points above U+10FFFF (Unicode, table
+// 3-7).
 size_t CharacterLength(std::string_view text) {
   const auto first = static_cast<uint8_t>(text[0]);
   if (first < 0x80) return 1;

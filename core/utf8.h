@@ -1,4 +1,5 @@
-// UTF-8 in texts of others: plans and records may hold any bytes as names. Calls may run at once on any thread.
+// Checks of UTF-8 in foreign text: the names in plans and records may hold any bytes. Pure functions: any thread may
+// call them.
 #ifndef NACELLE_CORE_UTF8_H_
 #define NACELLE_CORE_UTF8_H_
 
@@ -8,13 +9,13 @@
 
 namespace nacelle::utf8 {
 
-// The length of the well-formed UTF-8 character at the start of `text`, which is not empty; 0 if there is none.
+// Returns the length of the well-formed UTF-8 character at the start of `text`, which is not empty; 0 if there is none.
 size_t CharacterLength(std::string_view text);
 
-// Appends each byte as \xNN.
+// Appends each byte to `out` as \xNN.
 void AppendEscaped(std::string_view bytes, std::string& out);
 
-// `text` with each byte that is not UTF-8 as \xNN, for readers whose strings hold UTF-8 only, as Python's do.
+// Returns `text` with each byte that is not UTF-8 as \xNN, for strings that hold UTF-8 only, as Python's do.
 std::string Valid(std::string_view text);
 
 }  // namespace nacelle::utf8

@@ -31,7 +31,7 @@ std::string Message(const std::exception& error) {
   return of_torch != nullptr ? of_torch->what_without_backtrace() : error.what();
 }
 
-// Makes constants of the attributes. What torch has no constants of becomes an attribute of `module`.
+// Makes constants of the attributes. A value that torch has no constants of becomes an attribute of `module`.
 void InsertAttributes(ForwardGraph& forward, jit::Module& module) {
   jit::Graph& graph = *forward.graph;
   graph.inputs()[0]->setType(module.type());
@@ -59,8 +59,8 @@ void CheckOperators(jit::Graph& graph, bool with_prim) {
   }
 }
 
-// Looks before torch's passes compute with constants: that would run the operators. Branches that no call takes do not
-// count.
+// Checks the operators before torch's passes compute with constants, which would run them. Ignores branches that no
+// call takes.
 void CheckBeforeFolding(jit::Graph& graph) {
   std::shared_ptr<jit::Graph> copy = graph.copy();
   PruneBranches(copy);
@@ -68,7 +68,7 @@ void CheckBeforeFolding(jit::Graph& graph) {
   CheckOperators(*copy, /*with_prim=*/false);
 }
 
-// What a reader of the plan would refuse is said here, as a fault of the module.
+// Throws InputError if a reader of the plan would refuse the archive: the module is at fault.
 void CheckIsReadable(const std::string& archive) {
   try {
     CheckModuleArchive(std::make_shared<ArchiveBytes>(archive));
@@ -94,7 +94,7 @@ std::string MakeArchive(const jit::Module& module, size_t inputs) {
     ForwardGraph forward = MakeForwardGraph(module, inputs);
     CheckKeepsNoState(forward);
     RemoveProfilerMarks(*forward.graph);
-    jit::EliminateDeadCode(forward.graph);  // not before: to the graph, a write that nothing reads afterwards is dead
+    jit::EliminateDeadCode(forward.graph);  // not earlier: it would remove a write that no node reads
     jit::Module canonical(c10::QualifiedName("__torch__.ReferenceNetwork"));
     InsertAttributes(forward, canonical);
     CheckBeforeFolding(*forward.graph);

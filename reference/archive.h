@@ -1,4 +1,4 @@
-// TorchScript modules as the bytes that a plan holds.
+// Makes a TorchScript module into the archive that a plan holds.
 #ifndef NACELLE_REFERENCE_ARCHIVE_H_
 #define NACELLE_REFERENCE_ARCHIVE_H_
 
@@ -9,13 +9,12 @@
 
 namespace nacelle::reference {
 
-// A TorchScript archive of a module whose forward does what that of `module` does in eval mode on the CPU, with every
-// weight a constant: frozen, inlined, and freed of what would tell two equal modules apart (names that torch numbers
-// through, places in source files). Same module, same bytes. `module` is left as it is.
+// Returns a TorchScript archive whose forward computes the same as that of `module` in eval mode on the CPU. It is
+// frozen (every weight is a constant), inlined, and without the names and source positions that would tell two equal
+// modules apart: the same module gives the same bytes. Does not change `module`.
 //
-// forward takes `inputs` tensors; further parameters of `module`'s have their default values. Throws InputError for a
-// module without forward, one with other parameters, one whose forward changes the module, and one that torch cannot
-// freeze.
+// forward takes `inputs` tensors; its further parameters get their default values. Throws InputError for a module
+// without forward, with other parameters, whose forward changes the module, or that torch cannot freeze.
 std::string MakeArchive(const torch::jit::Module& module, size_t inputs);
 
 }  // namespace nacelle::reference

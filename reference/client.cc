@@ -67,15 +67,15 @@ std::string ReadStream(const tensorrt::SlotTable& table, void* reader, int versi
     bytes.resize(size + kChunk);
     void* const to = bytes.data() + size;
     void* const no_stream = nullptr;
-    const int64_t got = version == 2
-                            ? CallSlot<int64_t>(reader, table.slot(Method::kStreamReaderV2_read), to, kChunk, no_stream)
-                            : CallSlot<int64_t>(reader, table.slot(Method::kStreamReader_read), to, kChunk);
-    if (got < 0 || got > kChunk) {
-      throw PlanError(
-          Cat("the stream reader gave ", got, " bytes at byte ", size, " of the plan; wanted 0 (the end) to ", kChunk));
+    const int64_t count =
+        version == 2 ? CallSlot<int64_t>(reader, table.slot(Method::kStreamReaderV2_read), to, kChunk, no_stream)
+                     : CallSlot<int64_t>(reader, table.slot(Method::kStreamReader_read), to, kChunk);
+    if (count < 0 || count > kChunk) {
+      throw PlanError(Cat("the stream reader gave ", count, " bytes at byte ", size,
+                          " of the plan; wanted 0 (the end) to ", kChunk));
     }
-    bytes.resize(size + static_cast<size_t>(got));
-    if (got == 0) return bytes;
+    bytes.resize(size + static_cast<size_t>(count));
+    if (count == 0) return bytes;
   }
 }
 

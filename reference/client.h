@@ -1,7 +1,7 @@
-// The objects that a caller hands in (logger, error recorder, output allocator, profiler, stream reader), called
-// through their virtual tables as the presented release lays them out.
+// Calls to the caller's own objects: logger, error recorder, output allocator, profiler, stream reader.
 //
-// Views: whoever handed an object in owns it and keeps it alive, as TensorRT asks.
+// They are called through their virtual tables, in the layout of the presented release. The caller owns them and keeps
+// them alive, as TensorRT asks.
 #ifndef NACELLE_REFERENCE_CLIENT_H_
 #define NACELLE_REFERENCE_CLIENT_H_
 
@@ -20,24 +20,24 @@ R CallSlot(void* object, int slot, Args... args) {
   return reinterpret_cast<R (*)(void*, Args...)>(table[slot])(object, args...);
 }
 
-// Where one object's messages go: always to the logger, errors to the object's error recorder too, where one is set.
-// Copies share the logger and the recorder. Log and Fail may be called at once, as far as the caller's objects allow
-// it (TensorRT demands that of them).
+// Sends the messages of an object to the logger, and its errors to the error recorder too if one is set. Copies share
+// the logger and the recorder. Threads may call Log and Fail at once, as far as the caller's objects allow it (TensorRT
+// demands that of them).
 class Reporter {
  public:
-  // `logger`: an ILogger, or nullptr for none.
+  // `logger` is an ILogger, or null for none.
   Reporter(const tensorrt::SlotTable& table, void* logger) : table_(&table), logger_(logger) {}
   Reporter(const Reporter& other);
   Reporter& operator=(const Reporter&) = delete;
   ~Reporter();
 
   void Log(tensorrt::Severity severity, const std::string& message) const;
-  // An error: to the logger at kERROR, and to the recorder.
+  // Reports an error: to the logger at kERROR, and to the recorder.
   void Fail(tensorrt::ErrorCode code, const std::string& message) const;
 
   void* logger() const { return logger_; }
   void* recorder() const { return recorder_; }
-  // Counts a reference to `recorder` (nullptr: none from here on) and gives the earlier one's back.
+  // Takes a reference to `recorder`, or none if it is null, and drops that to the former recorder.
   void set_recorder(void* recorder);
   const tensorrt::SlotTable& table() const { return *table_; }
 
@@ -47,18 +47,18 @@ class Reporter {
   void* recorder_ = nullptr;
 };
 
-// IOutputAllocator::reallocateOutputAsync, or reallocateOutput where the release has no other: memory of `bytes` bytes
-// for the output `name`, `current` (may be nullptr) if it is large enough; nullptr: refused.
+// Calls IOutputAllocator::reallocateOutputAsync, or reallocateOutput if the release lacks it. Returns memory of `bytes`
+// bytes for the output `name`, which may be `current` (null for none); null if the allocator refuses.
 void* ReallocateOutput(const tensorrt::SlotTable& table, void* allocator, const char* name, void* current,
                        uint64_t bytes, void* stream);
-// IOutputAllocator::notifyShape.
+// Calls IOutputAllocator::notifyShape.
 void NotifyShape(const tensorrt::SlotTable& table, void* allocator, const char* name, std::span<const int64_t> shape);
 
-// IProfiler::reportLayerTime.
+// Calls IProfiler::reportLayerTime.
 void ReportLayerTime(const tensorrt::SlotTable& table, void* profiler, const char* layer, float milliseconds);
 
-// Everything that an IStreamReader or (`version` 2) IStreamReaderV2 gives. Throws PlanError where it gives more bytes
-// than were asked for or fails.
+// Returns all bytes of an IStreamReader or (`version` 2) IStreamReaderV2. Throws PlanError if it fails or returns more
+// bytes than asked for.
 std::string ReadStream(const tensorrt::SlotTable& table, void* reader, int version);
 
 }  // namespace nacelle::reference

@@ -6,7 +6,8 @@ namespace nacelle::reference {
 
 using tensorrt::Method;
 
-RuntimeConfig::RuntimeConfig(const Reporter& reporter) : Object(MethodsOf<RuntimeConfig>(reporter.table()), reporter) {}
+RuntimeConfig::RuntimeConfig(const Reporter& reporter)
+    : InterfaceObject(MethodsOf<RuntimeConfig>(reporter.table()), reporter) {}
 
 void RuntimeConfig::SetStrategy(int32_t strategy) {
   constexpr auto kLast = static_cast<int32_t>(tensorrt::ExecutionContextAllocationStrategy::kUSER_MANAGED);
@@ -30,7 +31,7 @@ std::vector<Binding> RuntimeConfig::Bindings(const tensorrt::SlotTable& /*table*
 }
 
 SerializationConfig::SerializationConfig(const Reporter& reporter)
-    : Object(MethodsOf<SerializationConfig>(reporter.table()), reporter) {}
+    : InterfaceObject(MethodsOf<SerializationConfig>(reporter.table()), reporter) {}
 
 bool SerializationConfig::Check(int32_t flag) {
   if (flag >= 0 && flag < 32) return true;

@@ -1,16 +1,16 @@
-// IRuntimeConfig and ISerializationConfig: settings that a caller makes, fills and hands back.
+// IRuntimeConfig and ISerializationConfig: settings objects that a caller fills and passes back.
 #ifndef NACELLE_REFERENCE_CONFIGS_H_
 #define NACELLE_REFERENCE_CONFIGS_H_
 
 #include <cstdint>
 #include <vector>
 
-#include "reference/object.h"
+#include "reference/interface_object.h"
 
 namespace nacelle::reference {
 
-// Who provides a context's scratch memory, from 10.0 on.
-class RuntimeConfig final : public Object {
+// IRuntimeConfig: the strategy for a context's scratch memory. 10.0 and later.
+class RuntimeConfig final : public InterfaceObject {
  public:
   explicit RuntimeConfig(const Reporter& reporter);
 
@@ -24,8 +24,8 @@ class RuntimeConfig final : public Object {
   int32_t strategy_ = static_cast<int32_t>(tensorrt::ExecutionContextAllocationStrategy::kSTATIC);
 };
 
-// What to leave out of a plan. A reference plan has no parts that could be left out; the flags are kept and read.
-class SerializationConfig final : public Object {
+// ISerializationConfig: the parts to leave out of a plan. A reference plan has no such parts, so the flags do nothing.
+class SerializationConfig final : public InterfaceObject {
  public:
   explicit SerializationConfig(const Reporter& reporter);
 

@@ -15,7 +15,7 @@ using tensorrt::ErrorCode;
 using Strategy = tensorrt::ExecutionContextAllocationStrategy;
 
 CudaEngine::CudaEngine(std::shared_ptr<LoadedPlan> plan, const Reporter& reporter)
-    : Object(MethodsOf<CudaEngine>(reporter.table()), reporter), plan_(std::move(plan)) {}
+    : InterfaceObject(MethodsOf<CudaEngine>(reporter.table()), reporter), plan_(std::move(plan)) {}
 
 void CudaEngine::Refuse(const char* method, const std::string& message) {
   reporter().Fail(ErrorCode::kINVALID_ARGUMENT, Cat("ICudaEngine::", method, ": ", message));
@@ -62,7 +62,7 @@ bool CudaEngine::IsShapeInferenceIO(const char* name) {
   return false;
 }
 
-// TensorRT says kNONE of a name that it does not know, and that is no error.
+// For an unknown name TensorRT returns kNONE without an error.
 int32_t CudaEngine::GetTensorIOMode(const char* name) {
   const Tensor* tensor = plan_->Find(name);
   if (tensor == nullptr) return static_cast<int32_t>(tensorrt::TensorIOMode::kNONE);
@@ -151,7 +151,7 @@ D CudaEngine::GetProfileShape(const char* name, int32_t profile, int32_t selecto
   return shape == nullptr ? D() : D::From(*shape);
 }
 
-// Values of shape tensors, of which a reference engine has none: TensorRT gives nullptr for any other tensor.
+// Returns null, as TensorRT does for a tensor that is no shape tensor; a reference engine has no shape tensors.
 const void* CudaEngine::GetProfileTensorValues(const char* name, int32_t /*profile*/, int32_t /*selector*/) {
   FindOrRefuse("getProfileTensorValues", name);
   return nullptr;
@@ -183,7 +183,8 @@ void* CudaEngine::CreateExecutionContextWithRuntimeConfig(void* config) {
     Refuse("createExecutionContext", "no runtime configuration");
     return nullptr;
   }
-  return CreateExecutionContextWithStrategy(static_cast<RuntimeConfig*>(static_cast<Object*>(config))->GetStrategy());
+  return CreateExecutionContextWithStrategy(
+      static_cast<RuntimeConfig*>(static_cast<InterfaceObject*>(config))->GetStrategy());
 }
 
 void* CudaEngine::CreateRuntimeConfig() { return new RuntimeConfig(reporter()); }

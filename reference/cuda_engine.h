@@ -1,4 +1,4 @@
-// ICudaEngine: what a plan holds, and the making of contexts for it.
+// ICudaEngine: facts about a plan, and the making of contexts for it.
 #ifndef NACELLE_REFERENCE_CUDA_ENGINE_H_
 #define NACELLE_REFERENCE_CUDA_ENGINE_H_
 
@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "reference/dims.h"
+#include "reference/interface_object.h"
 #include "reference/loaded_plan.h"
-#include "reference/object.h"
 
 namespace nacelle::reference {
 
-// Immutable but for its error recorder: everything else may be called at once on any thread. Whatever it returns as a
-// new object belongs to the caller. What fails says why through the reporter, and answers as TensorRT does.
-class CudaEngine final : public Object {
+// Immutable but for its error recorder: any threads may call everything else at once. The caller owns each new object
+// that it returns. A call that fails tells the reporter why, and returns TensorRT's answer for failure.
+class CudaEngine final : public InterfaceObject {
  public:
   CudaEngine(std::shared_ptr<LoadedPlan> plan, const Reporter& reporter);
 
@@ -68,7 +68,7 @@ class CudaEngine final : public Object {
   int64_t GetEngineStat(int32_t stat);
   int32_t GetProfilingVerbosity();
   bool SetWeightStreamingBudget(int64_t budget);
-  // What a reference engine has none of: 0, false, or the first value of an enum.
+  // Features that a reference engine lacks: 0, false, or the first value of an enum.
   bool IsRefittable();
   int32_t GetEngineCapability();
   bool HasImplicitBatchDimension();
@@ -77,7 +77,7 @@ class CudaEngine final : public Object {
   int32_t GetNbAuxStreams();
   int64_t NoBytes();
 
-  // Stands for the methods of 8.x that take the index of a binding and return a shape: returns an invalid one.
+  // Stands for the methods of 8.x that take the index of a binding and return a shape. Returns an invalid shape.
   Dims32 NoBindings();
   int32_t GetMaxBatchSize();
 

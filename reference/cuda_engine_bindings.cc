@@ -1,4 +1,4 @@
-// Which function of CudaEngine stands for which method of ICudaEngine.
+// The functions of CudaEngine that implement the methods of ICudaEngine.
 #include "reference/cuda_engine.h"
 
 namespace nacelle::reference {
@@ -85,7 +85,7 @@ const std::vector<Binding>& CommonBindings() {
 std::vector<Binding> CudaEngine::Bindings(const tensorrt::SlotTable& table) {
   std::vector<Binding> bindings = table.dims64 ? ShapeBindings<Dims64>() : ShapeBindings<Dims32>();
   bindings.insert(bindings.end(), CommonBindings().begin(), CommonBindings().end());
-  // 10.0 gave it a parameter.
+  // 10.0 added a parameter to createExecutionContext.
   bindings.push_back(
       table.release.major < 10
           ? Bind<&CudaEngine::CreateExecutionContext>(Method::kCudaEngine_createExecutionContext)

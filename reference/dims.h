@@ -1,4 +1,4 @@
-// Shapes as TensorRT passes them: Dims with 32-bit extents before 10.0, 64-bit ones from there on.
+// Shapes as TensorRT passes them: Dims with 32-bit extents before 10.0, 64-bit ones from then on.
 #ifndef NACELLE_REFERENCE_DIMS_H_
 #define NACELLE_REFERENCE_DIMS_H_
 
@@ -13,7 +13,7 @@
 
 namespace nacelle::reference {
 
-// -1 dimensions: no shape (an error, or not known).
+// A shape. A rank of -1 means no shape: an error, or not known.
 template <typename Extent>
 struct Dims {
   int32_t rank = -1;
@@ -26,7 +26,7 @@ struct Dims {
     return dims;
   }
   bool valid() const { return rank >= 0 && rank <= 8; }
-  // Only where valid().
+  // Requires valid().
   std::span<const Extent> view() const { return {extents, static_cast<size_t>(rank)}; }
 };
 

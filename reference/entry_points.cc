@@ -18,7 +18,7 @@ using tensorrt::SlotTable;
 
 std::atomic<void*> last_logger{nullptr};
 
-void Say(const SlotTable& table, void* logger, const std::string& message) {
+void Report(const SlotTable& table, void* logger, const std::string& message) {
   if (logger == nullptr) {
     std::fprintf(stderr, "nacelle reference engine: %s\n", message.c_str());
   } else {
@@ -26,11 +26,12 @@ void Say(const SlotTable& table, void* logger, const std::string& message) {
   }
 }
 
-// What creates an object of a kind that a runtime alone does not have.
-void* Refuse(void* logger, const char* what) noexcept {
+// Stands for the functions that make objects of a kind that the reference engine lacks.
+void* Refuse(void* logger, const char* kind) noexcept {
   const SlotTable* table = PresentedTable();
-  if (table != nullptr)
-    Say(*table, logger, Cat("the reference engine has no ", what, "; it runs plans, and builds none"));
+  if (table != nullptr) {
+    Report(*table, logger, Cat("the reference engine has no ", kind, "; it runs plans, and builds none"));
+  }
   return nullptr;
 }
 
@@ -41,17 +42,16 @@ Release PresentedRelease() {
 
 void* CreateRuntime(void* logger, int32_t version) {
   const SlotTable* table = PresentedTable();
-  if (table == nullptr) return nullptr;  // said on stderr: the logger's layout is not known
+  if (table == nullptr) return nullptr;  // stderr has the reason: the logger's layout is not known
   if (logger == nullptr) {
-    Say(*table, nullptr, "createInferRuntime: no logger");
+    Report(*table, nullptr, "createInferRuntime: no logger");
     return nullptr;
   }
   const Release release = ReleaseOf(*table);
-  const int wanted = LibraryVersion(release);
   if (!IsVersionOf(release, version)) {
-    Say(*table, logger,
-        Cat("createInferRuntime: the caller was built for version ", version, "; this library presents itself as ",
-            wanted, " (", release.ToString(), ")"));
+    Report(*table, logger,
+           Cat("createInferRuntime: the caller was built for version ", version, "; this library presents itself as ",
+               LibraryVersion(release), " (", release.ToString(), ")"));
     return nullptr;
   }
   last_logger.store(logger);
@@ -63,7 +63,7 @@ void* CreateRuntime(void* logger, int32_t version) {
 
 namespace reference = nacelle::reference;
 
-// The version script (exports.lds) lets these out, and nothing else.
+// The version script (exports.lds) exports these functions alone.
 #pragma GCC visibility push(default)
 extern "C" {
 
@@ -94,10 +94,10 @@ void* createInferRefitter_INTERNAL(void* /*engine*/, void* logger, int32_t /*ver
 }
 void* getPluginRegistry() noexcept { return reference::GlobalPluginRegistry().face(); }
 void* getBuilderPluginRegistry(int32_t /*capability*/) noexcept { return reference::GlobalPluginRegistry().face(); }
-// The logger of the last runtime that was made.
+// Returns the logger of the runtime that was made last.
 void* getLogger() noexcept { return reference::last_logger.load(); }
 
-// Libnvinfer_plugin, libnvonnxparser.
+// The functions of libnvinfer_plugin and libnvonnxparser.
 
 bool initLibNvInferPlugins(void* /*logger*/, const char* /*library_namespace*/) noexcept { return true; }
 void* createNvOnnxParser_INTERNAL(void* /*network*/, void* logger, int32_t /*version*/) noexcept {
@@ -108,7 +108,8 @@ void* createNvOnnxParserRefitter_INTERNAL(void* /*refitter*/, void* logger, int3
 }
 int32_t getNvOnnxParserVersion() noexcept { return getInferLibVersion(); }
 
-// Libnvparsers of 8.6.1: C++ functions, by the names that the compiler gave them; nothing calls them at import.
+// The functions of libnvparsers 8.6.1: C++ functions by their mangled names. The bindings link to them and do not call
+// them at import.
 
 void* _ZN11nvuffparser15createUffParserEv() noexcept { return nullptr; }
 void _ZN11nvuffparser8FieldMapC1EPKcPKvNS_9FieldTypeEi(void* /*self*/) noexcept {}

@@ -11,9 +11,9 @@ namespace nacelle::reference {
 
 using tensorrt::ErrorCode;
 
-ExecutionContext::ExecutionContext(Object* engine, std::shared_ptr<LoadedPlan> plan, const Reporter& reporter,
+ExecutionContext::ExecutionContext(InterfaceObject* engine, std::shared_ptr<LoadedPlan> plan, const Reporter& reporter,
                                    int32_t strategy, bool scratch_by_caller)
-    : Object(MethodsOf<ExecutionContext>(reporter.table()), reporter),
+    : InterfaceObject(MethodsOf<ExecutionContext>(reporter.table()), reporter),
       engine_(engine),
       plan_(std::move(plan)),
       workspace_(plan_->network()),
@@ -153,7 +153,7 @@ bool ExecutionContext::CheckReady(const char* method) {
   return Resolve(method);
 }
 
-// An empty string where the output of the last run is what it was said to be.
+// Returns the reason why an output of the last run contradicts the plan; empty if it does not.
 std::string ExecutionContext::CheckOutput(size_t output) const {
   const TensorSpec& spec = plan_->outputs()[output];
   if (workspace_.dtype(output) != spec.dtype) {
@@ -164,8 +164,8 @@ std::string ExecutionContext::CheckOutput(size_t output) const {
   if (spec.data_dependent) return plan_->CheckOutputShape(output, shape);
   const Shape& expected = (*resolved_)[output];
   if (std::ranges::equal(shape, expected)) return "";
-  return Cat("the module gave output ", Quote(spec.name), " the shape ", ShapeText(shape), " where ",
-             ShapeText(expected), " was inferred; build the plan with this output as data-dependent");
+  return Cat("the module gave output ", Quote(spec.name), " the shape ", ShapeText(shape), "; inferred was ",
+             ShapeText(expected), "; build the plan with this output as data-dependent");
 }
 
 bool ExecutionContext::Deliver(const char* method, size_t output, void* stream) {
@@ -186,7 +186,7 @@ bool ExecutionContext::Deliver(const char* method, size_t output, void* stream) 
   return true;
 }
 
-// True if an output is to be written to memory that holds an input.
+// True if an output's address lies in the memory of an input.
 bool ExecutionContext::WritesToInput() const {
   for (const Output& output : outputs_) {
     const auto address = reinterpret_cast<uintptr_t>(output.address);
@@ -202,18 +202,18 @@ bool ExecutionContext::Enqueue(const char* method, void* stream) {
   using Clock = std::chrono::steady_clock;
   if (!CheckReady(method)) return false;
   const Clock::time_point start = profiler_ == nullptr ? Clock::time_point() : Clock::now();
-  std::string wrong;
+  std::string problem;
   bool delivered = true;
   try {
     workspace_.Run(views_);
-    for (size_t i = 0; i < outputs_.size() && wrong.empty(); ++i) wrong = CheckOutput(i);
-    if (wrong.empty() && WritesToInput()) workspace_.CopyFromInputs(views_);
-    for (size_t i = 0; i < outputs_.size() && wrong.empty() && delivered; ++i) delivered = Deliver(method, i, stream);
+    for (size_t i = 0; i < outputs_.size() && problem.empty(); ++i) problem = CheckOutput(i);
+    if (problem.empty() && WritesToInput()) workspace_.CopyFromInputs(views_);
+    for (size_t i = 0; i < outputs_.size() && problem.empty() && delivered; ++i) delivered = Deliver(method, i, stream);
   } catch (const ExecutionError& error) {
-    wrong = error.what();
+    problem = error.what();
   }
   workspace_.Release();
-  if (!wrong.empty()) return Refuse(method, wrong, ErrorCode::kFAILED_EXECUTION);
+  if (!problem.empty()) return Refuse(method, problem, ErrorCode::kFAILED_EXECUTION);
   if (delivered && profiler_ != nullptr) {
     Report(std::chrono::duration<float, std::milli>(Clock::now() - start).count());
   }
@@ -262,7 +262,7 @@ bool ExecutionContext::ReportToProfiler() {
   return true;
 }
 
-// Kept and given back.
+// Settings that are stored and returned, without effect.
 
 void* ExecutionContext::GetEngine() { return engine_; }
 void ExecutionContext::SetName(const char* name) { name_ = name == nullptr ? "" : name; }

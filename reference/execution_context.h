@@ -1,4 +1,4 @@
-// IExecutionContext: shapes and addresses of one caller, and the runs.
+// IExecutionContext: the shapes and addresses of one caller, and its runs.
 #ifndef NACELLE_REFERENCE_EXECUTION_CONTEXT_H_
 #define NACELLE_REFERENCE_EXECUTION_CONTEXT_H_
 
@@ -10,26 +10,26 @@
 #include <vector>
 
 #include "reference/dims.h"
+#include "reference/interface_object.h"
 #include "reference/loaded_plan.h"
-#include "reference/object.h"
 
 namespace nacelle::reference {
 
-// Scratch memory that an engine says it needs. Nothing is ever kept there; but a caller that takes on to provide it and
-// forgets is told so here, as it would find out with TensorRT.
+// The scratch memory that an engine asks for. Nothing is kept there, but a caller that promises it and forgets gets the
+// error that it would get from TensorRT.
 inline constexpr int64_t kScratchBytes = 256;
 
-// One thread at a time, as with TensorRT; contexts of one engine may run at once. Every method that fails says why
-// through the reporter. Runs are synchronous: streams and events are taken and not looked at.
-class ExecutionContext final : public Object {
+// For one thread at a time, as with TensorRT; contexts of one engine may run at once. A method that fails tells the
+// reporter why. Runs are synchronous: streams and events are accepted and ignored.
+class ExecutionContext final : public InterfaceObject {
  public:
-  // `engine`: the object that getEngine gives, which outlives the context. `scratch_by_caller`: nothing runs before
+  // `engine` is the object that getEngine returns; it outlives the context. If `scratch_by_caller`, nothing runs before
   // setDeviceMemory.
-  ExecutionContext(Object* engine, std::shared_ptr<LoadedPlan> plan, const Reporter& reporter, int32_t strategy,
-                   bool scratch_by_caller);
+  ExecutionContext(InterfaceObject* engine, std::shared_ptr<LoadedPlan> plan, const Reporter& reporter,
+                   int32_t strategy, bool scratch_by_caller);
   ~ExecutionContext() override;
 
-  // Shapes and profiles. Setting what is set already costs a comparison.
+  // Shapes and profiles. Setting a shape again costs one comparison.
   template <typename D>
   bool SetInputShape(const char* name, const D* dims);
   template <typename D>
@@ -66,7 +66,7 @@ class ExecutionContext final : public Object {
   bool GetEnqueueEmitsProfile();
   bool ReportToProfiler();
 
-  // Kept and given back.
+  // Settings that are stored and returned, without effect.
   void* GetEngine();
   void SetName(const char* name);
   const char* GetName();
@@ -85,12 +85,13 @@ class ExecutionContext final : public Object {
   void* GetDebugListener();
   bool GetDebugState(const char* name);
   bool GetUnfusedTensorsDebugState();
-  void* GetRuntimeConfig();  // a new object, which belongs to the caller
+  void* GetRuntimeConfig();  // a new object, which the caller owns
 
-  // Stands for the methods of 8.x that take the index of a binding and return a shape: returns an invalid one.
+  // Stands for the methods of 8.x that take the index of a binding and return a shape. Returns an invalid shape.
   Dims32 NoBindings();
 
-  // The shape of `tensor` as things stand: -1 in what is not known. nullopt, said why, where finding out fails.
+  // Returns the current shape of `tensor`, with -1 for unknown extents. On failure tells the reporter why and returns
+  // nullopt.
   std::optional<Shape> CurrentShape(const Tensor& tensor);
 
   static constexpr tensorrt::Interface kInterface = tensorrt::Interface::kExecutionContext;
@@ -98,7 +99,7 @@ class ExecutionContext final : public Object {
 
  private:
   struct Input {
-    Shape shape;  // as set; the plan's while it is not
+    Shape shape;  // as set; the plan's until then
     bool specified = false;
   };
   struct Output {
@@ -126,13 +127,13 @@ class ExecutionContext final : public Object {
   bool Deliver(const char* method, size_t output, void* stream);
   void Report(float milliseconds);
 
-  Object* const engine_;
+  InterfaceObject* const engine_;
   const std::shared_ptr<LoadedPlan> plan_;
   Workspace workspace_;
   std::vector<Input> inputs_;
   std::vector<TensorView> views_;  // of the inputs: their shapes are those of inputs_
   std::vector<Output> outputs_;
-  OutputShapes resolved_;  // for the inputs' shapes as they are; nullptr: not found out yet
+  OutputShapes resolved_;  // for the inputs' current shapes; null if not computed yet
   int32_t profile_ = -1;
 
   const bool scratch_by_caller_;

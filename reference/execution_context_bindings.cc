@@ -1,4 +1,4 @@
-// Which function of ExecutionContext stands for which method of IExecutionContext.
+// The functions of ExecutionContext that implement the methods of IExecutionContext.
 #include "reference/execution_context.h"
 
 namespace nacelle::reference {

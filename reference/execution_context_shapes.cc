@@ -19,10 +19,10 @@ bool ExecutionContext::CheckInputShape(const char* method, const Tensor& tensor,
     return Refuse(method, Cat(Describe(tensor), ": no optimization profile is set"), ErrorCode::kINVALID_STATE);
   }
   for (size_t i = 0; i < shape.size(); ++i) {
-    const int64_t least = spec.dynamic() ? spec.profiles[static_cast<size_t>(profile_)].min[i] : spec.shape[i];
-    const int64_t most = spec.dynamic() ? spec.profiles[static_cast<size_t>(profile_)].max[i] : spec.shape[i];
-    if (shape[i] >= least && shape[i] <= most) continue;
-    const std::string range = least == most ? Cat(least) : Cat(least, " to ", most);
+    const int64_t min = spec.dynamic() ? spec.profiles[static_cast<size_t>(profile_)].min[i] : spec.shape[i];
+    const int64_t max = spec.dynamic() ? spec.profiles[static_cast<size_t>(profile_)].max[i] : spec.shape[i];
+    if (shape[i] >= min && shape[i] <= max) continue;
+    const std::string range = min == max ? Cat(min) : Cat(min, " to ", max);
     const std::string profile = spec.dynamic() ? Cat(" in optimization profile ", profile_) : "";
     return Refuse(method, Cat(Describe(tensor), ", dimension ", i, ": ", shape[i], " of ", ShapeText(shape),
                               " is outside its range, ", range, profile));
@@ -61,7 +61,7 @@ std::vector<Shape> ExecutionContext::InputShapes() const {
   return shapes;
 }
 
-// The first input without a shape, or an empty string.
+// Returns the name of the first input without a shape; empty if all have one.
 std::string ExecutionContext::MissingInput() const {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     if (!inputs_[i].specified) return plan_->inputs()[i].name;
@@ -71,7 +71,7 @@ std::string ExecutionContext::MissingInput() const {
 
 bool ExecutionContext::AllInputDimensionsSpecified() { return MissingInput().empty(); }
 
-// Finds the outputs' shapes out, where that has not been done for the inputs' shapes, all of which are specified.
+// Computes the outputs' shapes for the inputs' shapes, all of which are specified, unless that is done already.
 bool ExecutionContext::Resolve(const char* method) {
   if (resolved_ != nullptr) return true;
   try {
@@ -132,8 +132,7 @@ int32_t ExecutionContext::InferShapes(int32_t capacity, const char** names) {
   return Resolve("inferShapes") ? 0 : -1;
 }
 
-// The output's size at the profile's largest shapes; for one whose shape follows from values, what its fixed extents
-// tell, which is nothing: -1.
+// Returns the output's bytes at the profile's largest shapes; -1 if its shape depends on values.
 int64_t ExecutionContext::GetMaxOutputSize(const char* name) {
   const Tensor* tensor = FindOutput("getMaxOutputSize", name);
   if (tensor == nullptr || profile_ < 0) return -1;

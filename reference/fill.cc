@@ -9,7 +9,7 @@
 namespace nacelle::reference {
 namespace {
 
-// The bits of a one of `dtype`.
+// Returns the bits of the number 1 in `dtype`.
 uint64_t OneBits(tensorrt::DataType dtype) {
   switch (dtype) {
     case tensorrt::DataType::kFLOAT:
@@ -27,7 +27,7 @@ uint64_t OneBits(tensorrt::DataType dtype) {
   }
 }
 
-// The top bit of a product by an odd constant: irregular, and the same everywhere.
+// kMixed takes the top bit of a product with an odd constant: irregular, and the same on every machine.
 bool IsOne(Fill fill, int64_t index) {
   if (fill != Fill::kMixed) return fill == Fill::kOnes;
   return ((static_cast<uint64_t>(index) + 1) * 0x9e3779b97f4a7c15u) >> 63 != 0;
@@ -39,10 +39,10 @@ std::vector<char> Filled(tensorrt::DataType dtype, int64_t count, Fill fill) {
   const auto size = static_cast<size_t>(tensorrt::FindDataType(dtype)->bytes);
   std::vector<char> bytes(std::max<size_t>(1, static_cast<size_t>(count) * size), 0);
   if (fill == Fill::kZeros) return bytes;
-  const uint64_t one =
-      OneBits(dtype);  // its low bytes come first: this runs on little-endian machines, as TensorRT does
+  // The low bytes come first: this runs on little-endian machines, as TensorRT does.
+  const uint64_t bits = OneBits(dtype);
   for (int64_t i = 0; i < count; ++i) {
-    if (IsOne(fill, i)) std::memcpy(bytes.data() + static_cast<size_t>(i) * size, &one, size);
+    if (IsOne(fill, i)) std::memcpy(bytes.data() + static_cast<size_t>(i) * size, &bits, size);
   }
   return bytes;
 }

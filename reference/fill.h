@@ -1,4 +1,4 @@
-// Made-up values to try a module on.
+// Values to try a module on.
 #ifndef NACELLE_REFERENCE_FILL_H_
 #define NACELLE_REFERENCE_FILL_H_
 
@@ -9,19 +9,19 @@
 
 namespace nacelle::reference {
 
-// Zeros and ones alone: they are small enough for indices, and every dtype has them but E8M0, whose zero bits are its
-// least number.
+// Kinds of made-up values: zeros and ones, which are small enough for indices. Every dtype has both but E8M0, whose
+// zero bits are its smallest number.
 enum class Fill : uint8_t {
   kZeros,
   kOnes,
-  kMixed,  // both, in an irregular order that is always the same
+  kMixed,  // both, in a fixed irregular order
 };
 
-// `count` elements of `dtype`, which is one of tensorrt::kDataTypes. Never empty, so that its data is an address also
-// for none.
+// Returns the bytes of `count` elements of `dtype`, which is one of tensorrt::kDataTypes. At least one byte, so that
+// data() is an address even for no elements.
 std::vector<char> Filled(tensorrt::DataType dtype, int64_t count, Fill fill);
 
-// `values` as elements of `dtype`, which is int32, where they have to fit, or int64.
+// Returns the bytes of `values` as elements of `dtype`: int64, or int32, which they have to fit.
 std::vector<char> Bytes(tensorrt::DataType dtype, const std::vector<int64_t>& values);
 
 }  // namespace nacelle::reference

@@ -42,7 +42,7 @@ class HookedGraph {
   std::shared_ptr<jit::Graph> graph() const { return graph_; }
 
  private:
-  // forward's arguments without the module, as a tuple.
+  // Returns forward's arguments without the module, as a tuple.
   jit::Value* Arguments() {
     const at::ArrayRef<jit::Value*> arguments = inputs_;
     return graph_->insertNode(graph_->createTuple(arguments.slice(1)))->output();
@@ -80,8 +80,8 @@ class HookedGraph {
   std::vector<jit::Value*> inputs_;  // the module and forward's arguments
 };
 
-// A module's values as constants of a graph can be: without gradients, on the CPU, and without the memory around a
-// view, which would be written along with it. Otherwise the memory is the module's own.
+// Makes values of a module fit to be constants of a graph: without gradients, on the CPU, and without the memory around
+// a view, which would be serialized with it. Otherwise they share the module's memory.
 class ConstantValues {
  public:
   c10::IValue Of(const c10::IValue& value) {
@@ -155,21 +155,23 @@ void FitInputs(jit::Graph& graph, const c10::FunctionSchema& schema, size_t inpu
   }
 }
 
-// Makes inputs of what a graph reads from a module.
+// Makes inputs of the attributes that a graph reads from a module.
 class AttributeLifter {
  public:
   AttributeLifter(ForwardGraph& forward, ObjectPtr module) : forward_(forward) {
     owners_[forward.graph->inputs()[0]] = {std::move(module), ""};
   }
 
-  // Inlining a call brings new attributes, and the types of submodules are what calls are found by.
+  // Repeats two steps until neither finds more: inlining a call brings new attributes, and a submodule's type is needed
+  // to inline its calls.
   void Run() {
     do {
       changed_ = false;
       jit::Inline(*forward_.graph);
       ForEachNode(*forward_.graph->block(), [this](jit::Node& node) { Visit(node); });
     } while (changed_);
-    // An assignment that no branch reaches does no harm, so that the names of the others are kept for a message.
+    // An assignment that no branch reaches does no harm, so assignments are not refused yet: their paths are kept for
+    // the message.
     ForEachNode(*forward_.graph->block(), [this](jit::Node& node) {
       const auto owner = node.kind() == c10::prim::SetAttr ? owners_.find(node.inputs()[0]) : owners_.end();
       if (owner != owners_.end()) node.s_(c10::attr::name, Path(owner->second, node.s(c10::attr::name)));
@@ -234,8 +236,8 @@ void CheckWhole(jit::Graph& graph) {
     }
     for (const jit::Value* output : node.outputs()) {
       if (!output->type()->is_module()) continue;
-      const std::string which = node.kind() == c10::prim::GetAttr ? Cat(" ", Quote(node.s(c10::attr::name))) : "";
-      throw InputError(Cat("torch could not make the submodule", which, " part of forward"));
+      const std::string name = node.kind() == c10::prim::GetAttr ? Cat(" ", Quote(node.s(c10::attr::name))) : "";
+      throw InputError(Cat("torch could not make the submodule", name, " part of forward"));
     }
   });
 }
@@ -243,14 +245,14 @@ void CheckWhole(jit::Graph& graph) {
 void ForEachNode(jit::Block& block, const std::function<void(jit::Node&)>& visit) {
   for (auto place = block.nodes().begin(); place != block.nodes().end();) {
     jit::Node* const node = *place++;
-    const std::vector<jit::Block*> inner(node->blocks().begin(), node->blocks().end());
+    const std::vector<jit::Block*> blocks(node->blocks().begin(), node->blocks().end());
     visit(*node);
-    for (jit::Block* one : inner) ForEachNode(*one, visit);
+    for (jit::Block* inner : blocks) ForEachNode(*inner, visit);
   }
 }
 
-std::string StateMessage(const std::string& what) {
-  return Cat("forward changes ", what,
+std::string StateMessage(const std::string& state) {
+  return Cat("forward changes ", state,
              "; an engine keeps nothing from call to call: pass the state in as an input and return its new value as "
              "an output");
 }

@@ -7,7 +7,7 @@ namespace nacelle::reference {
 using tensorrt::Method;
 
 HostMemory::HostMemory(std::shared_ptr<const std::string> bytes, const Reporter& reporter)
-    : Object(MethodsOf<HostMemory>(reporter.table()), reporter), bytes_(std::move(bytes)) {}
+    : InterfaceObject(MethodsOf<HostMemory>(reporter.table()), reporter), bytes_(std::move(bytes)) {}
 
 void* HostMemory::Data() { return const_cast<char*>(bytes_->data()); }
 uint64_t HostMemory::Size() { return bytes_->size(); }

@@ -6,13 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "reference/object.h"
+#include "reference/interface_object.h"
 
 namespace nacelle::reference {
 
-class HostMemory final : public Object {
+// Bytes of a plan. Immutable; any thread may read them.
+class HostMemory final : public InterfaceObject {
  public:
-  // Shares `bytes`, which nobody may write to, as with TensorRT's.
+  // Shares `bytes`, which must not be written to, as with TensorRT's.
   HostMemory(std::shared_ptr<const std::string> bytes, const Reporter& reporter);
 
   void* Data();

@@ -12,7 +12,7 @@ namespace {
 using tensorrt::LayerInformationFormat;
 using tensorrt::Method;
 
-// `text` as a JSON string.
+// Returns `text` as a JSON string.
 std::string Json(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -57,7 +57,7 @@ std::string ProfileJson(const TensorSpec& input) {
 }  // namespace
 
 EngineInspector::EngineInspector(std::shared_ptr<LoadedPlan> plan, const Reporter& reporter)
-    : Object(MethodsOf<EngineInspector>(reporter.table()), reporter), plan_(std::move(plan)) {}
+    : InterfaceObject(MethodsOf<EngineInspector>(reporter.table()), reporter), plan_(std::move(plan)) {}
 
 bool EngineInspector::SetExecutionContext(void* context) {
   context_ = context;
@@ -78,7 +78,7 @@ bool EngineInspector::CheckFormat(const char* method, int32_t format) {
 
 Shape EngineInspector::ShapeOf(const Tensor& tensor) {
   if (context_ == nullptr) return tensor.spec->shape;
-  auto* const context = static_cast<ExecutionContext*>(static_cast<Object*>(context_));
+  auto* const context = static_cast<ExecutionContext*>(static_cast<InterfaceObject*>(context_));
   return context->CurrentShape(tensor).value_or(tensor.spec->shape);
 }
 
@@ -90,8 +90,8 @@ const char* EngineInspector::GetLayerInformation(int32_t layer, int32_t format) 
                                                                 "; the engine has ", layers.size(), " layers"));
     return nullptr;
   }
-  const Layer& found = layers[static_cast<size_t>(layer)];
-  text_ = format == static_cast<int32_t>(LayerInformationFormat::kJSON) ? LayerJson(found) : LayerLine(found);
+  const Layer& info = layers[static_cast<size_t>(layer)];
+  text_ = format == static_cast<int32_t>(LayerInformationFormat::kJSON) ? LayerJson(info) : LayerLine(info);
   return text_.c_str();
 }
 

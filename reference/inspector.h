@@ -7,20 +7,21 @@
 #include <string>
 #include <vector>
 
+#include "reference/interface_object.h"
 #include "reference/loaded_plan.h"
-#include "reference/object.h"
 
 namespace nacelle::reference {
 
-// One thread at a time. A text lives until the inspector is asked for the next or deleted.
-class EngineInspector final : public Object {
+// For one thread at a time. A returned text lives until the next call or the inspector's end.
+class EngineInspector final : public InterfaceObject {
  public:
   EngineInspector(std::shared_ptr<LoadedPlan> plan, const Reporter& reporter);
 
-  // With a context set, its shapes stand where the plan's would.
+  // Sets the context whose shapes the texts have; null: the plan's.
   bool SetExecutionContext(void* context);
   void* GetExecutionContext();
-  // `format`: tensorrt::LayerInformationFormat; nullptr and a message for another value or a layer that is not there.
+  // `format` is a tensorrt::LayerInformationFormat. Return null, and report an error, for another format or an unknown
+  // layer.
   const char* GetLayerInformation(int32_t layer, int32_t format);
   const char* GetEngineInformation(int32_t format);
 

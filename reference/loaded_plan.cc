@@ -45,13 +45,13 @@ void LoadedPlan::CheckRelease(const tensorrt::SlotTable& table) const {
                           " on; this library presents itself as ", table.release.ToString(),
                           "; set NACELLE_REFERENCE_RELEASE to a later one, or leave it unset"));
     }
-    constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+    constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
     const auto fits = [](const Shape& shape) {
-      return std::ranges::all_of(shape, [](int64_t i) { return i <= kMost; });
+      return std::ranges::all_of(shape, [](int64_t i) { return i <= kMax; });
     };
     if (table.dims64) return;
     if (!fits(tensor.shape) || !std::ranges::all_of(tensor.profiles, fits, &ShapeRange::max)) {
-      throw PlanError(Cat("reference plan: tensor ", Quote(tensor.name), " has an extent above ", kMost,
+      throw PlanError(Cat("reference plan: tensor ", Quote(tensor.name), " has an extent above ", kMax,
                           ", the most that ", table.release.ToString(), " can express"));
     }
   };
@@ -81,8 +81,8 @@ OutputShapes LoadedPlan::InferShapes(std::span<const Shape> inputs) const {
   for (size_t i = 0; i < shapes->size(); ++i) {
     if (plan_.outputs[i].data_dependent) {
       (*shapes)[i] = plan_.outputs[i].shape;
-    } else if (const std::string wrong = CheckOutputShape(i, (*shapes)[i]); !wrong.empty()) {
-      throw ExecutionError(wrong);
+    } else if (const std::string problem = CheckOutputShape(i, (*shapes)[i]); !problem.empty()) {
+      throw ExecutionError(problem);
     }
   }
   shapes_.Insert(key, shapes);
@@ -91,7 +91,7 @@ OutputShapes LoadedPlan::InferShapes(std::span<const Shape> inputs) const {
 
 std::string LoadedPlan::CheckOutputShape(size_t output, std::span<const int64_t> shape) const {
   const TensorSpec& spec = plan_.outputs[output];
-  const auto fits = [](int64_t found, int64_t wanted) { return wanted < 0 || found == wanted; };
+  const auto fits = [](int64_t extent, int64_t planned) { return planned < 0 || extent == planned; };
   if (std::ranges::equal(shape, spec.shape, fits)) return "";
   return Cat("the module gave output ", Quote(spec.name), " the shape ", ShapeText(shape), "; the plan says ",
              ShapeText(spec.shape),

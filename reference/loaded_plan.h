@@ -1,4 +1,4 @@
-// A plan ready to run: what an engine object, its contexts and its inspectors share.
+// A plan ready to run, shared by an engine object, its contexts and its inspectors.
 #ifndef NACELLE_REFERENCE_LOADED_PLAN_H_
 #define NACELLE_REFERENCE_LOADED_PLAN_H_
 
@@ -25,38 +25,39 @@ struct Tensor {
   size_t index = 0;  // among the inputs, or among the outputs
 };
 
-// "input "x"", for messages.
+// Names a tensor in a message: input "x".
 std::string Describe(const Tensor& tensor);
 
-// Any thread may call anything at any time.
+// A deserialized plan. Any thread may call any method at any time.
 class LoadedPlan {
  public:
-  // Throws PlanError for bytes that are no plan, and for a plan that `table`'s release could not have: with a dtype
-  // that it lacks, or extents that its Dims cannot hold.
+  // Throws PlanError for bytes that are no plan, and for a plan with a dtype that `table`'s release lacks, or extents
+  // that its Dims cannot hold.
   LoadedPlan(std::string bytes, const tensorrt::SlotTable& table);
 
   const std::string& bytes() const { return bytes_; }
   const std::string& name() const { return plan_.name; }
   int profile_count() const { return plan_.profile_count; }
-  bool dynamic() const { return dynamic_; }  // some input has a dynamic extent
+  bool dynamic() const { return dynamic_; }  // true if some input has a dynamic extent
   const std::vector<TensorSpec>& inputs() const { return plan_.inputs; }
   const std::vector<TensorSpec>& outputs() const { return plan_.outputs; }
   std::span<const Tensor> tensors() const { return tensors_; }
   const Network& network() const { return *network_; }
   size_t module_bytes() const { return module_bytes_; }
 
-  // nullptr for a name that no tensor has, and for nullptr. Quickest for a pointer that getIOTensorName gave.
+  // Returns the tensor called `name`; null for an unknown name and for null. Quickest for a pointer that
+  // getIOTensorName returned.
   const Tensor* Find(const char* name) const;
 
-  // The outputs' shapes for these shapes of the inputs, -1 in what follows from values. Throws ExecutionError where
-  // the module fails, or disagrees with the plan.
+  // Returns the outputs' shapes for these shapes of the inputs, with -1 for extents that depend on values. Throws
+  // ExecutionError if the module fails or contradicts the plan.
   OutputShapes InferShapes(std::span<const Shape> inputs) const;
 
-  // An empty string where `shape` can be that of the output, else what is wrong with it.
+  // Returns the reason why the output cannot have `shape`; empty if it can.
   std::string CheckOutputShape(size_t output, std::span<const int64_t> shape) const;
 
-  // Before 8.6 a profile with dynamic shapes belongs to one context at a time. TakeProfile says whether it was free;
-  // what is taken is given back with GiveBackProfile.
+  // Takes a profile for a context; false if another context has it. Before 8.6 a profile with dynamic shapes belongs to
+  // one context at a time. Return it with GiveBackProfile.
   bool TakeProfile(int profile);
   void GiveBackProfile(int profile);
 
@@ -68,7 +69,7 @@ class LoadedPlan {
   size_t module_bytes_ = 0;
   std::vector<Tensor> tensors_;
   bool dynamic_ = false;
-  bool infers_ = false;  // some output has a shape to be inferred: dynamic, and not data-dependent
+  bool infers_ = false;  // true if some output's shape must be inferred: dynamic, and not data-dependent
   bool exclusive_profiles_ = false;
   std::unique_ptr<Network> network_;
   mutable ShapeCache shapes_{256};

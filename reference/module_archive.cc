@@ -59,7 +59,7 @@ bool IsKnown(std::string_view name) {
   return IsMemory(name) || IsSource(name);
 }
 
-// "code/__torch__/models/net.py" has the names of "__torch__.models.net".
+// Returns the namespace of a source file: "__torch__.models.net" for "code/__torch__/models/net.py".
 std::string SpaceOf(std::string_view file) {
   constexpr std::string_view kFolder = "code/", kEnd = ".py";
   std::string space(file.substr(kFolder.size(), file.size() - kFolder.size() - kEnd.size()));
@@ -73,12 +73,12 @@ class ArchiveChecker {
 
   void Run() {
     CheckMembers();
-    const ModuleClass found = CheckSources();
+    const ModuleClass module = CheckSources();
     const std::string data = Text("data.pkl"), constants = Text("constants.pkl");
-    CheckModuleValues(Pickle("data", data), kClass, found.attributes);
+    CheckModuleValues(Pickle("data", data), kClass, module.attributes);
     const size_t count = CheckConstants(Pickle("constants", constants));
-    if (found.constants > count) {
-      throw PlanError(Cat("forward uses ", found.constants, " constants; constants.pkl has ", count));
+    if (module.constants > count) {
+      throw PlanError(Cat("forward uses ", module.constants, " constants; constants.pkl has ", count));
     }
   }
 
@@ -110,8 +110,8 @@ class ArchiveChecker {
     };
     ModuleClass main;
     for (const auto& [name, text] : texts) {
-      ModuleClass found = CheckModuleSource({name, SpaceOf(name), text}, kClass, tuples, why_refused);
-      if (name == kMainSource) main = std::move(found);
+      ModuleClass module = CheckModuleSource({name, SpaceOf(name), text}, kClass, tuples, why_refused);
+      if (name == kMainSource) main = std::move(module);
     }
     if (!main.has_forward) throw PlanError(Cat(kMainSource, " has no class ", kClass));
     return main;
@@ -124,8 +124,8 @@ class ArchiveChecker {
 
   ModulePickle Pickle(const std::string& name, std::string_view bytes) const {
     const auto record_size = [this, name](const std::string& key) -> std::optional<size_t> {
-      const auto found = sizes_.find(Cat(name, "/", key));
-      return found == sizes_.end() ? std::nullopt : std::optional(found->second);
+      const auto it = sizes_.find(Cat(name, "/", key));
+      return it == sizes_.end() ? std::nullopt : std::optional(it->second);
     };
     return {Cat(name, ".pkl"), bytes, record_size};
   }

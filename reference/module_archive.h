@@ -1,4 +1,4 @@
-// The archive of a plan's module, checked before torch reads it.
+// Checks the archive of a plan's module before torch reads it.
 #ifndef NACELLE_REFERENCE_MODULE_ARCHIVE_H_
 #define NACELLE_REFERENCE_MODULE_ARCHIVE_H_
 
@@ -11,7 +11,7 @@
 
 namespace nacelle::reference {
 
-// Lets torch read an archive where it lies. Outlived by the bytes.
+// Lets torch read an archive in place. The bytes must outlive it.
 class ArchiveBytes final : public caffe2::serialize::ReadAdapterInterface {
  public:
   explicit ArchiveBytes(std::string_view bytes) : bytes_(bytes) {}
@@ -23,8 +23,8 @@ class ArchiveBytes final : public caffe2::serialize::ReadAdapterInterface {
   std::string_view bytes_;
 };
 
-// Throws PlanError, which names what it found, if `archive` is not in the one form that MakeArchive writes. The form
-// holds no code but forward: making a module of it runs nothing.
+// Throws PlanError, which names the fault, if `archive` is not in the one form that MakeArchive writes. That form holds
+// no code but forward: making a module of it runs nothing.
 //
 //   archive/data.pkl              one object of the class below, with its attributes: tensors and plain values
 //   archive/code/__torch__.py     class ReferenceNetwork(Module) with forward alone; beside it named tuples
@@ -33,7 +33,7 @@ class ArchiveBytes final : public caffe2::serialize::ReadAdapterInterface {
 //   archive/{data,constants}/N    memory of tensors, not compressed
 //   archive/version, byteorder, .data/serialization_id, code/*.debug_pkl
 //
-// No other member, none twice (torch does not tell capital letters), and together no more than 8 times the archive.
+// It has no other member, none twice (torch ignores case), and its members are at most 8 times as large as the archive.
 void CheckModuleArchive(const std::shared_ptr<ArchiveBytes>& archive);
 
 }  // namespace nacelle::reference

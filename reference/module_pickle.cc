@@ -18,7 +18,7 @@
 namespace nacelle::reference {
 namespace {
 
-// The machine that torch's unpickler is, without making anything.
+// Does the steps of torch's unpickler without making any objects.
 class Follower : public PickleBytes {
  public:
   Follower(const ModulePickle& pickle, std::string class_name, const std::map<std::string, ValueType>& attributes)
@@ -27,7 +27,7 @@ class Follower : public PickleBytes {
         class_name_(std::move(class_name)),
         attributes_(attributes) {}
 
-  // The value that the pickle holds.
+  // Returns the value that the pickle holds.
   const Value& Run() {
     if (Byte() != 0x80 || Byte() != 2) Refuse("does not begin as a pickle of protocol 2");
     while (Step()) continue;
@@ -39,13 +39,11 @@ class Follower : public PickleBytes {
   const Value& part(const Value& value, size_t i) const { return values_[value.parts[i]]; }
 
  private:
-  // ---- stack
-
   void Push(Value value) {
     if (value.depth > kMaxValueDepth) {
       Refuse(Cat("has values deeper than ", kMaxValueDepth, " inside one another"));
     }
-    // Without values that are shared, none weighs more than the pickle has bytes.
+    // A value heavier than the pickle's bytes repeats others.
     if (value.weight > size()) Refuse("repeats values inside one another");
     values_.push_back(std::move(value));
     stack_.push_back(static_cast<Index>(values_.size() - 1));
@@ -107,7 +105,7 @@ class Follower : public PickleBytes {
     stack_.resize(stack_.size() - count);
     PushTuple(std::move(parts));
   }
-  // A container is filled once, before anything else has it, so that none can come to hold itself.
+  // Fills the container on top. Each is filled once, before any other value has it, so that none can hold itself.
   void FillTop(Kind kind) {
     std::vector<Index> parts = PopMarked();
     Value& container = Top(kind);
@@ -124,8 +122,6 @@ class Follower : public PickleBytes {
       if (!plain) Refuse(Cat("has ", NameOf(kind), " as a key of a dict"));
     }
   }
-
-  // ---- opcodes
 
   bool Step() {
     const uint8_t code = Byte();
@@ -210,7 +206,7 @@ class Follower : public PickleBytes {
     return true;
   }
 
-  // torch numbers what it remembers in turn.
+  // torch numbers the values that it remembers in turn.
   void Remember(size_t number) {
     if (stack_.empty() || number != memo_.size()) Refuse(Cat("remembers a value as number ", number, ", out of turn"));
     memo_.push_back(stack_.back());
@@ -224,8 +220,8 @@ class Follower : public PickleBytes {
     const std::string module = Line();
     const std::string name = Line();
     const std::string full = Cat(module, " ", name);
-    if (const auto found = FindGlobal(full); found.has_value()) {
-      PushKind(Kind::kGlobal, static_cast<int64_t>(*found));
+    if (const auto global = FindGlobal(full); global.has_value()) {
+      PushKind(Kind::kGlobal, static_cast<int64_t>(*global));
       return;
     }
     if (!class_name_.empty() && Cat(module, ".", name) == class_name_) {
@@ -256,8 +252,8 @@ class Follower : public PickleBytes {
 
   void Build() {
     const Index state = Pop(Kind::kDict);
-    const Index of = Pop(Kind::kGlobal);
-    if (values_[of].number != static_cast<int64_t>(Global::kClass)) Refuse("builds what is no object");
+    const Index object = Pop(Kind::kGlobal);
+    if (values_[object].number != static_cast<int64_t>(Global::kClass)) Refuse("builds a value that is no object");
     const std::vector<Index>& parts = values_[state].parts;
     std::set<std::string> given;
     for (size_t i = 0; i < parts.size(); i += 2) {
@@ -275,7 +271,7 @@ class Follower : public PickleBytes {
     PushKind(Kind::kObject);
   }
 
-  // A tensor's memory: ("storage", dtype, key, device, elements).
+  // Reads a tensor's memory: ("storage", dtype, key, device, elements).
   void Storage() {
     const Value& tuple = values_[Pop(Kind::kTuple)];
     if (tuple.parts.size() != 5) Refuse("has a tensor's memory with other than five fields");
@@ -316,8 +312,6 @@ class Follower : public PickleBytes {
     return extents;
   }
 
-  // ---- calls
-
   void Call() {
     const Index arguments_index = Pop(Kind::kTuple);
     const Index function_index = Pop(Kind::kGlobal);
@@ -341,15 +335,15 @@ class Follower : public PickleBytes {
       case Global::kSparseTensor:
         return SparseTensor(arguments);
       case Global::kOrderedDict:
-        Wants(arguments, 0, 0);
+        CheckCount(arguments, 0, 0);
         return PushKind(Kind::kHooks);
       case Global::kComplex:
-        Wants(arguments, 2, 2);
+        CheckCount(arguments, 2, 2);
         Part(arguments, 0, Kind::kFloat);
         Part(arguments, 1, Kind::kFloat);
         return PushKind(Kind::kComplex);
       case Global::kDevice:
-        Wants(arguments, 1, 1);
+        CheckCount(arguments, 1, 1);
         Part(arguments, 0, Kind::kText);
         return PushKind(Kind::kDevice);
       case Global::kClass:
@@ -357,14 +351,14 @@ class Follower : public PickleBytes {
     }
   }
 
-  void Wants(const Value& arguments, size_t min, size_t max) const {
+  void CheckCount(const Value& arguments, size_t min, size_t max) const {
     if (arguments.parts.size() < min || arguments.parts.size() > max) {
       Refuse(Cat("has a call with ", arguments.parts.size(), " arguments"));
     }
   }
 
   void List(const Value& arguments, Kind element) {
-    Wants(arguments, 1, 1);
+    CheckCount(arguments, 1, 1);
     const Value& list = Part(arguments, 0, Kind::kList);
     for (const Index part : list.parts) {
       if (values_[part].kind != element) Refuse(Cat("has ", NameOf(values_[part].kind), " in a list of another type"));
@@ -373,14 +367,14 @@ class Follower : public PickleBytes {
   }
 
   void TypeTag(const Value& arguments) {
-    Wants(arguments, 2, 2);
+    CheckCount(arguments, 2, 2);
     const Index value = arguments.parts[0];
     CheckType(values_[value], ParseType(Part(arguments, 1, Kind::kText).text, {}), "a value");
     stack_.push_back(value);
   }
 
   void Tensor(const Value& arguments, bool quantized) {
-    quantized ? Wants(arguments, 7, 7) : Wants(arguments, 6, 7);
+    quantized ? CheckCount(arguments, 7, 7) : CheckCount(arguments, 6, 7);
     const int64_t elements = Part(arguments, 0, Kind::kStorage).number;
     const int64_t offset = Part(arguments, 1, Kind::kInt).number;
     const std::vector<int64_t> sizes = Extents(Part(arguments, 2, Kind::kTuple));
@@ -410,17 +404,17 @@ class Follower : public PickleBytes {
     if (parameters.parts.empty()) Refuse("has a quantized tensor without a scheme");
     const auto scheme = static_cast<c10::QScheme>(Part(parameters, 0, Kind::kScheme).number);
     if (scheme == c10::kPerTensorAffine) {
-      Wants(parameters, 3, 3);
+      CheckCount(parameters, 3, 3);
       Part(parameters, 1, Kind::kFloat);
       Part(parameters, 2, Kind::kInt);
       return;
     }
-    Wants(parameters, 4, 4);
+    CheckCount(parameters, 4, 4);
     const int64_t axis = Part(parameters, 3, Kind::kInt).number;
-    const bool known = axis >= 0 && axis < static_cast<int64_t>(sizes.size());
+    const bool valid = axis >= 0 && axis < static_cast<int64_t>(sizes.size());
     for (const size_t i : {size_t{1}, size_t{2}}) {
-      const std::vector<int64_t>& found = Part(parameters, i, Kind::kTensor).sizes;
-      if (!known || found != std::vector<int64_t>{sizes[static_cast<size_t>(axis)]}) {
+      const std::vector<int64_t>& extents = Part(parameters, i, Kind::kTensor).sizes;
+      if (!valid || extents != std::vector<int64_t>{sizes[static_cast<size_t>(axis)]}) {
         Refuse("has a quantized tensor whose scales do not fit its extents");
       }
     }
@@ -434,9 +428,9 @@ class Follower : public PickleBytes {
     }
   }
 
-  // (layout, extents, gradients, indices, values). torch checks the indices when the network is loaded.
+  // Reads (layout, extents, gradients, indices, values). torch checks the indices when the network is loaded.
   void SparseTensor(const Value& arguments) {
-    Wants(arguments, 5, 6);
+    CheckCount(arguments, 5, 6);
     if (Part(arguments, 0, Kind::kInt).number != static_cast<int64_t>(c10::Layout::Sparse)) {
       Refuse("has a sparse tensor of another layout than COO");
     }
@@ -447,7 +441,7 @@ class Follower : public PickleBytes {
     if (arguments.parts.size() == 6 && values_[arguments.parts[5]].kind != Kind::kHooks) {
       Part(arguments, 5, Kind::kBool);
     }
-    // Extents of the indexed dimensions, then those of the values.
+    // The extents are those of the indexed dimensions, then those of the values.
     if (indices.size() != 2 || values.empty() || values[0] != indices[1] || indices[0] < 0 ||
         sizes.size() != static_cast<size_t>(indices[0]) + values.size() - 1 ||
         !std::equal(values.begin() + 1, values.end(), sizes.begin() + indices[0])) {
@@ -459,13 +453,14 @@ class Follower : public PickleBytes {
     Push(std::move(tensor));
   }
 
-  void CheckType(const Value& value, const ValueType& type, const std::string& what) const {
-    if (!Fits(values_, value, type))
-      Refuse(Cat("has ", NameOf(value.kind), " as ", what, ", whose type is ", type.name));
+  void CheckType(const Value& value, const ValueType& type, const std::string& place) const {
+    if (!Fits(values_, value, type)) {
+      Refuse(Cat("has ", NameOf(value.kind), " as ", place, ", whose type is ", type.name));
+    }
   }
 
   const ModulePickle& pickle_;
-  const std::string class_name_;  // full; empty: none is wanted
+  const std::string class_name_;  // full; empty: no class is allowed
   const std::map<std::string, ValueType>& attributes_;
   std::vector<Value> values_;
   std::vector<Index> stack_;

@@ -1,4 +1,4 @@
-// The values of a module's archive, checked before torch makes them.
+// Checks the values of a module's archive before torch makes them.
 #ifndef NACELLE_REFERENCE_MODULE_PICKLE_H_
 #define NACELLE_REFERENCE_MODULE_PICKLE_H_
 
@@ -14,24 +14,24 @@
 
 namespace nacelle::reference {
 
-// Values hold one another at most so deep.
+// Maximum depth of values inside one another.
 inline constexpr size_t kMaxValueDepth = 64;
 
-// A pickle of a module's archive, and what it may hold.
+// A pickle of a module's archive, with the sizes of the records that it refers to.
 struct ModulePickle {
   std::string name;  // "data.pkl", for messages
   std::string_view bytes;
-  // Size of the record that holds a tensor's memory, by the key that the pickle has for it; nullopt: there is none.
+  // Returns the bytes of the record that holds a tensor's memory, by its key in the pickle; nullopt: there is none.
   std::function<std::optional<size_t>(const std::string& key)> record_size;
 };
 
-// Follows torch's unpickler over data.pkl, and throws PlanError for anything that torch does not write for a module of
-// the class `class_name` with these attributes: another class, other globals, values of another type than the
-// attribute's, tensors that reach beyond the memory that they have, containers that hold themselves.
+// Reads data.pkl as torch's unpickler would, and throws PlanError for anything that torch does not write for a module
+// of the class `class_name` with these attributes: another class, other globals, values of another type than the
+// attribute's, tensors that reach beyond their memory, containers that hold themselves.
 void CheckModuleValues(const ModulePickle& pickle, const std::string& class_name,
                        const std::map<std::string, ValueType>& attributes);
 
-// The same for constants.pkl: a tuple of tensors and plain values. Returns how many.
+// Reads constants.pkl in the same way: a tuple of tensors and plain values. Returns their number.
 size_t CheckConstants(const ModulePickle& pickle);
 
 }  // namespace nacelle::reference

@@ -14,16 +14,17 @@
 namespace nacelle::reference {
 namespace {
 
-// Bytes of a text, and values in a tuple or list, each counted as often as it is met, beyond those in the source.
+// Maximum weight of a value beyond the source's bytes: the bytes of a text, or the values in a tuple or list, each
+// counted as often as it occurs.
 constexpr size_t kMaxWeight = size_t{1} << 20;
-// Tuples and lists up to this size are known by their parts.
+// Maximum size of tuples and lists whose parts are known one by one.
 constexpr size_t kMaxKnownParts = 64;
 
-// What is known of an expression's value.
+// The known facts about an expression's value.
 struct Known {
   size_t weight = 1;  // bytes of a text; parts of a tuple
   bool is_text = false;
-  std::shared_ptr<const std::vector<Known>> parts;  // of a tuple or list that is written out
+  std::shared_ptr<const std::vector<Known>> parts;  // the parts of a tuple or list that is written out
 };
 
 class SourceReader : private SourceCursor {
@@ -45,18 +46,18 @@ class SourceReader : private SourceCursor {
   }
 
  private:
-  // ---- classes
+  // Classes.
 
   void Class() {
     Expect("class ");
     const std::string name = Word();
     const std::string full = Cat(source_.space, ".", name);
     if (Accept("(NamedTuple):\n")) return NamedTuple();
-    if (full != class_name_ || found_) {
+    if (full != class_name_ || has_class_) {
       Refuse(Cat("found the class ", Quote(full), "; wanted ", Quote(class_name_), " alone, and named tuples"));
     }
     if (!Accept("(Module):\n")) Refuse(Cat("found the class ", Quote(full), " of another kind; wanted a Module"));
-    found_ = true;
+    has_class_ = true;
     while (AcceptLine(2)) Member();
     if (!result_.has_forward) Refuse("found no method forward");
   }
@@ -114,7 +115,7 @@ class SourceReader : private SourceCursor {
     while (Peek() == ' ' || Peek() == '\n') MoveTo(offset() + 1);
   }
 
-  // ---- statements
+  // Statements.
 
   void Block(size_t indent) {
     if (indent / 2 > kMaxBlockDepth + 1) Refuse(Cat("found blocks more than ", kMaxBlockDepth, " deep"));
@@ -178,7 +179,7 @@ class SourceReader : private SourceCursor {
     if (taken) Refuse(Cat("found an assignment to ", Quote(name)));
   }
 
-  // The names before " = ", with their types; nullopt, and nothing is taken, if the line is an expression alone.
+  // Takes the names before " = ", with their types. Returns nullopt, and takes nothing, if the line is an expression.
   //   a = …     a: int = …     a, b = …     a, b, = …
   std::optional<std::vector<std::string>> Targets() {
     const size_t start = offset();
@@ -209,7 +210,7 @@ class SourceReader : private SourceCursor {
   void Assign(const std::vector<std::string>& names) {
     std::vector<Known> values = {Expression(0)};
     while (Accept(", ")) values.push_back(Expression(0));
-    // `a, b = f(x)` takes the outputs of an operator apart, `a, b, = x` a tuple.
+    // `a, b = f(x)` unpacks the outputs of an operator, `a, b, = x` a tuple.
     if (values.size() == 1 && (unpacks_ || names.size() > 1)) {
       const std::shared_ptr<const std::vector<Known>> parts = values[0].parts;
       for (size_t i = 0; i < names.size(); ++i) {
@@ -221,7 +222,7 @@ class SourceReader : private SourceCursor {
     for (size_t i = 0; i < names.size(); ++i) Set(names[i], values[i]);
   }
 
-  // A name that is set in several places has the largest of the values.
+  // Sets a name; one that is set in several places has the heaviest of the values.
   void Set(const std::string& name, const Known& value) {
     const auto [place, added] = variables_.try_emplace(name, value);
     if (added) return;
@@ -231,7 +232,7 @@ class SourceReader : private SourceCursor {
     known.is_text = known.is_text || value.is_text;
   }
 
-  // ---- expressions
+  // Expressions.
 
   Known Expression(size_t depth) {
     if (depth > kMaxExpressionDepth) Refuse(Cat("found an expression more than ", kMaxExpressionDepth, " deep"));
@@ -348,11 +349,11 @@ class SourceReader : private SourceCursor {
       return {};
     }
     if (Peek() == '(') return Function(name, depth);
-    const auto found = variables_.find(name);
-    if (found == variables_.end()) Refuse(Cat("found ", Quote(name), ", which nothing before it sets"));
+    const auto variable = variables_.find(name);
+    if (variable == variables_.end()) Refuse(Cat("found ", Quote(name), ", which nothing before it sets"));
     if (Accept(".tolist()")) return {};
     if (Peek() == '.') Refuse(Cat("found ", Quote(Cat(name, FirstOf(Rest()))), "; wanted no attribute"));
-    return found->second;
+    return variable->second;
   }
 
   Known Operator(const std::string& space, size_t depth) {
@@ -366,7 +367,7 @@ class SourceReader : private SourceCursor {
     return space == "aten" ? ResultOf(name, arguments) : Known{};
   }
 
-  // torch puts texts together while it reads the module.
+  // Follows operators that join texts: torch computes them while it reads the module.
   Known ResultOf(const std::string& name, const std::vector<Known>& arguments) {
     static const auto* const join = new std::set<std::string>{
         "add",   "format",   "percentFormat", "join",   "str",    "capitalize", "title",      "upper",
@@ -389,7 +390,7 @@ class SourceReader : private SourceCursor {
     while (Peek() != ')') {
       const std::string_view word = PeekWord();
       const size_t after = offset() + word.size();
-      // A parameter that is given by its name.
+      // Skips the name of a parameter that is passed by name.
       if (!word.empty() && after < text().size() && text()[after] == '=') MoveTo(after + 1);
       arguments.push_back(Expression(depth + 1));
       if (!Accept(",")) break;
@@ -457,7 +458,7 @@ class SourceReader : private SourceCursor {
   const std::string& class_name_;
   const std::set<std::string>& tuples_;
   const std::function<std::string(const std::string&)>& why_refused_;
-  bool found_ = false;
+  bool has_class_ = false;
   std::string self_;      // the name of forward's first parameter
   bool unpacks_ = false;  // the last targets end with a comma
   std::unordered_map<std::string, Known> variables_;

@@ -40,7 +40,7 @@ namespace jit = torch::jit;
 
 namespace {
 
-// The message without torch's C++ backtrace. It may repeat bytes of the plan, which need not be UTF-8.
+// Returns the message without torch's C++ backtrace, as UTF-8: it may repeat bytes of the plan.
 std::string Message(const std::exception& error) {
   const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
   return utf8::Valid(of_torch != nullptr ? of_torch->what_without_backtrace() : error.what());
@@ -83,7 +83,7 @@ at::Tensor TensorAt(const TensorView& view, size_t index) {
   return at::from_blob(view.data, c10::IntArrayRef(view.shape.data(), view.shape.size()), options);
 }
 
-// A tensor that the module owns, and how often it had been written to when the module was loaded.
+// A tensor that the module owns, with the number of writes to it until the module was loaded.
 struct Owned {
   at::Tensor tensor;
   int64_t version;
@@ -116,7 +116,7 @@ bool IsPlainList(const c10::Type& type) {
   return element == c10::TypeKind::IntType || element == c10::TypeKind::FloatType || element == c10::TypeKind::BoolType;
 }
 
-// True if all that happens to the list is that operators read it.
+// True if operators only read the list.
 bool IsOnlyRead(const jit::Value& list) {
   return std::ranges::all_of(list.uses(), [](const jit::Use& use) {
     const c10::FunctionSchema* const schema = use.user->kind().is_aten() ? use.user->maybeSchema() : nullptr;
@@ -128,8 +128,8 @@ bool IsOnlyRead(const jit::Value& list) {
   });
 }
 
-// Makes constants of the lists of numbers that forward writes out, which it would make anew in each run. Nothing else
-// is computed when a network is loaded: the builder has folded what can be.
+// Makes constants of the lists of numbers in forward, so that runs do not make them anew. Loading computes nothing
+// else: the builder has folded all other constants.
 void FoldLists(jit::Graph& graph) {
   ForEachNode(*graph.block(), [&graph](jit::Node& node) {
     if (node.kind() != c10::prim::ListConstruct || !IsPlainList(*node.output()->type()) ||
@@ -138,7 +138,7 @@ void FoldLists(jit::Graph& graph) {
     }
     const auto list = jit::runNodeIfInputsAreConstant(&node);
     if (!list.has_value()) return;
-    const jit::WithInsertPoint here(&node);
+    const jit::WithInsertPoint at_node(&node);
     node.output()->replaceAllUsesWith(graph.insertConstant(list->at(0)));
     node.destroy();
   });
@@ -155,14 +155,14 @@ int64_t Volume(std::span<const int64_t> shape) {
 struct Network::State {
   jit::Module module;
   jit::Code code;
-  bool takes_module = false;  // forward reads attributes of the module, so that it has to be handed in
+  bool takes_module = false;  // forward reads attributes of the module, which then is its first argument
   size_t inputs = 0;
   size_t outputs = 0;
-  std::vector<bool> writes_input;  // forward writes into this input, which a caller's memory must not see
+  std::vector<bool> writes_input;  // by input: forward writes to it, so it gets a copy of the caller's memory
   std::vector<Layer> layers;
   std::vector<Owned> owned;  // constants and attributes
 
-  // Takes the place of the inputs on `stack`, which holds them alone, by the outputs.
+  // Runs forward on `stack`, which holds the inputs alone, and moves the outputs to `results`.
   void Run(jit::Stack& stack, std::vector<at::Tensor>& results) const;
   void Take(c10::IValue value, std::vector<at::Tensor>& results) const;
 };
@@ -221,14 +221,15 @@ size_t TensorView::bytes() const {
 const std::vector<Layer>& Network::layers() const { return state_->layers; }
 
 bool Network::StateChanged() const {
-  return std::ranges::any_of(state_->owned, [](const Owned& one) { return one.tensor._version() != one.version; });
+  return std::ranges::any_of(state_->owned,
+                             [](const Owned& owned) { return owned.tensor._version() != owned.version; });
 }
 
 std::unique_ptr<Network> Network::Load(std::string_view archive, size_t inputs, size_t outputs) {
   auto state = std::make_unique<State>();
   state->inputs = inputs;
   state->outputs = outputs;
-  const c10::InferenceMode counts_writes(false);  // tensors made in inference mode do not
+  const c10::InferenceMode counts_writes(false);  // tensors made in inference mode do not count writes
   try {
     const auto reader = std::make_shared<ArchiveBytes>(archive);
     CheckModuleArchive(reader);
@@ -251,7 +252,7 @@ std::unique_ptr<Network> Network::Load(std::string_view archive, size_t inputs, 
     if (!state->takes_module) graph->eraseInput(0);
     AddConstants(*graph->block(), state->owned);
     AddTensors(state->module._ivalue(), state->owned);
-    for (const Owned& one : state->owned) CheckSparse(one.tensor);
+    for (const Owned& owned : state->owned) CheckSparse(owned.tensor);
     state->code = jit::Code(graph, "forward");
   } catch (const PlanError& error) {
     throw PlanError(Cat("reference plan: ", error.what()));
@@ -263,14 +264,14 @@ std::unique_ptr<Network> Network::Load(std::string_view archive, size_t inputs, 
 }
 
 struct Workspace::State {
-  explicit State(const Network::State& of) : network(of) {}
+  explicit State(const Network::State& state) : network(state) {}
 
   const Network::State& network;
   jit::Stack stack;
   std::vector<at::Tensor> results;
   std::optional<size_t> written_input;
 
-  // Runs forward on what `add_inputs` puts on the stack after the module.
+  // Runs forward on the inputs that `add_inputs` pushes to the stack.
   template <typename AddInputs>
   void Run(AddInputs add_inputs) {
     const c10::InferenceMode inference_mode;
@@ -318,7 +319,7 @@ std::string Workspace::dtype_name(size_t output) const {
 size_t Workspace::bytes(size_t output) const { return state_->results.at(output).nbytes(); }
 
 void Workspace::Copy(size_t output, void* to) const {
-  // Above this, torch's copy, which uses all its threads, is worth what a call of it costs.
+  // Above this size torch's copy, which uses all its threads, is quicker in spite of the cost of a call.
   constexpr size_t kSmall = size_t{1} << 18;
   const at::Tensor& result = state_->results.at(output);
   const size_t bytes = result.nbytes();
@@ -352,7 +353,7 @@ size_t Workspace::outputs() const { return state_->results.size(); }
 void Workspace::RunOn(std::span<const TensorType> inputs, Fill fill, std::span<const std::vector<int64_t>> values) {
   std::vector<std::vector<char>> memory;
   std::vector<at::Tensor> tensors;
-  const c10::InferenceMode counts_writes(false);  // tensors made in inference mode do not
+  const c10::InferenceMode counts_writes(false);  // tensors made in inference mode do not count writes
   for (size_t i = 0; i < inputs.size(); ++i) {
     const TensorType& input = inputs[i];
     const bool given = i < values.size() && !values[i].empty();

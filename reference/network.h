@@ -1,4 +1,4 @@
-// A TorchScript module ready to run: the one place of the engine that knows torch.
+// A TorchScript module ready to run. Above this header the engine knows nothing of torch.
 #ifndef NACELLE_REFERENCE_NETWORK_H_
 #define NACELLE_REFERENCE_NETWORK_H_
 
@@ -17,7 +17,7 @@
 
 namespace nacelle::reference {
 
-// A contiguous tensor in memory that somebody else owns. `data` is not nullptr, also where the tensor has no elements.
+// A contiguous tensor in the caller's memory. `data` is not null, even if the tensor has no elements.
 struct TensorView {
   tensorrt::DataType dtype = tensorrt::DataType::kFLOAT;
   std::span<const int64_t> shape;
@@ -26,12 +26,13 @@ struct TensorView {
   size_t bytes() const;
 };
 
+// The dtype and shape of a tensor.
 struct TensorType {
   tensorrt::DataType dtype = tensorrt::DataType::kFLOAT;
   Shape shape;
 };
 
-// An operation of the module's graph, for the inspector and the number of layers.
+// An operation of the module's graph, which TensorRT's interface calls a layer.
 struct Layer {
   std::string name;  // "aten::conv2d:3": the operation and its number in the graph
   std::string type;  // "aten::conv2d"
@@ -39,16 +40,16 @@ struct Layer {
   std::vector<std::string> outputs;
 };
 
-// Immutable once loaded: every method may be called from any number of threads at once.
+// A loaded module. Immutable: any number of threads may call every method at once.
 class Network {
  public:
-  // For a module of which it is not known how many tensors it returns.
+  // For a module whose number of outputs is not known.
   static constexpr size_t kAnyNumber = 0;
 
-  // From the bytes of a TorchScript archive whose forward takes `inputs` tensors and returns `outputs` tensors: one
-  // alone, a tuple or a list. `archive` is needed for the call alone. Runs nothing of the archive: one that is not in
-  // the form that MakeArchive writes is refused before torch reads it, and nothing is computed in advance. Throws
-  // PlanError for such an archive, if torch does not read it, and if forward takes another number.
+  // Loads a TorchScript archive whose forward takes `inputs` tensors and returns `outputs` tensors: one alone, a tuple
+  // or a list. `archive` is not needed after the call. Runs no code of the archive: it refuses one that is not in the
+  // form that MakeArchive writes before torch reads it, and computes nothing in advance. Throws PlanError for such an
+  // archive, one that torch does not read, and one whose forward takes another number of inputs.
   static std::unique_ptr<Network> Load(std::string_view archive, size_t inputs, size_t outputs);
   ~Network();
   Network(const Network&) = delete;
@@ -56,12 +57,12 @@ class Network {
 
   const std::vector<Layer>& layers() const;
 
-  // What forward returns for inputs of these types, found by running it on zeros (on ones, should it refuse zeros): the
-  // same code as in a real run, so there is nothing that it could say differently. Costs a run. Throws ExecutionError
-  // with the module's own message.
+  // Returns the shapes that forward returns for inputs of these types. It runs forward on zeros, or on ones if forward
+  // refuses zeros: the same code as in a real run, so the results agree. Throws ExecutionError with the module's own
+  // message.
   std::vector<Shape> InferShapes(std::span<const TensorType> inputs) const;
 
-  // True if a run wrote to a tensor that the module owns, so that it keeps something for the next one.
+  // True if a run wrote to a tensor that the module owns, so that the module keeps state.
   bool StateChanged() const;
 
  private:
@@ -72,7 +73,7 @@ class Network {
   const std::unique_ptr<const State> state_;
 };
 
-// What one run needs and leaves. One thread at a time; outlived by its network.
+// The inputs and outputs of one run. For one thread at a time; its network must outlive it.
 class Workspace {
  public:
   explicit Workspace(const Network& network);
@@ -81,33 +82,33 @@ class Workspace {
   Workspace& operator=(const Workspace&) = delete;
 
   // Runs forward, in inference mode and without autocast, whatever the caller's thread has set. Keeps the outputs
-  // until Release or the next Run. Throws ExecutionError with the module's own message.
+  // until Release or the next run. Throws ExecutionError with the module's own message.
   void Run(std::span<const TensorView> inputs);
 
-  // The same on made-up values, but for inputs for which `values` has some (all of them, by the input's index; of int32
-  // and int64 only). What comes out may be looked at by its type, not by its elements: an output may be a view of an
-  // input, whose memory is gone.
+  // Runs forward on made-up values, or on those that `values` has for an input (by index; int32 and int64 only, all
+  // elements). Afterwards only the outputs' types may be read, not their elements: an output may be a view of an input,
+  // whose memory is gone.
   void RunOn(std::span<const TensorType> inputs, Fill fill, std::span<const std::vector<int64_t>> values = {});
 
-  // The first input that the last RunOn wrote to, through whatever view; nullopt: none.
+  // Returns the first input that the last RunOn wrote to, through any view; nullopt: none.
   std::optional<size_t> written_input() const;
 
-  // The outputs of the last run, by their index.
+  // The outputs of the last run, by index.
   size_t outputs() const;
   std::span<const int64_t> shape(size_t output) const;
-  // nullopt: a dtype that TensorRT lacks.
+  // Returns nullopt for a dtype that TensorRT lacks.
   std::optional<tensorrt::DataType> dtype(size_t output) const;
-  // As torch names it, for messages.
+  // Returns torch's name of the dtype, for messages.
   std::string dtype_name(size_t output) const;
   size_t bytes(size_t output) const;
-  // Writes the elements to `to`, contiguous, bytes(output) of them. Throws ExecutionError.
+  // Copies the elements, contiguous, to the bytes(output) bytes at `to`. Throws ExecutionError.
   void Copy(size_t output, void* to) const;
 
-  // Gives every output that is a view of one of `inputs`, which are those of the last run, memory of its own, so that
-  // the inputs may be overwritten.
+  // Gives memory of its own to every output that is a view of one of `inputs`, those of the last run, so that the
+  // inputs may be overwritten.
   void CopyFromInputs(std::span<const TensorView> inputs);
 
-  // Lets go of the outputs, and with them of what they hold of the inputs.
+  // Releases the outputs, and the memory of inputs that they share.
   void Release();
 
  private:

@@ -185,7 +185,7 @@ const Names& ScalarOperators() {
   return *names;
 }
 
-// What torch's own graphs are made of.
+// TorchScript's own operators (prim) that an engine's graph may have.
 const Names& GraphOperators() {
   static const auto* const names = new Names{"Constant",
                                              "DictConstruct",
@@ -267,13 +267,13 @@ std::string WhyOperatorIsRefused(c10::Symbol name) {
 }
 
 std::string FindRefusedOperator(jit::Graph& graph, bool with_prim) {
-  std::string found;
+  std::string refused;
   ForEachNode(*graph.block(), [&](jit::Node& node) {
-    if (!found.empty() || (node.kind().is_prim() && !with_prim)) return;
+    if (!refused.empty() || (node.kind().is_prim() && !with_prim)) return;
     const std::string why = WhyOperatorIsRefused(node.kind());
-    if (!why.empty()) found = Cat(node.kind().toQualString(), ", ", why);
+    if (!why.empty()) refused = Cat(node.kind().toQualString(), ", ", why);
   });
-  return found;
+  return refused;
 }
 
 }  // namespace nacelle::reference

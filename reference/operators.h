@@ -1,4 +1,4 @@
-// The operators that a plan's forward may have.
+// Decides which operators a plan's forward may have.
 #ifndef NACELLE_REFERENCE_OPERATORS_H_
 #define NACELLE_REFERENCE_OPERATORS_H_
 
@@ -9,13 +9,14 @@
 
 namespace nacelle::reference {
 
-// The reason that forward must not have the operator `name`, or "": operators that read or write files, change what the
-// process has in common (the seed, threads, autograd's mode), wait for others, come from outside torch, or compute on
-// numbers and texts in a way that a few bytes make endless. torch computes the latter while it reads a module.
+// Returns the reason why forward must not have the operator `name`; empty if it may. Refused are operators that read or
+// write files, change state of the whole process (the seed, threads, autograd's mode), wait for other tasks, come from
+// outside torch, or do work on numbers and texts without bounds (torch computes those while it reads a module).
 std::string WhyOperatorIsRefused(c10::Symbol name);
 
-// The first such operator of `graph`, with the reason: "aten::from_file, which reads or writes files"; "": none. Those
-// that TorchScript itself has (prim) are left out without `with_prim`: a graph that is not inlined has others.
+// Returns the first refused operator of `graph`, with the reason: "aten::from_file, which reads or writes files"; empty
+// if there is none. Without `with_prim` it skips TorchScript's own operators (prim): a graph that is not inlined has
+// more of them.
 std::string FindRefusedOperator(torch::jit::Graph& graph, bool with_prim = true);
 
 }  // namespace nacelle::reference

@@ -1,4 +1,4 @@
-// A place in the bytes of a module's pickle, which moves on by what is taken.
+// A cursor over the bytes of a module's pickle.
 #ifndef NACELLE_REFERENCE_PICKLE_BYTES_H_
 #define NACELLE_REFERENCE_PICKLE_BYTES_H_
 
@@ -14,7 +14,8 @@
 
 namespace nacelle::reference {
 
-// Never leaves the bytes: throws PlanError, which names the pickle and the place, if they are too few.
+// A cursor that moves on by the bytes that it takes. Throws PlanError, with the pickle's name and the position, rather
+// than pass the end.
 class PickleBytes {
  public:
   PickleBytes(std::string name, std::string_view bytes) : name_(std::move(name)), bytes_(bytes) {}

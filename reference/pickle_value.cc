@@ -73,8 +73,8 @@ std::optional<Global> FindGlobal(const std::string& name) {
       {"builtins complex", Global::kComplex},
       {"torch device", Global::kDevice},
   };
-  const auto found = globals->find(name);
-  return found == globals->end() ? std::nullopt : std::optional(found->second);
+  const auto it = globals->find(name);
+  return it == globals->end() ? std::nullopt : std::optional(it->second);
 }
 
 bool Fits(const std::vector<Value>& values, const Value& value, const ValueType& type) {
@@ -117,13 +117,13 @@ bool StaysInside(int64_t elements, int64_t offset, const std::vector<int64_t>& s
                  const std::vector<int64_t>& strides) {
   if (offset < 0 || offset > elements) return false;
   __extension__ using Wide = __int128;
-  constexpr Wide kMost = std::numeric_limits<int64_t>::max() / 16;  // no element has more bytes
+  constexpr Wide kMax = std::numeric_limits<int64_t>::max() / 16;  // an element has at most 16 bytes
   Wide last = offset, volume = 1;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    // Extents without elements count too: torch multiplies them.
+    // An extent of 0 counts as 1: torch multiplies the others all the same.
     volume *= std::max<int64_t>(sizes[i], 1);
     last += static_cast<Wide>(std::max<int64_t>(sizes[i], 1) - 1) * strides[i];
-    if (volume > kMost || last > kMost) return false;
+    if (volume > kMax || last > kMax) return false;
   }
   const bool empty = std::ranges::find(sizes, 0) != sizes.end();
   return empty || last < elements;

@@ -1,4 +1,4 @@
-// Values of a module's pickle, as far as they are looked at.
+// Values of a module's pickle, with the facts about them that are checked.
 #ifndef NACELLE_REFERENCE_PICKLE_VALUE_H_
 #define NACELLE_REFERENCE_PICKLE_VALUE_H_
 
@@ -27,7 +27,7 @@ enum class Kind {
   kTensor,
   kHooks,
   kObject,
-  // What the pickle names, which is called, or built.
+  // Names in the pickle, which it calls or builds.
   kGlobal,
   kStorageType,
   kScheme,
@@ -52,31 +52,29 @@ using Index = uint32_t;
 
 struct Value {
   Kind kind = Kind::kNone;
-  int64_t number =
-      0;  // of an int or a bool; size of a storage in elements; first extent of a tensor; Global and others
+  int64_t number = 0;  // of an int, bool, kGlobal, kStorageType or kScheme; the elements of a storage
   std::string text;
   std::vector<Index> parts;
   size_t depth = 1;
-  size_t weight = 1;           // values in it, each counted as often as it is met
-  bool placed = false;         // in another value
-  bool filled = false;         // a list or dict that got its parts
-  std::vector<int64_t> sizes;  // of a tensor
+  size_t weight = 1;           // the values in it, each counted as often as it occurs
+  bool placed = false;         // true if it is in another value
+  bool filled = false;         // true for a list or dict that has its parts
+  std::vector<int64_t> sizes;  // a tensor's extents
 };
 
-// "a tuple", for a message.
+// Names the kind in a message: "a tuple".
 const char* NameOf(Kind kind);
 
-// The kind of value that an opcode without arguments pushes: an empty container, None, a bool.
+// Returns the kind of value that an opcode without arguments pushes: an empty container, None, a bool.
 std::optional<Kind> KindOf(uint8_t opcode);
 
-// The function or class that a pickle calls "module name"; nullopt for one that torch does not write.
+// Returns the function or class that a pickle calls "module name"; nullopt for one that torch does not write.
 std::optional<Global> FindGlobal(const std::string& name);
 
-// True if `value`, whose parts are among `values`, has the type.
+// True if `value`, whose parts are indices of `values`, has the type.
 bool Fits(const std::vector<Value>& values, const Value& value, const ValueType& type);
 
-// True if a tensor of these extents and strides, none of them negative, has its elements among the `elements` of its
-// memory.
+// True if all elements of a tensor of these extents and strides, none negative, lie in its memory of `elements`.
 bool StaysInside(int64_t elements, int64_t offset, const std::vector<int64_t>& sizes,
                  const std::vector<int64_t>& strides);
 

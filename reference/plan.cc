@@ -14,9 +14,9 @@ namespace {
 
 constexpr std::string_view kMagic = "nref";
 constexpr size_t kChecksumOffset = 16;
-constexpr size_t kPayloadOffset = 24;  // the checksum is of everything from here to the end
+constexpr size_t kPayloadOffset = 24;  // the checksum covers everything from here to the end
 constexpr uint32_t kDataDependentFlag = 1;
-// The fewest bytes that a tensor takes: name length, dtype, flags, rank, number of profiles.
+// Minimum bytes of a tensor: name length, dtype, flags, rank, number of profiles.
 constexpr size_t kMinTensorBytes = 5 * sizeof(uint32_t);
 
 // Little-endian integers.
@@ -51,8 +51,8 @@ uint64_t Checksum(std::string_view bytes) {
 
 // Rules.
 
-[[noreturn]] void Refuse(const std::string& field, const std::string& found, const std::string& wanted) {
-  throw PlanError(Cat("reference plan: ", field, " is ", found, "; wanted ", wanted));
+[[noreturn]] void Refuse(const std::string& field, const std::string& value, const std::string& expected) {
+  throw PlanError(Cat("reference plan: ", field, " is ", value, "; wanted ", expected));
 }
 
 std::string Extents(const std::vector<int64_t>& extents) { return Cat("[", Join(extents, ", "), "]"); }
@@ -72,32 +72,32 @@ void CheckRange(const std::string& field, const TensorSpec& tensor, const ShapeR
   }
   for (size_t i = 0; i < tensor.shape.size(); ++i) {
     const std::string dimension = Cat(field, " dimension ", i);
-    const std::string found = Cat("min ", range.min[i], ", opt ", range.opt[i], ", max ", range.max[i]);
+    const std::string value = Cat("min ", range.min[i], ", opt ", range.opt[i], ", max ", range.max[i]);
     if (range.min[i] < 0 || range.min[i] > range.opt[i] || range.opt[i] > range.max[i]) {
-      Refuse(dimension, found, "0 <= min <= opt <= max");
+      Refuse(dimension, value, "0 <= min <= opt <= max");
     }
     if (tensor.shape[i] >= 0 && (range.min[i] != tensor.shape[i] || range.max[i] != tensor.shape[i])) {
-      Refuse(dimension, found, Cat(tensor.shape[i], " for all three, as in the tensor's shape"));
+      Refuse(dimension, value, Cat(tensor.shape[i], " for all three, as in the tensor's shape"));
     }
   }
 }
 
-// Whether a tensor of these extents (-1 counted as 1) has a number of bytes that an int64_t can hold, with room to
-// spare for sums.
+// Throws unless a tensor of these extents (-1 counts as 1) has at most 2^60 bytes, so that sums of sizes fit an
+// int64_t.
 void CheckVolume(const std::string& field, const std::vector<int64_t>& extents, int64_t element_bytes) {
-  constexpr int64_t kMostBytes = int64_t{1} << 60;
+  constexpr int64_t kMaxBytes = int64_t{1} << 60;
   int64_t bytes = element_bytes;
   for (const int64_t extent : extents) {
-    if (extent > 1 && bytes > kMostBytes / extent) Refuse(field, Extents(extents), "at most 2^60 bytes");
+    if (extent > 1 && bytes > kMaxBytes / extent) Refuse(field, Extents(extents), "at most 2^60 bytes");
     bytes *= std::max<int64_t>(extent, 1);
   }
 }
 
 void CheckProfiles(const std::string& field, const TensorSpec& tensor, bool is_input, int profile_count) {
-  const size_t wanted = is_input && tensor.dynamic() ? static_cast<size_t>(profile_count) : 0;
-  if (tensor.profiles.size() != wanted) {
+  const size_t count = is_input && tensor.dynamic() ? static_cast<size_t>(profile_count) : 0;
+  if (tensor.profiles.size() != count) {
     Refuse(Cat(field, " number of profiles"), Cat(tensor.profiles.size()),
-           !is_input ? "0 for an output" : Cat(wanted, tensor.dynamic() ? ", one per profile" : " for a fixed shape"));
+           !is_input ? "0 for an output" : Cat(count, tensor.dynamic() ? ", one per profile" : " for a fixed shape"));
   }
   for (size_t i = 0; i < tensor.profiles.size(); ++i) {
     CheckRange(Cat(field, " profile ", i), tensor, tensor.profiles[i]);
@@ -196,9 +196,8 @@ class Writer {
 
 // Reading.
 
-// A cursor over the bytes that never leaves them. Counts are held against the bytes that are left before anything is
-// allocated for them, so that no plan makes the reader ask for more memory than the plan itself takes, times a
-// constant.
+// A cursor that never leaves the bytes. It compares counts with the bytes that are left before it allocates for them,
+// so a plan cannot make it take more memory than a constant times the plan's size.
 class Reader {
  public:
   Reader(std::string_view bytes, size_t offset) : bytes_(bytes), offset_(offset) {}
@@ -251,7 +250,7 @@ TensorSpec ReadTensor(Reader& reader, const std::string& role) {
   const auto rank = reader.Number<uint32_t>(Cat(field, " rank"));
   if (rank > kMaxRank) Refuse(Cat(field, " rank"), Cat(rank), Cat("at most ", kMaxRank));
   tensor.shape = reader.Numbers(Cat(field, " shape"), rank);
-  // A profile of a tensor without dimensions would take no bytes; it is refused by the rules, so count it as one.
+  // A profile of a tensor without dimensions has no bytes; the rules refuse it later, so count it as one byte.
   const size_t range_bytes = std::max<size_t>(1, 3 * rank * sizeof(int64_t));
   tensor.profiles.resize(reader.Count(Cat(field, " number of profiles"), range_bytes));
   for (size_t i = 0; i < tensor.profiles.size(); ++i) {
@@ -269,7 +268,7 @@ std::vector<TensorSpec> ReadTensors(Reader& reader, const char* role) {
   return tensors;
 }
 
-// Magic, format version, size and checksum: whether the bytes are a whole plan of a format that is read here.
+// Throws unless magic, format version, size and checksum are those of a whole plan of the known format.
 void CheckEnvelope(std::string_view bytes) {
   Reader reader(bytes, 0);
   const std::string_view magic = reader.Take(kMagic.size(), "magic");

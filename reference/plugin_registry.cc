@@ -13,8 +13,8 @@ const void* SlotOf() {
   return reinterpret_cast<const void*>(&internal::Bound<Function>::Call);
 }
 
-// The functions in the order of their slots. The slot tables do not list this class. NVIDIA's bindings call these slots
-// (//tests/conformance:builder_slots_*_test), the same in 8.5 to 10.x and from 11.0 on.
+// Returns the functions in the order of their slots. The slot tables do not list this class; the order is that in which
+// NVIDIA's bindings call it (//tests/conformance:builder_slots_*_test), one for 8.5 to 10.x and one from 11.0 on.
 std::vector<const void*> Functions(int major) {
   using C = PluginRegistry;
   std::vector<const void*> functions;
@@ -47,7 +47,7 @@ const void* const* Methods(const tensorrt::SlotTable& table) {
 
 }  // namespace
 
-PluginRegistry::PluginRegistry(const Reporter& reporter) : Object(Methods(reporter.table()), reporter) {}
+PluginRegistry::PluginRegistry(const Reporter& reporter) : InterfaceObject(Methods(reporter.table()), reporter) {}
 
 void PluginRegistry::Refuse(const std::string& message) const {
   reporter().Fail(tensorrt::ErrorCode::kUNSPECIFIED_ERROR, message);
@@ -97,7 +97,7 @@ int32_t PluginRegistry::ReleaseResource(const char* key) {
 
 PluginRegistry& GlobalPluginRegistry() {
   static PluginRegistry& registry = *new PluginRegistry([] {
-    // An environment that names no release is told on stderr; a caller gets a registry even so.
+    // If the environment names no known release, stderr says so, and callers get a registry all the same.
     const tensorrt::SlotTable* const table = PresentedTable();
     return Reporter(table == nullptr ? tensorrt::SlotTables().back() : *table, nullptr);
   }());

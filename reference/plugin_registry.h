@@ -1,26 +1,26 @@
-// IPluginRegistry: the creators of plugins, of which the reference engine has none.
+// IPluginRegistry: an empty registry of plugin creators.
 //
-// A registry is there all the same. Libraries that link with TensorRT call it without a look at the pointer, some of
-// them from a static initializer.
+// The reference engine runs no plugins, but needs a registry: libraries that link with TensorRT call it without
+// checking the pointer, some of them from a static initializer.
 #ifndef NACELLE_REFERENCE_PLUGIN_REGISTRY_H_
 #define NACELLE_REFERENCE_PLUGIN_REGISTRY_H_
 
 #include <cstdint>
 
-#include "reference/object.h"
+#include "reference/interface_object.h"
 
 namespace nacelle::reference {
 
-// A registry without creators: every search finds nothing, every registration is refused. Without a logger, refusals
-// are told to the error recorder alone. The settings are for one thread at a time.
-class PluginRegistry final : public Object {
+// A registry without creators: every search finds nothing, every registration is refused. Without a logger, only the
+// error recorder learns of refusals. The settings are for one thread at a time.
+class PluginRegistry final : public InterfaceObject {
  public:
   explicit PluginRegistry(const Reporter& reporter);
 
-  // The object that a caller takes for an IPluginRegistry. It belongs to this one; its destructor does nothing.
+  // Returns the IPluginRegistry for callers. This object owns it; its destructor slots do nothing.
   void* face() const { return impl(); }
 
-  void Keep();  // the destructor, which callers cannot reach
+  void Keep();  // fills the destructor slots, and does nothing
   bool RegisterCreator(void* creator, const char* plugin_namespace);
   bool DeregisterCreator(const void* creator);
   void* ListCreators(int32_t* count);
@@ -38,7 +38,7 @@ class PluginRegistry final : public Object {
   bool parent_search_ = true;
 };
 
-// The registry of the process, which getPluginRegistry() gives: one without a logger.
+// Returns the registry of the process, without a logger, which getPluginRegistry() returns too. Never destroyed.
 PluginRegistry& GlobalPluginRegistry();
 
 }  // namespace nacelle::reference

@@ -38,14 +38,14 @@ bool StartsWith(const Release& release, const std::vector<int>& numbers) {
 
 const SlotTable* ChooseFromEnvironment() {
   const char* value = std::getenv(kReleaseVariable);
-  const std::string_view wanted = value == nullptr ? "" : value;
-  if (wanted == "rtx") return &tensorrt::RtxSlotTable();
-  const SlotTable* table = ChooseTable(wanted, tensorrt::SlotTables());
+  const std::string_view release = value == nullptr ? "" : value;
+  if (release == "rtx") return &tensorrt::RtxSlotTable();
+  const SlotTable* table = ChooseTable(release, tensorrt::SlotTables());
   if (table == nullptr) {
     std::vector<std::string> known;
     for (const SlotTable& each : tensorrt::SlotTables()) known.push_back(each.release.ToString());
     const std::string message = Cat(
-        "nacelle reference engine: ", kReleaseVariable, " is ", Quote(wanted),
+        "nacelle reference engine: ", kReleaseVariable, " is ", Quote(release),
         ", which is no release that it can present; set it to rtx, to one of these, or to the first numbers of one: ",
         Join(known, ", "));
     std::fprintf(stderr, "%s\n", message.c_str());
@@ -53,15 +53,15 @@ const SlotTable* ChooseFromEnvironment() {
   return table;
 }
 
-// What a major release counts in a version: TensorRT 10 made it more. TensorRT-RTX began with that.
+// Returns the factor of the major number in a version: 1000 in TensorRT 8 and 9, 10000 in later ones and TensorRT-RTX.
 int MajorUnit(const Release& release) { return release.major == 8 || release.major == 9 ? 1000 : 10000; }
 
 }  // namespace
 
-const SlotTable* ChooseTable(std::string_view wanted, std::span<const SlotTable> tables) {
+const SlotTable* ChooseTable(std::string_view release, std::span<const SlotTable> tables) {
   if (tables.empty()) return nullptr;
-  if (wanted.empty()) return &tables.back();
-  const auto numbers = ParseNumbers(wanted);
+  if (release.empty()) return &tables.back();
+  const auto numbers = ParseNumbers(release);
   if (!numbers.has_value()) return nullptr;
   const SlotTable* newest = nullptr;
   for (const SlotTable& table : tables) {

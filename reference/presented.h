@@ -1,4 +1,4 @@
-// Which TensorRT release this library presents itself as.
+// The TensorRT release that this library presents itself as.
 #ifndef NACELLE_REFERENCE_PRESENTED_H_
 #define NACELLE_REFERENCE_PRESENTED_H_
 
@@ -13,21 +13,21 @@ namespace nacelle::reference {
 // starts so), or "rtx" for TensorRT-RTX. Read once, at the first call of an entry point.
 inline constexpr const char* kReleaseVariable = "NACELLE_REFERENCE_RELEASE";
 
-// The newest of `tables` (ascending by release) whose first numbers are those of `wanted`; the newest of all where
-// `wanted` is empty; nullptr where none fits or `wanted` is not made of numbers and dots.
-const tensorrt::SlotTable* ChooseTable(std::string_view wanted, std::span<const tensorrt::SlotTable> tables);
+// Returns the newest of `tables` (ascending by release) whose first numbers are those of `release`; the newest of all
+// if `release` is empty; null if none fits or `release` is not made of numbers and dots.
+const tensorrt::SlotTable* ChooseTable(std::string_view release, std::span<const tensorrt::SlotTable> tables);
 
-// The table of the release that kReleaseVariable names, the same for the life of the process; nullptr, said once on
-// stderr with the known releases, where it names none. Any thread may call it.
+// Returns the table of the release that kReleaseVariable names, the same for the life of the process. If it names no
+// known release, returns null, and lists the known ones on stderr once. Any thread may call it.
 const tensorrt::SlotTable* PresentedTable();
 
-// The release that `table` stands for: its own, or TensorRT-RTX's.
+// Returns the release that `table` stands for: its own, or TensorRT-RTX's.
 Release ReleaseOf(const tensorrt::SlotTable& table);
 
-// What getInferLibVersion() of `release` gives: 8501 for 8.5.1, 9100 for 9.1.0, 100001 for 10.0.1.
+// Returns the value of getInferLibVersion() in `release`: 8501 for 8.5.1, 9100 for 9.1.0, 100001 for 10.0.1.
 int LibraryVersion(const Release& release);
 
-// Whether `version`, written as LibraryVersion() writes it, is of the same major release as `release`.
+// True if `version`, a value of LibraryVersion(), is of the same major release as `release`.
 bool IsVersionOf(const Release& release, int version);
 
 }  // namespace nacelle::reference

@@ -14,7 +14,7 @@ namespace {
 struct Point {
   std::string name;  // "the minimum of profile 0"
   std::vector<Shape> shapes;
-  bool required = true;  // the module has to run there: it is a shape that a profile names
+  bool required = true;  // true if a profile names these shapes, so that the module must run there
 };
 
 struct OutputType {
@@ -34,7 +34,7 @@ std::vector<Shape> ShapesAt(const std::vector<TensorSpec>& inputs, size_t profil
   return shapes;
 }
 
-// The optimum of the first profile comes first.
+// Returns the shapes to try; the optimum of the first profile comes first.
 std::vector<Point> Points(const std::vector<TensorSpec>& inputs, int profile_count) {
   if (std::ranges::none_of(inputs, &TensorSpec::dynamic)) {
     return {{"the shapes given", ShapesAt(inputs, 0, nullptr)}};
@@ -62,7 +62,7 @@ class Prober {
   Prober(const Network& network, const std::vector<TensorSpec>& inputs, const ValueSets& values)
       : workspace_(network), inputs_(inputs), values_(values) {}
 
-  // What the module returns at `point`; on values that it accepts, of those that are tried.
+  // Returns the outputs at `point`, on the first kind of values that the module accepts.
   std::vector<OutputType> Run(const Point& point) {
     std::string first_error;
     for (const Fill fill : {Fill::kZeros, Fill::kOnes, Fill::kMixed}) {
@@ -79,15 +79,15 @@ class Prober {
     throw InputError(Cat("the module cannot be run at ", point.name, " (", Join(shapes, ", "), "): ", first_error));
   }
 
-  // How many sets of given values there are.
+  // Returns the number of sets of given values.
   size_t sets() const { return values_.size(); }
 
-  // The same on one kind of values, and one set of given ones; throws ExecutionError.
+  // Returns the outputs at `point` on one kind of values and one set of given ones. Throws ExecutionError.
   std::vector<OutputType> RunOn(const Point& point, Fill fill, size_t set = 0) {
     std::vector<TensorType> types;
     for (size_t i = 0; i < inputs_.size(); ++i) types.push_back({inputs_[i].dtype, point.shapes[i]});
     workspace_.RunOn(types, fill, set < values_.size() ? values_[set] : std::vector<std::vector<int64_t>>());
-    // Callers would see it in their tensors, and an engine's inputs are not written to.
+    // A write would change the caller's tensors; an engine does not write to its inputs.
     if (const auto written = workspace_.written_input()) {
       throw InputError(Cat("forward changes its input ", Quote(inputs_[*written].name),
                            " in place; an engine only reads its inputs: let forward clone it first, and return the new "
@@ -137,17 +137,17 @@ std::vector<TensorSpec> FirstGuess(const std::vector<OutputType>& types, const s
   return outputs;
 }
 
-// Makes dynamic what `types` has otherwise. Whether there was such an extent in output i comes back at [i].
-std::vector<bool> Merge(const std::vector<OutputType>& types, const std::string& where,
+// Makes extents dynamic that differ from `types`. Element [i] of the result is true if output i had such an extent.
+std::vector<bool> Merge(const std::vector<OutputType>& types, const std::string& place,
                         std::vector<TensorSpec>& outputs) {
   if (types.size() != outputs.size()) {
-    throw InputError(Cat("the module returns ", outputs.size(), " tensors, and ", types.size(), " for ", where));
+    throw InputError(Cat("the module returns ", outputs.size(), " tensors, and ", types.size(), " for ", place));
   }
   std::vector<bool> differs(outputs.size(), false);
   for (size_t i = 0; i < outputs.size(); ++i) {
     TensorSpec& output = outputs[i];
     if (types[i].dtype != output.dtype || types[i].shape.size() != output.shape.size()) {
-      throw InputError(Cat("output ", Quote(output.name), " is not always of one dtype and rank: for ", where,
+      throw InputError(Cat("output ", Quote(output.name), " is not always of one dtype and rank: for ", place,
                            " it is ", types[i].dtype_name, " ", ShapeText(types[i].shape), ", and had ",
                            output.shape.size(), " dimensions before"));
     }
@@ -160,32 +160,32 @@ std::vector<bool> Merge(const std::vector<OutputType>& types, const std::string&
   return differs;
 }
 
-void MarkThoseThatDiffer(const std::vector<OutputType>& types, std::vector<TensorSpec>& outputs) {
+void MarkDifferingOutputs(const std::vector<OutputType>& types, std::vector<TensorSpec>& outputs) {
   const std::vector<bool> differs = Merge(types, "other values", outputs);
   for (size_t i = 0; i < outputs.size(); ++i) outputs[i].data_dependent = outputs[i].data_dependent || differs[i];
 }
 
-// Whether an output's shape follows from values shows in runs at one point on other values.
+// Marks outputs whose shape depends on values: runs at one point on other values show them.
 void FindDataDependent(Prober& prober, const Point& point, std::vector<TensorSpec>& outputs) {
   for (const Fill fill : {Fill::kZeros, Fill::kOnes, Fill::kMixed}) {
     try {
-      MarkThoseThatDiffer(prober.RunOn(point, fill), outputs);
+      MarkDifferingOutputs(prober.RunOn(point, fill), outputs);
     } catch (const ExecutionError&) {
       // Not every module takes every value; it ran on one kind at least.
     }
   }
 }
 
-// The same for values that were given, each at the first point whose shapes they go with, if there is one.
+// Marks them by the given sets of values too, each set at the first point whose shapes it goes with.
 void TryGivenValues(Prober& prober, const std::vector<Point>& points, std::vector<TensorSpec>& outputs) {
   for (size_t set = 1; set < prober.sets(); ++set) {
     for (const Point& point : points) {
       if (!point.required) continue;
       try {
-        MarkThoseThatDiffer(prober.RunOn(point, Fill::kOnes, set), outputs);
+        MarkDifferingOutputs(prober.RunOn(point, Fill::kOnes, set), outputs);
         break;
       } catch (const ExecutionError&) {
-        // These values are none for these shapes.
+        // These values do not go with these shapes.
       }
     }
   }
@@ -210,11 +210,11 @@ std::vector<TensorSpec> ProbeOutputs(const Network& network, const std::vector<T
     }
   }
   for (TensorSpec& output : outputs) {
-    // Before a run shapes are inferred with made-up values, which modules whose values decide about shapes may refuse.
+    // Shapes are inferred on made-up values before a run. A module whose shapes depend on values may refuse those.
     if (!values.empty() && output.dynamic()) output.data_dependent = true;
-    // The values tried may not show all that varies.
+    // The tried values may not show every extent that varies.
     if (!values.empty() && data_dependent.contains(output.name)) std::ranges::fill(output.shape, -1);
-    // Declared to follow from values, but the values tried did not show where: rows, as with nonzero.
+    // Declared to depend on values, but the tried values did not show in which extent: the first, as with nonzero.
     if (output.data_dependent && !output.dynamic() && !output.shape.empty()) output.shape[0] = -1;
   }
   return outputs;

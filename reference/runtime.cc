@@ -14,10 +14,11 @@ using tensorrt::ErrorCode;
 using tensorrt::Method;
 
 Runtime::Runtime(const tensorrt::SlotTable& table, void* logger)
-    : Object(MethodsOf<Runtime>(table), Reporter(table, logger)), plugins_(reporter()) {}
+    : InterfaceObject(MethodsOf<Runtime>(table), Reporter(table, logger)), plugins_(reporter()) {}
 
 void* Runtime::Deserialize(std::string bytes) {
   try {
+    reporter().Log(tensorrt::Severity::kINFO, Cat("reading a plan of ", bytes.size(), " bytes"));
     return new CudaEngine(std::make_shared<LoadedPlan>(std::move(bytes), table()), reporter());
   } catch (const PlanError& error) {
     reporter().Fail(ErrorCode::kINVALID_ARGUMENT, Cat("IRuntime::deserializeCudaEngine: ", error.what()));
@@ -78,7 +79,7 @@ std::vector<Binding> Runtime::Bindings(const tensorrt::SlotTable& /*table*/) {
       Bind<&C::GetPImpl>(Method::kRuntime_getPImpl),
       Bind<&C::SetErrorRecorder>(Method::kRuntime_setErrorRecorder),
       Bind<&C::GetErrorRecorder>(Method::kRuntime_getErrorRecorder),
-      // Before 10.0 it has a third parameter, an unused pointer, which the C++ ABI lets a callee leave alone.
+      // Before 10.0 it has a third parameter, an unused pointer, which the C++ ABI lets a callee ignore.
       Bind<&C::DeserializeCudaEngine>(Method::kRuntime_deserializeCudaEngine),
       Bind<&C::DeserializeFromStream>(Method::kRuntime_deserializeCudaEngine_streamReader),
       Bind<&C::DeserializeFromStreamV2>(Method::kRuntime_deserializeCudaEngineV2),

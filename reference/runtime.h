@@ -1,4 +1,4 @@
-// IRuntime: plans into engines.
+// IRuntime: makes engines of plans.
 #ifndef NACELLE_REFERENCE_RUNTIME_H_
 #define NACELLE_REFERENCE_RUNTIME_H_
 
@@ -6,19 +6,19 @@
 #include <string>
 #include <vector>
 
-#include "reference/object.h"
+#include "reference/interface_object.h"
 #include "reference/plugin_registry.h"
 
 namespace nacelle::reference {
 
-// Engines may be deserialized at once on any thread; the settings are for one thread at a time.
-class Runtime final : public Object {
+// Any threads may deserialize engines at once; the settings are for one thread at a time.
+class Runtime final : public InterfaceObject {
  public:
-  // `logger`: the caller's ILogger, not nullptr; outlives the runtime and everything made from it.
+  // `logger` is the caller's ILogger, not null; it outlives the runtime and everything made from it.
   Runtime(const tensorrt::SlotTable& table, void* logger);
 
-  // A new engine, which belongs to the caller; nullptr, said why, for bytes that are no plan that can run here. Copies
-  // `plan`.
+  // Returns a new engine, which the caller owns. Returns null, and reports the reason, for bytes that are no plan or
+  // cannot run. Copies `plan`.
   void* DeserializeCudaEngine(const void* plan, uint64_t size);
   void* DeserializeFromStream(void* reader);    // IStreamReader
   void* DeserializeFromStreamV2(void* reader);  // IStreamReaderV2
@@ -26,7 +26,7 @@ class Runtime final : public Object {
   void* GetLogger();
   bool SetMaxThreads(int32_t threads);
   int32_t GetMaxThreads();
-  // Kept and given back; a reference engine has no use for them.
+  // Settings that are stored and returned, without effect.
   void SetDLACore(int32_t core);
   int32_t GetDLACore();
   int32_t GetNbDLACores();
@@ -37,7 +37,7 @@ class Runtime final : public Object {
   uint32_t GetTempfileControlFlags();
   void SetEngineHostCodeAllowed(bool allowed);
   bool GetEngineHostCodeAllowed();
-  void* GetPluginRegistry();  // the runtime's own, which lives as long as it
+  void* GetPluginRegistry();  // the runtime's own; it lives as long as the runtime
 
   static constexpr tensorrt::Interface kInterface = tensorrt::Interface::kRuntime;
   static std::vector<Binding> Bindings(const tensorrt::SlotTable& table);

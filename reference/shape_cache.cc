@@ -7,8 +7,8 @@ namespace nacelle::reference {
 
 OutputShapes ShapeCache::Find(const Shape& key) const {
   const std::shared_lock lock(mutex_);
-  const auto found = entries_.find(key);
-  return found == entries_.end() ? nullptr : found->second;
+  const auto it = entries_.find(key);
+  return it == entries_.end() ? nullptr : it->second;
 }
 
 void ShapeCache::Insert(const Shape& key, OutputShapes shapes) {

@@ -1,4 +1,4 @@
-// Output shapes by input shapes, kept so that a shape costs a run of the module once.
+// A cache of output shapes by input shapes, so that a shape costs one run of the module.
 #ifndef NACELLE_REFERENCE_SHAPE_CACHE_H_
 #define NACELLE_REFERENCE_SHAPE_CACHE_H_
 
@@ -12,17 +12,17 @@
 
 namespace nacelle::reference {
 
-// One shape per output, in their order. Immutable, shared between contexts.
+// The shapes of all outputs, in their order. Immutable, shared between contexts.
 using OutputShapes = std::shared_ptr<const std::vector<Shape>>;
 
-// Holds at most `capacity` entries; the one that came first goes first. Any thread may call anything at any time.
+// Holds at most `capacity` entries and drops the oldest. Any thread may call any method at any time.
 class ShapeCache {
  public:
   explicit ShapeCache(size_t capacity) : capacity_(capacity) {}
 
-  // `key`: the extents of all inputs, one after the other (their ranks are fixed). nullptr where it is not there.
+  // Returns the entry of `key`, the extents of all inputs in a row (their ranks are fixed); null if there is none.
   OutputShapes Find(const Shape& key) const;
-  // Keeps what is there already for `key`.
+  // Inserts an entry; keeps an entry that `key` already has.
   void Insert(const Shape& key, OutputShapes shapes);
   size_t size() const;
 

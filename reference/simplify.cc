@@ -23,11 +23,12 @@ namespace jit = torch::jit;
 
 namespace {
 
-// Rounds end by themselves: each makes a graph smaller or unrolls one of its loops. This is for passes that say of an
-// unchanged graph that they changed it.
+// Rounds end by themselves, since each makes the graph smaller or unrolls a loop. The limit is for passes that report a
+// change of an unchanged graph.
 constexpr int kMaxRounds = 32;
 
-// True if the graph may have changed. A trace has the shapes of its run in its types, and others may come.
+// Does one round; true if the graph may have changed. Ignores shapes in types: a trace has those of its own run, and
+// other runs may have others.
 bool Round(std::shared_ptr<jit::Graph>& graph) {
   jit::EliminateDeadCode(graph);
   bool changed = jit::EliminateCommonSubexpression(graph);

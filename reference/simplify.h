@@ -1,4 +1,4 @@
-// Simpler graphs that compute the same.
+// Simplifies graphs without changing their results.
 #ifndef NACELLE_REFERENCE_SIMPLIFY_H_
 #define NACELLE_REFERENCE_SIMPLIFY_H_
 
@@ -8,16 +8,16 @@
 
 namespace nacelle::reference {
 
-// Computes what follows from constants, and leaves out what is not needed, until no pass of torch finds more. One round
-// is not enough for the same bytes each time: of 900 plans of one attention model that were made with one round, 5 had
-// other constants folded than the rest.
+// Folds constants and removes unneeded nodes until no pass of torch changes the graph. One round would not give the
+// same bytes each time: of 900 plans of one attention model that were made with one round, 5 had other constants folded
+// than the rest.
 void Simplify(std::shared_ptr<torch::jit::Graph>& graph);
 
-// Leaves out the marks for profilers that torch.autograd.profiler.record_function sets: they compute nothing, and what
-// they return is no value that a plan can hold.
+// Removes the marks for profilers that torch.autograd.profiler.record_function sets. They compute nothing, and a plan
+// cannot hold the values that they return.
 void RemoveProfilerMarks(torch::jit::Graph& graph);
 
-// Leaves out the branches that constants rule out, and does not compute tensors.
+// Removes the branches that constants rule out; computes no tensors.
 void PruneBranches(std::shared_ptr<torch::jit::Graph>& graph);
 
 }  // namespace nacelle::reference

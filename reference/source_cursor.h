@@ -1,4 +1,4 @@
-// A place in the source of a module, which moves on by what it is asked for.
+// A cursor over the source of a module.
 #ifndef NACELLE_REFERENCE_SOURCE_CURSOR_H_
 #define NACELLE_REFERENCE_SOURCE_CURSOR_H_
 
@@ -15,8 +15,8 @@
 
 namespace nacelle::reference {
 
-// Never leaves the text. Methods whose name begins with Accept take what they name if it is there; the others refuse
-// what is there in its place with a PlanError, which names the file and the line.
+// A cursor that moves on by the text that it takes and never leaves it. Methods whose name begins with Accept take a
+// text if it comes next; the others throw PlanError, with the file and the line, if something else does.
 class SourceCursor {
  public:
   SourceCursor(std::string file, std::string_view text, const std::set<std::string>& tuples)
@@ -69,14 +69,14 @@ class SourceCursor {
     offset_ += word.size();
     return std::string(word);
   }
-  // True, and the word is taken, if it is the whole next word.
+  // Takes `word` and returns true if it is the whole next word.
   bool AcceptWord(std::string_view word) { return PeekWord() == word && Accept(word); }
 
   size_t Indent() const {
     const size_t end = text_.find_first_not_of(' ', offset_);
     return std::min(end, text_.size()) - offset_;
   }
-  // True, and the indent is taken, if a line of this block follows.
+  // Takes the indent and returns true if a line of this block follows.
   bool AcceptLine(size_t indent) {
     while (offset_ < text_.size() && SkipEmptyLine()) continue;
     if (offset_ >= text_.size() || Indent() < indent) return false;
@@ -96,7 +96,7 @@ class SourceCursor {
     }
   }
 
-  // Takes a text in quotes, and returns its size with them.
+  // Takes a text in quotes; returns its size with the quotes.
   size_t TakeText() {
     const size_t start = offset_;
     Expect("\"");

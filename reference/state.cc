@@ -27,10 +27,10 @@ namespace jit = torch::jit;
 
 namespace {
 
-// Relation of a value to the module's own memory.
+// Relation of a value to the module's memory.
 enum class Level {
-  kHolds,  // a container of forward's own, with elements that may be the module's
-  kIs,     // the module's own: a tensor that may share its memory, a container
+  kHolds,  // a container that forward made, whose elements may be the module's
+  kIs,     // the module's own: a tensor that may share its memory, or a container
 };
 
 struct Mark {
@@ -52,7 +52,7 @@ bool IsMutable(const c10::Type& type) {
   }
 }
 
-// Lists, dicts and tuples; the elements of what else is mutable are numbers in memory.
+// True for lists, dicts and tuples. The elements of other mutable values are numbers in memory.
 bool IsContainer(const jit::Value& value) {
   const c10::TypePtr& type = value.type();
   return !type->isSubtypeOf(*c10::OptionalType::ofTensor()) && type->kind() != c10::TypeKind::AnyType;
@@ -63,7 +63,7 @@ bool Names(const c10::AliasInfo& info, c10::Symbol set) {
          std::ranges::any_of(info.containedTypes(), [set](const auto& inner) { return Names(inner, set); });
 }
 
-// True if what has `result` may be what has `argument`, or a part of it.
+// True if a value with the alias info `result` may be one with `argument`, or a part of it.
 bool MayShare(const c10::AliasInfo& argument, const c10::AliasInfo& result) {
   const auto shares = [&](const std::unordered_set<c10::Symbol>& sets) {
     return std::ranges::any_of(
@@ -80,23 +80,23 @@ class StateSearch {
 
   void Add(const jit::Value& value, std::string what) { marks_.insert({&value, {Level::kIs, std::move(what)}}); }
 
-  // The module's value that forward writes to; nullopt if there is none.
+  // Returns the module's value that forward writes to; nullopt if there is none.
   std::optional<std::string> FindWrite() {
     do {
       changed_ = false;
       ForEachNode(*graph_->block(), [this](jit::Node& node) { Follow(node); });
     } while (changed_);
-    std::optional<std::string> found;
+    std::optional<std::string> written;
     ForEachNode(*graph_->block(), [&](jit::Node& node) {
-      if (!found.has_value()) found = WrittenBy(node);
+      if (!written.has_value()) written = WrittenBy(node);
     });
-    return found;
+    return written;
   }
 
  private:
   const Mark* Find(const jit::Value* value) const {
-    const auto found = marks_.find(value);
-    return found == marks_.end() ? nullptr : &found->second;
+    const auto it = marks_.find(value);
+    return it == marks_.end() ? nullptr : &it->second;
   }
 
   void Set(const jit::Value* value, Level level, const std::string& what) {
@@ -141,7 +141,7 @@ class StateSearch {
     }
   }
 
-  // True if output `o` of `node` may share memory with input `i`, or hold what does.
+  // True if output `o` of `node` may share memory with input `i`, or hold a value that does.
   static bool MayReturn(jit::Node& node, size_t i, size_t o) {
     const c10::FunctionSchema* const schema = SchemaOf(node);
     if (schema == nullptr) return true;
@@ -153,8 +153,8 @@ class StateSearch {
     return MayShare(argument == nullptr ? c10::AliasInfo() : *argument, *result) && !IsSeenToCopy(node, i, o);
   }
 
-  // True if `node` computes output `o` from constants alone, and that is not a view of input `i`: `to` with another
-  // dtype, for example.
+  // True if `node` computes output `o` from constants alone, and the result is not a view of input `i`: for example
+  // `to` with another dtype.
   static bool IsSeenToCopy(jit::Node& node, size_t i, size_t o) {
     const std::optional<c10::IValue> input = jit::toIValue(node.inputs()[i]);
     if (!input.has_value() || !input->isTensor() ||
@@ -197,14 +197,14 @@ class StateSearch {
     return *containers_;
   }
 
-  // The module's value that `node` itself writes to, not a node in its blocks.
+  // Returns the module's value that `node` itself writes to, apart from the nodes in its blocks.
   std::optional<std::string> WrittenBy(jit::Node& node) const {
     if (node.kind() == c10::prim::SetAttr) return Cat("the attribute ", Quote(node.s(c10::attr::name)));
     if (!node.blocks().empty()) return std::nullopt;
     for (const size_t i : Indices(node)) {
       const Mark* const mark = Find(node.inputs()[i]);
       if (mark == nullptr) continue;
-      if (mark->level == Level::kIs ? Writes(node, i) || WritesUnsaid(node, i) : WritesToElements(node, i)) {
+      if (mark->level == Level::kIs ? Writes(node, i) || WritesUndeclared(node, i) : WritesToElements(node, i)) {
         return mark->what;
       }
     }
@@ -224,8 +224,9 @@ class StateSearch {
            std::ranges::any_of(info->containedTypes(), &c10::AliasInfo::isWrite);
   }
 
-  // torch's analysis knows writes that no schema says: the statistics of a batch normalization in training.
-  bool WritesUnsaid(jit::Node& node, size_t i) const {
+  // True for a write that torch's analysis knows but no schema declares: the statistics of a batch normalization in
+  // training.
+  bool WritesUndeclared(jit::Node& node, size_t i) const {
     const jit::Operator* const op = node.maybeOperator();
     if (op == nullptr || op->aliasAnalysisKind() == c10::AliasAnalysisKind::CONSERVATIVE) return false;
     return std::ranges::all_of(Indices(node), [&](size_t index) { return AliasInfoOf(node, index) == nullptr; }) &&
@@ -237,7 +238,7 @@ class StateSearch {
     return schema == nullptr || i >= schema->arguments().size() ? nullptr : schema->arguments()[i].alias_info();
   }
 
-  // nullptr for the nodes of TorchScript itself: what they return may be whatever they take.
+  // Returns null for TorchScript's own nodes, whose results may be any of their inputs.
   static const c10::FunctionSchema* SchemaOf(const jit::Node& node) {
     return node.kind().is_prim() ? nullptr : node.maybeSchema();
   }
@@ -251,13 +252,13 @@ class StateSearch {
   const std::shared_ptr<jit::Graph> graph_;
   const jit::AliasDb aliases_;
   std::unordered_map<const jit::Value*, Mark> marks_;
-  std::optional<std::vector<jit::Value*>> containers_;  // the graph's, once they were needed
+  std::optional<std::vector<jit::Value*>> containers_;  // the graph's; set when first needed
   bool changed_ = false;
 };
 
 std::string Described(const std::string& path) { return Cat("the attribute ", Quote(path)); }
 
-// Makes constants of the attributes' values, each with its path, if torch has constants of their types.
+// Makes constants, named by their paths, of the attributes whose types torch has constants of.
 void InsertConstants(const ForwardGraph& forward) {
   jit::Graph& graph = *forward.graph;
   const jit::WithInsertPoint at_start(*graph.nodes().begin());
@@ -269,8 +270,8 @@ void InsertConstants(const ForwardGraph& forward) {
   }
 }
 
-// Makes outputs of the module's own values. torch's passes leave out a write that nothing in the graph reads
-// afterwards, and the next call reads it.
+// Makes outputs of the module's own values. torch's passes remove a write that no later node reads, though the next
+// call would read it.
 void KeepWritesAlive(const ForwardGraph& forward) {
   jit::Graph& graph = *forward.graph;
   for (size_t i = 0; i < forward.attributes.size(); ++i) graph.registerOutput(forward.value_of(i));

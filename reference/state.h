@@ -1,4 +1,4 @@
-// The search for state: what forward would keep from one call to the next.
+// Finds state: values that forward would keep from one call to the next.
 #ifndef NACELLE_REFERENCE_STATE_H_
 #define NACELLE_REFERENCE_STATE_H_
 
@@ -6,13 +6,12 @@
 
 namespace nacelle::reference {
 
-// Throws StateError, with the attribute's path, if forward assigns to an attribute, or writes to memory that may be
-// that of an attribute or of a constant: through views, containers, branches and loops, in the branches that eval mode
-// leaves. What forward itself makes may be written to. Writes to the input tensors are found when the module is tried
-// (ProbeOutputs).
+// Throws StateError, with the attribute's path, if forward assigns to an attribute, or writes to memory that may belong
+// to an attribute or a constant: through views, containers, branches and loops, in the branches that eval mode leaves.
+// forward may write to values that it makes itself. ProbeOutputs finds writes to the input tensors.
 //
-// Operators say by their schemas what they write to and what their results are views of. A schema may say less than
-// is true, which Network::StateChanged finds in a run.
+// The schemas of operators tell what they write to and what their results are views of. If a schema leaves something
+// out, Network::StateChanged finds it in a run.
 void CheckKeepsNoState(const ForwardGraph& forward);
 
 }  // namespace nacelle::reference

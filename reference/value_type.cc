@@ -19,8 +19,8 @@ bool InName(char c) {
 
 void SkipSpaces(std::string_view& text) { text.remove_prefix(std::min(text.find_first_not_of(' '), text.size())); }
 
-[[noreturn]] void Refuse(std::string_view found, std::string_view wanted) {
-  throw PlanError(Cat("type is ", Quote(found), "; wanted ", wanted));
+[[noreturn]] void Refuse(std::string_view type, std::string_view expected) {
+  throw PlanError(Cat("type is ", Quote(type), "; wanted ", expected));
 }
 
 ValueType Read(std::string_view& text, const std::set<std::string>& tuples, size_t depth) {

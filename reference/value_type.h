@@ -1,4 +1,4 @@
-// Types of values in a module's text: "List[Tensor]", "Optional[int]".
+// Types of values in a module's source: "List[Tensor]", "Optional[int]".
 #ifndef NACELLE_REFERENCE_VALUE_TYPE_H_
 #define NACELLE_REFERENCE_VALUE_TYPE_H_
 
@@ -16,14 +16,14 @@ struct ValueType {
   std::vector<ValueType> arguments;
 };
 
-// Types nest at most so deep. torch reads them recursively.
+// Maximum depth of types inside one another. torch reads them recursively.
 inline constexpr size_t kMaxTypeDepth = 32;
 
-// Reads the type at the start of `text` and leaves what follows it there. `tuples` has the full names of the module's
-// named tuples. Throws PlanError for another name than that of a plain type, a container or a named tuple.
+// Reads the type at the start of `text` and removes it from there. `tuples` has the full names of the module's named
+// tuples. Throws PlanError for another name than that of a plain type, a container or a named tuple.
 ValueType ReadType(std::string_view& text, const std::set<std::string>& tuples);
 
-// The same for a text that is a type and nothing else.
+// Reads a text that is one type and nothing else.
 ValueType ParseType(std::string_view text, const std::set<std::string>& tuples);
 
 }  // namespace nacelle::reference

@@ -14,7 +14,7 @@ constexpr size_t kEndBytes = 22, kEnd64Bytes = 56, kLocator64Bytes = 20, kEntryB
 
 [[noreturn]] void Refuse(std::string_view why) { throw PlanError(Cat("archive of the module ", why)); }
 
-// A little-endian number at `offset`, which is inside of `bytes` or refused.
+// Returns the little-endian number at `offset`; throws if it is not inside `bytes`.
 template <typename T>
 T At(std::string_view bytes, uint64_t offset) {
   if (bytes.size() < sizeof(T) || offset > bytes.size() - sizeof(T)) Refuse("is cut off");
@@ -55,7 +55,7 @@ Directory Find(std::string_view archive) {
   return directory;
 }
 
-// The unpacked size in the extra fields of an entry whose own field is too short for it.
+// Returns the unpacked size from the extra fields of an entry whose own field is too short for it.
 uint64_t SizeIn(std::string_view extra) {
   constexpr uint16_t kZip64 = 1;
   while (extra.size() >= 4) {

@@ -1,4 +1,4 @@
-// The size of an archive's members, from its directory alone.
+// Reads the sizes of a zip archive's members from its directory.
 #ifndef NACELLE_REFERENCE_ZIP_DIRECTORY_H_
 #define NACELLE_REFERENCE_ZIP_DIRECTORY_H_
 
@@ -7,8 +7,8 @@
 
 namespace nacelle::reference {
 
-// The bytes that all members of the zip archive have together when they are unpacked, as its directory says. torch
-// unpacks some members when it opens an archive, before anybody can ask it for their sizes.
+// Returns the unpacked bytes of all members of the zip archive together, by its directory. torch unpacks some members
+// when it opens an archive, before it can be asked for their sizes.
 //
 //   members │ directory │ [zip64 end, zip64 locator] │ end, 22 bytes without a comment
 //

@@ -1,4 +1,4 @@
-// Building engines with the TensorRT that is here.
+// Builds engines with a TensorRT library of this machine.
 #ifndef NACELLE_RUNTIME_BUILD_ENGINE_H_
 #define NACELLE_RUNTIME_BUILD_ENGINE_H_
 
@@ -18,14 +18,14 @@ struct BuilderReport {
   std::string path;
   std::string parser;       // its ONNX parser's library
   std::string kind;         // "full", "TensorRT-RTX"
-  std::string release;      // "8.5.3.1"; empty where it could not be opened
-  std::string description;  // "TensorRT 8.5.3.1"; empty where it could not be opened
-  int32_t onnx_opset = 0;   // a version of ONNX's operator set that its parser reads
-  std::string problem;      // why it cannot build; empty where it can
+  std::string release;      // "8.5.3.1"; empty if it could not be opened
+  std::string description;  // "TensorRT 8.5.3.1"; empty if it could not be opened
+  int32_t onnx_opset = 0;   // the version of ONNX's operator set that its parser reads
+  std::string problem;      // the reason that it cannot build; empty if it can
 };
 
-// The builders of this machine, best first; with a `place`, a file or a folder, those there. Opens each: takes a while,
-// and memory. Any thread.
+// Lists the builders of this machine, best first; with a `place`, a file or a folder, those there. Opens each of them,
+// which takes time and memory. Any thread.
 NACELLE_API std::vector<BuilderReport> ListBuilders(const std::string& place = "");
 
 struct BuiltEngine {
@@ -33,7 +33,8 @@ struct BuiltEngine {
   std::optional<std::string> timing_cache;
 };
 
-// tensorrt::Build with the library at `path` and the parser at `parser` (empty: the one beside it). See there.
+// Builds an engine with the library at `path` and the parser at `parser` (empty: the one beside the library). See
+// tensorrt::Build.
 NACELLE_API BuiltEngine BuildEngine(const std::string& path, const std::string& parser,
                                     const tensorrt::BuildRequest& request);
 

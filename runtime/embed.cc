@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <cctype>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/device/cuda_driver.h"
 #include "core/error.h"
 #include "core/plan/plan_header.h"
 #include "core/record/binding_order.h"
+#include "core/stored_bytes.h"
 #include "core/text.h"
 #include "runtime/engine.h"
 #include "runtime/internal/loaded_engine.h"
@@ -27,10 +30,9 @@ void CheckIdentifier(const std::string& name) {
   const auto is_word = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
   const bool starts_well = !name.empty() && std::isdigit(static_cast<unsigned char>(name[0])) == 0;
   if (!starts_well || !std::ranges::all_of(name, is_word)) {
-    throw InputError(
-        Cat("an engine's name must be an identifier, since TorchScript names a class and an attribute "
-            "after it; found ",
-            Quote(name), ": use letters, digits and '_', not a digit first"));
+    throw InputError(Cat("the engine's name is ", Quote(name),
+                         "; wanted an identifier, since TorchScript names a class and an "
+                         "attribute after it: use letters, digits and '_', not a digit first"));
   }
 }
 
@@ -46,23 +48,18 @@ device::Device DefaultDevice(const plan::PlanHeader& header) {
                           here.why_none, "; name the device that it was built for"));
   }
   const auto current =
-      std::ranges::find_if(here.devices, [&](const device::Device& one) { return one.id == here.current; });
+      std::ranges::find_if(here.devices, [&](const device::Device& gpu) { return gpu.id == here.current; });
   return current == here.devices.end() ? here.devices.front() : *current;
 }
 
-// `given` must be the plan's names in some order.
-void CheckNames(const char* what, const Names& given, const Names& plans) {
-  Names sorted_given = given;
-  Names sorted_plans = plans;
-  std::ranges::sort(sorted_given);
-  std::ranges::sort(sorted_plans);
-  if (sorted_given != sorted_plans) {
-    throw InputError(Cat(what, "_names must list each ", what, " of the plan once: found ", Join(given, ", "),
-                         "; the plan has ", Join(plans, ", ")));
-  }
+// Throws unless `given` is the plan's names in some order.
+void CheckNames(const char* kind, const Names& given, const Names& in_plan) {
+  if (std::ranges::is_permutation(given, in_plan)) return;
+  throw InputError(Cat(kind, "_names lists ", Join(given, ", "), "; wanted each ", kind,
+                       " of the plan once: ", Join(in_plan, ", ")));
 }
 
-// A version 3 record keeps no names: the order that it will be read in must be the one that is wanted.
+// Throws unless readers of a version 3 record, which keeps no names, take the tensors in the order of `given`.
 void CheckOrderIsKept(const char* what, const Names& given, const Names* plans) {
   if (plans != nullptr ? given == *plans : record::OrderFollowsNames(given)) return;
   throw RecordError(
@@ -71,7 +68,7 @@ void CheckOrderIsKept(const char* what, const Names& given, const Names* plans) 
           Join(given, ", "), "; take abi_version=4 or later to keep it"));
 }
 
-// The names to build forward with, checked against the plan's if these are known.
+// Returns the names to build forward with, checked against the plan's names if these are known.
 Names ChooseNames(const char* what, const std::optional<Names>& given, const Names* plans,
                   const std::string& why_unknown) {
   if (!given) {
@@ -83,15 +80,15 @@ Names ChooseNames(const char* what, const std::optional<Names>& given, const Nam
   return *given;
 }
 
-// True if readers of a record without names take the tensors in this order. The plan of the reference engine has the
-// order that its module has; TensorRT may list tensors in an order of its own.
+// True if readers of a record without names take the tensors in this order. A plan of the reference engine keeps the
+// order of its module; TensorRT may list tensors in an order of its own.
 bool OrderNeedsNoNames(const std::optional<Names>& given, const Names* plans, plan::PlanKind kind) {
   if (!given) return true;
   if (kind == plan::PlanKind::kReference && plans != nullptr) return *given == *plans;
   return record::OrderFollowsNames(*given);
 }
 
-// The oldest version that keeps all that was given.
+// Returns the oldest version that keeps all options.
 int OldestVersion(const EmbedOptions& options, bool needs_names) {
   int version = record::kDefaultVersion;
   const auto need = [&](record::Field field) { version = std::max(version, record::InfoOf(field).since); };
@@ -101,7 +98,7 @@ int OldestVersion(const EmbedOptions& options, bool needs_names) {
   return version;
 }
 
-// The fields that an older record may lack: those that the plan told and nobody asked for.
+// Returns the fields that an older record may lack: the plan has them, and no option asks for them.
 record::FieldSet Unasked(const EmbedOptions& options) {
   record::FieldSet fields = {record::Field::kRequiresOutputAllocator, record::Field::kAliasedIo};
   if (!options.hardware_compatible) fields.insert(record::Field::kHardwareCompatible);
@@ -109,7 +106,7 @@ record::FieldSet Unasked(const EmbedOptions& options) {
   return fields;
 }
 
-// The value that forward returns, of the list that execute_engine returned.
+// Adds the value that forward returns, from the list that execute_engine returned.
 torch::jit::Value* AddResult(torch::jit::Graph& graph, torch::jit::Value* list, size_t output_count, Returns returns) {
   if (returns == Returns::kList) return list;
   torch::jit::Node* unpack = graph.insertNode(graph.createListUnpack(list, output_count));
@@ -158,22 +155,26 @@ torch::jit::Module BuildModule(const c10::intrusive_ptr<Engine>& engine, size_t 
 torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
   CheckIdentifier(options.name);
   const plan::PlanHeader header = plan::ParsePlanHeader(plan);
+  const auto bytes = std::make_shared<const StoredBytes>(std::move(plan));
   record::Record record;
   record.version = record::kDefaultVersion;
   record.name = options.name;
   record.device = options.device ? *options.device : DefaultDevice(header);
-  record.plan = std::move(plan);
   record.hardware_compatible = options.hardware_compatible;
 
-  // Without names in its record an engine takes its tensors in the plan's order, which is what is asked of it here.
-  auto engine = c10::make_intrusive<Engine>(std::move(record));
-  const std::string why_unknown = engine->why_not_ready();
+  // The record has no names yet, so the tensors come in the plan's order.
+  std::unique_ptr<LoadedEngine> loaded;
+  std::optional<Error> failure;
   std::optional<Names> plan_inputs;
   std::optional<Names> plan_outputs;
-  if (why_unknown.empty()) {
-    plan_inputs = NamesOf(engine->loaded()->inputs());
-    plan_outputs = NamesOf(engine->loaded()->outputs());
+  try {
+    loaded = LoadedEngine::FromRecord(record, bytes, {});
+    plan_inputs = NamesOf(loaded->facts().inputs);
+    plan_outputs = NamesOf(loaded->facts().outputs);
+  } catch (const Error& error) {
+    failure = CannotRun(record.name, error);
   }
+  const std::string why_unknown = failure ? failure->what() : "";
   const auto pointer = [](const std::optional<Names>& names) { return names ? &*names : nullptr; };
   const Names* const known_inputs = pointer(plan_inputs);
   const Names* const known_outputs = pointer(plan_outputs);
@@ -193,14 +194,16 @@ torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options) {
     CheckOrderIsKept("output", outputs, known_outputs);
   }
   if (version != record::kDefaultVersion || options.hardware_compatible || options.platform) {
-    record::Record complete = engine->CompleteRecord();
-    if (why_unknown.empty()) AddKnownFields(complete, engine->loaded());
-    complete.target_platform = options.platform.value_or(record::AssumedPlatform(complete.plan));
-    complete.input_names = inputs;
-    complete.output_names = outputs;
-    complete.version = record::kNewestVersion;
-    engine = c10::make_intrusive<Engine>(record::Convert(std::move(complete), version, Unasked(options)));
+    if (loaded != nullptr) AddKnownFields(record, *loaded);
+    record.plan = bytes->bytes();  // Convert looks at its header
+    record.target_platform = options.platform.value_or(record::AssumedPlatform(record.plan));
+    record.input_names = inputs;
+    record.output_names = outputs;
+    record.version = record::kNewestVersion;
+    record = record::Convert(std::move(record), version, Unasked(options));
+    if (loaded != nullptr) loaded = loaded->WithRecord(record);
   }
+  const auto engine = c10::make_intrusive<Engine>(std::move(record), bytes, std::move(loaded), std::move(failure));
   return BuildModule(engine, inputs.size(), outputs.size(), returns);
 }
 

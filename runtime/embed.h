@@ -1,4 +1,8 @@
-// From an engine to a TorchScript module that calls it.
+// Puts an engine into a TorchScript module that calls it.
+//
+//   EmbedOptions options;
+//   options.name = "resnet";
+//   EmbedEngine(plan_bytes, options).save("resnet.ts");
 #ifndef NACELLE_RUNTIME_EMBED_H_
 #define NACELLE_RUNTIME_EMBED_H_
 
@@ -28,9 +32,10 @@ struct EmbedOptions {
   // of the plan (core/record/binding_order.h). A record of version 3 keeps no names, so there only that order works.
   std::optional<std::vector<std::string>> input_names;
   std::optional<std::vector<std::string>> output_names;
-  // What the plan was built for. Left out: the CPU for a plan of the reference engine, else the current GPU.
+  // The device that the plan was built for. Left out: the CPU for a plan of the reference engine, else the current GPU.
   std::optional<device::Device> device;
-  // nullopt: the oldest from kDefaultVersion on that keeps the order, hardware_compatible and the platform.
+  // The record's version. nullopt: the oldest from kDefaultVersion on that keeps the order, hardware_compatible and the
+  // platform.
   std::optional<int> abi_version = record::kDefaultVersion;
   bool hardware_compatible = false;  // kept from record version 5 on
   // Left out: one output by itself, several as a tuple.
@@ -39,11 +44,11 @@ struct EmbedOptions {
   std::optional<record::TargetPlatform> platform;
 };
 
-// A module whose forward takes the plan's inputs and returns its outputs as `returns` says. The same arguments give a
-// module that saves to the same bytes. `plan` is a serialized engine, owned by the result.
+// Returns a module whose forward takes the plan's inputs and returns its outputs in the form of `returns`. Equal
+// arguments give modules that save to equal bytes. `plan` is a serialized engine, owned by the result.
 //
 // Throws InputError (a name that cannot be used, names that the plan does not have, several outputs as one tensor),
-// RecordError (what the record's version cannot keep), PlanError (bytes that are no plan), DeviceError (no device
+// RecordError (the record's version cannot keep a field), PlanError (bytes that are no plan), DeviceError (no device
 // given, and none here).
 NACELLE_API torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions& options);
 

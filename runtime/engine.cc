@@ -5,8 +5,8 @@
 #include "core/device/device.h"
 #include "core/text.h"
 #include "runtime/internal/loaded_engine.h"
-#include "runtime/profile.h"
 #include "runtime/tensor_info.h"
+#include "runtime/timing.h"
 
 namespace nacelle::runtime {
 namespace {
@@ -15,10 +15,10 @@ thread_local int inspect_only_depth = 0;
 
 std::atomic<bool> keep_plans_in_memory = false;
 
-// A smaller plan stays in memory.
-constexpr size_t kLeastInFile = size_t{1} << 20;
+// Bytes from which on a plan is moved to a file; a smaller one stays in memory.
+constexpr size_t kMinBytesInFile = size_t{1} << 20;
 
-// A copy of all but the plan, which stays in `record`.
+// Returns a copy of `record` without its plan, which stays there.
 record::Record WithoutPlan(record::Record& record) {
   std::string plan = std::exchange(record.plan, {});
   record::Record rest = record;
@@ -27,10 +27,10 @@ record::Record WithoutPlan(record::Record& record) {
 }
 
 void Check(const Settings& settings) {
-  static constexpr int kMost = 1024;
-  const auto in_range = [](const char* what, int value) {
-    if (value >= 1 && value <= kMost) return;
-    throw InputError(Cat(what, " is ", value, "; wanted 1 to ", kMost));
+  static constexpr int kMax = 1024;
+  const auto in_range = [](const char* setting, int value) {
+    if (value >= 1 && value <= kMax) return;
+    throw InputError(Cat(setting, " is ", value, "; wanted 1 to ", kMax));
   };
   in_range("max_contexts", settings.max_contexts);
   in_range("plan_copies", settings.plan_copies);
@@ -52,8 +52,16 @@ Engine::Engine(record::Record record, const Settings& settings)
   try {
     SetUp();
   } catch (const Error&) {
-    // Kept in failure_; whoever calls the engine gets it.
+    // Kept in failure_, for the callers of the engine.
   }
+}
+
+Engine::Engine(record::Record record, std::shared_ptr<const StoredBytes> plan, std::unique_ptr<LoadedEngine> loaded,
+               std::optional<Error> failure)
+    : record_(WithoutPlan(record)), plan_(std::move(plan)), failure_(std::move(failure)) {
+  if (loaded == nullptr) return;
+  loaded_.Replace(std::move(loaded));
+  StorePlan(loaded_.use()->plan());
 }
 
 Engine::~Engine() = default;
@@ -69,15 +77,14 @@ record::Record Engine::CompleteRecord() const {
   return record;
 }
 
-// Takes the bytes that engines of this plan have in common for its own, and puts large ones into a file; they stay
-// where they are if that cannot be.
+// Shares the bytes of the deserialized plan, and moves large ones into a file if one can be made.
 void Engine::StorePlan(const DeserializedPlan& plan) {
   const bool keep = keep_plans_in_memory;
-  if (!keep && this->plan()->bytes().size() >= kLeastInFile) plan.MoveBytesToFile();
+  if (!keep && this->plan()->bytes().size() >= kMinBytesInFile) plan.MoveBytesToFile();
   std::shared_ptr<const StoredBytes> shared = plan.bytes();
   if (keep && shared->in_file()) return;
   const std::lock_guard lock(plan_mutex_);
-  plan_.swap(shared);  // the former ones go after the lock
+  plan_.swap(shared);  // the former bytes are released after the lock
 }
 
 plan::PlanHeader Engine::plan_header() const { return plan::ParsePlanHeader(plan()->bytes()); }
@@ -94,7 +101,7 @@ void Engine::SetUp() {
   try {
     loaded_.Replace(LoadedEngine::FromRecord(record_, plan(), settings()));
   } catch (const Error& error) {
-    failure_.emplace(error.kind(), Cat("engine ", Quote(record_.name), " cannot run here: ", error.what()));
+    failure_ = CannotRun(record_.name, error);
     throw *failure_;
   }
   StorePlan(loaded_.use()->plan());
@@ -104,10 +111,10 @@ void Engine::Configure(const Settings& settings) {
   Check(settings);
   const std::lock_guard lock(set_up_mutex_);
   if (loaded_.has_value()) {
-    // It stays where it is, whatever device is current now. The former one lives until there is a new one, so that the
-    // plan is not read again.
+    // The engine stays on its device, whichever is current now. The former one lives until the new one is made, so that
+    // the plan is not read again.
     Settings placed = settings;
-    if (!placed.device) placed.device = loaded_.use()->device();
+    if (!placed.device) placed.device = loaded_.use()->facts().device;
     loaded_.Replace(LoadedEngine::FromRecord(record_, plan(), placed));
   }
   failure_.reset();
@@ -115,30 +122,30 @@ void Engine::Configure(const Settings& settings) {
   settings_ = settings;
 }
 
-std::shared_ptr<Profile> Engine::StartProfile() {
-  const std::lock_guard lock(profile_mutex_);
-  if (profile_ != nullptr) {
+std::shared_ptr<Timing> Engine::StartTiming() {
+  const std::lock_guard lock(timing_mutex_);
+  if (timing_ != nullptr) {
     throw InputError(Cat("engine ", Quote(record_.name), " is profiled already; end the profile before another one"));
   }
-  profile_ = std::make_shared<Profile>();
-  profiling_ = true;
-  return profile_;
+  timing_ = std::make_shared<Timing>();
+  timed_ = true;
+  return timing_;
 }
 
-void Engine::StopProfile() {
-  const std::lock_guard lock(profile_mutex_);
-  profiling_ = false;
-  profile_.reset();
+void Engine::StopTiming() {
+  const std::lock_guard lock(timing_mutex_);
+  timed_ = false;
+  timing_.reset();
 }
 
-std::shared_ptr<Profile> Engine::CurrentProfile() {
-  const std::lock_guard lock(profile_mutex_);
-  return profile_;
+std::shared_ptr<Timing> Engine::CurrentTiming() {
+  const std::lock_guard lock(timing_mutex_);
+  return timing_;
 }
 
-std::vector<TensorInfo> Engine::inputs() { return loaded()->inputs(); }
+std::vector<TensorInfo> Engine::inputs() { return loaded()->facts().inputs; }
 
-std::vector<TensorInfo> Engine::outputs() { return loaded()->outputs(); }
+std::vector<TensorInfo> Engine::outputs() { return loaded()->facts().outputs; }
 
 std::string Engine::why_not_ready() {
   try {
@@ -162,9 +169,10 @@ std::string Engine::Describe() {
   if (failure_) return Cat(text, "\n  ", failure_->what());
   if (!loaded_.has_value()) return text + "\n  not set up: it was loaded to be looked into";
   const Loaded loaded = loaded_.use();
-  text += Cat("\n  runs on: ", loaded->device().str(), " with ", loaded->library_description());
-  for (const TensorInfo& input : loaded->inputs()) text += "\n  input " + runtime::Describe(input);
-  for (const TensorInfo& output : loaded->outputs()) text += "\n  output " + runtime::Describe(output);
+  const EngineFacts& facts = loaded->facts();
+  text += Cat("\n  runs on: ", facts.device.str(), " with ", facts.library->Describe());
+  for (const TensorInfo& input : facts.inputs) text += "\n  input " + runtime::Describe(input);
+  for (const TensorInfo& output : facts.outputs) text += "\n  output " + runtime::Describe(output);
   return text;
 }
 

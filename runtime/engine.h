@@ -1,9 +1,13 @@
 // torch.classes.tensorrt.Engine: a serialized engine inside a TorchScript program.
 //
 // An Engine is made from a record (core/record/record.h) and pickled as one, byte for byte the one that it came from.
-// Making it also sets it up to run: a library for its plan is found and opened, a device chosen, the plan
-// deserialized. Where that cannot be done, the Engine is made all the same, can be looked into, saved and
-// converted, and says why it cannot run when it is called.
+// Making it also sets it up to run: finds and opens a library for its plan, chooses a device, deserializes the plan. If
+// a step fails the Engine is made all the same: you can inspect, save and convert it, and calling it throws the reason.
+//
+//   torch::jit::Module module = torch::jit::load("program.ts");
+//   for (const EngineSite& site : FindEngines(module)) {
+//     for (const TensorInfo& input : site.engine()->inputs()) std::cout << Describe(input) << "\n";
+//   }
 #ifndef NACELLE_RUNTIME_ENGINE_H_
 #define NACELLE_RUNTIME_ENGINE_H_
 
@@ -29,10 +33,10 @@ namespace nacelle::runtime {
 
 class DeserializedPlan;
 class LoadedEngine;
-class Profile;
+class Timing;
 
-// While one of these lives, Engines made on its thread are not set up; each sets itself up when it is first called.
-// For tools that only look into programs. May be nested.
+// Keeps Engines that are made on its thread from being set up, for as long as it lives; each sets itself up when it is
+// first called. For tools that only inspect programs. May be nested.
 class NACELLE_API InspectOnly {
  public:
   InspectOnly();
@@ -43,75 +47,78 @@ class NACELLE_API InspectOnly {
   static bool active();
 };
 
-// Whether the plans of engines that are set up from now on stay in memory; false at the start. They are needed again
-// when a program is saved, copied or moved to another device. Plans under a megabyte always stay. Any thread.
+// Chooses whether the plans of engines that are set up from now on stay in memory (at the start: no). They are needed
+// again when a program is saved, copied or moved to another device. Plans under a megabyte always stay. Any thread.
 NACELLE_API void KeepPlansInMemory(bool keep);
 
-// Every method may be called from any number of threads at once, also while others call the engine.
+// A serialized engine with the means to run it. Any number of threads may call its methods at once, also while others
+// call the engine.
 class NACELLE_API Engine final : public torch::CustomClassHolder {
  public:
   // Never fails because of what this machine lacks (see above).
   explicit Engine(record::Record record, const Settings& settings = {});
+
+  // Makes an Engine that EmbedEngine has set up already, of `plan`. `loaded` is null if that failed, because of
+  // `failure`.
+  Engine(record::Record record, std::shared_ptr<const StoredBytes> plan, std::unique_ptr<LoadedEngine> loaded,
+         std::optional<Error> failure);
   ~Engine() override;
 
   // The record, without its plan.
   const record::Record& record() const { return record_; }
 
-  // The plan's bytes, which engines that are set up with the same plan have in common. An engine that is set up has
-  // read them, so they lie in a temporary file from then on; see KeepPlansInMemory.
+  // The plan's bytes, which engines that are set up with the same plan share. They lie in a temporary file once the
+  // engine is set up, since it has read them; see KeepPlansInMemory.
   std::shared_ptr<const StoredBytes> plan() const;
 
   // The record with a copy of the plan.
   record::Record CompleteRecord() const;
 
-  // What the plan's first bytes say; throws PlanError where they say nothing known.
+  // The facts in the plan's first bytes. Throws PlanError if they are not those of a known plan.
   plan::PlanHeader plan_header() const;
 
   using Loaded = Replaceable<LoadedEngine>::Use;
 
-  // The engine ready to run, for as long as what is returned lives: keep that on the stack, in a variable for more than
-  // one expression. The first call waits for the set-up if the constructor left it out; later ones cost a few
-  // instructions. Throws what the set-up threw, each time with the same words.
-  //
-  //   const Engine::Loaded loaded = engine.loaded();
-  //   for (const TensorInfo& input : loaded->inputs()) …
+  // Returns the engine ready to run, for this library's own use. It is valid as long as the returned object, which
+  // stays on the stack. The first call waits for the set-up if the constructor left it out; later ones cost a few
+  // instructions. Throws the error of the set-up, each time with the same words.
   Loaded loaded() {
     if (!loaded_.has_value()) [[unlikely]]
       SetUp();
     return loaded_.use();
   }
 
-  // The inputs and outputs in the order in which a call takes and returns them. Throws what the set-up threw if the
+  // The inputs and outputs in the order in which a call takes and returns them. Throws the error of the set-up if the
   // engine cannot run here.
   std::vector<TensorInfo> inputs();
   std::vector<TensorInfo> outputs();
 
-  // The error of loaded(); empty if it has none.
+  // The reason that the engine cannot run here; empty if it can.
   std::string why_not_ready();
 
   Settings settings() const;
 
   // Sets the engine up again with other settings, at once if it was set up before, else when it is called. Calls that
-  // are under way end with the former settings; later ones have the new ones. What the former settings needed
-  // (execution contexts and their memory) goes when the last of those calls ends. CUDA graphs that were captured with
-  // the engine must not be replayed any more. Throws InputError for a setting that no engine can have, and what the
-  // set-up throws; the engine then has its former settings.
+  // are under way end with the former settings; later ones have the new ones. The execution contexts of the former
+  // settings, and their memory, are released when the last of those calls ends. CUDA graphs that were captured with the
+  // engine must not be replayed any more. Throws InputError for a setting that no engine can have, and the error of the
+  // set-up; the engine then has its former settings.
   void Configure(const Settings& settings);
 
-  // Begins to record every call, until StopProfile. Calls then wait for the device. Throws InputError where the engine
-  // is profiled already.
-  std::shared_ptr<Profile> StartProfile();
-  void StopProfile();
+  // Times every call until StopTiming. Timed calls wait for the device. Throws InputError if the engine is timed
+  // already.
+  std::shared_ptr<Timing> StartTiming();
+  void StopTiming();
 
-  // Null while nothing is recorded; that costs one load.
-  std::shared_ptr<Profile> profile() { return profiling_.load(std::memory_order_relaxed) ? CurrentProfile() : nullptr; }
+  // The timing that is under way; null if there is none, which costs one load.
+  std::shared_ptr<Timing> timing() { return timed_.load(std::memory_order_relaxed) ? CurrentTiming() : nullptr; }
 
-  // Some lines for a person: name, record, plan, device, inputs and outputs. Sets nothing up.
+  // Describes name, record, plan, device, inputs and outputs in a few lines. Does not set the engine up.
   std::string Describe();
 
  private:
   void SetUp();
-  std::shared_ptr<Profile> CurrentProfile();
+  std::shared_ptr<Timing> CurrentTiming();
   void StorePlan(const DeserializedPlan& plan);
 
   const record::Record record_;  // its plan is empty
@@ -121,10 +128,10 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   std::shared_ptr<const StoredBytes> plan_;
   std::mutex set_up_mutex_;  // held while the engine is set up
   Replaceable<LoadedEngine> loaded_;
-  std::atomic<bool> profiling_{false};
-  std::mutex profile_mutex_;
-  std::shared_ptr<Profile> profile_;
-  std::optional<Error> failure_;  // why the set-up did not succeed; set once
+  std::atomic<bool> timed_{false};
+  std::mutex timing_mutex_;
+  std::shared_ptr<Timing> timing_;
+  std::optional<Error> failure_;  // the error of the set-up; set once
 };
 
 }  // namespace nacelle::runtime

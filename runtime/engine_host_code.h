@@ -1,4 +1,7 @@
-// Whether plans may bring code for the host.
+// Allows or forbids plans that contain code for the host.
+//
+//   AllowEngineHostCode(true);
+//   torch::jit::Module module = torch::jit::load("trusted_program.ts");
 #ifndef NACELLE_RUNTIME_ENGINE_HOST_CODE_H_
 #define NACELLE_RUNTIME_ENGINE_HOST_CODE_H_
 
@@ -6,9 +9,9 @@
 
 namespace nacelle::runtime {
 
-// Whether plans may bring code for the host, as version-compatible plans with a runtime inside do. TensorRT then runs
-// that code, so plans have to be trusted as programs are. False at the start; any thread. Holds for engines that are
-// set up later.
+// Allows plans with code for the host, as version-compatible plans with a runtime inside have, or forbids them, as at
+// the start. TensorRT runs that code, so such plans have to be trusted as programs are. Applies to engines that are set
+// up later. Any thread.
 NACELLE_API void AllowEngineHostCode(bool allowed);
 NACELLE_API bool EngineHostCodeAllowed();
 

@@ -11,67 +11,76 @@
 #include "core/device/cuda_graph.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "runtime/internal/call.h"
 #include "runtime/internal/call_recorder.h"
 #include "runtime/internal/check_inputs.h"
 #include "runtime/internal/context_stream.h"
 #include "runtime/internal/loaded_engine.h"
 #include "runtime/internal/nvtx_range.h"
-#include "runtime/profile.h"
+#include "runtime/timing.h"
 
+// The way of a call: CallEngine, CallAdapted if a setting asks for it, CheckAndCall, LeaseAndRun (or one of its two
+// variants, LeaseAndRunTimed and LeaseAndCapture), Context::Run.
 namespace nacelle::runtime {
 namespace {
 
 using TensorPointers = c10::SmallVector<const at::Tensor*, 8>;
-using TensorPointersRef = c10::ArrayRef<const at::Tensor*>;
+using Inputs = Call::Inputs;
 
-// A context that no profile has used; those that one has are dropped.
+// Acquires a context that was not used for a timed call; drops those that were.
 template <typename Acquire>
-ContextPool::Lease Unprofiled(const Acquire& acquire) {
+ContextPool::Lease AcquireUntimed(const Acquire& acquire) {
   for (;;) {
     ContextPool::Lease context = acquire();
-    if (!context->profiled()) [[likely]]
+    if (!context->reports_layer_times()) [[likely]]
       return context;
   }
 }
 
-// A graph that is being captured gets a context for itself, as long as there is the graph: it works on that context's
-// memory whenever it is replayed.
-c10::List<at::Tensor> RunInCapture(ContextPool& contexts, TensorPointersRef inputs, const CallerStream& caller) {
+// A graph that is being captured keeps a context of its own for as long as the graph exists: each replay works on that
+// context's memory.
+c10::List<at::Tensor> LeaseAndCapture(const LoadedEngine& engine, ContextPool& contexts, Inputs inputs,
+                                      const CallerStream& caller) {
   const device::RelaxedCapture relaxed;
   const auto fits = [&](Context& idle) { return idle.HasShapesOf(inputs) && idle.Finished(); };
-  ContextPool::Lease context = Unprofiled([&] { return contexts.AcquireWhere(fits); });
-  // A replay waits for nothing that came before the capture.
+  ContextPool::Lease context = AcquireUntimed([&] { return contexts.AcquireWhere(fits); });
+  // A replay does not wait for work from before the capture.
   while (!context->Finished()) std::this_thread::yield();
-  c10::List<at::Tensor> outputs = context->Run(inputs, caller, true);
+  Call call(engine.facts(), inputs, caller, /*capturing=*/true, nullptr);
+  c10::List<at::Tensor> outputs = context->Run(call);
   const auto gone = [kept = context.Keep()] { kept.Return(); };
   device::CallWhenGraphIsGone(caller.native(), gone);
   return outputs;
 }
 
-c10::List<at::Tensor> RunProfiled(ContextPool& contexts, TensorPointersRef inputs, const CallerStream& caller,
-                                  Profile& profile) {
+c10::List<at::Tensor> LeaseAndRunTimed(const LoadedEngine& engine, ContextPool& contexts, Inputs inputs,
+                                       const CallerStream& caller, Timing& timing) {
   CallRecorder recorder;
   recorder.Begin("context");
   ContextPool::Lease context = contexts.Acquire(caller.native());
-  c10::List<at::Tensor> outputs = context->RunRecorded(inputs, caller, recorder);
+  context->ReportLayerTimes();
+  Call call(engine.facts(), inputs, caller, /*capturing=*/false, &recorder);
+  c10::List<at::Tensor> outputs = context->Run(call);
+  recorder.SetLayers(context->TakeLayerTimes());
   context.Return(caller.native());
   recorder.Begin(nullptr);
-  profile.Add(recorder.Take());
+  timing.Add(recorder.Take());
   return outputs;
 }
 
-c10::List<at::Tensor> RunInContext(ContextPool& contexts, TensorPointersRef inputs, const CallerStream& caller,
-                                   Profile* profile) {
-  if (caller.Capturing()) return RunInCapture(contexts, inputs, caller);
-  if (profile != nullptr) [[unlikely]]
-    return RunProfiled(contexts, inputs, caller, *profile);
-  ContextPool::Lease context = Unprofiled([&] { return contexts.Acquire(caller.native()); });
-  c10::List<at::Tensor> outputs = context->Run(inputs, caller, false);
+c10::List<at::Tensor> LeaseAndRun(const LoadedEngine& engine, ContextPool& contexts, Inputs inputs,
+                                  const CallerStream& caller, Timing* timing) {
+  if (caller.Capturing()) return LeaseAndCapture(engine, contexts, inputs, caller);
+  if (timing != nullptr) [[unlikely]]
+    return LeaseAndRunTimed(engine, contexts, inputs, caller, *timing);
+  ContextPool::Lease context = AcquireUntimed([&] { return contexts.Acquire(caller.native()); });
+  Call call(engine.facts(), inputs, caller, /*capturing=*/false, nullptr);
+  c10::List<at::Tensor> outputs = context->Run(call);
   context.Return(caller.native());
   return outputs;
 }
 
-// The reason that one more context could not be made, for a message; empty if the setting forbids it.
+// Returns the reason that one more context could not be made, for a message; empty if the setting forbids it.
 std::string WhyNoMore(const AllKept& kept) {
   if (kept.failure == nullptr) return "";
   try {
@@ -81,13 +90,13 @@ std::string WhyNoMore(const AllKept& kept) {
   }
 }
 
-c10::List<at::Tensor> RunChecked(const LoadedEngine& engine, TensorPointersRef inputs, Profile* profile) {
-  ContextPool& contexts = *engine.groups()[CheckInputs(engine, inputs)].contexts;
-  const CallerStream caller(engine.device());
+c10::List<at::Tensor> CheckAndCall(const LoadedEngine& engine, Inputs inputs, Timing* timing) {
+  ContextPool& contexts = engine.contexts(CheckInputs(engine.facts(), inputs));
+  const CallerStream caller(engine.facts().device);
   try {
-    return RunInContext(contexts, inputs, caller, profile);
+    return LeaseAndRun(engine, contexts, inputs, caller, timing);
   } catch (const AllKept& kept) {
-    throw ExecutionError(Cat("engine ", Quote(engine.name()), ": all ", kept.count,
+    throw ExecutionError(Cat("engine ", Quote(engine.facts().name), ": all ", kept.count,
                              " execution contexts that it can have belong to captured CUDA graphs; raise plan_copies "
                              "(or max_contexts), which torch_nacelle.configure sets, before the capture, or destroy "
                              "graphs that are not replayed any more",
@@ -95,20 +104,22 @@ c10::List<at::Tensor> RunChecked(const LoadedEngine& engine, TensorPointersRef i
   }
 }
 
-// What settings ask for beside the run itself.
-c10::List<at::Tensor> RunAsSet(const LoadedEngine& engine, TensorPointersRef inputs, Profile* profile) {
-  const NvtxRange range(engine.settings().nvtx ? engine.range_name().c_str() : nullptr);
-  const c10::SmallVector<at::Tensor, 8> adapted = AdaptInputs(engine, inputs);
+// Marks the call on a time line and adapts its inputs, as far as settings ask for it.
+c10::List<at::Tensor> CallAdapted(const LoadedEngine& engine, Inputs inputs, Timing* timing) {
+  const EngineFacts& facts = engine.facts();
+  const NvtxRange range(facts.settings.nvtx ? facts.range_name.c_str() : nullptr);
+  const c10::SmallVector<at::Tensor, 8> adapted = AdaptInputs(facts, inputs);
   TensorPointers pointers;
   for (const at::Tensor& input : adapted) pointers.push_back(&input);
-  return RunChecked(engine, pointers, profile);
+  return CheckAndCall(engine, pointers, timing);
 }
 
-c10::List<at::Tensor> Run(Engine& engine, TensorPointersRef inputs) {
+c10::List<at::Tensor> CallEngine(Engine& engine, Inputs inputs) {
   const Engine::Loaded use = engine.loaded();
   const LoadedEngine& loaded = *use;
-  const std::shared_ptr<Profile> profile = engine.profile();
-  return loaded.runs_plainly() ? RunChecked(loaded, inputs, profile.get()) : RunAsSet(loaded, inputs, profile.get());
+  const std::shared_ptr<Timing> timing = engine.timing();
+  return loaded.facts().runs_plainly ? CheckAndCall(loaded, inputs, timing.get())
+                                     : CallAdapted(loaded, inputs, timing.get());
 }
 
 }  // namespace
@@ -116,13 +127,13 @@ c10::List<at::Tensor> Run(Engine& engine, TensorPointersRef inputs) {
 c10::List<at::Tensor> Execute(Engine& engine, c10::ArrayRef<at::Tensor> inputs) {
   TensorPointers pointers;
   for (const at::Tensor& input : inputs) pointers.push_back(&input);
-  return Run(engine, pointers);
+  return CallEngine(engine, pointers);
 }
 
 c10::List<at::Tensor> ExecuteValues(c10::ArrayRef<c10::IValue> inputs, const c10::IValue& engine) {
   TensorPointers pointers;
   for (const c10::IValue& input : inputs) pointers.push_back(&input.toTensor());
-  return Run(*engine.toCustomClass<Engine>(), pointers);
+  return CallEngine(*engine.toCustomClass<Engine>(), pointers);
 }
 
 }  // namespace nacelle::runtime

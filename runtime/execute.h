@@ -1,4 +1,6 @@
-// Running an engine: what the operator tensorrt::execute_engine does.
+// Runs engines, as the operator tensorrt::execute_engine does.
+//
+//   c10::List<at::Tensor> outputs = Execute(*engine, {image});
 #ifndef NACELLE_RUNTIME_EXECUTE_H_
 #define NACELLE_RUNTIME_EXECUTE_H_
 
@@ -12,13 +14,13 @@
 
 namespace nacelle::runtime {
 
-// Runs `engine` on `inputs` (tensors on the engine's device, of its dtypes, in its order; made contiguous where they
-// are not) and returns its outputs, new tensors on the same device. On the CPU the outputs are ready on return, on
-// CUDA they are as soon as the caller's current stream gets there. May be called from any number of threads at once,
-// for one engine too. Throws InputError, ExecutionError, and what Engine::loaded() throws.
+// Runs `engine` on `inputs` (tensors on the engine's device, of its dtypes, in its order; made contiguous if they are
+// not) and returns its outputs, new tensors on the same device. On the CPU the outputs are ready on return, on CUDA as
+// soon as the caller's current stream gets there. May be called from any number of threads at once, for one engine
+// too. Throws InputError, ExecutionError, and the error of the engine's set-up.
 NACELLE_API c10::List<at::Tensor> Execute(Engine& engine, c10::ArrayRef<at::Tensor> inputs);
 
-// The same from the values on an interpreter's stack: a list of tensors and an Engine object.
+// Does the same with the values on an interpreter's stack: a list of tensors and an Engine object.
 c10::List<at::Tensor> ExecuteValues(c10::ArrayRef<c10::IValue> inputs, const c10::IValue& engine);
 
 }  // namespace nacelle::runtime

@@ -1,5 +1,5 @@
-// What libtorch_nacelle.so shows to other libraries. Everything else is hidden, by -fvisibility=hidden and by the
-// version script beside it.
+// Marks the symbols that libtorch_nacelle.so exports. All others are hidden, by -fvisibility=hidden and by the version
+// script beside this file.
 #ifndef NACELLE_RUNTIME_EXPORT_H_
 #define NACELLE_RUNTIME_EXPORT_H_
 

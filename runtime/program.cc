@@ -87,7 +87,7 @@ class Finder {
   size_t constant_ = 0;  // engines seen as constants in the graph at hand
 };
 
-// The record with the device that the engine will run on by `settings`; the CPU is left as the record names it.
+// Returns the record with the GPU that `settings` choose; a record of an engine for the CPU stays as it is.
 record::Record OnDeviceOf(const Settings& settings, record::Record record) {
   try {
     const c10::Device chosen = ChooseDevice(record, plan::ParsePlanHeader(record.plan), settings);
@@ -98,12 +98,12 @@ record::Record OnDeviceOf(const Settings& settings, record::Record record) {
   return record;
 }
 
-// The engine, set up on another device.
+// Returns the engine set up on another device.
 c10::intrusive_ptr<Engine> Moved(const Engine& engine, c10::Device device) {
   Settings settings = engine.settings();
   settings.device = device;
   auto moved = c10::make_intrusive<Engine>(OnDeviceOf(settings, engine.CompleteRecord()), settings);
-  moved->loaded();  // throws where it cannot run there
+  moved->loaded();  // throws if it cannot run there
   return moved;
 }
 

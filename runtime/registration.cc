@@ -27,7 +27,7 @@ namespace {
 
 constexpr const char* kClassName = "__torch__.torch.classes.tensorrt.Engine";
 
-// Given to torch as the place of our registrations, so that torch's own message about a second one says who is here.
+// Given to torch as the place of our registrations, so that torch's own message about a second one names both sides.
 constexpr const char* kOwner =
     "torch-nacelle (it registers the class and operators that Torch-TensorRT registers too: one process can load only "
     "one of the two libraries)";
@@ -45,7 +45,7 @@ void RegisterOperator(torch::Library& library) {
   library.impl("execute_engine", torch::CppFunction::makeFromBoxedFunction<&ExecuteEngineBoxed>());
 }
 
-// Names of what we would register that another library has registered; empty where all are free.
+// Returns the names that another library has registered; empty if all are free.
 std::string TakenNames() {
   std::string taken;
   if (torch::getCustomClass(kClassName) != nullptr) taken += " torch.classes.tensorrt.Engine";
@@ -85,7 +85,7 @@ std::string& Problem() {
 }
 
 // Loading the library is enough for a plain C++ program. An exception would end the process here, so a problem is
-// printed, and thrown by whatever needs the names later.
+// printed, and thrown again by Register.
 const bool registered_at_load = [] {
   try {
     Register();

@@ -1,4 +1,6 @@
-// Makes torch.classes.tensorrt.Engine and tensorrt::execute_engine known to torch.
+// Registers torch.classes.tensorrt.Engine and tensorrt::execute_engine with torch.
+//
+//   Register();  // a clear error before the first program is loaded
 #ifndef NACELLE_RUNTIME_REGISTRATION_H_
 #define NACELLE_RUNTIME_REGISTRATION_H_
 
@@ -7,8 +9,8 @@
 namespace nacelle::runtime {
 
 // Registers the class and both operators, once per process; any thread may call it, and later calls return at once.
-// It runs by itself when the library is loaded. Throws LibraryError, and registers nothing, where another library
-// (Torch-TensorRT) holds the names already.
+// Loading the library calls it. Throws LibraryError, and registers nothing, if another library (Torch-TensorRT) holds
+// the names already.
 NACELLE_API void Register();
 
 }  // namespace nacelle::runtime

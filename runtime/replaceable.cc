@@ -15,7 +15,7 @@ namespace {
 
 bool Membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
 
-// A fence in every thread of the process. False if the system has none.
+// Executes a fence in every thread of the process. False if the system cannot.
 bool FenceAllThreads() {
   if (Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return true;
   // A child of fork may have to register anew.
@@ -25,8 +25,8 @@ bool FenceAllThreads() {
 struct Registry {
   std::mutex mutex;
   std::vector<ThreadUses*> all;
-  std::vector<ThreadUses*> free;  // of threads that ended
-  bool tried = false;             // whether there is a fence for all threads
+  std::vector<ThreadUses*> free;  // those of threads that ended
+  bool tried = false;             // true once uses_fence_ is known
 };
 
 Registry& TheRegistry() {
@@ -34,7 +34,7 @@ Registry& TheRegistry() {
   return *registry;
 }
 
-// Gives a thread's place back when it ends.
+// Gives a thread's ThreadUses back when the thread ends.
 struct GiveBack {
   ThreadUses* uses = nullptr;
   ThreadUses** place = nullptr;
@@ -47,7 +47,7 @@ struct GiveBack {
   }
 };
 
-// The time of the oldest use that is under way.
+// Returns the time of the oldest use that is under way.
 uint64_t OldestUse() {
   uint64_t oldest = std::numeric_limits<uint64_t>::max();
   Registry& registry = TheRegistry();
@@ -96,7 +96,7 @@ void ReplaceableBase::Replace(std::shared_ptr<void> value) {
     former_.push_back({std::exchange(owner_, std::move(value)), std::numeric_limits<uint64_t>::max()});
     has_former_.store(true, std::memory_order_seq_cst);
 #ifndef __SANITIZE_THREAD__
-    // Without it, nobody can say who still uses the former value; it stays until this object goes.
+    // Without a fence the uses of the former value are not known; it stays until this object is destroyed.
     if (!uses_fence_ && !FenceAllThreads()) return;
 #endif
     former_.back().until = now_.fetch_add(1, std::memory_order_acq_rel) + 1;

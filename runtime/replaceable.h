@@ -1,6 +1,6 @@
-// A value that calls use, and that is replaced while they do.
+// A value that can be replaced while calls use it.
 //
-// Made for LoadedEngine, and knows nothing of it: tests run it under ThreadSanitizer without torch.
+// Made for engines, but does not depend on them: tests run it under ThreadSanitizer without torch.
 #ifndef NACELLE_RUNTIME_REPLACEABLE_H_
 #define NACELLE_RUNTIME_REPLACEABLE_H_
 
@@ -21,13 +21,13 @@ struct alignas(64) ThreadUses {
   int depth = 0;                    // uses inside one another
 };
 
-// Holds a value. A use costs a few plain instructions: no lock, no counter that threads share.
+// Holds the value of a Replaceable. A use costs a few plain instructions: no lock, no counter that threads share.
 //
-//   Use:      note the time in the thread's ThreadUses │ read the value │ … │ note that it ended
-//   Replace:  put the new value │ fence in all threads │ move the time on │ look which threads began before that
+//   Use:      note the time in the thread's ThreadUses │ read the value │ … │ note the end of the use
+//   Replace:  put the new value │ fence in all threads │ advance the time │ find the threads that began before that
 //
-// The fence is the writer's to pay (membarrier): a thread has either noted its use before, and is seen, or it reads the
-// new value. If the system lacks it, uses pay a fence of their own.
+// The writer pays for the fence (membarrier): a thread has either noted its use before the fence, and the writer sees
+// that, or it reads the new value. If the system lacks membarrier, each use has a fence of its own.
 class NACELLE_API ReplaceableBase {
  public:
   ReplaceableBase() = default;
@@ -36,7 +36,7 @@ class NACELLE_API ReplaceableBase {
   ReplaceableBase& operator=(const ReplaceableBase&) = delete;
 
  protected:
-  // A former value, and the time from which on uses have a later one.
+  // A former value, and the time from which uses have a later one.
   struct Former {
     std::shared_ptr<void> value;
     uint64_t until;
@@ -66,7 +66,7 @@ class NACELLE_API ReplaceableBase {
 
   static void Note(ThreadUses& uses, uint64_t since) {
 #ifdef __SANITIZE_THREAD__
-    uses.since.store(since, std::memory_order_seq_cst);  // it does not know of membarrier
+    uses.since.store(since, std::memory_order_seq_cst);  // ThreadSanitizer does not know membarrier
 #else
     if (uses_fence_) [[unlikely]] {
       uses.since.store(since, std::memory_order_seq_cst);
@@ -93,7 +93,7 @@ class NACELLE_API ReplaceableBase {
 template <typename T>
 class Replaceable : private ReplaceableBase {
  public:
-  // The value for as long as this object lives, whatever replaces it. Of one thread; on its stack.
+  // Keeps the value alive, even if it is replaced meanwhile. Lives on the stack of one thread.
   //
   //   const auto engine = replaceable.use();
   //   engine->Run();
@@ -119,11 +119,11 @@ class Replaceable : private ReplaceableBase {
 
   Use use() { return Use(*this); }
 
-  // Puts `value` in the place of the former one, which is destroyed when no use of it is left: here, or by the thread
-  // whose use ends last. Any thread. The former values are destroyed without a lock.
+  // Replaces the former value, which is destroyed when no use of it is left: here, or by the thread whose use ends
+  // last. Any thread. Former values are destroyed without a lock.
   void Replace(std::unique_ptr<T> value) { ReplaceableBase::Replace(std::shared_ptr<T>(std::move(value))); }
 
-  // The value, for threads that do not run beside Replace.
+  // Returns the value, for threads that do not run at the same time as Replace.
   T* get() const { return static_cast<T*>(current()); }
 };
 

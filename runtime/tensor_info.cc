@@ -20,7 +20,7 @@ std::string DtypeName(at::ScalarType type) {
 
 std::string Describe(const TensorInfo& info) {
   std::string text = Cat(info.name, ": ", DtypeName(info.dtype), " ", ShapeText(info.shape));
-  for (const ShapeRange& range : info.profiles) {
+  for (const ShapeRange& range : info.optimization_profiles) {
     if (range.min == range.max) continue;
     text += Cat(", from ", ShapeText(range.min), " to ", ShapeText(range.max));
   }

@@ -27,23 +27,23 @@ struct ShapeRange {
 
 // An input or output of an engine. Constant once the engine is set up.
 struct TensorInfo {
-  std::string name;  // in the plan
+  std::string name;  // the plan's
   at::ScalarType dtype = at::ScalarType::Undefined;
-  std::vector<int64_t> shape;           // -1 for a dynamic dimension
-  std::vector<ShapeRange> profiles;     // inputs only: one per optimization profile
-  bool on_host = false;                 // TensorRT reads or writes it in host memory: its values decide about shapes
-  std::optional<size_t> aliased_input;  // outputs only: the number of the input whose memory it shares
+  std::vector<int64_t> shape;                     // -1 for a dynamic dimension
+  std::vector<ShapeRange> optimization_profiles;  // inputs only: one for each
+  bool on_host = false;                 // TensorRT reads or writes it in host memory, since shapes depend on its values
+  std::optional<size_t> aliased_input;  // outputs only: the index of the input whose memory it shares
   bool written = false;                 // inputs only: an output shares its memory
 };
 
-// One line: `input_0: float32 [-1, 3, 32, 32], from [1, 3, 32, 32] to [16, 3, 32, 32]`.
+// Describes an input or output in one line: `input_0: float32 [-1, 3, 32, 32], from [1, 3, 32, 32] to [16, 3, 32, 32]`.
 NACELLE_API std::string Describe(const TensorInfo& info);
 
-// `[1, 3, 32, 32]`.
+// Writes a shape as `[1, 3, 32, 32]`.
 NACELLE_API std::string ShapeText(const int64_t* sizes, size_t rank);
 inline std::string ShapeText(const std::vector<int64_t>& shape) { return ShapeText(shape.data(), shape.size()); }
 
-// The name that Python uses: "float32", "int64" …
+// Returns the name that Python uses: "float32", "int64" …
 NACELLE_API std::string DtypeName(at::ScalarType type);
 
 }  // namespace nacelle::runtime

@@ -1,4 +1,4 @@
-"""The project's targets: what a C++ or Python target is here, in one place."""
+"""The macros of the project's C++ and Python targets, in one place."""
 
 load("//toolchains/cc:defs.bzl", _nacelle_cc_binary = "nacelle_cc_binary", _nacelle_cc_library = "nacelle_cc_library", _nacelle_cc_test = "nacelle_cc_test", _nacelle_header_check = "nacelle_header_check", _nacelle_python_extension = "nacelle_python_extension")
 load("//toolchains/cc:fuzz.bzl", _nacelle_cc_fuzz_target = "nacelle_cc_fuzz_target")

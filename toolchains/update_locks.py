@@ -54,7 +54,7 @@ def index_alone() -> dict[str, str]:
 
 
 def resolve(name: str, python: tuple[int, int]) -> set[Pin]:
-    """Returns what pip would install for an .in file with one Python."""
+    """Returns the pins that pip would install for an .in file with one Python."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
@@ -120,7 +120,7 @@ class Index:
 
 
 def locked(path: Path) -> dict[Pin, set[str]]:
-    """Returns the hashes of a lock file by requirement, nothing where there is none yet."""
+    """Returns the hashes of a lock file by requirement, nothing if there is no file yet."""
     result: dict[Pin, set[str]] = defaultdict(set)
     pin: Pin | None = None
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():

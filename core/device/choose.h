@@ -1,4 +1,4 @@
-// Which of the devices here runs an engine that was built for another one.
+// Chooses the device of this machine that runs an engine which was built on another device.
 #ifndef NACELLE_CORE_DEVICE_CHOOSE_H_
 #define NACELLE_CORE_DEVICE_CHOOSE_H_
 
@@ -14,16 +14,16 @@ namespace nacelle::device {
 struct Inventory {
   std::vector<Device> devices;  // ascending by id
   std::optional<int> current;   // the id of the calling thread's current device, if it has one
-  std::string why_none;         // where `devices` is empty: the reason, for the error
+  std::string why_none;         // the reason if `devices` is empty, for the error
 };
 
-// The device for an engine whose record names `recorded`. Pure: looks at nothing but its arguments.
+// Returns the device for an engine whose record names `recorded`. Pure: it looks at nothing but its arguments.
 //
-// A record of the CPU gets the CPU. Otherwise only devices of the recorded type count, and of these only those with
-// the recorded compute capability (any of 8.0 or newer if `hardware_compatible`). Among them: the current device,
-// else the one with the recorded id if it also has the recorded name, else the first with the recorded name, else
-// the first. Throws DeviceError that says what was wanted and lists every device here, or why there are none.
-Device Choose(const Device& recorded, bool hardware_compatible, const Inventory& here);
+// A record of the CPU gets the CPU. Otherwise a device must have the recorded type and compute capability (any of 8.0
+// or newer if `hardware_compatible`). Among such devices it takes the current one, else the one with the recorded id
+// if it also has the recorded name, else the first with the recorded name, else the first. Throws DeviceError that
+// lists every device of the machine, or why there are none, and says which device was wanted.
+Device Choose(const Device& recorded, bool hardware_compatible, const Inventory& inventory);
 
 }  // namespace nacelle::device
 

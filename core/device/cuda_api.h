@@ -1,4 +1,4 @@
-// The functions of NVIDIA's driver that Nacelle calls. Internal to core/device.
+// The functions of NVIDIA's driver that Nacelle calls, looked up in libcuda.so.1. Internal to core/device.
 #ifndef NACELLE_CORE_DEVICE_CUDA_API_H_
 #define NACELLE_CORE_DEVICE_CUDA_API_H_
 
@@ -10,8 +10,9 @@
 
 #include "core/text.h"
 
-// What is called in the driver. cuda.h renames functions to their current versions by macros (cuDeviceTotalMem is
-// cuDeviceTotalMem_v2 there); NACELLE_TEXT(name) follows them, so that the symbol fits the declaration.
+// The functions that every supported driver has. cuda.h renames functions to their current versions by macros
+// (cuDeviceTotalMem is cuDeviceTotalMem_v2 there); NACELLE_TEXT(name) follows them, so that the symbol fits the
+// declaration.
 #define NACELLE_CUDA_FUNCTIONS(FUNCTION)      \
   FUNCTION(cuInit)                            \
   FUNCTION(cuDriverGetVersion)                \
@@ -19,6 +20,7 @@
   FUNCTION(cuDeviceGet)                       \
   FUNCTION(cuDeviceGetName)                   \
   FUNCTION(cuDeviceGetAttribute)              \
+  FUNCTION(cuDeviceTotalMem)                  \
   FUNCTION(cuCtxGetCurrent)                   \
   FUNCTION(cuCtxGetDevice)                    \
   FUNCTION(cuCtxSetCurrent)                   \
@@ -33,7 +35,7 @@
   FUNCTION(cuThreadExchangeStreamCaptureMode) \
   FUNCTION(cuGetErrorName)                    \
   FUNCTION(cuGetErrorString)
-// The same, of what drivers lack before CUDA 11.3: null there.
+// The functions that drivers have from CUDA 11.3 on; null before.
 #define NACELLE_LATER_CUDA_FUNCTIONS(FUNCTION) \
   FUNCTION(cuGraphRetainUserObject)            \
   FUNCTION(cuUserObjectCreate)                 \
@@ -53,7 +55,7 @@ struct CudaApi {
   CUresult (*cuStreamGetCaptureInfo_v2)(CUstream, CUstreamCaptureStatus*, cuuint64_t* id, CUgraph*,
                                         const CUgraphNode** dependencies, size_t* dependency_count) = nullptr;
 
-  // Looks every function up. Gives the name of the first that `library` lacks, or nothing.
+  // Looks up every function. Returns the name of the first that `library` lacks, or nothing.
   std::optional<std::string> Load(void* library) {
 #define NACELLE_FIND(name) name = reinterpret_cast<decltype(name)>(dlsym(library, NACELLE_TEXT(name)));
 #define NACELLE_LOAD(name) \
@@ -67,11 +69,13 @@ struct CudaApi {
     return std::nullopt;
   }
 
+  // True if the driver can tell when a graph is destroyed (CUDA 11.3 and later).
   bool HasUserObjects() const {
     return cuGraphRetainUserObject != nullptr && cuUserObjectCreate != nullptr && cuUserObjectRelease != nullptr &&
            cuStreamGetCaptureInfo_v2 != nullptr;
   }
 
+  // "CUDA_ERROR_INVALID_VALUE (1: invalid argument)".
   std::string Describe(CUresult result) const {
     const char* name = nullptr;
     const char* text = nullptr;
@@ -81,7 +85,7 @@ struct CudaApi {
   }
 };
 
-// The functions of the process's driver, of CudaDriver::Process(). Throws DeviceError where it is not usable.
+// Returns the functions of CudaDriver::Process(). Throws DeviceError if that driver is not usable.
 const CudaApi& ProcessCuda();
 
 }  // namespace nacelle::device

@@ -18,7 +18,7 @@
 namespace nacelle::device {
 namespace {
 
-// The driver's answer to one device, or what failed.
+// Reads the facts about one GPU; on failure returns nothing and sets `why_not`.
 std::optional<Device> ReadDevice(const CudaApi& api, int ordinal, std::string& why_not) {
   const auto failed = [&](const char* call, CUresult result) {
     if (result == CUDA_SUCCESS) return false;
@@ -42,7 +42,7 @@ std::optional<Device> ReadDevice(const CudaApi& api, int ordinal, std::string& w
   return device;
 }
 
-// CUDA_VISIBLE_DEVICES hides GPUs; where it is set, it is the first thing to look at.
+// Returns a note about CUDA_VISIBLE_DEVICES if it is set, since it hides GPUs.
 std::string Visibility() {
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   return visible == nullptr ? "" : Cat(" (CUDA_VISIBLE_DEVICES is ", Quote(visible), ")");
@@ -53,7 +53,7 @@ std::string Visibility() {
 struct CudaDriver::State {
   explicit State(std::string path) : library(std::move(path)) {}
 
-  // Fills the members below. The one writer; runs once, before any reader.
+  // Fills the members below. Runs once, before any reader.
   void Open() {
     void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
@@ -62,12 +62,14 @@ struct CudaDriver::State {
       return;
     }
     if (const auto missing = api.Load(handle)) {
-      why_not = Cat(library, " has no function ", *missing, ": it is not NVIDIA's driver, or far too old");
+      why_not = Cat(library, " has no function ", *missing,
+                    ": it is not NVIDIA's driver, or far too old; see which file the system finds with ldconfig "
+                    "-p, and what LD_LIBRARY_PATH names");
       return;
     }
     if (api.cuDriverGetVersion(&version) != CUDA_SUCCESS) version = 0;
     ListDevices();
-    // All or none: with one GPU missing from the list, the choice of another would be a guess.
+    // If one GPU is missing from the list, the choice of another would be a guess.
     if (!why_not.empty()) devices.clear();
     usable = why_not.empty();
   }
@@ -132,12 +134,21 @@ Inventory CudaDriver::Devices() {
   return {.devices = state.devices, .current = state.Current(), .why_none = ""};
 }
 
+size_t CudaDriver::MemoryOf(int id) {
+  const State& state = Ready();
+  CUdevice device = 0;
+  size_t bytes = 0;
+  const bool told = state.usable && state.api.cuDeviceGet(&device, id) == CUDA_SUCCESS &&
+                    state.api.cuDeviceTotalMem(&bytes, device) == CUDA_SUCCESS;
+  return told ? bytes : 0;
+}
+
 bool CudaDriver::Capturing(void* stream) {
   const State& state = Ready();
   if (!state.usable) return false;
   CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-  const CUresult asked = state.api.cuStreamIsCapturing(static_cast<CUstream>(stream), &status);
-  if (asked != CUDA_SUCCESS) throw DeviceError(Cat("cuStreamIsCapturing: ", state.api.Describe(asked)));
+  const CUresult result = state.api.cuStreamIsCapturing(static_cast<CUstream>(stream), &status);
+  if (result != CUDA_SUCCESS) throw DeviceError(Cat("cuStreamIsCapturing: ", state.api.Describe(result)));
   return status != CU_STREAM_CAPTURE_STATUS_NONE;
 }
 

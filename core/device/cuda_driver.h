@@ -1,11 +1,13 @@
-// The GPUs of this machine, asked of NVIDIA's driver through libcuda.so.1.
+// The GPUs of this machine, as NVIDIA's driver (libcuda.so.1) lists them.
 //
-// Nothing is opened when this code is loaded or a CudaDriver is made: the library is opened, and the driver
-// initialized, at the first call that needs it. It stays open until the process ends, since a driver cannot be
-// unloaded safely.
+// The first call that needs the driver opens the library and initializes it; loading this code or making a CudaDriver
+// does not. The library stays open until the process ends, since a driver cannot be unloaded safely.
+//
+//   for (const Device& gpu : CudaDriver::Process().Devices().devices) std::cout << gpu.Describe() << '\n';
 #ifndef NACELLE_CORE_DEVICE_CUDA_DRIVER_H_
 #define NACELLE_CORE_DEVICE_CUDA_DRIVER_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -16,43 +18,47 @@ namespace nacelle::device {
 
 struct CudaApi;
 
-// Every method may be called from any thread at once. The first call's outcome stands for the life of the object:
-// a driver that could not be used then is not tried again.
+// NVIDIA's driver. Any thread may call every method at once. The first call decides for the life of the object: a
+// driver that could not be used then is not tried again.
 class CudaDriver {
  public:
-  // `library` is what dlopen gets.
+  // Uses the driver library that dlopen finds as `library`.
   explicit CudaDriver(std::string library = "libcuda.so.1");
   ~CudaDriver();
   CudaDriver(const CudaDriver&) = delete;
   CudaDriver& operator=(const CudaDriver&) = delete;
 
-  // The one of this process, on libcuda.so.1. Lives until the process ends.
+  // Returns the driver of this process, libcuda.so.1. It lives until the process ends.
   static CudaDriver& Process();
 
-  // Whether the driver works and has at least one GPU.
+  // True if the driver works and has at least one GPU.
   bool available();
 
-  // Why available() is false, for a person: `libcuda.so.1: cannot open shared object file …`. Empty if it is true.
+  // Returns the reason why available() is false: "libcuda.so.1: cannot open shared object file …". Empty if it is
+  // true.
   const std::string& why_not();
 
-  // CUDA's number for the driver: 13020 is 13.2. 0 where no driver could be opened.
+  // Returns CUDA's number for the driver: 13020 is 13.2. 0 if no driver could be opened.
   int driver_version();
 
-  // The GPUs, ascending by id (names as the driver gives them, with any '%' as '_'), and the current device, if the
-  // calling thread has a CUDA context. Asks the driver for the latter each time and creates no context. Where there
-  // are none, `why_none` is why_not(). Never throws DeviceError.
+  // Returns the GPUs, ascending by id (names as the driver gives them, with any '%' as '_'), and the current device if
+  // the calling thread has a CUDA context. Asks the driver for the latter each time and creates no context. If there
+  // is no GPU, `why_none` is why_not(). Never throws DeviceError.
   Inventory Devices();
 
-  // Whether a CUDA graph is being captured on `stream` (a cudaStream_t of the current CUDA context). False where there
-  // is no driver. Throws DeviceError if the driver does not tell.
+  // Returns the bytes of memory of GPU `id`, one of Devices(); 0 if the driver does not tell.
+  size_t MemoryOf(int id);
+
+  // True if a CUDA graph is being captured on `stream` (a cudaStream_t of the current CUDA context). False if there is
+  // no driver. Throws DeviceError if the driver does not tell.
   bool Capturing(void* stream);
 
  private:
   friend class RelaxedCapture;
   friend const CudaApi& ProcessCuda();
 
-  // Gives the calling thread the capture mode `mode` (a CUstreamCaptureMode) and leaves the former one in it. False,
-  // and nothing is changed, if that fails.
+  // Swaps `mode` (a CUstreamCaptureMode) with the capture mode of the calling thread. Returns false, with nothing
+  // changed, on failure.
   bool ExchangeCaptureMode(int& mode);
 
   struct State;
@@ -61,8 +67,8 @@ class CudaDriver {
   std::unique_ptr<State> state_;
 };
 
-// As long as one lives, its thread may ask the driver what a capture of a CUDA graph otherwise forbids: whether other
-// streams have finished, memory that is not part of the graph.
+// Allows its thread, as long as it lives, calls that a capture of a CUDA graph otherwise forbids: questions about other
+// streams, and allocations that are no part of the graph. For the thread that made it.
 class RelaxedCapture {
  public:
   RelaxedCapture();

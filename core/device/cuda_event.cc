@@ -17,7 +17,7 @@ void Check(const CudaApi& cuda, const char* call, CUresult result) {
   if (result != CUDA_SUCCESS) throw DeviceError(Cat(call, ": ", cuda.Describe(result)));
 }
 
-// The answer of a query, which is no failure where it says "not ready".
+// Returns the answer of a query; "not ready" is an answer, not a failure.
 bool Ready(const CudaApi& cuda, const char* call, CUresult result) {
   if (result == CUDA_ERROR_NOT_READY) return false;
   Check(cuda, call, result);
@@ -27,7 +27,7 @@ bool Ready(const CudaApi& cuda, const char* call, CUresult result) {
 }  // namespace
 
 CudaEvent::~CudaEvent() {
-  // Nothing can be done about a failure: the driver may have shut down before this event at the end of the process.
+  // A failure is ignored: at the end of the process the driver may have shut down before this event.
   if (event_ != nullptr) ProcessCuda().cuEventDestroy(Event(event_));
 }
 
@@ -66,7 +66,7 @@ void UseDevice(int id) {
   CUcontext context = nullptr;
   Check(cuda, "cuCtxGetCurrent", cuda.cuCtxGetCurrent(&context));
   if (context == nullptr) {
-    // Kept as long as the process: CUDA's runtime keeps it as well.
+    // The context is kept as long as the process: CUDA's runtime keeps it as well.
     CUdevice device = 0;
     Check(cuda, "cuDeviceGet", cuda.cuDeviceGet(&device, id));
     Check(cuda, "cuDevicePrimaryCtxRetain", cuda.cuDevicePrimaryCtxRetain(&context, device));

@@ -18,13 +18,13 @@ void CUDA_CB CallAndDelete(void* callback) {
   if (*owned) (*owned)();
 }
 
-// Null where none is being captured.
+// Returns the graph that is being captured on `stream`; null if there is none.
 CUgraph GraphCapturedOn(const CudaApi& cuda, void* stream) {
   CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
   CUgraph graph = nullptr;
-  const CUresult asked =
+  const CUresult result =
       cuda.cuStreamGetCaptureInfo_v2(static_cast<CUstream>(stream), &status, nullptr, &graph, nullptr, nullptr);
-  return asked == CUDA_SUCCESS && status == CU_STREAM_CAPTURE_STATUS_ACTIVE ? graph : nullptr;
+  return result == CUDA_SUCCESS && status == CU_STREAM_CAPTURE_STATUS_ACTIVE ? graph : nullptr;
 }
 
 }  // namespace
@@ -40,7 +40,7 @@ bool CallWhenGraphIsGone(void* stream, Callback gone) {
       CUDA_SUCCESS) {
     return false;
   }
-  Callback& owned = *callback.release();  // by the object
+  Callback& owned = *callback.release();  // the user object owns it now
   if (cuda.cuGraphRetainUserObject(graph, object, 1, CU_GRAPH_USER_OBJECT_MOVE) == CUDA_SUCCESS) return true;
   owned = nullptr;
   cuda.cuUserObjectRelease(object, 1);

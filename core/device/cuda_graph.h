@@ -1,4 +1,6 @@
-// CUDA graphs through the driver: when one that was captured is gone.
+// Notification, through the driver, that a captured CUDA graph is destroyed.
+//
+//   const bool told = CallWhenGraphIsGone(stream, [pool] { pool->Release(); });
 #ifndef NACELLE_CORE_DEVICE_CUDA_GRAPH_H_
 #define NACELLE_CORE_DEVICE_CUDA_GRAPH_H_
 
@@ -6,13 +8,12 @@
 
 namespace nacelle::device {
 
-// Has `gone` called, once, when the graph that is being captured on `stream` (a cudaStream_t of the current CUDA
-// context) can run no more: when its capture failed, or it and all that was made from it are destroyed and what they
-// had under way is done. The driver calls it in a thread of its own some time later; it must not call CUDA, wait or
-// throw.
+// Has the driver call `gone`, once, when the graph that is being captured on `stream` (a cudaStream_t of the current
+// CUDA context) can run no more: its capture failed, or it and everything made from it are destroyed and their work is
+// done. The driver calls it some time later on a thread of its own; it must not call CUDA, wait or throw.
 //
-// False, and `gone` is never called, where nothing is captured or the driver cannot tell (before CUDA 11.3). May be
-// called by any thread at once, for a capture by the one that captures. Throws DeviceError where there is no driver.
+// Returns false, and never calls `gone`, if nothing is captured or the driver cannot tell (before CUDA 11.3). Any
+// threads may call it at once, each for its own capture. Throws DeviceError if there is no driver.
 bool CallWhenGraphIsGone(void* stream, std::function<void()> gone);
 
 }  // namespace nacelle::device

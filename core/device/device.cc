@@ -13,8 +13,8 @@ namespace {
 constexpr size_t kParts = 5;
 constexpr std::string_view kForm = "id%major%minor%type%name";
 
-[[noreturn]] void ThrowBad(std::string_view text, const std::string& what) {
-  throw RecordError(Cat("device ", Quote(text), " ", what, "; wanted ", kForm, ", for instance 0%8%6%0%NVIDIA A10"));
+[[noreturn]] void ThrowBad(std::string_view text, const std::string& problem) {
+  throw RecordError(Cat("device ", Quote(text), " ", problem, "; wanted ", kForm, ", for instance 0%8%6%0%NVIDIA A10"));
 }
 
 std::array<std::string_view, kParts> Split(std::string_view text) {
@@ -30,7 +30,7 @@ std::array<std::string_view, kParts> Split(std::string_view text) {
   return parts;
 }
 
-// A decimal that operator<< would write the same way: no sign, no space, no leading zero.
+// Reads a plain decimal number: no sign, no space, no leading zero.
 int ReadNumber(std::string_view text, std::string_view part, std::string_view name) {
   int value = 0;
   const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kReferenceMagic = "nref";
 constexpr size_t kReferenceVersionOffset = 4;
 
-// Where the plans of NVIDIA's libraries keep the four numbers of their release, a byte each.
+// The offsets at which a plan of NVIDIA's libraries keeps the four numbers of its release, a byte each.
 struct Layout {
   std::string_view magic;
   PlanKind kind;
@@ -55,11 +55,11 @@ std::string FirstBytes(std::string_view plan) {
   return hex.empty() ? "no bytes" : Cat(hex, "(", Quote(first), ")");
 }
 
-// A start that is shorter than a header is the whole plan.
-void CheckLength(std::string_view start, std::string_view magic, size_t wanted) {
-  if (start.size() >= wanted) return;
+// `start` is the whole plan if it is shorter than a header.
+void CheckLength(std::string_view start, std::string_view magic, size_t header_size) {
+  if (start.size() >= header_size) return;
   throw PlanError(Cat("plan of ", start.size(), " bytes begins like one of magic ", Quote(magic),
-                      ", whose header takes ", wanted, " bytes: it is cut off"));
+                      ", whose header takes ", header_size, " bytes: it is cut off"));
 }
 
 PlanHeader ReadRelease(std::string_view plan, const Layout& layout) {

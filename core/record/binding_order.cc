@@ -15,7 +15,7 @@ namespace {
 using Numbers = std::vector<uint64_t>;
 using Rule = std::optional<uint64_t> (*)(std::string_view name);
 
-// The digits at the end of a name, after its last delimiter.
+// Returns the digits at the end of a name, after its last delimiter.
 std::optional<uint64_t> LastNumber(std::string_view name) {
   const size_t delimiter = name.find_last_of("._");
   if (delimiter == std::string_view::npos) return std::nullopt;
@@ -26,7 +26,7 @@ std::optional<uint64_t> LastNumber(std::string_view name) {
   return result.ec == std::errc() && result.ptr == end ? std::optional(number) : std::nullopt;
 }
 
-// The digits after a name's first delimiter, whatever follows them.
+// Returns the digits after a name's first delimiter, whatever follows them.
 std::optional<uint64_t> FirstNumber(std::string_view name) {
   size_t delimiter = name.find('.');
   if (delimiter == std::string_view::npos) delimiter = name.find('_');
@@ -36,9 +36,9 @@ std::optional<uint64_t> FirstNumber(std::string_view name) {
   return result.ec == std::errc() ? std::optional<uint64_t>(number) : std::nullopt;
 }
 
-constexpr Rule kRules[] = {&LastNumber, &FirstNumber};  // the one that counts comes first
+constexpr Rule kRules[] = {&LastNumber, &FirstNumber};  // in order of preference
 
-// The numbers of all names; nothing if one has none or two are equal.
+// Returns the numbers of all names; nothing if a name has none or two are equal.
 std::optional<Numbers> NumbersOf(std::span<const std::string> names, Rule rule) {
   Numbers numbers;
   numbers.reserve(names.size());

@@ -14,11 +14,11 @@ namespace {
 void CheckDrop(const FieldSet& drop) {
   for (const Field field : drop) {
     if (InfoOf(field).since > kOldestVersion) continue;
-    throw InputError(Cat(InfoOf(field).name, " cannot be dropped: records of every version have it"));
+    throw InputError(Cat("field ", InfoOf(field).name, " cannot be dropped: records of every version have it"));
   }
 }
 
-// Whether leaving `field` out changes nothing for a reader of the record.
+// True if a reader of the record would not miss `field`.
 bool CanLeaveOut(const Record& record, Field field) {
   if (field == Field::kInputNames) return OrderFollowsNames(record.input_names);
   if (field == Field::kOutputNames) return OrderFollowsNames(record.output_names);

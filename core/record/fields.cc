@@ -28,7 +28,7 @@ constexpr std::array<PlatformName, 5> kPlatforms = {{
     {TargetPlatform::kUnknown, "unknown"},
 }};
 
-// The parts between delimiters: one more than there are delimiters, none for an empty text.
+// Splits `text` at each delimiter; an empty text has no parts.
 std::vector<std::string> Split(std::string_view text, char delimiter) {
   std::vector<std::string> parts;
   while (!text.empty()) {

@@ -1,4 +1,4 @@
-// The values of a record's fields as text, and back: what Parse, Write and Convert share. Internal to core/record.
+// The text form of each field of a record, shared by Parse, Write and Convert. Internal to core/record.
 #ifndef NACELLE_CORE_RECORD_FIELDS_H_
 #define NACELLE_CORE_RECORD_FIELDS_H_
 
@@ -12,7 +12,8 @@
 
 namespace nacelle::record::internal {
 
-// Reads `text` into `value`; the type of the value decides the form. Throws RecordError that does not name the field.
+// Reads `text` into `value`, whose type decides the form. Throws RecordError without the field's name, which the caller
+// adds.
 void ReadValue(std::string text, std::string& value);
 void ReadValue(std::string text, device::Device& value);
 void ReadValue(std::string text, std::vector<std::string>& value);
@@ -21,7 +22,7 @@ void ReadValue(std::string text, TargetPlatform& value);
 void ReadValue(std::string text, ResourceAllocation& value);
 void ReadValue(std::string text, std::vector<AliasedIo>& value);
 
-// The opposite. Throws RecordError where the text could not be read back as an equal value.
+// Returns the text of `value`. Throws RecordError if it could not be read back as an equal value.
 std::string WriteValue(const std::string& value);
 std::string WriteValue(const device::Device& value);
 std::string WriteValue(const std::vector<std::string>& value);
@@ -30,8 +31,8 @@ std::string WriteValue(TargetPlatform value);
 std::string WriteValue(ResourceAllocation value);
 std::string WriteValue(const std::vector<AliasedIo>& value);
 
-// Calls visit(record.member) for the member that holds `field`; `record` may be const. Not for the ABI version and the
-// engine, whose form depends on more than their value: for these visit is not called.
+// Calls visit(record.member) for the member that holds `field`; `record` may be const. Does nothing for the ABI version
+// and the engine, whose text depends on more than their value.
 template <typename RecordType, typename Visitor>
 void VisitField(RecordType& record, Field field, Visitor&& visit) {
   static_assert(std::is_same_v<std::remove_const_t<RecordType>, Record>);
@@ -64,19 +65,19 @@ void VisitField(RecordType& record, Field field, Visitor&& visit) {
   }
 }
 
-// Whether the member that holds `field` has its default.
+// True if the member that holds `field` has its default.
 bool IsNeutral(const Record& record, Field field);
 
-// Gives the member that holds `field` its default.
+// Sets the member that holds `field` to its default.
 void MakeNeutral(Record& record, Field field);
 
-// What `field` holds, for a message; never throws for a value that cannot be written.
+// Describes the value of `field` in a message; does not throw for a value that cannot be written.
 std::string Shown(const Record& record, Field field);
 
 // "field 4 (input_names)".
 std::string Label(Field field);
 
-// Throws RecordError that names the versions that are known unless `version` is one of them.
+// Throws RecordError with the known versions unless `version` is one of them.
 void CheckVersion(int version);
 
 }  // namespace nacelle::record::internal

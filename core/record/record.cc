@@ -16,8 +16,6 @@ namespace {
 
 using internal::Label;
 
-constexpr int kFirstBase64Version = 4;  // version 3 holds the plan's raw bytes
-
 // The table is indexed by Field and sorted by version, so that the fields of a version are its first FieldCount.
 constexpr bool TableIsInOrder() {
   for (size_t i = 0; i < kFields.size(); ++i) {
@@ -28,14 +26,14 @@ constexpr bool TableIsInOrder() {
 }
 static_assert(TableIsInOrder());
 
-// The names of the fields of `version`, for messages.
+// Returns the names of the fields of `version`, for messages.
 std::string FieldNames(int version) {
   std::vector<std::string_view> names;
   for (size_t i = 0; i < FieldCount(version); ++i) names.push_back(kFields[i].name);
   return Join(names, ", ");
 }
 
-int ReadVersion(std::string_view text) {
+int ParseVersion(std::string_view text) {
   int version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error != std::errc() || end != text.data() + text.size() || std::to_string(version) != text) {
@@ -51,18 +49,18 @@ int ReadVersion(std::string_view text) {
   return version;
 }
 
-void CheckCount(int version, size_t found) {
-  const size_t wanted = FieldCount(version);
-  if (found == wanted) return;
+void CheckCount(int version, size_t count) {
+  const size_t expected = FieldCount(version);
+  if (count == expected) return;
   throw RecordError(
-      Cat("record of ABI version ", version, " has ", found, " fields; wanted ", wanted, ": ", FieldNames(version)));
+      Cat("record of ABI version ", version, " has ", count, " fields; wanted ", expected, ": ", FieldNames(version)));
 }
 
 void CheckPlan(const std::string& plan) {
   if (plan.empty()) throw RecordError("the plan is empty; wanted a serialized engine");
 }
 
-// Aliases name bindings; where the record lists bindings, they must be among them.
+// Throws if an alias names a binding that is not among those that the record lists.
 void CheckAliasedNames(const Record& record) {
   using Known = std::unordered_set<std::string_view>;  // a damaged record may have very many names and aliases
   const auto check = [](const Known& known, const std::vector<std::string>& names, const std::string& name,
@@ -79,7 +77,7 @@ void CheckAliasedNames(const Record& record) {
   }
 }
 
-// Runs `action`; a RecordError that it throws gets the record and the field put before its message.
+// Runs `action`; puts the record and the field before the message of a RecordError that it throws.
 template <typename Action>
 void InField(int version, Field field, Action&& action) {
   try {
@@ -90,14 +88,15 @@ void InField(int version, Field field, Action&& action) {
 }
 
 bool HoldsRawPlan(int version, std::string_view text, PlanForm form) {
-  return version < kFirstBase64Version || (form == PlanForm::kAny && plan::HasPlanMagic(text));
+  return !HoldsBase64(version) || (form == PlanForm::kAny && plan::HasPlanMagic(text));
 }
 
-// `Text` is std::string, which is moved where that spares a copy of a plan, or std::string_view.
+// `Text` is std::string_view, or std::string, which is moved to spare a copy of the plan.
 template <typename Text>
 void ReadField(Record& record, Field field, Text&& text, PlanForm form) {
   if (field == Field::kAbiVersion) return;
   if (field == Field::kEngine) {
+    if (form == PlanForm::kElsewhere) return;
     record.plan = HoldsRawPlan(record.version, text, form) ? std::string(std::forward<Text>(text)) : Base64Decode(text);
     return CheckPlan(record.plan);
   }
@@ -106,16 +105,11 @@ void ReadField(Record& record, Field field, Text&& text, PlanForm form) {
   if (field == Field::kAliasedIo) CheckAliasedNames(record);
 }
 
-// Of a vector of strings, which it takes, or of a span of views.
+// `Fields` is a vector of strings, which is moved from, or a span of views.
 template <typename Fields>
 Record ParseFields(Fields& fields, PlanForm form) {
-  if (fields.empty()) {
-    throw RecordError(
-        Cat("record has no fields; wanted an ABI version (", kOldestVersion, " to ", kNewestVersion, ") as its first"));
-  }
   Record record;
-  record.version = ReadVersion(fields.front());
-  CheckCount(record.version, fields.size());
+  record.version = ReadVersion(fields.empty() ? std::string_view() : fields.front(), fields.size());
   for (size_t i = 0; i < fields.size(); ++i) {
     const Field field = kFields[i].field;
     InField(record.version, field, [&] { ReadField(record, field, std::move(fields[i]), form); });
@@ -123,7 +117,7 @@ Record ParseFields(Fields& fields, PlanForm form) {
   return record;
 }
 
-// The text of every field but the engine's, which Write fills in.
+// Returns the text of a field; empty for the engine, which Write fills in.
 std::string FieldText(const Record& record, Field field) {
   if (field == Field::kAbiVersion) return std::to_string(record.version);
   if (field == Field::kEngine) CheckPlan(record.plan);
@@ -133,7 +127,7 @@ std::string FieldText(const Record& record, Field field) {
   return text;
 }
 
-// All fields, with the engine's left empty.
+// Returns all fields, with the engine's left empty.
 std::vector<std::string> WriteAllButEngine(const Record& record) {
   internal::CheckVersion(record.version);
   std::vector<std::string> fields;
@@ -162,18 +156,28 @@ Field FieldFromName(std::string_view name) {
   throw InputError(Cat("records have no field ", Quote(name), "; their fields are ", Join(known, ", ")));
 }
 
+int ReadVersion(std::string_view text, size_t field_count) {
+  if (field_count == 0) {
+    throw RecordError(
+        Cat("record has no fields; wanted an ABI version (", kOldestVersion, " to ", kNewestVersion, ") as its first"));
+  }
+  const int version = ParseVersion(text);
+  CheckCount(version, field_count);
+  return version;
+}
+
 Record Parse(std::vector<std::string> fields, PlanForm form) { return ParseFields(fields, form); }
 
 Record Parse(std::span<const std::string_view> fields) { return ParseFields(fields, PlanForm::kOfVersion); }
 
 std::vector<std::string> Write(const Record& record) {
   std::vector<std::string> fields = WriteAllButEngine(record);
-  fields[IndexOf(Field::kEngine)] = record.version < kFirstBase64Version ? record.plan : Base64Encode(record.plan);
+  fields[IndexOf(Field::kEngine)] = HoldsBase64(record.version) ? Base64Encode(record.plan) : record.plan;
   return fields;
 }
 
 std::vector<std::string> Write(Record&& record) {
-  if (record.version >= kFirstBase64Version) return Write(std::as_const(record));
+  if (HoldsBase64(record.version)) return Write(std::as_const(record));
   std::vector<std::string> fields = WriteAllButEngine(record);
   fields[IndexOf(Field::kEngine)] = std::move(record.plan);
   return fields;

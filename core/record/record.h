@@ -1,10 +1,20 @@
-// Serialized engine records: what a TorchScript program stores of an engine.
+// Serialized engine records: the form in which a program stores an engine.
 //
-// A record is a vector of strings. Its first field says which ABI version it has, and that decides how many
-// fields follow and how the plan is written. docs/records.md describes the format; kFields below is its one
-// source in code: counts, names in errors and conversions all come from it.
+// A record is a vector of strings. Its first field is the ABI version, which decides how many fields follow and how the
+// plan is written:
 //
-// Everything here is a pure function of its arguments: calls may run at once on any thread.
+//   version 3           3 │ name │ device │ plan (raw bytes)
+//   version 4           4 │ name │ device │ plan (base64) │ input names │ output names
+//   versions 5 to 10    … and the fields that each of them added, see kFields
+//
+// docs/reference/records.md describes the format; kFields is its one source in code: counts, names in errors and
+// conversions all come from it.
+//
+//   Record record = Parse(std::move(fields));
+//   record.name = "encoder";
+//   fields = Write(Convert(std::move(record), 8));
+//
+// Pure functions: calls may run at once on any thread.
 #ifndef NACELLE_CORE_RECORD_RECORD_H_
 #define NACELLE_CORE_RECORD_RECORD_H_
 
@@ -23,11 +33,11 @@ namespace nacelle::record {
 
 inline constexpr int kOldestVersion = 3;
 inline constexpr int kNewestVersion = 10;
-inline constexpr int kDefaultVersion = 3;  // what new programs get, unless they need a later one
+inline constexpr int kDefaultVersion = 3;  // of new programs, unless they need a later one
 
 inline constexpr char kItemDelimiter = '%';  // between names and between aliases
 
-// The fields of a record, in the order in which they are stored: the value is the index.
+// The fields of a record, in the order in which they are stored: each value is an index.
 enum class Field : uint8_t {
   kAbiVersion,
   kName,
@@ -46,8 +56,8 @@ enum class Field : uint8_t {
 
 struct FieldInfo {
   Field field;
-  std::string_view name;  // in errors, in FieldFromName and in Python's drop=
-  int since;              // the version that added it
+  std::string_view name;  // as errors, FieldFromName and Python's drop= write it
+  int since;              // the ABI version that added it
 };
 
 inline constexpr std::array<FieldInfo, 13> kFields = {{
@@ -69,7 +79,7 @@ inline constexpr std::array<FieldInfo, 13> kFields = {{
 constexpr size_t IndexOf(Field field) { return static_cast<size_t>(field); }
 constexpr const FieldInfo& InfoOf(Field field) { return kFields[IndexOf(field)]; }
 
-// The number of fields in a record of `version`: the fields are stored in the order in which they were added.
+// Returns the number of fields in a record of `version`. Fields are stored in the order in which they were added.
 constexpr size_t FieldCount(int version) {
   size_t count = 0;
   for (const FieldInfo& info : kFields) count += info.since <= version ? 1 : 0;
@@ -78,30 +88,30 @@ constexpr size_t FieldCount(int version) {
 
 using FieldSet = std::set<Field>;
 
-// The field that `name` names. Throws InputError with the names that there are.
+// Returns the field called `name`. Throws InputError that lists the names.
 Field FieldFromName(std::string_view name);
 
-// Where a plan was built to run.
+// The platform that a plan was built to run on.
 enum class TargetPlatform : uint8_t { kUnknown, kLinuxX8664, kLinuxAarch64, kWindowsX8664, kWindowsArm64 };
 
-// As records write it: "linux_x86_64", …, "unknown".
+// Returns the name that records write: "linux_x86_64", …, "unknown".
 std::string_view TargetPlatformName(TargetPlatform platform);
 
-// The opposite. Throws RecordError with the names that there are.
+// Returns the platform that records call `name`. Throws RecordError that lists the names.
 TargetPlatform TargetPlatformFromName(std::string_view name);
 
-// What this code was compiled for.
+// Returns the platform that this code was compiled for.
 TargetPlatform CurrentPlatform();
 
-// The platform that a plan is taken to be built for if nobody says it: that of this machine, or kUnknown for bytes that
-// are no plan of a known kind.
+// Returns the platform to assume for a plan whose record names none: this machine's, or kUnknown for bytes that are no
+// plan of a known kind.
 TargetPlatform AssumedPlatform(std::string_view plan);
 
-// Whether a context holds its device memory all the time or only while it runs.
+// The time for which an execution context holds its device memory: always (static) or while it runs (dynamic).
 enum class ResourceAllocation : uint8_t { kStatic, kDynamic };
 
-// The kinds of alias that Torch-TensorRT writes. "kv_cache_update": the plan itself gives the output the input's
-// memory, and writes only what is new. "user": the model's author asked for it, and the plan computes the output like
+// The kinds of alias that Torch-TensorRT writes. "kv_cache_update": the plan itself puts the output into the input's
+// memory, and writes only the new part. "user": the model's author asked for it, and the plan computes the output like
 // any other.
 inline constexpr std::array<std::string_view, 2> kAliasKinds = {"kv_cache_update", "user"};
 
@@ -109,21 +119,22 @@ inline constexpr std::array<std::string_view, 2> kAliasKinds = {"kv_cache_update
 struct AliasedIo {
   std::string output;
   std::string input;
-  std::string kind;  // not empty; a record may hold kinds that are not in kAliasKinds, an engine that runs may not
+  std::string kind;  // not empty; a record may hold kinds beyond kAliasKinds, but an engine with them does not run
 
   friend bool operator==(const AliasedIo&, const AliasedIo&) = default;
 };
 
-// A parsed record. A plain value that owns all it holds; the plan may be gigabytes, so move it.
-// The defaults are the neutral values: what a record that lacks the field means.
+// A parsed record: a plain value that owns all it holds. The plan may be gigabytes, so move it.
+//
+// Each default is the field's neutral value: the meaning of a record that lacks the field.
 struct Record {
   int version = kDefaultVersion;
   std::string name;
   device::Device device;
-  std::string plan;  // raw bytes, whatever the version
+  std::string plan;  // raw bytes in every version
 
-  // Binding names in the order in which the engine takes and gives tensors. Empty: that order comes from the
-  // numbers in the plan's own names (binding_order.h).
+  // Binding names in the order in which the engine takes and gives tensors. If empty, that order comes from the numbers
+  // in the plan's own names (binding_order.h).
   std::vector<std::string> input_names;
   std::vector<std::string> output_names;
 
@@ -138,37 +149,45 @@ struct Record {
   friend bool operator==(const Record&, const Record&) = default;
 };
 
-// How the engine field may hold the plan.
+// The forms of the plan that Parse accepts in the engine field.
 enum class PlanForm : uint8_t {
-  kOfVersion,  // version 3: raw bytes; later: base64
-  kAny,        // also raw bytes in later versions, told by the magic that a plan begins with: base64 of a plan has none
+  kOfVersion,  // version 3: raw bytes; later versions: base64
+  kAny,        // raw bytes in later versions too; they begin with a plan's magic, which base64 of a plan never does
+  kElsewhere,  // any bytes; Parse does not read them and leaves `plan` empty, since the caller keeps the plan
 };
 
-// Reads a record: the version first, then the number of fields, then every field. What is accepted is canonical:
-// Write(Parse(fields)) gives the same bytes. The plan of a version 3 record is moved, not copied; later versions
-// are decoded straight into the plan's buffer. Throws RecordError naming the field, what it holds and what was wanted.
+// True if records of `version` hold the plan in base64, not as raw bytes.
+constexpr bool HoldsBase64(int version) { return version >= 4; }
+
+// Returns the version of a record of `field_count` fields whose first is `text`. Throws RecordError for an unknown
+// version, and for a number of fields that is not the version's.
+int ReadVersion(std::string_view text, size_t field_count);
+
+// Reads a record: the version, the number of fields, then every field. Accepts canonical fields only: Write(Parse(
+// fields)) gives the same bytes. Moves the plan of a version 3 record; decodes that of later versions straight into the
+// plan's buffer. Throws RecordError that names the field, its value and the wanted form.
 Record Parse(std::vector<std::string> fields, PlanForm form = PlanForm::kOfVersion);
 
-// The same from fields that belong to somebody else: the plan is the one large thing that is copied, or decoded.
+// Reads a record from fields that the caller keeps; copies or decodes the plan.
 Record Parse(std::span<const std::string_view> fields);
 
-// The record as fields of its own version; what Write accepts, Parse reads back as an equal Record. Throws RecordError
-// for what that version cannot hold: a name with a delimiter in it, or a field that the version lacks and that is
-// not neutral. The second form moves the plan of a version 3 record.
+// Writes the fields of the record's own version; Parse reads them back as an equal Record. Throws RecordError for a
+// value that this version cannot hold: a name with a delimiter in it, or a field that the version lacks and that is not
+// neutral. The second form moves the plan of a version 3 record.
 std::vector<std::string> Write(const Record& record);
 std::vector<std::string> Write(Record&& record);
 
-// The record in another version.
+// Converts the record to another version.
 //
-// Up: fields that `version` adds get the values that they have in `record`. After Parse these are the neutral ones;
-// a caller that knows more sets them before (target_platform: Torch-TensorRT refuses "unknown", see AssumedPlatform).
-// Down: a field that `version` lacks must be neutral, or be in `drop`, which accepts its loss. Binding names are kept,
-// in effect, where version 3 would read the same order from the names themselves (OrderFollowsNames). A platform that
-// AssumedPlatform gives again need not be kept.
-// Fields in `drop` that `version` has stay as they are.
+// Up: fields that `version` adds keep the values that they have in `record`. After Parse these are the neutral ones;
+// set better ones before (target_platform: Torch-TensorRT refuses "unknown", see AssumedPlatform).
 //
-// Throws one RecordError that names every field that cannot be kept with its value, RecordError for a version that
-// is not known, and InputError where `drop` holds a field that every version has.
+// Down: a field that `version` lacks must be neutral, or be in `drop`, which accepts its loss. Two fields may go
+// without loss: binding names, if version 3 would read the same order from the names themselves (OrderFollowsNames),
+// and a platform that AssumedPlatform gives again. Fields in `drop` that `version` has stay as they are.
+//
+// Throws RecordError that names every field that cannot be kept with its value, or an unknown version; InputError if
+// `drop` holds a field that every version has.
 Record Convert(Record record, int version, const FieldSet& drop = {});
 
 }  // namespace nacelle::record

@@ -71,7 +71,7 @@ void LoggerLog(Head* head, Severity severity, const char* text) noexcept {
   try {
     Target<LogSink>(head).Log(severity, text);
   } catch (...) {
-    // There is nowhere to report it: this is where reports go.
+    // The failure of a logger cannot be logged.
   }
 }
 

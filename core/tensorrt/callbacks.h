@@ -3,7 +3,7 @@
 // TensorRT wants objects of its own C++ classes. Each class here is such an object, with a virtual table filled by
 // hand in the order of the release at hand, which forwards to a plain C++ interface that users of core/ implement.
 //
-// Ownership: a callback refers to its target and does not own it. Callback and target stay where they are and live
+// Ownership: a callback refers to its target and does not own it. Callback and target stay in place and live
 // until TensorRT holds the callback no longer (until another one, or none, is set, or its holder is destroyed).
 // TensorRT never deletes a callback: its destructor slots do nothing.
 // Threads: TensorRT calls back on the thread that called it and on threads of its own; each interface says what that
@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "core/tensorrt/dims.h"
+#include "core/tensorrt/log.h"
 #include "core/tensorrt/messages.h"
 #include "core/tensorrt/slot_table.h"
 
@@ -44,7 +45,7 @@ class Callback {
   Callback(const Callback&) = delete;
   Callback& operator=(const Callback&) = delete;
 
-  // What to hand to TensorRT.
+  // Returns the object for TensorRT.
   void* object() { return &head_; }
 
   // A function of a virtual table, whatever its parameters; each takes a Head* first.
@@ -61,7 +62,7 @@ class Callback {
   };
 
  protected:
-  // Fills the virtual table in the order of table.layout(interface). Throws LibraryError where the release has a
+  // Fills the virtual table in the order of table.layout(interface). Throws LibraryError if the release has a
   // method that `entries` lacks, or lacks the interface. No more than kMaxSlots methods.
   Callback(const SlotTable& table, Interface interface, std::initializer_list<Entry> entries, void* target);
   ~Callback() = default;
@@ -80,18 +81,18 @@ class Logger final : public Callback {
   Logger(const SlotTable& table, LogSink& target);
 };
 
-// Where an output whose size is not known beforehand goes. One per output and execution context; its methods are not
-// called at the same time as long as the context is used by one thread at a time.
+// Provides the memory of an output whose size is not known beforehand. One per output and execution context; its
+// methods are not called at the same time as long as the context is used by one thread at a time.
 class OutputMemory {
  public:
   virtual ~OutputMemory() = default;
 
-  // Memory for `size` bytes at a multiple of `alignment`, ready for use on `stream` (a cudaStream_t; null where the
-  // release does not tell, that is before 10.0: then on the stream that is enqueued on). `current` is what was given
-  // the last time, or what the tensor's address was set to; it is not needed any more. Null: there is none.
+  // Returns memory for `size` bytes at a multiple of `alignment`, ready for use on `stream` (a cudaStream_t; null
+  // before 10.0, which means the stream that is enqueued on); null if there is none. `current` is the memory returned
+  // last, or the tensor's address; it is not needed any more.
   virtual void* Reallocate(const char* tensor, void* current, uint64_t size, uint64_t alignment, void* stream) = 0;
 
-  // The output's shape, as soon as it is known: for most engines during enqueue.
+  // Receives the output's shape as soon as it is known: for most engines during enqueue.
   virtual void NotifyShape(const char* tensor, const Dims& shape) = 0;
 };
 

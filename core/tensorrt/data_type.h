@@ -1,4 +1,4 @@
-// The data types of tensors: the one table of their names, sizes and numbers.
+// The data types of tensors: one table of their names, sizes and numbers.
 //
 // Pure functions and constants: any thread may use them.
 //
@@ -18,14 +18,14 @@ namespace nacelle::tensorrt {
 struct DataTypeInfo {
   DataType type;
   const char* name;    // as torch's Python names it: "float32"
-  int8_t torch_type;   // the value of c10::ScalarType, which the files of torch fix
-  int32_t bytes;       // of an element
+  int8_t torch_type;   // the value of c10::ScalarType, which torch's file formats fix
+  int32_t bytes;       // per element
   const char* format;  // TensorRT's description of a row-major tensor (getTensorFormatDesc)
   Release since;       // the first release whose DataType has it
 };
 
-// The data types that TensorRT and torch share, ascending by `type`. kINT4 and kFP4 are not among them: torch has no
-// element of four bits (its float4_e2m1fn_x2 is two values at once, which shapes would have to account for).
+// The data types that TensorRT and torch share, ascending by `type`. kINT4 and kFP4 are missing: torch has no element
+// of four bits (its float4_e2m1fn_x2 is two values at once, which shapes would have to account for).
 inline constexpr std::array kDataTypes = {
     DataTypeInfo{DataType::kFLOAT, "float32", 6, 4, "Row major linear FP32 format (kLINEAR)", {8, 5, 0, 0}},
     DataTypeInfo{DataType::kHALF, "float16", 5, 2, "Row major linear FP16 format (kLINEAR)", {8, 5, 0, 0}},
@@ -39,7 +39,7 @@ inline constexpr std::array kDataTypes = {
     DataTypeInfo{DataType::kE8M0, "float8_e8m0fnu", 44, 1, "Row major linear E8M0 format (kLINEAR)", {10, 12, 0, 0}},
 };
 
-// The entry of `type`; null if torch has no such data type.
+// Returns the entry of `type`; null if torch has no such data type.
 constexpr const DataTypeInfo* FindDataType(DataType type) {
   for (const DataTypeInfo& info : kDataTypes) {
     if (info.type == type) return &info;
@@ -47,7 +47,7 @@ constexpr const DataTypeInfo* FindDataType(DataType type) {
   return nullptr;
 }
 
-// The entry of torch's type number `torch_type`; null if TensorRT has no such data type (float64, complex64 …).
+// Returns the entry of torch's type number `torch_type`; null if TensorRT has no such data type (float64, complex64).
 constexpr const DataTypeInfo* FindTorchType(int8_t torch_type) {
   for (const DataTypeInfo& info : kDataTypes) {
     if (info.torch_type == torch_type) return &info;
@@ -55,7 +55,7 @@ constexpr const DataTypeInfo* FindTorchType(int8_t torch_type) {
   return nullptr;
 }
 
-// The entry of the name `name`; null if there is none.
+// Returns the entry called `name`; null if there is none.
 constexpr const DataTypeInfo* FindDataType(std::string_view name) {
   for (const DataTypeInfo& info : kDataTypes) {
     if (name == info.name) return &info;

@@ -1,7 +1,10 @@
-// Shapes as Nacelle and as TensorRT write them down.
+// Shapes, in Nacelle's own form and in TensorRT's two.
 //
-// TensorRT's Dims has 32-bit extents before 10.0 and 64-bit ones from there on. Code above the binding uses Dims;
-// Dims32 and Dims64 are what crosses the interface. Plain values, no allocation.
+// TensorRT's Dims has 32-bit extents before 10.0 and 64-bit ones from then on. Code above the binding uses Dims; Dims32
+// and Dims64 cross TensorRT's interface. Plain values, no allocation.
+//
+//   const Dims shape{1, 3, -1};
+//   context.SetInputShape("x", Dims{1, 3, 224});
 #ifndef NACELLE_CORE_TENSORRT_DIMS_H_
 #define NACELLE_CORE_TENSORRT_DIMS_H_
 
@@ -17,8 +20,8 @@
 
 namespace nacelle::tensorrt {
 
-// A shape: nb extents in d. TensorRT's conventions: nb is -1 for "no such tensor" and for "not known yet", an extent
-// is -1 where it is dynamic. Values beyond nb mean nothing.
+// A shape: `nb` extents in `d`. As in TensorRT, `nb` is -1 for "no such tensor" and for "not known yet", and a dynamic
+// extent is -1. Values beyond `nb` mean nothing.
 struct Dims {
   static constexpr int32_t kMax = 8;
 
@@ -26,7 +29,7 @@ struct Dims {
   int64_t d[kMax] = {};
 
   Dims() = default;
-  // More than kMax extents make an invalid shape (nb -1): check rank first where it comes from a caller.
+  // More than kMax extents make an invalid shape (nb -1): check the rank first if it comes from a caller.
   explicit Dims(std::span<const int64_t> extents);
   Dims(std::initializer_list<int64_t> extents) : Dims(std::span<const int64_t>(extents.begin(), extents.size())) {}
 
@@ -35,7 +38,7 @@ struct Dims {
   friend bool operator==(const Dims& a, const Dims& b);
 };
 
-// "[1, 3, -1]", or "[?]" for an invalid shape. For messages.
+// Writes a shape in a message: "[1, 3, -1]", or "[?]" for an invalid shape.
 std::string ToString(const Dims& dims);
 
 // nvinfer1::Dims32, the Dims of 8.x and 9.x.
@@ -58,7 +61,7 @@ inline bool FitsDims32(const Dims& dims) {
   return true;
 }
 
-// To what crosses the interface. Only for shapes that fit.
+// Converts to Dims32 or Dims64. For shapes that fit it.
 template <typename Wire>
 Wire ToWire(const Dims& dims) {
   Wire wire = {};
@@ -69,7 +72,7 @@ Wire ToWire(const Dims& dims) {
   return wire;
 }
 
-// From what crossed the interface. A rank outside 0..kMax, which no library should give, becomes an invalid shape.
+// Converts from Dims32 or Dims64. A rank outside 0..kMax, which no library should give, makes an invalid shape.
 template <typename Wire>
 Dims FromWire(const Wire& wire) {
   Dims dims;
@@ -79,7 +82,7 @@ Dims FromWire(const Wire& wire) {
   return dims;
 }
 
-// The layouts that the headers of all known releases give.
+// The layouts in the headers of all known releases.
 static_assert(sizeof(Dims32) == layout::kDims32Size);
 static_assert(offsetof(Dims32, nb) == layout::kDims32_nbDims && offsetof(Dims32, d) == layout::kDims32_d);
 static_assert(sizeof(Dims64) == layout::kDims64Size);

@@ -28,16 +28,16 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 4> kStems = {"libnvinfer", "libnvinfer_lean", "libnvinfer_dispatch",
                                                     "libtensorrt_rtx"};
 
-// Folders of Python packages that have such files in them: NVIDIA's wheels.
+// Folders of Python packages, from NVIDIA's wheels, that hold such files.
 constexpr std::array<std::string_view, 6> kPackages = {
     "tensorrt", "tensorrt_libs", "tensorrt_lean_libs", "tensorrt_dispatch_libs", "tensorrt_rtx_libs", "tensorrt_rtx"};
 
 struct PackageFolders {
   std::mutex mutex;
-  std::optional<std::vector<std::string>> told;
+  std::optional<std::vector<std::string>> folders;  // unset until SetPackageFolders is called
 };
 
-PackageFolders& Told() {
+PackageFolders& GlobalPackageFolders() {
   static auto* const folders = new PackageFolders;
   return *folders;
 }
@@ -52,7 +52,7 @@ std::vector<std::string> SplitPath(const char* text) {
   return parts;
 }
 
-// The major release that the name of a runtime library tells: 8 for "libnvinfer.so.8.5.3", 0 for "libnvinfer.so".
+// Returns the major release in the name of a runtime library: 8 for "libnvinfer.so.8.5.3", 0 for "libnvinfer.so".
 // Nullopt for other names.
 std::optional<int> MajorOf(std::string_view name) {
   const size_t so = name.find(".so");
@@ -69,8 +69,8 @@ std::optional<int> MajorOf(std::string_view name) {
   return major;
 }
 
-// The same text for two paths of one file, whether links are symbolic or hard: the file's device and number. A path
-// without a file stands for itself.
+// Returns the same text for all paths of one file, through symbolic and hard links: the file's device and number. A
+// path without a file stands for itself.
 std::string Identity(const fs::path& path) {
   struct stat status{};
   if (stat(path.c_str(), &status) == 0) return Cat("#", status.st_dev, ":", status.st_ino);
@@ -82,14 +82,14 @@ std::string Identity(const fs::path& path) {
 // Collects candidates, each file once.
 class List {
  public:
-  // A file that the user named, whatever its name is.
+  // Adds a file, whatever its name is.
   void AddFile(const fs::path& path, const std::string& source) {
     if (!seen_.insert(Identity(path)).second) return;
     const std::string name = path.filename().string();
-    found_.push_back({path.string(), source, KindOfFile(name), MajorOf(name).value_or(0)});
+    candidates_.push_back({path.string(), source, KindOfFile(name), MajorOf(name).value_or(0)});
   }
 
-  // The libraries in a folder, in the order of their names.
+  // Adds the libraries in a folder, in the order of their names.
   void AddFolder(const fs::path& folder, const std::string& source) {
     std::error_code ignored;
     std::vector<fs::path> files;
@@ -100,16 +100,16 @@ class List {
     for (const fs::path& file : files) AddFile(file, source);
   }
 
-  // A library that the system is asked for by its name.
+  // Adds a library that the system's loader searches by its name.
   void AddName(std::string_view stem, int major) {
     const std::string name = Cat(stem, ".so.", major);
-    found_.push_back({name, "the system's library path", KindOfFile(name), major});
+    candidates_.push_back({name, "the system's library path", KindOfFile(name), major});
   }
 
-  std::vector<Candidate> Take() { return std::move(found_); }
+  std::vector<Candidate> Take() { return std::move(candidates_); }
 
  private:
-  std::vector<Candidate> found_;
+  std::vector<Candidate> candidates_;
   std::set<std::string> seen_;
 };
 
@@ -135,8 +135,8 @@ void AddLoaded(List& list) {
   dl_iterate_phdr(visit, &list);
 }
 
-// Without Python to ask: what its environment variables say. Only absolute paths count: others lead from the current
-// folder, which may be anybody's.
+// Returns the package folders that Python's environment variables name, for a process without Python. Only absolute
+// paths count: others lead from the current folder, which may be anybody's.
 std::vector<std::string> FoldersOfEnvironment() {
   std::vector<std::string> folders = SplitPath(std::getenv("PYTHONPATH"));
   std::erase_if(folders, [](const std::string& folder) { return !fs::path(folder).is_absolute(); });
@@ -151,12 +151,12 @@ std::vector<std::string> FoldersOfEnvironment() {
 }
 
 void AddPackages(List& list) {
-  std::optional<std::vector<std::string>> told;
+  std::optional<std::vector<std::string>> folders;
   {
-    const std::lock_guard lock(Told().mutex);
-    told = Told().told;
+    const std::lock_guard lock(GlobalPackageFolders().mutex);
+    folders = GlobalPackageFolders().folders;
   }
-  for (const std::string& folder : told ? *told : FoldersOfEnvironment()) {
+  for (const std::string& folder : folders ? *folders : FoldersOfEnvironment()) {
     for (const std::string_view package : kPackages) {
       list.AddFolder(fs::path(folder) / package, Cat("the Python package ", package));
     }
@@ -173,8 +173,8 @@ void AddSystem(List& list) {
 }  // namespace
 
 void SetPackageFolders(std::vector<std::string> folders) {
-  const std::lock_guard lock(Told().mutex);
-  Told().told = std::move(folders);
+  const std::lock_guard lock(GlobalPackageFolders().mutex);
+  GlobalPackageFolders().folders = std::move(folders);
 }
 
 std::vector<Candidate> Discover() {
@@ -201,7 +201,7 @@ std::vector<Opened> OpenAll() {
     } catch (const Error& error) {
       result.problem = error.what();
     }
-    // The system's name of a library may stand for a file that is listed by its path.
+    // A bare name may lead the loader to a file that is already listed by its path.
     const bool listed = result.library != nullptr && std::ranges::any_of(opened, [&](const Opened& other) {
                           return other.library == result.library;
                         });

@@ -10,14 +10,15 @@
 namespace nacelle::tensorrt {
 namespace {
 
-// Whether an address can be that of an object. Some libraries add an offset to a null pointer before they give it back:
-// the lean runtime of 11.1 does where there is no CUDA driver.
+// True if an address can be that of an object. Some libraries add an offset to a null pointer before they return it:
+// the lean runtime of 11.1 does if there is no CUDA driver.
 bool IsObject(const void* address) { return reinterpret_cast<uintptr_t>(address) >= 4096; }
 
-// Calls `create` and makes an Object of what it gives; throws E, with what TensorRT logged, where that is none.
+// Calls `create` and owns the interface object that it returns; throws E, with TensorRT's log, if that is none.
 template <typename E, typename F>
-std::shared_ptr<const Object> Make(const std::shared_ptr<const Library>& library, std::shared_ptr<const Object> parent,
-                                   Method deleter, const std::string& failure, const F& create) {
+std::shared_ptr<const LibraryObject> Make(const std::shared_ptr<const Library>& library,
+                                          std::shared_ptr<const LibraryObject> parent, Method deleter,
+                                          const std::string& failure, const F& create) {
   const MessageScope messages;
   std::unique_lock<std::mutex> lock;
   if (parent != nullptr) lock = std::unique_lock(parent->creation());
@@ -26,11 +27,12 @@ std::shared_ptr<const Object> Make(const std::shared_ptr<const Library>& library
     const std::string speaker = library->Describe();
     throw E(Cat(speaker, " ", failure, ".", messages.Said(speaker)));
   }
-  return std::make_shared<const Object>(library, std::move(parent), made, deleter);
+  return std::make_shared<const LibraryObject>(library, std::move(parent), made, deleter);
 }
 
-// Throws where `what` is null.
-std::string TextOrThrow(const Object& object, const char* text, const char* failure, const MessageScope& messages) {
+// Returns `text`; throws if it is null.
+std::string TextOrThrow(const LibraryObject& object, const char* text, const char* failure,
+                        const MessageScope& messages) {
   if (text != nullptr) return text;
   const std::string speaker = object.library()->Describe();
   throw ExecutionError(Cat(speaker, " ", failure, ".", messages.Said(speaker)));
@@ -52,7 +54,7 @@ std::string EngineInspector::EngineInformation(LayerInformationFormat format) co
   return TextOrThrow(*object_, text, "gave no information about the engine", messages);
 }
 
-ExecutionContext::Hot ExecutionContext::Resolve(const Object& object) {
+ExecutionContext::Hot ExecutionContext::Resolve(const LibraryObject& object) {
   Hot hot = {};
   hot.implementation = object.implementation();
   if (object.table().dims64) {
@@ -69,7 +71,7 @@ ExecutionContext::Hot ExecutionContext::Resolve(const Object& object) {
   return hot;
 }
 
-ExecutionContext::ExecutionContext(std::shared_ptr<const Object> object)
+ExecutionContext::ExecutionContext(std::shared_ptr<const LibraryObject> object)
     : Handle(std::move(object)), hot_(Resolve(*object_)) {}
 
 bool ExecutionContext::SetOptimizationProfile(int32_t profile, void* stream) {
@@ -173,7 +175,7 @@ std::vector<int64_t> CudaEngine::ProfileTensorValues(const char* tensor, int32_t
     return copy(object_->Call<const int32_t*(const char*, int32_t, OptProfileSelector)>(
         Method::kCudaEngine_getProfileTensorValues, tensor, profile, selector));
   }
-  // Before 10.0: by the number of the binding.
+  // Before 10.0 the method takes the number of the binding.
   const auto binding = object_->Call<int32_t(const char*)>(Method::kCudaEngine_getBindingIndex, tensor);
   if (binding < 0) return {};
   return copy(object_->Call<const int32_t*(int32_t, int32_t, OptProfileSelector)>(
@@ -182,7 +184,7 @@ std::vector<int64_t> CudaEngine::ProfileTensorValues(const char* tensor, int32_t
 
 ExecutionContext CudaEngine::CreateExecutionContext(ExecutionContextAllocationStrategy strategy) const {
   using Strategy = ExecutionContextAllocationStrategy;
-  const Object& engine = *object_;
+  const LibraryObject& engine = *object_;
   return ExecutionContext(Make<ExecutionError>(
       library(), object_, Method::kIExecutionContext_delete, "could not create an execution context", [&]() -> void* {
         if (engine.table().release.major >= 10) {
@@ -194,7 +196,7 @@ ExecutionContext CudaEngine::CreateExecutionContext(ExecutionContextAllocationSt
         }
         throw LibraryError(Cat(engine.library()->Describe(),
                                " cannot allocate an execution context's memory on a change of profile; TensorRT 10.0 "
-                               "and later can."));
+                               "and later can"));
       }));
 }
 
@@ -223,7 +225,7 @@ Runtime Runtime::Create(std::shared_ptr<const Library> library) {
 }
 
 CudaEngine Runtime::Deserialize(std::string_view plan) const {
-  const Object& runtime = *object_;
+  const LibraryObject& runtime = *object_;
   return CudaEngine(Make<PlanError>(
       library(), object_, Method::kICudaEngine_delete, Cat("did not accept the plan of ", plan.size(), " bytes"), [&] {
         constexpr Method kMethod = Method::kRuntime_deserializeCudaEngine;

@@ -8,12 +8,21 @@
 // serialized inside). An ExecutionContext, an EngineInspector and what points to their results are for one thread at a
 // time; contexts of one engine may run at once.
 //
-// Errors: set-up calls throw, and their messages end in what TensorRT logged meanwhile. Calls that a caller makes for
-// every inference return false for failure; keep a MessageScope around them to learn the reason. A method that the
-// release lacks throws LibraryError, which names method and release; Has tells beforehand. Names that no tensor has
-// give what TensorRT gives: an invalid shape, null, false.
+// Errors: set-up calls throw, and their messages end with TensorRT's own log. The calls of every inference return false
+// on failure; keep a MessageScope around them to learn the reason. A method that the release lacks throws LibraryError,
+// which names method and release; Has tells beforehand. Names that no tensor has return TensorRT's answer: an invalid
+// shape, null, false.
 //
-// Strings: names are null-terminated and given by the caller; those that come back belong to the object called.
+// Strings: names are null-terminated and owned by the caller; returned ones belong to the object called.
+//
+//   Runtime runtime = Runtime::Create(Library::Open("libnvinfer.so.10"));
+//   CudaEngine engine = runtime.Deserialize(plan);
+//   ExecutionContext context = engine.CreateExecutionContext();
+//   context.SetInputShape("x", {1, 3, 224, 224});
+//   context.SetInputTensorAddress("x", x);
+//   context.SetTensorAddress("y", y);
+//   const MessageScope messages;
+//   if (!context.Enqueue(stream)) throw ExecutionError(messages.Text());
 #ifndef NACELLE_CORE_TENSORRT_HANDLES_H_
 #define NACELLE_CORE_TENSORRT_HANDLES_H_
 
@@ -29,7 +38,7 @@
 #include "core/tensorrt/callbacks.h"
 #include "core/tensorrt/dims.h"
 #include "core/tensorrt/library.h"
-#include "core/tensorrt/object.h"
+#include "core/tensorrt/library_object.h"
 #include "core/tensorrt/slot_table.h"
 
 namespace nacelle::tensorrt {
@@ -43,19 +52,19 @@ class Handle {
   bool Has(Method method) const { return object_->table().has(method); }
 
  protected:
-  explicit Handle(std::shared_ptr<const Object> object) : object_(std::move(object)) {}
+  explicit Handle(std::shared_ptr<const LibraryObject> object) : object_(std::move(object)) {}
   Handle(Handle&&) = default;
   Handle& operator=(Handle&&) = default;
   ~Handle() = default;
 
-  std::shared_ptr<const Object> object_;
+  std::shared_ptr<const LibraryObject> object_;
 };
 
 // nvinfer1::IHostMemory: bytes that TensorRT allocated.
 class HostMemory final : public Handle {
  public:
   // `object` is an IHostMemory.
-  explicit HostMemory(std::shared_ptr<const Object> object) : Handle(std::move(object)) {}
+  explicit HostMemory(std::shared_ptr<const LibraryObject> object) : Handle(std::move(object)) {}
 
   // Valid as long as this handle.
   std::string_view bytes() const;
@@ -64,8 +73,8 @@ class HostMemory final : public Handle {
 // nvinfer1::IEngineInspector. For one thread at a time.
 class EngineInspector final : public Handle {
  public:
-  // Texts as TensorRT formats them; ExecutionError on failure. How much they tell depends on the profiling verbosity
-  // that the plan was built with.
+  // Returns TensorRT's own description of the engine. The profiling verbosity that the plan was built with decides how
+  // much it tells. Throws ExecutionError on failure.
   std::string EngineInformation(LayerInformationFormat format) const;
 
  private:
@@ -76,7 +85,7 @@ class EngineInspector final : public Handle {
 // nvinfer1::IExecutionContext. For one thread at a time.
 class ExecutionContext final : public Handle {
  public:
-  // The calls of every inference come first: one indirect call each, no allocation, false on failure.
+  // The calls of every inference: one indirect call each, no allocation, false on failure.
 
   // Sets the shape of an input. False if the optimization profile does not allow it or, before 10.0, if it does not
   // fit 32 bits.
@@ -96,8 +105,9 @@ class ExecutionContext final : public Handle {
     return FromWire(hot_.tensor_shape32(hot_.implementation, tensor));
   }
 
-  // Sets the address of an input or output: device memory, or host memory for tensors located there. The memory stays
-  // alive until the work that was enqueued with it is done. Null is for tensors that have an output allocator.
+  // Sets the address of an input or output: device memory, or host memory for tensors located there. The caller keeps
+  // the memory alive until the work that was enqueued with it is done. Null is for tensors that have an output
+  // allocator.
   bool SetTensorAddress(const char* tensor, void* data) {
     return hot_.set_tensor_address(hot_.implementation, tensor, data);
   }
@@ -106,7 +116,7 @@ class ExecutionContext final : public Handle {
     return hot_.set_input_tensor_address(hot_.implementation, tensor, data);
   }
 
-  // Enqueues the work on `stream`. Input memory may be reused when the stream has passed it.
+  // Enqueues the work on `stream`. Input memory may be reused once the stream has passed it.
   bool Enqueue(void* stream) { return hot_.enqueue(hot_.implementation, stream); }
 
   // Chooses the optimization profile; `stream` orders it before later work. Set shapes and addresses again after it.
@@ -114,8 +124,8 @@ class ExecutionContext final : public Handle {
   // Returns the optimization profile; -1 if none is chosen.
   int32_t OptimizationProfile() const;
 
-  // Computes output shapes. 0: all known; positive: that many inputs lack a shape or values, and as many names as fit
-  // are in `missing`; negative: failure.
+  // Computes output shapes. Returns 0 if all are known, the number of inputs that lack a shape or values (with as many
+  // of their names as fit in `missing`), or a negative number on failure.
   int32_t InferShapes(std::span<const char*> missing = {});
 
   // Sets the allocator of an output; null removes it. The allocator must live as long as the context, or until another
@@ -147,8 +157,8 @@ class ExecutionContext final : public Handle {
     bool (*enqueue)(void*, void*);
   };
 
-  explicit ExecutionContext(std::shared_ptr<const Object> object);
-  static Hot Resolve(const Object& object);
+  explicit ExecutionContext(std::shared_ptr<const LibraryObject> object);
+  static Hot Resolve(const LibraryObject& object);
 
   Hot hot_;
 };
@@ -163,7 +173,7 @@ class CudaEngine final : public Handle {
   // Returns the shape of a tensor; -1 for a dynamic dimension.
   Dims Shape(const char* tensor) const;
   TensorLocation Location(const char* tensor) const;
-  // True if the tensor's values, not only its shape, decide about shapes.
+  // True if shapes depend on the tensor's values, not only on its shape.
   bool IsShapeInferenceIo(const char* tensor) const;
 
   // Returns the input whose memory an output shares, or null. 10.15 and later.
@@ -174,16 +184,16 @@ class CudaEngine final : public Handle {
   // Returns the values that a profile gives for a shape-inference input; empty if it gives none.
   std::vector<int64_t> ProfileTensorValues(const char* tensor, int32_t profile, OptProfileSelector selector) const;
 
-  // Throws ExecutionError on failure. With kUSER_MANAGED the caller gives the memory
-  // (ExecutionContext::SetDeviceMemory). kON_PROFILE_CHANGE: 10.0 and later.
+  // Creates a context. With kUSER_MANAGED the caller provides its memory (ExecutionContext::SetDeviceMemory).
+  // kON_PROFILE_CHANGE needs 10.0 or later. Throws ExecutionError on failure.
   ExecutionContext CreateExecutionContext(
       ExecutionContextAllocationStrategy strategy = ExecutionContextAllocationStrategy::kSTATIC) const;
-  // Throws ExecutionError on failure.
+  // Creates an inspector. Throws ExecutionError on failure.
   EngineInspector CreateInspector() const;
 
   // Returns the bytes of scratch memory that a context needs.
   int64_t DeviceMemorySize() const;
-  // 8.6 and later.
+  // Returns the hardware that the plan runs on beside its own. 8.6 and later.
   HardwareCompatibilityLevel HardwareCompatibility() const;
   bool IsRefittable() const;
 
@@ -197,11 +207,11 @@ class CudaEngine final : public Handle {
 // nvinfer1::IRuntime, which deserializes engines. Any number of threads.
 class Runtime final : public Handle {
  public:
-  // Throws LibraryError if the library gives none.
+  // Creates the runtime of a library. Throws LibraryError on failure.
   static Runtime Create(std::shared_ptr<const Library> library);
 
-  // Reads a plan, which is not needed afterwards. Plans can run code: give it only plans that you trust. Throws
-  // PlanError.
+  // Deserializes a plan, which is not needed afterwards. A plan can run code: deserialize only plans that you trust.
+  // Throws PlanError.
   CudaEngine Deserialize(std::string_view plan) const;
 
   // Allows plans that bring code for the host, as version-compatible ones do. 8.6 and later.

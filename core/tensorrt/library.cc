@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/tensorrt/log.h"
 #include "core/tensorrt/messages.h"
 #include "core/text.h"
 
@@ -19,7 +20,7 @@ constexpr const char* kGetVersion = "getInferLibVersion";
 constexpr const char* kGetBuild = "getInferLibBuildVersion";
 constexpr const char* kReferenceMark = "nacelle_reference_version";
 
-// Where the loggers of all libraries send what they get.
+// The sink of the loggers of all libraries.
 class ToMessages final : public LogSink {
  public:
   void Log(Severity severity, const char* text) override { RecordMessage(severity, text); }
@@ -35,7 +36,7 @@ F Symbol(void* file, const char* name) {
   return reinterpret_cast<F>(dlsym(file, name));
 }
 
-// Throws where an entry point is missing; names all that are.
+// Throws if entry points are missing, and names them.
 void RequireEntryPoints(const std::string& path, void* file) {
   std::string missing;
   for (const char* name : {kGetVersion, kCreateRuntime}) {
@@ -43,7 +44,7 @@ void RequireEntryPoints(const std::string& path, void* file) {
   }
   if (missing.empty()) return;
   throw LibraryError(Cat(path, " is no TensorRT runtime library: it does not export ", missing,
-                         ". Give the path of libnvinfer.so, libnvinfer_lean.so or libnacelle_reference.so."));
+                         "; give the path of libnvinfer.so, libnvinfer_lean.so or libnacelle_reference.so"));
 }
 
 const SlotTable& TableOf(const std::string& path, LibraryKind kind, const Release& release) {
@@ -54,7 +55,7 @@ const SlotTable& TableOf(const std::string& path, LibraryKind kind, const Releas
   }
 }
 
-// Libraries before 10.0 do not tell their build number; the table made from the same release does.
+// Adds the build number, which libraries before 10.0 do not report, from the table of the same release.
 Release WithBuild(const Release& release, const SlotTable& table) {
   const Release& known = table.release;
   const bool same = known.major == release.major && known.minor == release.minor && known.patch == release.patch;
@@ -114,14 +115,14 @@ std::shared_ptr<const Library> Library::Open(const std::string& path) {
   std::unique_ptr<void, CloseFile> file(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL));
   if (file == nullptr) {
     const char* reason = dlerror();
-    throw LibraryError(Cat("The TensorRT library ", Quote(path, 400),
+    throw LibraryError(Cat("the TensorRT library ", Quote(path, 400),
                            " cannot be loaded: ", reason == nullptr ? "no reason is given" : reason));
   }
   const Probe probe = Ask(path, file.get());
   const SlotTable& table = TableOf(path, probe.kind, probe.release);
 
-  // Never destroyed, as the libraries are never closed (the header says why). The release is part of the key because
-  // the reference engine takes the one it stands for from the environment.
+  // Never destroyed, since libraries are never closed (the header says why). The version is part of the key because the
+  // reference engine takes the release that it stands for from the environment.
   using Opened = std::map<std::pair<void*, int32_t>, std::shared_ptr<const Library>>;
   static std::mutex* const mutex = new std::mutex;
   static Opened* const opened = new Opened;

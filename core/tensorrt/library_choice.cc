@@ -12,12 +12,12 @@
 namespace nacelle::tensorrt {
 namespace {
 
-// Libraries before 10.0 do not tell their build number, so it decides nothing.
+// Returns a release without its build number, which libraries before 10.0 do not report.
 auto Numbers(const Release& release) { return std::tie(release.major, release.minor, release.patch); }
 
 bool IsRtx(const plan::PlanHeader& header) { return header.kind == plan::PlanKind::kTensorRTRtx; }
 
-// Why a candidate is not worth opening, by its file name; nullopt where it is.
+// Returns the reason why a candidate, by its file name, is not worth opening; nullopt if it is.
 std::optional<std::string> Excluded(const plan::PlanHeader& header, const Candidate& candidate) {
   if (IsRtx(header) != (candidate.kind == LibraryKind::kRtx)) {
     return Cat("is a library of ", IsRtx(header) ? "TensorRT" : "TensorRT-RTX", ", by its name");
@@ -43,23 +43,23 @@ LibraryChoice::LibraryChoice(const plan::PlanHeader& header) : header_(header) {
 }
 
 void LibraryChoice::Consider(const Candidate& candidate) {
-  const std::string who = Cat(candidate.path, " (", candidate.source, "): ");
+  const std::string name = Cat(candidate.path, " (", candidate.source, "): ");
   if (const auto excluded = Excluded(header_, candidate)) {
-    verdicts_.push_back(who + *excluded);
+    verdicts_.push_back(name + *excluded);
     return;
   }
   try {
     auto library = Library::Open(candidate.path);
-    verdicts_.push_back(Cat(who, "is ", library->Describe()));
-    const auto here = Numbers(library->release());
-    const auto wanted = Numbers(header_.release);
-    if (here == wanted && library->kind() != LibraryKind::kDispatch) {
+    verdicts_.push_back(Cat(name, "is ", library->Describe()));
+    const auto release = Numbers(library->release());
+    const auto plan_release = Numbers(header_.release);
+    if (release == plan_release && library->kind() != LibraryKind::kDispatch) {
       own_ = std::move(library);
-    } else if (std::get<0>(here) == std::get<0>(wanted) && here >= wanted) {
+    } else if (std::get<0>(release) == std::get<0>(plan_release) && release >= plan_release) {
       newer_.push_back({std::move(library), verdicts_.size() - 1});
     }
   } catch (const Error& error) {
-    verdicts_.push_back(who + error.what());
+    verdicts_.push_back(name + error.what());
   }
 }
 

@@ -1,4 +1,14 @@
-// Which of the TensorRT libraries here runs a plan.
+// Chooses the TensorRT library of this machine that runs a plan.
+//
+//   LibraryChoice choice(plan::ParsePlanHeader(plan));
+//   while (const std::shared_ptr<const Library> library = choice.Next()) {
+//     try {
+//       return Runtime::Create(library).Deserialize(plan);
+//     } catch (const PlanError& error) {
+//       choice.Refused(error.what());
+//     }
+//   }
+//   choice.Throw();
 #ifndef NACELLE_CORE_TENSORRT_LIBRARY_CHOICE_H_
 #define NACELLE_CORE_TENSORRT_LIBRARY_CHOICE_H_
 
@@ -13,22 +23,22 @@
 
 namespace nacelle::tensorrt {
 
-// The libraries to try for a plan, in order: one of the plan's own release, and nothing else where there is one; else
-// those of the same major release that are newer, since they may take a version-compatible plan: full and lean ones,
-// then dispatch ones. Opens only what its file name does not exclude. For one thread.
+// The libraries to try for a plan, in order. If there is one of the plan's own release, it is the only one. Otherwise
+// they are the newer ones of the same major release, which may run a version-compatible plan: full and lean libraries,
+// then dispatch ones. Opens no library that its file name excludes. For one thread.
 class LibraryChoice {
  public:
-  // For a plan that TensorRT or TensorRT-RTX built. Throws LibraryError for one that no library can run here, whatever
-  // is installed.
+  // Finds the libraries for a plan of TensorRT or TensorRT-RTX. Throws LibraryError for a plan that no library can run,
+  // whatever is installed.
   explicit LibraryChoice(const plan::PlanHeader& header);
 
-  // The next one to try; null where there is none.
+  // Returns the next library to try; null if there is none left.
   std::shared_ptr<const Library> Next();
 
-  // Whether the one that Next gave last is of the plan's own release, so that its word about the plan is final.
+  // True if the library that Next returned last is of the plan's own release, so that its verdict on the plan is final.
   bool exact() const { return exact_; }
 
-  // Notes why the one that Next gave last did not take the plan.
+  // Notes why the library that Next returned last refused the plan.
   void Refused(const std::string& reason);
 
   // Throws LibraryError that names the plan's release and every candidate with its verdict.

@@ -1,11 +1,9 @@
 #include "core/tensorrt/messages.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
-#include <mutex>
-#include <utility>
 
+#include "core/tensorrt/log.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
@@ -13,33 +11,6 @@ namespace {
 
 // The scopes of this thread, innermost first.
 thread_local MessageScope* innermost = nullptr;
-
-// Less severe than anything there is: what the threshold says while there is no sink.
-constexpr int32_t kNobody = -1;
-
-// The sink behind a threshold that is read first, so that a message nobody wants costs no lock.
-struct SinkSlot {
-  std::atomic<int32_t> least = kNobody;
-  std::mutex mutex;
-  std::shared_ptr<LogSink> sink;
-};
-
-// Never destroyed: TensorRT's threads may log while the process ends.
-SinkSlot& GlobalSink() {
-  static SinkSlot* const slot = new SinkSlot;
-  return *slot;
-}
-
-void SendToSink(Severity severity, const char* text) {
-  SinkSlot& slot = GlobalSink();
-  if (static_cast<int32_t>(severity) > slot.least.load(std::memory_order_relaxed)) return;
-  std::shared_ptr<LogSink> sink;
-  {
-    const std::lock_guard lock(slot.mutex);
-    sink = slot.sink;
-  }
-  if (sink != nullptr) sink->Log(severity, text);
-}
 
 char Letter(Severity severity) {
   switch (severity) {
@@ -97,21 +68,9 @@ std::string MessageScope::Said(const std::string& speaker) const {
   return empty() ? "" : Cat(" ", speaker, " said: ", Text());
 }
 
-void SetLogSink(std::shared_ptr<LogSink> sink, Severity least) {
-  SinkSlot& slot = GlobalSink();
-  const int32_t threshold = sink == nullptr ? kNobody : static_cast<int32_t>(least);
-  const std::lock_guard lock(slot.mutex);
-  slot.sink.swap(sink);
-  slot.least.store(threshold, std::memory_order_relaxed);
-}
-
 void RecordMessage(Severity severity, const char* text) noexcept {
   if (text == nullptr) return;
-  try {
-    SendToSink(severity, text);
-  } catch (...) {
-    // A sink that fails must not fail TensorRT.
-  }
+  Log(severity, text);
   if (severity > Severity::kWARNING) return;
   try {
     for (MessageScope* scope = innermost; scope != nullptr; scope = scope->outer_) scope->Add(severity, text);

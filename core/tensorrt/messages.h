@@ -1,12 +1,14 @@
-// What TensorRT says while it works, kept for the error that a caller is about to see.
+// TensorRT's messages during a call, kept for the error that the caller is about to see.
 //
-// TensorRT reports a failure as false or null and writes the reason to its logger. A MessageScope keeps what the
-// logger gets on this thread; the error that follows quotes it. Nothing is printed unless a sink is set.
+// TensorRT reports a failure as false or null and writes the reason to its logger. A MessageScope keeps the messages
+// that the logger gets on this thread, and the error that follows quotes them. log.h shows TensorRT's log to users.
+//
+//   const MessageScope messages;
+//   if (!context.Enqueue(stream)) throw ExecutionError(Cat("enqueueV3 failed.", messages.Said("TensorRT 10.15.1.29")));
 #ifndef NACELLE_CORE_TENSORRT_MESSAGES_H_
 #define NACELLE_CORE_TENSORRT_MESSAGES_H_
 
 #include <cstddef>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,7 +17,7 @@
 namespace nacelle::tensorrt {
 
 // Collects warnings and worse that TensorRT logs on the thread that made it, until it goes out of scope. Scopes nest;
-// each one collects. Costs two pointer writes where nothing is logged. Not movable; used and destroyed by the thread
+// each one collects. Costs two pointer writes if nothing is logged. Not movable; used and destroyed by the thread
 // that made it.
 class MessageScope {
  public:
@@ -29,11 +31,11 @@ class MessageScope {
 
   bool empty() const { return messages_.empty(); }
 
-  // "[E] first; [W] second; and 3 more", or "" where there is none. F, E and W are severities: internal error, error,
-  // warning. Messages come without their line ends, each once.
+  // Returns the messages, each once and without line ends: "[E] first; [W] second; and 3 more", or "" if there is none.
+  // F, E and W are severities: internal error, error, warning.
   std::string Text() const;
 
-  // For the end of an error's message: " TensorRT 8.5.3.1 said: [E] …", or "" where nothing was said. `speaker` is
+  // Returns the end of an error's message: " TensorRT 8.5.3.1 said: [E] …", or "" if there is none. `speaker` is
   // Library::Describe().
   std::string Said(const std::string& speaker) const;
 
@@ -52,20 +54,8 @@ class MessageScope {
   size_t dropped_ = 0;
 };
 
-// Receives log messages. Log may be called by any thread, TensorRT's own too, and by several at once; what it throws
-// is dropped. `text` is valid during the call.
-class LogSink {
- public:
-  virtual ~LogSink() = default;
-  virtual void Log(Severity severity, const char* text) = 0;
-};
-
-// From now on sends messages of every library that are `least` or more severe to `sink`; null: to nobody, as at the
-// start. A call in progress may still finish on the sink before. Any thread.
-void SetLogSink(std::shared_ptr<LogSink> sink, Severity least = Severity::kWARNING);
-
-// One message: to the sink, where it wants it, and, from warnings on, to the scopes of this thread. What the binding's
-// loggers and error recorders call. Any thread.
+// Takes one message of TensorRT: to the log (log.h), and, from warnings on, to the scopes of this thread. Called by the
+// binding's loggers. Any thread.
 void RecordMessage(Severity severity, const char* text) noexcept;
 
 }  // namespace nacelle::tensorrt

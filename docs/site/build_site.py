@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import posixpath
 import re
 import shutil
 import subprocess
@@ -22,14 +23,27 @@ from pathlib import Path
 from docs.site import cpp_reference, python_reference
 
 
-def without_links_outside(text: str) -> str:
-    """Returns a page with links to files outside of docs/, which a site has not, as their names."""
-    return re.sub(r"\[([^\]]*)\]\(\.\./([^)]+)\)", r"\1 (`\2`)", text)
+def relink(text: str, source: str, page: str) -> str:
+    """Returns the text of `source` with its links as they are from `page`; both are paths in the repository.
 
+    Links to files outside of docs/, which a site lacks, become the names of these files.
+    """
 
-def home(readme: str) -> str:
-    """Returns the site's first page: the README, with its links as they are from docs/."""
-    return without_links_outside(re.sub(r"\]\(docs/", "](", readme))
+    def link(match: re.Match[str]) -> str:
+        label, target = match.groups()
+        if target is None:
+            return match.group()
+        path, _, anchor = target.partition("#")
+        if not path or path.startswith("/") or re.match(r"\w+:", target):
+            return match.group()
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
+        if not path.startswith("docs/"):
+            return f"{label} (`{path}`)" if label.strip("`") != path else label
+        path = posixpath.relpath(path, posixpath.dirname(page))
+        return f"[{label}]({path}#{anchor})" if anchor else f"[{label}]({path})"
+
+    code = r"^```.*?^```$|^    [^\n]*$|`[^`\n]*`"
+    return re.sub(code + r"|(?<!!)\[([^\]]*)\]\(([^)\s]+)\)", link, text, flags=re.MULTILINE | re.DOTALL)
 
 
 def below(path: str, *folders: str) -> str:
@@ -55,17 +69,20 @@ def stage(options: argparse.Namespace, folder: Path) -> None:
     """Writes everything that mkdocs reads into a folder."""
     docs = folder / "docs"
     (docs / "reference").mkdir(parents=True)
-    for page in map(Path, options.pages):
-        if page.suffix == ".md":
-            (docs / page.name).write_text(without_links_outside(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for file in options.pages:
+        page = below(file, "docs")
+        (folder / page).parent.mkdir(parents=True, exist_ok=True)
+        if page.endswith(".md"):
+            (folder / page).write_text(relink(Path(file).read_text(encoding="utf-8"), page, page), encoding="utf-8")
         else:
-            shutil.copyfile(page, docs / page.name)
-    (docs / "index.md").write_text(home(Path(options.readme).read_text(encoding="utf-8")), encoding="utf-8")
+            shutil.copyfile(file, folder / page)
+    readme = Path(options.readme).read_text(encoding="utf-8")
+    (docs / "index.md").write_text(relink(readme, "README.md", "docs/index.md"), encoding="utf-8")
     copy(options.python, folder / "py", python_reference.PACKAGE)
     python = python_reference.page(folder / "py" / python_reference.PACKAGE)
-    (docs / "reference" / "python.md").write_text(python, encoding="utf-8")
+    (docs / "reference" / "python_api.md").write_text(python, encoding="utf-8")
     headers = copy(options.headers, folder / "cpp", "runtime", "core")
-    (docs / "reference" / "cpp.md").write_text(cpp_reference.page(headers, folder / "cpp"), encoding="utf-8")
+    (docs / "reference" / "cpp_api.md").write_text(cpp_reference.page(headers, folder / "cpp"), encoding="utf-8")
     shutil.copyfile(options.config, folder / "mkdocs.yml")
 
 

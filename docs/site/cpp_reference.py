@@ -176,7 +176,7 @@ def page(headers: Iterable[str], root: Path) -> str:
     unit = parse(names, root)
     parts = [
         "# C++ reference",
-        "What the public headers declare, in the namespace `nacelle`. [The runtime](../runtime.md#c) says what to link "
+        "What the public headers declare, in the namespace `nacelle`. [The runtime](runtime.md#c) says what to link "
         "with; functions marked `NACELLE_API` are exported by `libtorch_nacelle.so`, others that are not defined in a "
         "header are not.",
     ]

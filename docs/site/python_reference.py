@@ -31,7 +31,7 @@ def page(package: Path) -> str:
     lines = [
         "# Python reference",
         "",
-        "What `import torch_nacelle as nacelle` offers, from the docstrings. [The Python package](../python.md) is the "
+        "What `import torch_nacelle as nacelle` offers, from the docstrings. [The Python package](python.md) is the "
         "same at a glance.",
     ]
     for kind in ("Functions", "Classes", "Errors", "Constants"):

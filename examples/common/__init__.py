@@ -1,1 +1,1 @@
-"""What the examples share."""
+"""Code that the examples share."""

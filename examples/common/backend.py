@@ -1,4 +1,4 @@
-"""Who builds and runs the engines of the examples."""
+"""The backend that builds and runs the engines of the examples."""
 
 from typing import Literal, TypeAlias
 

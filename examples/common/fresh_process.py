@@ -14,11 +14,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class FreshRun:
-    """What a fresh process got from a program.
+    """The result of a program in a fresh process.
 
     Attributes:
         outputs: the program's outputs, on the CPU; one for a program that returns a tensor, else those of its tuple.
-        graph: of the program's forward, as loaded.
+        graph: the graph of the program's forward, as loaded.
         load_seconds: torch.jit.load alone.
         run_seconds: the first call of the program.
         modules: names of all Python modules that the process had imported.
@@ -32,7 +32,7 @@ class FreshRun:
 
 
 class FreshProcessError(Exception):
-    """The fresh process did not end well; the message is what it wrote."""
+    """The fresh process failed; the message holds its output."""
 
 
 def run_in_fresh_process(
@@ -40,7 +40,8 @@ def run_in_fresh_process(
 ) -> FreshRun:
     """Loads `program` in a new process and calls it once with `inputs`, on `device`.
 
-    `threads` is how many threads an operator may use: small networks are fastest with one, above all on a busy machine.
+    `threads` is the number of threads that an operator may use: small networks are fastest with one, above all on a
+    busy machine.
 
     Raises:
         FreshProcessError: it failed; the message ends with the process's own.

@@ -1,4 +1,4 @@
-"""ONNX models that others made, run by onnxruntime: what engines made from them are compared to."""
+"""Published ONNX models run by onnxruntime, to compare their engines with."""
 
 from pathlib import Path
 from typing import Any

@@ -15,7 +15,7 @@ import torch_nacelle  # noqa: F401
 
 
 def main(program_path: str, inputs_path: str, result_path: str, device: str = "cpu") -> None:
-    """Does what the module's text says."""
+    """Loads the program, runs it and saves its result."""
     inputs = torch.load(inputs_path, weights_only=True, map_location=device)
     start = time.perf_counter()
     program = torch.jit.load(program_path, map_location=device)

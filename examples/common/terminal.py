@@ -1,4 +1,4 @@
-"""What the examples print: steps with their times, and the engines of a program."""
+"""Output of the examples: steps with their times, and the engines of a program."""
 
 import os
 import sys
@@ -17,13 +17,13 @@ import torch_nacelle as nacelle
 
 
 def make_console() -> Console:
-    """The standard output, with room for the tables where it is no terminal."""
+    """The standard output, with room for the tables if it is no terminal."""
     return Console(width=None if sys.stdout.isatty() else 120)
 
 
 @contextmanager
 def step(console: Console, text: str, *, shows_itself: bool = False) -> Iterator[None]:
-    """Shows what is being done, unless that `shows_itself`, and then how long it took; no more where it fails."""
+    """Shows a step while it runs, unless it `shows_itself`, and then its time; nothing more if it fails."""
     start = time.perf_counter()
     with nullcontext() if shows_itself else console.status(f"{text} …"):
         yield
@@ -31,7 +31,7 @@ def step(console: Console, text: str, *, shows_itself: bool = False) -> Iterator
 
 
 def user_path(path: Path) -> Path:
-    """A path as the user meant it: `bazel run` starts programs elsewhere, and says where the user is."""
+    """A path relative to the user's folder: `bazel run` starts programs in another one, and names the user's."""
     return Path(os.environ.get("BUILD_WORKING_DIRECTORY", ".")) / path
 
 
@@ -56,7 +56,7 @@ def engine_table(program: Path) -> Table:
 
 
 def largest_difference(a: Iterable[Tensor], b: Iterable[Tensor]) -> float:
-    """The largest difference between any two numbers of the tensors, taken in pairs; 0 where they are empty.
+    """The largest difference between any two numbers of the tensors, taken in pairs; 0 if they are empty.
 
     Raises:
         ValueError: the shapes of a pair are not the same.

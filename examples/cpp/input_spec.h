@@ -1,4 +1,4 @@
-// Inputs as the command line gives them.
+// Reads the inputs of a program from the command line.
 #ifndef NACELLE_EXAMPLES_CPP_INPUT_SPEC_H_
 #define NACELLE_EXAMPLES_CPP_INPUT_SPEC_H_
 
@@ -14,12 +14,12 @@
 
 namespace nacelle::examples {
 
-// Which input, and how to make it: `[N=]DTYPE:SHAPE[:FILL]` or `[N=]FILE`.
+// An input and the way to make it: `[N=]DTYPE:SHAPE[:FILL]` or `[N=]FILE`.
 struct InputSpec {
   enum class Fill { kRandom, kZeros, kOnes };
 
-  std::optional<size_t> index;  // counted from 0; left out: the first one that has none yet
-  std::string file;             // where torch.save wrote the tensor; else, when empty, the three below
+  std::optional<size_t> index;  // from 0; unset: the first input that has no spec yet
+  std::string file;             // a file of torch.save with the tensor; if empty, the three below describe it
   at::ScalarType dtype = at::ScalarType::Float;
   std::vector<int64_t> shape;
   Fill fill = Fill::kRandom;
@@ -30,11 +30,11 @@ struct InputSpec {
 InputSpec ParseInputSpec(std::string_view text);
 
 // Makes the tensor, on the CPU: random ones from torch's generator, floats normally distributed, integers from 0 to 9.
-// Throws std::runtime_error where the file cannot be read or holds no tensor.
+// Throws std::runtime_error if the file cannot be read or holds no tensor.
 at::Tensor MakeInput(const InputSpec& spec);
 
-// Puts `specs` into the places of `count` inputs. Throws std::invalid_argument where a place is left, is taken twice or
-// does not exist.
+// Orders `specs` by the `count` inputs. Throws std::invalid_argument if an input has no spec, has two, or does not
+// exist.
 std::vector<InputSpec> InPlaces(const std::vector<InputSpec>& specs, size_t count);
 
 }  // namespace nacelle::examples

@@ -1,4 +1,4 @@
-// Values that a program returns, for a person.
+// Prints the values that a program returns.
 #ifndef NACELLE_EXAMPLES_CPP_PRINT_VALUE_H_
 #define NACELLE_EXAMPLES_CPP_PRINT_VALUE_H_
 

@@ -1,7 +1,7 @@
-// Loads a TorchScript program with engines, and runs it once: what a C++ application does, in one file.
+// Loads a TorchScript program with engines and runs it once, as a C++ application does.
 //
-// All that Nacelle asks of it is to depend on //runtime. That makes the engines known to torch; after it,
-// torch::jit::load and forward are torch's own. The list of engines is an extra.
+// The application only has to depend on //runtime, which makes the engines known to torch. torch::jit::load and forward
+// are torch's own. The list of engines is an extra.
 #include <ATen/Context.h>
 #include <ATen/core/ivalue.h>
 #include <c10/core/InferenceMode.h>
@@ -126,7 +126,7 @@ std::vector<InputSpec> InputsOfEngine(const std::vector<runtime::EngineSite>& en
   for (const runtime::TensorInfo& info : engines[0].engine()->inputs()) {
     InputSpec& spec = specs.emplace_back();
     spec.dtype = info.dtype;
-    spec.shape = info.profiles.empty() ? info.shape : info.profiles[0].opt;
+    spec.shape = info.optimization_profiles.empty() ? info.shape : info.optimization_profiles[0].opt;
   }
   return specs;
 }

@@ -13,7 +13,7 @@ def area(boxes: Tensor) -> Tensor:
 
 
 def overlap(a: Tensor, b: Tensor, of_smaller: bool = False) -> Tensor:
-    """How much each of the boxes `a` [n, 4] overlaps each of `b` [m, 4]: [n, m], from 0 to 1.
+    """The overlap of each of the boxes `a` [n, 4] with each of `b` [m, 4]: [n, m], from 0 to 1.
 
     Args:
         a: boxes.

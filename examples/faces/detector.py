@@ -61,7 +61,7 @@ class FaceDetector(nn.Module):
         Returns:
             boxes float32 [n, 4] (left, top, right, bottom, in pixels, inside the image), landmarks float32 [n, 5, 2]
             (x, y of the eyes, the nose, the corners of the mouth; of a pair the left one in the image first), scores
-            float32 [n] from 0 to 1, best first. n is 0 where there is no face, or no room for one.
+            float32 [n] from 0 to 1, best first. n is 0 if there is no face, or no room for one.
 
         Raises:
             ValueError: the image has another dtype or shape (torch.jit.Error from TorchScript, with the same words).

@@ -3,7 +3,7 @@
 Zhang, Zhang, Li and Qiao, "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks" (2016):
 P-Net looks at every place of an image, R-Net and O-Net look again, more closely, at the places that are left.
 Each takes RGB pixels of about -1 to 1, and gives what it says of each place: how to correct its box (four numbers, in
-widths and heights of the box), where the landmarks are (O-Net), and the probabilities of "no face" and "face".
+widths and heights of the box), the places of the landmarks (O-Net), and the probabilities of "no face" and "face".
 """
 
 from pathlib import Path

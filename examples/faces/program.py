@@ -8,7 +8,7 @@ from examples.faces.detector import MAX_CROPS, MAX_SIDE, ONET_SIDE, RNET_SIDE, W
 
 
 def engine_inputs() -> dict[str, list[nacelle.Input]]:
-    """What each engine takes: P-Net one image of any height and width, R-Net and O-Net any number of crops."""
+    """The inputs of each engine: P-Net one image of any height and width, R-Net and O-Net any number of crops."""
     return {
         "pnet": [nacelle.Input(min=(1, 3, WINDOW, WINDOW), opt=(1, 3, 320, 320), max=(1, 3, MAX_SIDE, MAX_SIDE))],
         "rnet": [_crops(RNET_SIDE)],

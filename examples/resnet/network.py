@@ -14,7 +14,7 @@ class Block(nn.Module):
         self.norm1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(channels)
-        # The way around needs a convolution only where the shape changes.
+        # The way around needs a convolution only if the shape changes.
         self.around: nn.Module = nn.Identity()
         if stride != 1 or channels_in != channels:
             convolution = nn.Conv2d(channels_in, channels, 1, stride, bias=False)

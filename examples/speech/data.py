@@ -1,4 +1,4 @@
-"""Where the example's data are: the published model and a recording, which the build takes out of two pinned wheels."""
+"""Paths of the example's data: a published model and a recording, which the build takes out of two pinned wheels."""
 
 from pathlib import Path
 

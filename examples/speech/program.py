@@ -10,7 +10,7 @@ from examples.speech.detector import CONTEXT, MAX_WINDOWS, STATE, WINDOW, Sequen
 
 
 def engine_inputs() -> list[nacelle.Input]:
-    """What the engine takes: a window with its context, the state, the rate."""
+    """The engine's inputs: a window with its context, the state, the rate."""
     return [
         nacelle.Input(shape=(1, CONTEXT + WINDOW), name="input"),
         nacelle.Input(shape=STATE, name="state"),
@@ -19,7 +19,7 @@ def engine_inputs() -> list[nacelle.Input]:
 
 
 def sequence_inputs() -> list[nacelle.Input]:
-    """What the engine takes that looks at many windows: those, and its two states."""
+    """The inputs of the engine for many windows: the windows, and its two states."""
     most, width, state = MAX_WINDOWS, CONTEXT + WINDOW, (1, *STATE[1:])
     return [
         nacelle.Input(min=(1, width), opt=(most, width), max=(most, width), name="input"),
@@ -29,7 +29,7 @@ def sequence_inputs() -> list[nacelle.Input]:
 
 
 def is_sequence(model: Path) -> bool:
-    """Whether a file of silero-vad takes many windows at a time; its name tells."""
+    """True if a file of silero-vad takes many windows at a time, by its name."""
     return model.stem.endswith("_sequence")
 
 

@@ -1,4 +1,4 @@
-"""When someone speaks: from probabilities, or as a person noted it."""
+"""The parts of a recording with speech: from probabilities, or as a person noted them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +58,7 @@ def read_annotation(path: Path) -> list[Segment]:
 
 
 def inside(parts: Sequence[Segment], windows: int) -> list[bool]:
-    """For each window whether its middle is in one of the parts."""
+    """A boolean for each window: True if its middle is in one of the parts."""
     middles = [(index + 0.5) * SECONDS for index in range(windows)]
     return [any(begin <= middle < end for begin, end in parts) for middle in middles]
 

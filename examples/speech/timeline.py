@@ -7,12 +7,12 @@ BARS = " ▁▂▃▄▅▆▇█"
 
 
 def bars(values: Sequence[float], width: int) -> str:
-    """Values from 0 to 1 as bars, the mean of neighbours where there are more than `width`."""
+    """Values from 0 to 1 as bars; means of neighbours if there are more than `width`."""
     return "".join(BARS[round(mean * (len(BARS) - 1))] for mean in means(values, width))
 
 
 def means(values: Sequence[float], width: int) -> list[float]:
-    """The values as `width` means of neighbours; as they are where there are not more."""
+    """The values as `width` means of neighbours; unchanged if there are no more than `width`."""
     if len(values) <= width:
         return list(values)
     edges = [round(index * len(values) / width) for index in range(width + 1)]

@@ -1,4 +1,4 @@
-"""Where the example's data are: the published models, which the build takes out of a pinned wheel."""
+"""Paths of the example's data: the published models, which the build takes out of a pinned wheel."""
 
 from pathlib import Path
 

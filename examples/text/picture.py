@@ -7,7 +7,7 @@ from torch import Tensor
 
 BOX = (0, 160, 90)
 
-# What the picture that the example draws for itself says: text, size, place, colours of letters and ground.
+# The lines of the picture that the example draws for itself: text, size, place, colours of letters and ground.
 LINES = (
     ("Hello from an engine", 44, (40, 30), "black", None),
     ("2 models, 1 program", 30, (60, 115), (150, 30, 30), None),

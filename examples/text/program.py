@@ -11,12 +11,12 @@ from examples.text.reader import LINE_HEIGHT, MAX_LINE, MAX_SIDE, MIN_LINE, STEP
 
 
 def images() -> nacelle.Input:
-    """What the detecting engine takes: an image whose sides are multiples of 32."""
+    """The input of the detecting engine: an image whose sides are multiples of 32."""
     return nacelle.Input(min=(1, 3, STEP, STEP), opt=(1, 3, 320, 640), max=(1, 3, MAX_SIDE, MAX_SIDE), name="x")
 
 
 def lines() -> nacelle.Input:
-    """What the reading engine takes: a line of any length."""
+    """The input of the reading engine: a line of any length."""
     return nacelle.Input(
         min=(1, 3, LINE_HEIGHT, MIN_LINE), opt=(1, 3, LINE_HEIGHT, 320), max=(1, 3, LINE_HEIGHT, MAX_LINE), name="x"
     )

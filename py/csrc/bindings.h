@@ -18,23 +18,26 @@ void BindErrors(pybind11::module_& m);
 // Engines inside programs: find, read, convert, load without setting up.
 void BindPrograms(pybind11::module_& m);
 
-// Records as lists of fields: convert them, remove metadata, make engines of them.
+// Records as lists of fields: convert them, make engines of them.
 void BindRecords(pybind11::module_& m);
 
 // Settings of engines, and their moves to other devices.
 void BindSettings(pybind11::module_& m);
 
-// What this machine has: TensorRT's libraries, and whether plans may bring code.
+// Where wheels with TensorRT's libraries are, and whether plans may bring code.
 void BindMachine(pybind11::module_& m);
 
+// TensorRT's own log.
+void BindLog(pybind11::module_& m);
+
 // Where the time of calls goes.
-void BindProfiles(pybind11::module_& m);
 
 // TensorRT's builders, and plans from ONNX models.
 void BindBuilders(pybind11::module_& m);
 
-// Plans: embed them, build them for the reference engine, read their headers.
+// Plans: embed them, build them for the reference engine.
 void BindPlans(pybind11::module_& m);
+void BindTiming(pybind11::module_& m);
 
 // The platform of the name, for records of `version`; nullopt if none is given. Throws InputError with the names that
 // there are, and RecordError for a version that keeps no platform. nullopt for `version`: the oldest that keeps one.

@@ -22,48 +22,44 @@ namespace {
 namespace py = pybind11;
 using runtime::BuilderReport;
 using tensorrt::BuildOptions;
+using tensorrt::OptionType;
+using tensorrt::OptionValue;
 using Shape = std::vector<int64_t>;
 using Profile = std::map<std::string, std::array<Shape, 3>>;
 
-// Puts one option where it belongs; false for a name that is none.
-bool Set(BuildOptions& options, const std::string& name, const py::handle& value) {
-  const auto into = [&]<typename T>(T& option) {
-    try {
-      option = value.cast<T>();
-    } catch (const py::cast_error&) {
-      throw InputError(
-          Cat("The option ", name, " is ", std::string(py::repr(value)), ", of a type that it cannot have."));
-    }
-    return true;
-  };
-  if (name == "fp16") return into(options.fp16);
-  if (name == "bf16") return into(options.bf16);
-  if (name == "int8") return into(options.int8);
-  if (name == "tf32") return into(options.tf32);
-  if (name == "fp32_layers") return into(options.fp32_layers);
-  if (name == "strongly_typed") return into(options.strongly_typed);
-  if (name == "workspace") return into(options.workspace);
-  if (name == "tactic_sources") return into(options.tactic_sources);
-  if (name == "optimization_level") return into(options.optimization_level);
-  if (name == "avg_timing_iterations") return into(options.avg_timing_iterations);
-  if (name == "hardware_compatibility") return into(options.hardware_compatibility);
-  if (name == "version_compatible") return into(options.version_compatible);
-  if (name == "exclude_lean_runtime") return into(options.exclude_lean_runtime);
-  if (name == "refittable") return into(options.refittable);
-  if (name == "weight_stripped") return into(options.weight_stripped);
-  if (name == "max_aux_streams") return into(options.max_aux_streams);
-  if (name == "profiling_verbosity") return into(options.profiling_verbosity);
-  return false;
+// A value of Python as one that an option of this type may take; nullopt for others.
+std::optional<OptionValue> ToValue(OptionType type, const py::handle& value) {
+  if (py::isinstance<py::bool_>(value)) return value.cast<bool>();
+  if (py::isinstance<py::str>(value)) return value.cast<std::string>();
+  if (py::isinstance<py::int_>(value)) {
+    int overflow = 0;
+    const int64_t number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+    return overflow == 0 ? std::optional<OptionValue>(number) : std::nullopt;
+  }
+  const bool path = type == OptionType::kPath || type == OptionType::kCacheFolder;
+  if (path && py::hasattr(value, "__fspath__")) return std::string(py::str(value));
+  if (!py::isinstance<py::list>(value) && !py::isinstance<py::tuple>(value) && !PyAnySet_Check(value.ptr())) {
+    return std::nullopt;
+  }
+  std::vector<std::string> names;
+  for (const py::handle& name : value) {
+    if (!py::isinstance<py::str>(name)) return std::nullopt;
+    names.push_back(name.cast<std::string>());
+  }
+  return names;
 }
 
 BuildOptions ToOptions(const py::dict& values) {
   BuildOptions options;
   for (const auto& [key, value] : values) {
     const auto name = key.cast<std::string>();
-    if (!Set(options, name, value)) throw InputError(Cat("There is no build option ", Quote(name), "."));
+    const OptionType type = tensorrt::FindBuildOption(name).type;
+    options.Set(name, ToValue(type, value), std::string(py::repr(value)));
   }
   return options;
 }
+
+void CheckOptions(const py::dict& values) { ToOptions(values).CheckTogether(); }
 
 std::vector<std::vector<tensorrt::InputRange>> ToProfiles(const std::vector<Profile>& profiles) {
   std::vector<std::vector<tensorrt::InputRange>> all;
@@ -180,6 +176,7 @@ void BindBuilders(py::module_& m) {
       .def_readonly("onnx_opset", &BuilderReport::onnx_opset)
       .def_readonly("problem", &BuilderReport::problem);
   m.def("builders", &runtime::ListBuilders, py::arg("path"), py::call_guard<WithoutGil>());
+  m.def("check_build_options", &CheckOptions, py::arg("options"));
   m.def("build_tensorrt", &BuildTensorRt, py::arg("library"), py::arg("parser"), py::arg("onnx"), py::arg("onnx_path"),
         py::arg("name"), py::arg("profiles"), py::arg("options"), py::arg("timing_cache"), py::arg("progress"));
 }

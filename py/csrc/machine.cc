@@ -2,7 +2,6 @@
 #include <pybind11/stl.h>
 
 #include "py/csrc/bindings.h"
-#include "py/csrc/without_gil.h"
 #include "runtime/engine.h"
 #include "runtime/engine_host_code.h"
 #include "runtime/tensorrt_libraries.h"
@@ -10,16 +9,7 @@
 namespace nacelle::python {
 
 namespace py = pybind11;
-using runtime::LibraryReport;
-
 void BindMachine(py::module_& m) {
-  py::class_<LibraryReport>(m, "LibraryReport")
-      .def_readonly("path", &LibraryReport::path)
-      .def_readonly("source", &LibraryReport::source)
-      .def_readonly("kind", &LibraryReport::kind)
-      .def_readonly("release", &LibraryReport::release)
-      .def_readonly("problem", &LibraryReport::problem);
-  m.def("tensorrt_libraries", &runtime::ListTensorRtLibraries, py::call_guard<WithoutGil>());
   m.def("set_package_folders", &runtime::SetPackageFolders, py::arg("folders"));
   m.def("keep_plans_in_memory", &runtime::KeepPlansInMemory, py::arg("keep"));
   m.def("allow_engine_host_code", &runtime::AllowEngineHostCode, py::arg("allowed"));

@@ -14,5 +14,6 @@ PYBIND11_MODULE(_C, m) {
   nacelle::python::BindBuilders(m);
   nacelle::python::BindSettings(m);
   nacelle::python::BindMachine(m);
-  nacelle::python::BindProfiles(m);
+  nacelle::python::BindLog(m);
+  nacelle::python::BindTiming(m);
 }

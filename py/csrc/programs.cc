@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/plan/plan_header.h"
 #include "core/record/record.h"
 #include "py/csrc/bindings.h"
 #include "py/csrc/conversion.h"
@@ -31,14 +32,20 @@ using runtime::EngineSite;
 struct SiteView {
   std::string path;
   c10::intrusive_ptr<Engine> engine;
-
-  const record::Record& record() const { return engine->record(); }
 };
 
 std::vector<SiteView> Find(const torch::jit::Module& module) {
   std::vector<SiteView> views;
   for (const EngineSite& site : runtime::FindEngines(module)) views.push_back({site.path, site.engine()});
   return views;
+}
+
+// The fields of an engine's record, with the beginning of the plan alone.
+std::vector<py::bytes> Fields(const SiteView& site) {
+  record::Record record = site.engine->record();
+  record.plan = site.engine->plan()->bytes().substr(0, plan::kPlanStart);
+  const std::vector<std::string> fields = record::Write(std::move(record));
+  return {fields.begin(), fields.end()};
 }
 
 void ConvertEngines(const torch::jit::Module& module, int version, const std::vector<std::string>& drop,
@@ -51,12 +58,6 @@ void ConvertEngines(const torch::jit::Module& module, int version, const std::ve
     return c10::make_intrusive<Engine>(
         conversion.Apply(site.path, engine->CompleteRecord(), [&] { return engine.get(); }));
   });
-}
-
-// An engine by the fields of its record, of which the plan's may hold the beginning of the plan alone.
-SiteView FromFields(std::string path, std::vector<std::string> fields) {
-  const runtime::InspectOnly inspect;
-  return {std::move(path), c10::make_intrusive<Engine>(record::Parse(std::move(fields)))};
 }
 
 // A module that holds others under names, which may have dots: what looks for engines in it looks into all of them, and
@@ -134,66 +135,24 @@ void Save(const torch::jit::Module& module, const std::string& path, const py::d
   throw py::error_already_set();
 }
 
-// A record's text for Python, whose strings hold no bytes that are not UTF-8: these are shown as \xNN.
-py::str Text(const std::string& text) {
-  PyObject* const made = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace");
-  if (made == nullptr) throw py::error_already_set();
-  return py::reinterpret_steal<py::str>(made);
-}
-
-py::list Texts(const std::vector<std::string>& texts) {
-  py::list list;
-  for (const std::string& text : texts) list.append(Text(text));
-  return list;
-}
-
-py::list Aliases(const record::Record& record) {
-  py::list aliases;
-  for (const record::AliasedIo& alias : record.aliased_io) {
-    aliases.append(py::make_tuple(Text(alias.output), Text(alias.input), Text(alias.kind)));
-  }
-  return aliases;
-}
-
 }  // namespace
 
 void BindPrograms(py::module_& m) {
   py::class_<SiteView>(m, "EngineSite")
       .def_readonly("path", &SiteView::path)
-      .def_property_readonly("abi_version", [](const SiteView& self) { return self.record().version; })
-      .def_property_readonly("name", [](const SiteView& self) { return Text(self.record().name); })
-      .def_property_readonly("device", [](const SiteView& self) { return Text(self.record().device.ToString()); })
-      .def_property_readonly("device_description", [](const SiteView& self) { return self.record().device.Describe(); })
+      .def_property_readonly("fields", &Fields)
       .def_property_readonly("plan",
                              [](const SiteView& self) { return py::bytes(std::string(self.engine->plan()->bytes())); })
       .def_property_readonly("plan_size", [](const SiteView& self) { return self.engine->plan()->bytes().size(); })
-      .def_property_readonly("plan_release", [](const SiteView& self) { return self.engine->plan_header().Describe(); })
-      .def_property_readonly("input_names", [](const SiteView& self) { return Texts(self.record().input_names); })
-      .def_property_readonly("output_names", [](const SiteView& self) { return Texts(self.record().output_names); })
-      .def_property_readonly("hardware_compatible",
-                             [](const SiteView& self) { return self.record().hardware_compatible; })
-      .def_property_readonly("metadata", [](const SiteView& self) { return Text(self.record().metadata); })
-      .def_property_readonly(
-          "target_platform",
-          [](const SiteView& self) { return std::string(record::TargetPlatformName(self.record().target_platform)); })
-      .def_property_readonly("requires_output_allocator",
-                             [](const SiteView& self) { return self.record().requires_output_allocator; })
-      .def_property_readonly("dynamic_resource_allocation",
-                             [](const SiteView& self) {
-                               return self.record().resource_allocation == record::ResourceAllocation::kDynamic;
-                             })
-      .def_property_readonly("requires_native_multi_device",
-                             [](const SiteView& self) { return self.record().requires_native_multi_device; })
-      .def_property_readonly("aliased_io", [](const SiteView& self) { return Aliases(self.record()); });
+      .def_property_readonly("plan_release",
+                             [](const SiteView& self) { return self.engine->plan_header().Describe(); });
   m.def("find_engines", &Find, py::arg("module"));
-  m.def("site_from_fields", &FromFields, py::arg("path"), py::arg("fields"));
   m.def("join", &Join, py::arg("parts"));
   m.def("convert_engines", &ConvertEngines, py::arg("module"), py::arg("abi_version"), py::arg("drop"),
         py::arg("platform"));
   m.def("load", &LoadFile, py::arg("path"), py::arg("device"), py::arg("extra_files"));
   m.def("load_bytes", &LoadBytes, py::arg("content"), py::arg("device"), py::arg("extra_files"));
   m.def("save", &Save, py::arg("module"), py::arg("path"), py::arg("extra_files"));
-  m.attr("DEFAULT_ABI_VERSION") = record::kDefaultVersion;
 }
 
 }  // namespace nacelle::python

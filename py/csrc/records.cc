@@ -4,11 +4,9 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "core/plan/plan_header.h"
 #include "core/record/record.h"
 #include "py/csrc/bindings.h"
 #include "py/csrc/conversion.h"
@@ -64,13 +62,6 @@ std::vector<py::bytes> ConvertRecord(const std::string& path, Fields fields, int
   return Bytes(converted);
 }
 
-// The fields without metadata, and the metadata's bytes.
-std::pair<std::vector<py::bytes>, py::bytes> WithoutMetadata(Fields fields) {
-  record::Record record = record::Parse(std::move(fields));
-  const std::string metadata = std::exchange(record.metadata, {});
-  return {Bytes(record::Write(record)), py::bytes(metadata)};
-}
-
 // A module whose attribute `engine` is the engine of a record, set up as it is when a program is loaded.
 torch::jit::Module EngineModule(Fields fields, size_t plan_size, py::function read_into) {
   record::Record record = WithPlan(record::Parse(std::move(fields)), {plan_size, std::move(read_into)});
@@ -81,17 +72,12 @@ torch::jit::Module EngineModule(Fields fields, size_t plan_size, py::function re
   return module;
 }
 
-std::string PlanRelease(std::string_view start, size_t size) { return plan::ParsePlanHeader(start, size).Describe(); }
-
 }  // namespace
 
 void BindRecords(py::module_& m) {
   m.def("convert_record", &ConvertRecord, py::arg("path"), py::arg("fields"), py::arg("abi_version"), py::arg("drop"),
         py::arg("platform"), py::arg("plan_size"), py::arg("read_into"));
-  m.def("without_metadata", &WithoutMetadata, py::arg("fields"));
   m.def("engine_module", &EngineModule, py::arg("fields"), py::arg("plan_size"), py::arg("read_into"));
-  m.def("plan_release", &PlanRelease, py::arg("start"), py::arg("size"));
-  m.attr("PLAN_START") = plan::kPlanStart;
 }
 
 }  // namespace nacelle::python

@@ -41,8 +41,8 @@ Settings Changed(Settings settings, const py::dict& changes) {
       settings.max_contexts = As<int>(name, value, kNumber);
     } else if (name == "plan_copies") {
       settings.plan_copies = As<int>(name, value, kNumber);
-    } else if (name == "profile") {
-      settings.profile = As<std::optional<int>>(name, value, "a whole number or None");
+    } else if (name == "optimization_profile") {
+      settings.optimization_profile = As<std::optional<int>>(name, value, "a whole number or None");
     } else if (name == "move_inputs") {
       settings.move_inputs = As<bool>(name, value, kTruth);
     } else if (name == "convert_inputs") {
@@ -55,8 +55,8 @@ Settings Changed(Settings settings, const py::dict& changes) {
       settings.nvtx = As<bool>(name, value, kTruth);
     } else {
       throw InputError(Cat("there is no setting ", Quote(name),
-                           "; there are max_contexts, plan_copies, profile, move_inputs, convert_inputs, pack_outputs, "
-                           "shared_scratch and nvtx"));
+                           "; there are max_contexts, plan_copies, optimization_profile, move_inputs, convert_inputs, "
+                           "pack_outputs, shared_scratch and nvtx"));
     }
   }
   return settings;

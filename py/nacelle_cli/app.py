@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import signal
 import sys
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -28,14 +27,15 @@ class _Commands(TyperGroup):
 
 
 def _version() -> str:
-    """What this is and was built with, from the file that the build writes; importing it would import torch."""
-    package = importlib.util.find_spec("torch_nacelle")
-    if package is None or not package.submodule_search_locations:
-        raise failures.CommandError("torch_nacelle is not installed beside its command line; install the wheel again")
-    path = Path(package.submodule_search_locations[0]) / "_runtime" / "build_info.py"
-    values: dict[str, str] = {}
-    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), values)
-    return f"nacelle {values['VERSION']}, for torch {values['TORCH_RELEASE']}"
+    """Returns the version and torch's, from the distribution's metadata; importing torch_nacelle would import torch."""
+    try:
+        ours = importlib.metadata.distribution("torch_nacelle")
+    except importlib.metadata.PackageNotFoundError:
+        raise failures.CommandError(
+            "torch_nacelle is not installed beside its command line; install the wheel again"
+        ) from None
+    torch = next(required.removeprefix("torch==") for required in ours.requires or () if required.startswith("torch=="))
+    return f"nacelle {ours.version}, for torch {torch}"
 
 
 def _print_version(wanted: bool) -> None:

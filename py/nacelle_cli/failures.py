@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
 
-from nacelle_cli.reading.errors import ReadingError
+import nacelle_core
 from nacelle_cli.reading.texts import from_bytes, printable_lines
 from nacelle_cli.render import output
 
@@ -58,16 +57,16 @@ def reported() -> Iterator[None]:
 
 
 def message_of(error: Exception) -> str | None:
-    """What to tell a person of an error; None where it is a mistake in the program, or not ours to report."""
-    if isinstance(error, CommandError | ReadingError | ImportError):
+    """The message of an error for a person; None if it is a mistake in the program, or not ours to report."""
+    if isinstance(error, CommandError | nacelle_core.Error | ImportError):
         return str(error)
     if isinstance(error, UnicodeDecodeError):  # a message of torch that is not UTF-8, on its way to Python
         return from_bytes(error.object[:_LONGEST_MESSAGE])
     if isinstance(error, MemoryError):
         return "there is not enough memory for this"
-    if isinstance(error, OSError):
-        return None if error.errno == errno.EPIPE else _of_os_error(error)
-    return str(error) if isinstance(error, _nacelle_errors()) else None
+    if isinstance(error, OSError) and error.errno != errno.EPIPE:
+        return _of_os_error(error)
+    return None
 
 
 def _of_os_error(error: OSError) -> str:
@@ -75,9 +74,3 @@ def _of_os_error(error: OSError) -> str:
         return str(error)
     names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
     return ": ".join([" -> ".join(names), error.strerror]) if names else error.strerror
-
-
-def _nacelle_errors() -> tuple[type[Exception], ...]:
-    """nacelle.Error, where it can have been raised: nobody imports torch_nacelle to look for it."""
-    module = sys.modules.get("torch_nacelle.errors")
-    return (module.Error,) if module is not None else ()

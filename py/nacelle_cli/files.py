@@ -113,7 +113,7 @@ def replacing(path: str | os.PathLike[str], *, follow: bool = True, mode: int | 
             the new file is there and may not outlast a loss of power.
     """
     destination = _locate(path, follow=follow)
-    # What cannot be replaced gets its content from the folder for temporary files.
+    # A stream cannot be replaced: it gets its content from the folder for temporary files.
     folder = tempfile.gettempdir() if destination.is_stream else destination.folder
     prefix = _prefix(destination.path if destination.is_stream else os.path.basename(destination.path))
     _remove_dead(folder, prefix)
@@ -217,7 +217,7 @@ def _check_link(given: str, link: str, status: os.stat_result) -> None:
 
 
 def _prefix(key: str) -> str:
-    """How the names of a destination's temporary files begin: short, whatever the destination's name is."""
+    """The beginning of the names of a destination's temporary files: short, whatever the destination's name is."""
     return f".nacelle.{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}."
 
 

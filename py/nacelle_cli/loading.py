@@ -21,13 +21,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What an engine told.
+    """The facts that an engine told.
 
     Attributes:
         ready: Whether it can run here.
         reason: Why it cannot; empty where it can.
         runs_on: The device and the library: ``"cuda:0 with TensorRT 10.3.0.26 (full) at …"``.
-        profile_count: How many optimization profiles it has.
+        optimization_profile_count: Number of optimization profiles.
         inputs: In the order of a call.
         outputs: The same.
         layers: As the inspector lists them; how much it tells is set when a plan is built.
@@ -36,7 +36,7 @@ class Loaded:
     ready: bool
     reason: str = ""
     runs_on: str = ""
-    profile_count: int | None = None
+    optimization_profile_count: int | None = None
     inputs: tuple[TensorSpec, ...] | None = None
     outputs: tuple[TensorSpec, ...] | None = None
     layers: tuple[Layer, ...] = ()
@@ -49,10 +49,10 @@ def of_program(path: Path, engines: list[str]) -> dict[str, Loaded]:
         path: The program.
         engines: Paths of its engines.
     """
-    from torch_nacelle._programs.program_file import FileProgram
+    import torch_nacelle as nacelle
 
-    program = FileProgram(path)
-    return {engine: _ask(program.engine(engine)) for engine in dict.fromkeys(engines)}
+    program = nacelle.read(path)
+    return {engine: _ask(program.set_up(engine)) for engine in dict.fromkeys(engines)}
 
 
 def of_plan(path: Path) -> Loaded:
@@ -73,7 +73,7 @@ def _ask(engine: Any) -> Loaded:
     return Loaded(
         ready=True,
         runs_on=runs_on[1] if runs_on else "",
-        profile_count=engine.profile_count(),
+        optimization_profile_count=engine.optimization_profile_count(),
         inputs=tuple(_spec(tensor) for tensor in engine.inputs()),
         outputs=tuple(_spec(tensor) for tensor in engine.outputs()),
         layers=_layers(engine.layer_information()),

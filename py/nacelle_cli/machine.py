@@ -1,9 +1,7 @@
-"""What this machine has: torch, the CUDA driver and its GPUs, TensorRT. Looking may take seconds."""
+"""The equipment of this machine: torch, the CUDA driver and its GPUs, TensorRT. Looking may take seconds."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import importlib.metadata
 import importlib.util
 import os
@@ -11,9 +9,9 @@ import platform
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-_MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and …_MINOR
+import nacelle_core
+
 _KERNEL_MODULE = Path("/proc/driver/nvidia/version")
 
 
@@ -33,9 +31,9 @@ class Driver:
 
     Attributes:
         release: Of the kernel's module: ``"580.65.06"``; empty where that is not loaded.
-        cuda: The newest CUDA that it runs: ``"13.0"``; empty where `problem` says why.
+        cuda: The newest CUDA that it runs: ``"13.0"``; empty if no driver could be opened.
         gpus: As CUDA numbers them; ``CUDA_VISIBLE_DEVICES`` may hide some.
-        problem: Why there is none; else empty.
+        problem: Why there are no GPUs; else empty.
     """
 
     release: str
@@ -56,13 +54,13 @@ class Library:
 
     @property
     def is_absent(self) -> bool:
-        """Whether there is no such file, under a name that was only tried."""
+        """True if there is no such file, under a name that was only tried."""
         return not self.release and "/" not in self.path and "No such file or directory" in self.problem
 
 
 @dataclass
 class Machine:
-    """What this machine has.
+    """The equipment of this machine.
 
     Attributes:
         nacelle: The release of this package; empty where it cannot be imported, which `problem` says.
@@ -102,10 +100,10 @@ def look() -> Machine:
         import torch_nacelle as nacelle
 
         found.nacelle = nacelle.__version__
-        for one in nacelle.tensorrt_libraries():
-            found.libraries.append(Library(one.path, one.source, one.kind, one.release, one.problem))
     except (ImportError, OSError) as error:
         found.problem = str(error)
+    for one in nacelle_core.tensorrt_libraries():
+        found.libraries.append(Library(one.path, one.source, one.kind, one.release, one.problem))
     return found
 
 
@@ -123,58 +121,7 @@ def _driver() -> Driver:
     release = ""
     if _KERNEL_MODULE.exists():
         release = next(iter(re.findall(r"\b\d{3,}\.\d+(?:\.\d+)?\b", _KERNEL_MODULE.read_text())), "")
-    try:
-        cuda = ctypes.CDLL("libcuda.so.1")
-        return Driver(release, _cuda_release(cuda), _gpus(cuda), "")
-    except OSError as error:
-        return Driver(release, "", [], str(error))
-
-
-def _function(cuda: ctypes.CDLL, name: str) -> Any:
-    """A function of the driver.
-
-    Raises:
-        OSError: The library has none of that name.
-    """
-    try:
-        return getattr(cuda, name)
-    except AttributeError:
-        raise OSError(
-            f"libcuda.so.1 has no function {name}: it is not NVIDIA's driver, or far too old; see which one the "
-            "system finds with ldconfig -p, and what LD_LIBRARY_PATH names"
-        ) from None
-
-
-def _check(cuda: ctypes.CDLL, function: str, *arguments: object) -> None:
-    code = _function(cuda, function)(*arguments)
-    if code != 0:
-        text = ctypes.c_char_p()
-        with contextlib.suppress(OSError):  # the number says it, too
-            _function(cuda, "cuGetErrorString")(code, ctypes.byref(text))
-        raise OSError(f"{function} failed: {(text.value or b'').decode(errors='backslashreplace') or f'error {code}'}")
-
-
-def _cuda_release(cuda: ctypes.CDLL) -> str:
-    _check(cuda, "cuInit", 0)
-    number = ctypes.c_int()
-    _check(cuda, "cuDriverGetVersion", ctypes.byref(number))
-    return f"{number.value // 1000}.{number.value % 1000 // 10}"
-
-
-def _gpus(cuda: ctypes.CDLL) -> list[Gpu]:
-    count = ctypes.c_int()
-    _check(cuda, "cuDeviceGetCount", ctypes.byref(count))
-    return [_gpu(cuda, number) for number in range(count.value)]
-
-
-def _gpu(cuda: ctypes.CDLL, number: int) -> Gpu:
-    device, name, memory = ctypes.c_int(), ctypes.create_string_buffer(256), ctypes.c_size_t()
-    _check(cuda, "cuDeviceGet", ctypes.byref(device), number)
-    _check(cuda, "cuDeviceGetName", name, len(name), device)
-    _check(cuda, "cuDeviceTotalMem_v2", ctypes.byref(memory), device)
-    numbers = []
-    for attribute in (_MAJOR, _MINOR):
-        value = ctypes.c_int()
-        _check(cuda, "cuDeviceGetAttribute", ctypes.byref(value), attribute, device)
-        numbers.append(str(value.value))
-    return Gpu(number, name.value.decode(errors="backslashreplace"), ".".join(numbers), memory.value)
+    found = nacelle_core.cuda_driver()
+    cuda = f"{found.version // 1000}.{found.version % 1000 // 10}" if found.version else ""
+    gpus = [Gpu(gpu.number, gpu.name, "{}.{}".format(*gpu.compute_capability), gpu.memory) for gpu in found.gpus]
+    return Driver(release, cuda, gpus, found.problem)

@@ -9,7 +9,7 @@ from nacelle_cli.failures import CommandError
 
 
 def need(package: str, what: str, otherwise: str = "") -> Any:
-    """The package; where it is not installed, an error that names it.
+    """The package; if it is not installed, an error that names it.
 
     Args:
         package: Its name, the same for import and for pip.

@@ -18,7 +18,7 @@ class Value:
 
     Attributes:
         text: the expression that has it in the generated source.
-        constant: its tensor, where it is known before the program runs.
+        constant: its tensor, if it is known before the program runs.
     """
 
     text: str
@@ -27,7 +27,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Result:
-    """What a node computes, where it is not one tensor: an expression for a tuple, or a list, of `count` tensors."""
+    """A node's result, if it is not one tensor: an expression for a tuple, or a list, of `count` tensors."""
 
     text: str
     count: int
@@ -59,11 +59,11 @@ class Node:
         return len(self.proto.output)
 
     def uses_output(self, index: int) -> bool:
-        """Whether the model gives a name to an output."""
+        """True if the model gives a name to an output."""
         return index < len(self.proto.output) and bool(self.proto.output[index])
 
     def has_input(self, index: int) -> bool:
-        """Whether an input is there."""
+        """True if an input is there."""
         return index < len(self.inputs) and self.inputs[index] is not None
 
     def value(self, index: int) -> Value:
@@ -78,7 +78,7 @@ class Node:
         return self.value(index).text
 
     def optional(self, index: int) -> str:
-        """The expression of an input, `None` where it is left out."""
+        """The expression of an input, `None` if it is left out."""
         return self.input(index) if self.has_input(index) else "None"
 
     def all_inputs(self) -> list[str]:
@@ -90,7 +90,7 @@ class Node:
         return self.value(index).constant if self.has_input(index) else None
 
     def ints(self, index: int) -> str:
-        """An input as a list of integers: a literal where it is a constant."""
+        """An input as a list of integers: a literal if it is a constant."""
         constant = self.constant(index)
         return f"fn.values.ints({self.input(index)})" if constant is None else int_list(constant.reshape(-1).tolist())
 
@@ -113,12 +113,12 @@ class Node:
         return default
 
     def has_attribute(self, name: str) -> bool:
-        """Whether the node has an attribute."""
+        """True if the node has an attribute."""
         self.asked.add(name)
         return any(attribute.name == name for attribute in self.proto.attribute)
 
     def int_list_attribute(self, name: str) -> str:
-        """A list attribute as a literal; empty where it is left out."""
+        """A list attribute as a literal; empty if it is left out."""
         return int_list(self.attribute(name, []))
 
     def choice(self, name: str, default: str, known: tuple[str, ...]) -> str:

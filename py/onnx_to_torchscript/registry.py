@@ -11,7 +11,7 @@ Translation: TypeAlias = Callable[[Node], str | Result]
 
 @dataclass(frozen=True)
 class Operator:
-    """How an operator of the domain ai.onnx is translated.
+    """The translation of an operator of the domain ai.onnx.
 
     Attributes:
         first: the oldest version that is; a version is the opset that brought it.

@@ -131,7 +131,7 @@ class _Translator:
             scope.update({name: Value(self._new_name("v")) for name in proto.output if name})
 
     def _schema(self, proto: NodeProto) -> onnx.defs.OpSchema:
-        """What the standard says of a node's operator, whose version must be one that is translated."""
+        """The standard's schema of a node's operator, whose version must be one that is translated."""
         domain = _domain(proto.domain)
         if domain not in self.opsets:
             raise UnsupportedError("the model imports no opset of this domain")
@@ -152,7 +152,7 @@ class _Translator:
         return schema
 
     def _call(self, node: Node, scope: dict[str, Value], indent: str) -> None:
-        """Writes a node that is an expression, or computes it now where its inputs are constants."""
+        """Writes a node that is an expression, or computes it now if its inputs are constants."""
         translate = OPERATORS[node.proto.op_type].translate
         assert translate is not None
         result = translate(node)
@@ -191,7 +191,7 @@ class _Translator:
         try:
             # The expression is Python too: it was written by the translations, from names and literals of their own.
             result = eval(text, {"fn": fn, "torch": torch, "self": values})
-        except Exception as error:  # whatever torch raises where inputs do not go together
+        except Exception as error:  # torch's error for inputs that do not go together
             raise UnsupportedError(f"it fails on its constant inputs: {_first_line(error)}") from error
         largest = max([LARGEST_FOLDED, *(self.constants[name].numel() for name in used)])
         if not isinstance(result, Tensor) or result.numel() > largest:
@@ -275,7 +275,7 @@ def _domain(name: str) -> str:
 
 
 def _check(proto: NodeProto, schema: onnx.defs.OpSchema) -> None:
-    """Raises an error where a node has too few or too many inputs, lacks an attribute, or has one of another type.
+    """Raises an error if a node has too few or too many inputs, lacks an attribute, or has one of another type.
 
     The types matter beyond good order: numbers are written into the source as they are, and a text must not be.
     """

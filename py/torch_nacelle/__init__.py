@@ -16,19 +16,24 @@ from torch_nacelle._runtime import load as _load  # noqa: F401 - first: it regis
 
 # isort: split
 from torch_nacelle._bench.bench import bench
-from torch_nacelle._bench.figures import Benchmark
+from torch_nacelle._bench.benchmark import Benchmark
+from torch_nacelle._bench.conditions import conditions
+from torch_nacelle._bench.figures import CallParts, MemoryUse, Throughput, Times
 from torch_nacelle._bench.profile import LayerTime, PhaseTime, Profile, profile
 from torch_nacelle._build.compile import compile
 from torch_nacelle._build.engine import build_engine
-from torch_nacelle._build.options import BuildOptions
+from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._check.check import check
+from torch_nacelle._programs.arguments import Argument, arguments, example_inputs, example_tensor
 from torch_nacelle._programs.edit import RemovedMetadata, Replaced, extract, replace, strip
 from torch_nacelle._programs.embed import embed
 from torch_nacelle._programs.program import EngineInfo, Program, convert, read
+from torch_nacelle._programs.running import device_of, load
 from torch_nacelle._runtime.build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._runtime.cmake import cmake_prefix_path
-from torch_nacelle._runtime.input import Input
+from torch_nacelle._runtime.input import Input, ShapeRange
 from torch_nacelle._runtime.libraries import TensorRTLibrary, tensorrt_libraries
+from torch_nacelle._runtime.log import LogLevel, set_log_level
 from torch_nacelle._runtime.settings import Settings, allow_engine_host_code, configure, keep_plans_in_memory, to
 from torch_nacelle.errors import (
     CheckError,
@@ -47,8 +52,10 @@ __version__ = VERSION
 
 __all__ = [
     "TORCH_RELEASE",
+    "Argument",
     "Benchmark",
     "BuildOptions",
+    "CallParts",
     "CheckError",
     "CheckReport",
     "Comparison",
@@ -60,6 +67,8 @@ __all__ = [
     "InputError",
     "LayerTime",
     "LibraryError",
+    "LogLevel",
+    "MemoryUse",
     "OutputCheck",
     "PhaseTime",
     "PlanError",
@@ -69,23 +78,33 @@ __all__ = [
     "RemovedMetadata",
     "Replaced",
     "Settings",
+    "ShapeRange",
     "TensorRTLibrary",
+    "Throughput",
+    "Times",
     "TracingWarning",
     "__version__",
     "allow_engine_host_code",
+    "arguments",
     "bench",
     "build_engine",
     "check",
     "cmake_prefix_path",
     "compile",
+    "conditions",
     "configure",
     "convert",
+    "device_of",
     "embed",
+    "example_inputs",
+    "example_tensor",
     "extract",
     "keep_plans_in_memory",
+    "load",
     "profile",
     "read",
     "replace",
+    "set_log_level",
     "strip",
     "tensorrt_libraries",
     "to",

@@ -1,14 +1,16 @@
 """The errors that Nacelle raises, and the warnings that it gives.
 
 They come from eager calls, from TorchScript programs and from this package alike, with the same class and the same
-words. ``Error`` is a ``RuntimeError``, so code written for torch's own errors catches them too.
+words. ``Error`` is a ``RuntimeError``, and ``InputError`` a ``ValueError`` too, so code written for torch's own errors
+catches them.
 """
 
+import nacelle_core
 from torch_nacelle import _C
 from torch_nacelle.reports import CheckReport
 
 
-class Error(RuntimeError):
+class Error(nacelle_core.Error):
     """Base of all of them. ``str(error)`` is the whole message; its last line names the place in the documentation.
 
     Attributes:
@@ -32,7 +34,7 @@ class Error(RuntimeError):
         return _C.reference(ours.__name__)
 
 
-class RecordError(Error):
+class RecordError(Error, nacelle_core.RecordError):
     """A record: a version that is not known, a field that is wrong, a conversion that would lose something."""
 
 
@@ -40,7 +42,7 @@ class DeviceError(Error):
     """No device here can run an engine."""
 
 
-class PlanError(Error):
+class PlanError(Error, nacelle_core.PlanError):
     """A plan's bytes: of no known kind, damaged, or refused by the library that should run them."""
 
 
@@ -48,8 +50,8 @@ class LibraryError(Error):
     """A library: TensorRT missing, of an unknown release, or without a function; or Torch-TensorRT in the way."""
 
 
-class InputError(Error, ValueError):
-    """What a caller gave: tensors of a wrong number, dtype, shape or device; names; options."""
+class InputError(Error, nacelle_core.InputError):
+    """A fault in the caller's arguments: tensors of a wrong number, dtype, shape or device; names; options."""
 
 
 class ExecutionError(Error):

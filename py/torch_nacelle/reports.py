@@ -16,7 +16,7 @@ class Comparison:
 
     Attributes:
         error: The relative error: the largest difference by the largest value that was wanted; for integers and truths
-            the share of elements that differ. Infinite where `problem` says why there is none.
+            the share of elements that differ. Infinite if `problem` says why there is none.
         problem: What makes a comparison of values senseless: a shape, a dtype, NaNs elsewhere; else empty.
         index: The element that is off most.
         found: Its value.
@@ -35,7 +35,7 @@ class Comparison:
         return Comparison(math.inf, problem)
 
     def within(self, threshold: float) -> bool:
-        """Whether the error is allowed."""
+        """True if the error is allowed."""
         return not self.problem and self.error <= threshold
 
     @property
@@ -60,7 +60,7 @@ class OutputCheck:
     """One output of one call, compared.
 
     Attributes:
-        case: Which call: ``"profile 0, max"``, ``"given inputs 1"``.
+        case: Which call: ``"optimization profile 0, max"``, ``"given inputs 1"``.
         input_shapes: What it was called with.
         output: The output's name, or ``"output 1"``.
         comparison: How far it is off.
@@ -74,13 +74,13 @@ class OutputCheck:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What ``check`` found.
+    """The result of ``check``.
 
     Attributes:
         outputs: Every output of every call.
         precision: What the engines compute in.
         threshold: The relative error that was allowed.
-        notes: What a reader should know, such as dtypes that differ where TensorRT has none of that kind.
+        notes: Remarks for a reader, such as dtypes that differ because TensorRT has none of that kind.
     """
 
     outputs: tuple[OutputCheck, ...]
@@ -90,7 +90,7 @@ class CheckReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every output is within the threshold."""
+        """True if every output is within the threshold."""
         return all(one.comparison.within(self.threshold) for one in self.outputs)
 
     @property

@@ -13,7 +13,7 @@ namespace {
 
 using Tensors = std::vector<TensorInfo>;
 
-// The name of the input whose memory the plan itself gives an output; null if there is none.
+// Returns the name of the input whose memory the plan itself gives an output; null if there is none.
 const char* StatedByPlan(const tensorrt::CudaEngine& plan, const TensorInfo& output) {
   if (!plan.Has(tensorrt::Method::kCudaEngine_getAliasedInputTensor)) return nullptr;
   return plan.AliasedInput(output.name.c_str());
@@ -50,10 +50,10 @@ bool ShapesCanAgree(const TensorInfo& output, const TensorInfo& input) {
   return std::ranges::equal(output.shape, input.shape, [](int64_t a, int64_t b) { return a < 0 || b < 0 || a == b; });
 }
 
-// Why the two can never share memory; empty if they can.
+// Returns the reason that the two can never share memory; empty if they can.
 std::string WhyNot(const TensorInfo& output, const TensorInfo& input) {
-  if (input.on_host) return "that input is read on the host, where no output can share its memory";
-  if (output.on_host) return "that output is written on the host, where it cannot share an input's memory";
+  if (input.on_host) return "that input is read on the host, and no output can share its memory there";
+  if (output.on_host) return "that output is written on the host, and cannot share an input's memory there";
   if (output.dtype != input.dtype) {
     return Cat("the output has dtype ", DtypeName(output.dtype), ", the input ", DtypeName(input.dtype));
   }

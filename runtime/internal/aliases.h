@@ -13,14 +13,14 @@
 
 namespace nacelle::runtime {
 
-// Sets `aliased_input` of the outputs and `written` of the inputs that share memory: what the plan states and what
-// the record's aliased_io adds. Throws PlanError, naming output and input, if the record contradicts the plan or the
+// Sets `aliased_input` of the outputs and `written` of the inputs that share memory by the plan or by the record's
+// aliased_io. Throws PlanError, naming output and input, if the record contradicts the plan or the
 // two tensors can never share memory, and RecordError for a kind of alias that is not known. Shapes that are dynamic
 // are compared at the call.
 void ReadAliases(const tensorrt::CudaEngine& plan, const record::Record& record, at::Device device,
                  std::vector<TensorInfo>& inputs, std::vector<TensorInfo>& outputs);
 
-// The aliases as a record keeps them.
+// Returns the plan's aliases in the form of a record.
 std::vector<record::AliasedIo> PlanAliases(const tensorrt::CudaEngine& plan, const std::vector<TensorInfo>& outputs);
 
 }  // namespace nacelle::runtime

@@ -1,23 +1,23 @@
-// How a call's times are taken.
+// Takes the times of one call.
 #ifndef NACELLE_RUNTIME_INTERNAL_CALL_RECORDER_H_
 #define NACELLE_RUNTIME_INTERNAL_CALL_RECORDER_H_
 
 #include <utility>
+#include <vector>
 
-#include "core/tensorrt/callbacks.h"
-#include "runtime/profile.h"
+#include "runtime/timing.h"
 
 namespace nacelle::runtime {
 
-// Records one call. For its thread.
-class CallRecorder final : public tensorrt::LayerTimes {
+// Records the phases and layers of one call. Used by that call's thread alone.
+class CallRecorder {
  public:
   CallRecorder();
 
-  void Report(const char* layer, float milliseconds) override { times_.layers.push_back({layer, milliseconds}); }
-
-  // Ends the phase before, if there is one, and begins another; null begins none.
+  // Ends the open phase, if there is one, and begins another; null begins none.
   void Begin(const char* phase);
+
+  void SetLayers(std::vector<CallTimes::Layer> layers) { times_.layers = std::move(layers); }
 
   CallTimes Take() { return std::exchange(times_, {}); }
 

@@ -12,38 +12,37 @@
 namespace nacelle::runtime {
 namespace {
 
-// The input for a message: `input "x" (number 0) of engine "resnet"`.
-std::string Which(const LoadedEngine& engine, size_t index) {
-  return Cat("input ", Quote(engine.inputs()[index].name), " (number ", index, ") of engine ", Quote(engine.name()));
+// Names an input in a message: `input "x" (number 0) of engine "resnet"`.
+std::string Which(const EngineFacts& engine, size_t index) {
+  return Cat("input ", Quote(engine.inputs[index].name), " (number ", index, ") of engine ", Quote(engine.name));
 }
 
 std::string ShapeOf(const at::Tensor& tensor) { return ShapeText(tensor.sizes().data(), tensor.sizes().size()); }
 
-// Tensors whose values decide about shapes are read on the host, wherever they are.
-bool OnRightDevice(const LoadedEngine& engine, const TensorInfo& wanted, const at::Tensor& tensor) {
-  return tensor.device() == engine.device() || (wanted.on_host && tensor.is_cpu());
+// Tensors on whose values shapes depend are read on the host, so they may be there or on the engine's device.
+bool OnRightDevice(const EngineFacts& engine, const TensorInfo& wanted, const at::Tensor& tensor) {
+  return tensor.device() == engine.device || (wanted.on_host && tensor.is_cpu());
 }
 
-[[noreturn, gnu::noinline]] void ThrowCount(const LoadedEngine& engine, size_t found) {
+[[noreturn, gnu::noinline]] void ThrowCount(const EngineFacts& engine, size_t found) {
   std::vector<std::string> wanted;
-  for (const TensorInfo& input : engine.inputs()) wanted.push_back(Describe(input));
-  throw InputError(Cat("engine ", Quote(engine.name()), " takes ", wanted.size(),
-                       wanted.size() == 1 ? " input" : " inputs", ", found ", found, "; it takes ",
-                       Join(wanted, "; ")));
+  for (const TensorInfo& input : engine.inputs) wanted.push_back(Describe(input));
+  throw InputError(Cat("engine ", Quote(engine.name), " got ", found, found == 1 ? " input" : " inputs", "; wanted ",
+                       wanted.size(), ": ", Join(wanted, "; ")));
 }
 
-// How to let the engine do it instead; nothing for an input that must not be copied.
+// Returns the advice to let the engine do it instead; empty for an input that must not be copied.
 std::string OrLetTheEngine(const TensorInfo& wanted, const char* setting) {
   if (wanted.written) return "";
   return Cat(", or let the engine do it: torch_nacelle.configure(program, ", setting, "=True)");
 }
 
 // True if an output can be written to the tensor's own memory.
-bool CanBeWritten(const LoadedEngine& engine, const at::Tensor& tensor) {
-  return !NeedsCopy(tensor) && !Misaligned(tensor.const_data_ptr(), engine.device().is_cpu());
+bool CanBeWritten(const EngineFacts& engine, const at::Tensor& tensor) {
+  return !NeedsCopy(tensor) && !Misaligned(tensor.const_data_ptr(), engine.device.is_cpu());
 }
 
-// For a tensor that has no memory of its own, or none that an engine could read.
+// Throws for a tensor that has no memory of its own, or none that an engine can read.
 [[noreturn]] void ThrowNoMemory(const std::string& which, const TensorInfo& wanted, const at::Tensor& tensor) {
   using Key = c10::DispatchKey;
   const c10::DispatchKeySet keys = tensor.key_set();
@@ -61,7 +60,7 @@ bool CanBeWritten(const LoadedEngine& engine, const at::Tensor& tensor) {
                        "program outside of what traces, wraps or batches tensors, or give it the plain tensor inside"));
 }
 
-// Why an output cannot be written to the memory of the tensor.
+// Returns the reason that an output cannot be written to the memory of the tensor.
 std::string WhyNotWritten(const at::Tensor& tensor) {
   if (tensor._is_zerotensor()) return "it is a lazy zero, which has no memory: give torch.zeros_like(tensor)";
   if (tensor.is_neg()) return "it is negated lazily: give tensor.resolve_neg()";
@@ -69,8 +68,8 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
   return Cat("its memory does not begin at a multiple of ", kAlignment, " bytes: give tensor.clone()");
 }
 
-[[noreturn, gnu::noinline]] void ThrowTensor(const LoadedEngine& engine, size_t index, const at::Tensor& tensor) {
-  const TensorInfo& wanted = engine.inputs()[index];
+[[noreturn, gnu::noinline]] void ThrowTensor(const EngineFacts& engine, size_t index, const at::Tensor& tensor) {
+  const TensorInfo& wanted = engine.inputs[index];
   const std::string which = Which(engine, index);
   if (!tensor.defined()) {
     throw InputError(Cat(which, " is an undefined tensor (None in Python); wanted ", Describe(wanted)));
@@ -78,7 +77,7 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
   if (!StandsForMemory(tensor)) ThrowNoMemory(which, wanted, tensor);
   if (tensor.is_meta()) {
     throw InputError(
-        Cat(which, " is on the meta device, where tensors have no values; wanted a tensor on ", engine.device().str()));
+        Cat(which, " is on the meta device, whose tensors have no values; wanted a tensor on ", engine.device.str()));
   }
   if (!HoldsElements(tensor)) {
     throw InputError(Cat(which, " has the shape ", ShapeOf(tensor), ", and its storage holds ",
@@ -87,8 +86,8 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
                          "give a tensor that has its memory"));
   }
   if (!OnRightDevice(engine, wanted, tensor)) {
-    throw InputError(Cat(which, " is on ", tensor.device().str(), ", the engine runs on ", engine.device().str(),
-                         "; move the tensor with .to(\"", engine.device().str(), "\")",
+    throw InputError(Cat(which, " is on ", tensor.device().str(), ", the engine runs on ", engine.device.str(),
+                         "; move the tensor with .to(\"", engine.device.str(), "\")",
                          OrLetTheEngine(wanted, "move_inputs")));
   }
   if (tensor.scalar_type() != wanted.dtype) {
@@ -104,19 +103,20 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
                        WhyNotWritten(tensor)));
 }
 
-[[noreturn, gnu::noinline]] void ThrowShape(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
+[[noreturn, gnu::noinline]] void ThrowShape(const EngineFacts& engine, c10::ArrayRef<const at::Tensor*> inputs) {
   std::string reasons;
-  for (const ProfileGroup& group : engine.groups()) {
-    const int profile = group.profiles.front();
+  for (const std::vector<int>& group : engine.optimization_profile_groups) {
+    const int profile = group.front();
     for (size_t i = 0; i < inputs.size(); ++i) {
-      const ShapeRange& range = engine.inputs()[i].profiles[profile];
+      const ShapeRange& range = engine.inputs[i].optimization_profiles[profile];
       const at::IntArrayRef sizes = inputs[i]->sizes();
       for (size_t d = 0; d < sizes.size(); ++d) {
         if (sizes[d] >= range.min[d] && sizes[d] <= range.max[d]) continue;
-        reasons += Cat(reasons.empty() ? "" : "; ", Which(engine, i), " has the shape ", ShapeOf(*inputs[i]),
-                       ": dimension ", d, " is ", sizes[d], ", wanted ",
-                       range.min[d] == range.max[d] ? Cat(range.min[d]) : Cat(range.min[d], " to ", range.max[d]),
-                       engine.profile_count() == 1 ? std::string() : Cat(" (optimization profile ", profile, ")"));
+        reasons +=
+            Cat(reasons.empty() ? "" : "; ", Which(engine, i), " has the shape ", ShapeOf(*inputs[i]), ": dimension ",
+                d, " is ", sizes[d], ", wanted ",
+                range.min[d] == range.max[d] ? Cat(range.min[d]) : Cat(range.min[d], " to ", range.max[d]),
+                engine.optimization_profile_count == 1 ? std::string() : Cat(" (optimization profile ", profile, ")"));
       }
     }
   }
@@ -130,11 +130,12 @@ bool Allows(const ShapeRange& range, at::IntArrayRef sizes) {
   return true;
 }
 
-// How far shapes are from a profile's optimum: 0 where they are it; a dimension twice the optimum counts 1.
-double Distance(const LoadedEngine& engine, const ProfileGroup& group, c10::ArrayRef<const at::Tensor*> inputs) {
+// Returns the distance of the shapes from an optimization profile's optimum: 0 at the optimum; a dimension twice the
+// optimum counts 1.
+double Distance(const EngineFacts& engine, const std::vector<int>& group, c10::ArrayRef<const at::Tensor*> inputs) {
   double distance = 0;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const ShapeRange& range = engine.inputs()[i].profiles[group.profiles.front()];
+    const ShapeRange& range = engine.inputs[i].optimization_profiles[group.front()];
     for (size_t d = 0; d < range.opt.size(); ++d) {
       const auto size = static_cast<double>(inputs[i]->sizes()[d]);
       distance += std::abs(size / static_cast<double>(std::max<int64_t>(range.opt[d], 1)) - 1);
@@ -143,32 +144,32 @@ double Distance(const LoadedEngine& engine, const ProfileGroup& group, c10::Arra
   return distance;
 }
 
-bool Allows(const LoadedEngine& engine, const ProfileGroup& group, c10::ArrayRef<const at::Tensor*> inputs) {
+bool Allows(const EngineFacts& engine, const std::vector<int>& group, c10::ArrayRef<const at::Tensor*> inputs) {
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (!Allows(engine.inputs()[i].profiles[group.profiles.front()], inputs[i]->sizes())) return false;
+    if (!Allows(engine.inputs[i].optimization_profiles[group.front()], inputs[i]->sizes())) return false;
   }
   return true;
 }
 
-// The nearest of several groups; their number where none allows the shapes.
-size_t Nearest(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
-  const std::vector<ProfileGroup>& groups = engine.groups();
+// Returns the index of the nearest group; the number of groups if none allows the shapes.
+size_t Nearest(const EngineFacts& engine, c10::ArrayRef<const at::Tensor*> inputs) {
+  const std::vector<std::vector<int>>& groups = engine.optimization_profile_groups;
   size_t nearest = groups.size();
-  double least = 0;
+  double min_distance = 0;
   for (size_t i = 0; i < groups.size(); ++i) {
     if (!Allows(engine, groups[i], inputs)) continue;
     const double distance = Distance(engine, groups[i], inputs);
-    if (nearest != groups.size() && distance >= least) continue;
+    if (nearest != groups.size() && distance >= min_distance) continue;
     nearest = i;
-    least = distance;
+    min_distance = distance;
   }
   return nearest;
 }
 
 }  // namespace
 
-size_t CheckInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
-  const std::vector<TensorInfo>& wanted = engine.inputs();
+size_t CheckInputs(const EngineFacts& engine, c10::ArrayRef<const at::Tensor*> inputs) {
+  const std::vector<TensorInfo>& wanted = engine.inputs;
   if (inputs.size() != wanted.size()) ThrowCount(engine, inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     const at::Tensor& tensor = *inputs[i];
@@ -178,29 +179,29 @@ size_t CheckInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> 
       ThrowTensor(engine, i, tensor);
     }
   }
-  const std::vector<ProfileGroup>& groups = engine.groups();
+  const std::vector<std::vector<int>>& groups = engine.optimization_profile_groups;
   const size_t group = groups.size() == 1 ? (Allows(engine, groups[0], inputs) ? 0 : 1) : Nearest(engine, inputs);
   if (group == groups.size()) ThrowShape(engine, inputs);
   return group;
 }
 
-c10::SmallVector<at::Tensor, 8> AdaptInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs) {
-  const Settings& settings = engine.settings();
+c10::SmallVector<at::Tensor, 8> AdaptInputs(const EngineFacts& engine, c10::ArrayRef<const at::Tensor*> inputs) {
+  const Settings& settings = engine.settings;
   c10::SmallVector<at::Tensor, 8> adapted;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const at::Tensor& tensor = *inputs[i];
-    // CheckInputs says what is wrong with tensors that cannot be copied.
+    // CheckInputs throws for tensors that cannot be copied.
     const bool can_be_copied =
         tensor.defined() && StandsForMemory(tensor) && !tensor.is_meta() && HoldsElements(tensor);
-    if (i >= engine.inputs().size() || !can_be_copied || engine.inputs()[i].written) {
+    if (i >= engine.inputs.size() || !can_be_copied || engine.inputs[i].written) {
       adapted.push_back(tensor);
       continue;
     }
-    const TensorInfo& wanted = engine.inputs()[i];
+    const TensorInfo& wanted = engine.inputs[i];
     const bool moved = settings.move_inputs && !OnRightDevice(engine, wanted, tensor);
     const bool converted = settings.convert_inputs && !tensor.is_complex();  // an imaginary part would be lost
     adapted.push_back(
-        tensor.to(moved ? engine.device() : tensor.device(), converted ? wanted.dtype : tensor.scalar_type()));
+        tensor.to(moved ? engine.device : tensor.device(), converted ? wanted.dtype : tensor.scalar_type()));
   }
   return adapted;
 }

@@ -1,4 +1,4 @@
-// The checks of a call's inputs, before anything else is done with them.
+// Checks the inputs of a call before they are used.
 #ifndef NACELLE_RUNTIME_INTERNAL_CHECK_INPUTS_H_
 #define NACELLE_RUNTIME_INTERNAL_CHECK_INPUTS_H_
 
@@ -8,19 +8,19 @@
 
 #include <cstddef>
 
-#include "runtime/internal/loaded_engine.h"
+#include "runtime/internal/engine_facts.h"
 
 namespace nacelle::runtime {
 
-// The group of optimization profiles to run `inputs` with, by its number: of those that allow their shapes, the one
-// whose optimum is nearest. Throws InputError that names the engine, the tensor, and what was given and wanted, for a
-// wrong number of inputs, an undefined tensor, another dtype, device or layout, another rank, and dimensions that no
-// profile allows. Allocates nothing where all is well.
-size_t CheckInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs);
+// Returns the index of the optimization profile group to run `inputs` with: of the groups that allow their shapes, the
+// one with the nearest optimum. Throws InputError that names the engine, the tensor, and what was found and wanted: for
+// a wrong number of inputs, an undefined tensor, another dtype, device, layout or rank, and dimensions that no
+// optimization profile allows. Allocates no memory if the inputs are right.
+size_t CheckInputs(const EngineFacts& engine, c10::ArrayRef<const at::Tensor*> inputs);
 
-// The inputs on the engine's device (where the setting move_inputs is on) and with its dtypes (convert_inputs), copied
-// where they are not; what no copy can mend is left to CheckInputs.
-c10::SmallVector<at::Tensor, 8> AdaptInputs(const LoadedEngine& engine, c10::ArrayRef<const at::Tensor*> inputs);
+// Returns the inputs on the engine's device (if the setting move_inputs is on) and with its dtypes (convert_inputs),
+// copied if they need it. Leaves tensors that no copy can mend to CheckInputs.
+c10::SmallVector<at::Tensor, 8> AdaptInputs(const EngineFacts& engine, c10::ArrayRef<const at::Tensor*> inputs);
 
 }  // namespace nacelle::runtime
 

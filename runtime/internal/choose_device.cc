@@ -11,14 +11,18 @@
 namespace nacelle::runtime {
 namespace {
 
-// What is here, as far as the setting lets the engine choose. Throws DeviceError for a device that is not here.
+// Returns the GPUs of this machine that the setting allows. Throws DeviceError if it names a GPU that is not here.
 device::Inventory Choices(const std::optional<c10::Device>& wanted) {
   device::Inventory here = device::CudaDriver::Process().Devices();
   if (!wanted || here.devices.empty()) return here;
   const int id = wanted->has_index() ? wanted->index() : here.current.value_or(0);
+  const size_t count = here.devices.size();
   std::erase_if(here.devices, [&](const device::Device& device) { return device.id != id; });
-  if (here.devices.empty())
-    throw DeviceError(Cat("it is to run on ", wanted->str(), ", and there is no such GPU here"));
+  if (here.devices.empty()) {
+    throw DeviceError(Cat("it cannot run on ", wanted->str(), ": there is no such GPU; found ", count,
+                          count == 1 ? " GPU" : " GPUs", ", so name cuda:0",
+                          count == 1 ? "" : Cat(" to cuda:", count - 1)));
+  }
   return here;
 }
 
@@ -27,13 +31,13 @@ device::Inventory Choices(const std::optional<c10::Device>& wanted) {
 c10::Device ChooseDevice(const record::Record& record, const plan::PlanHeader& header, const Settings& settings) {
   if (header.kind == plan::PlanKind::kReference) {
     if (!settings.device || settings.device->is_cpu()) return c10::kCPU;
-    throw DeviceError(Cat("it is to run on ", settings.device->str(),
-                          ", and its plan is of the reference engine, which runs on the CPU; build the engine with "
+    throw DeviceError(Cat("it cannot run on ", settings.device->str(),
+                          ": its plan is of the reference engine, which runs on the CPU; build the engine with "
                           "TensorRT for a GPU"));
   }
   if (settings.device && !settings.device->is_cuda()) {
-    throw DeviceError(Cat("it is to run on ", settings.device->str(), ", and its plan was built by ", header.Describe(),
-                          ", which runs on GPUs: name a CUDA device"));
+    throw DeviceError(Cat("it cannot run on ", settings.device->str(), ": its plan was built by ", header.Describe(),
+                          ", which runs on GPUs; name a CUDA device"));
   }
   try {
     const device::Device chosen = device::Choose(record.device, record.hardware_compatible, Choices(settings.device));

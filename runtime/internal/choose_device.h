@@ -1,4 +1,4 @@
-// Where an engine will run.
+// Chooses the device that an engine runs on.
 #ifndef NACELLE_RUNTIME_INTERNAL_CHOOSE_DEVICE_H_
 #define NACELLE_RUNTIME_INTERNAL_CHOOSE_DEVICE_H_
 
@@ -11,11 +11,11 @@
 
 namespace nacelle::runtime {
 
-// The device for an engine: chosen among those here by what the record, the plan's header and the settings want (see
-// core/device/choose.h). Throws DeviceError that names what was wanted and what is here. Any thread.
+// Chooses a device of this machine for an engine by its record, its plan's header and its settings (see
+// core/device/choose.h). Throws DeviceError that names the devices found and the one wanted. Any thread.
 c10::Device ChooseDevice(const record::Record& record, const plan::PlanHeader& header, const Settings& settings);
 
-// A GPU that ChooseDevice gave, as records name it.
+// Returns a GPU that ChooseDevice chose in the form of records.
 device::Device RecordedGpu(c10::Device device);
 
 }  // namespace nacelle::runtime

@@ -1,4 +1,4 @@
-// An execution context with all that a call of it needs at hand.
+// An execution context and the state that it keeps from call to call.
 #ifndef NACELLE_RUNTIME_INTERNAL_CONTEXT_H_
 #define NACELLE_RUNTIME_INTERNAL_CONTEXT_H_
 
@@ -9,51 +9,52 @@
 
 #include <cstddef>
 #include <optional>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "core/tensorrt/callbacks.h"
 #include "core/tensorrt/handles.h"
-#include "core/tensorrt/messages.h"
-#include "runtime/internal/call_recorder.h"
+#include "runtime/internal/call.h"
 #include "runtime/internal/context_outputs.h"
 #include "runtime/internal/context_stream.h"
-#include "runtime/internal/nvtx_range.h"
+#include "runtime/internal/engine_facts.h"
 #include "runtime/internal/scratch_memory.h"
+#include "runtime/timing.h"
 
 namespace nacelle::runtime {
 
-class LoadedEngine;
-
-// For one thread at a time; contexts of one engine may run at once. Remembers shapes, values and addresses from call to
-// call, so that only what changed is set anew.
+// Used by one thread at a time; contexts of one engine may run at once. Remembers shapes, values and addresses from
+// call to call, so that only changes are passed to TensorRT. State of a single call is in its Call.
 class Context {
  public:
-  using Inputs = c10::ArrayRef<const at::Tensor*>;
+  using Inputs = Call::Inputs;
 
-  // Of `plan`, which is one of the engine's, for an optimization profile. Throws ExecutionError with TensorRT's reason
-  // where no context can be made. The engine outlives the context.
-  Context(const LoadedEngine& engine, const tensorrt::CudaEngine& plan, int profile);
+  // Creates a context of `plan` (one of `engine`'s) for an optimization profile. Throws ExecutionError with TensorRT's
+  // reason if it cannot be created. `engine` outlives the context.
+  Context(const EngineFacts& engine, const tensorrt::CudaEngine& plan, int optimization_profile);
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // Runs on inputs that CheckInputs allowed for this context's profile. `capturing`: a graph is being captured on the
-  // caller's stream; the context then belongs to that graph and must not be used again before the graph is gone. Throws
-  // ExecutionError with TensorRT's own messages; the context is not to be used again at all then. See Execute for when
+  // Runs `call`, whose inputs CheckInputs allowed for this context's optimization profile. If the call captures a CUDA
+  // graph, the context belongs to that graph from then on and must not be used again before the graph is gone. Throws
+  // ExecutionError with TensorRT's own messages; the context must not be used again at all then. See Execute for when
   // the outputs are ready.
-  c10::List<at::Tensor> Run(Inputs inputs, const CallerStream& caller, bool capturing);
+  c10::List<at::Tensor> Run(Call& call);
 
-  // The same, with `recorder` told what takes how long. TensorRT then waits for the device within the call. Afterwards
-  // the context is for such calls only: TensorRT 8.5 and 11 crash at a run after their profiler was taken from them.
-  c10::List<at::Tensor> RunRecorded(Inputs inputs, const CallerStream& caller, CallRecorder& recorder);
+  // Makes TensorRT report the time of each layer. Its calls then wait for the device. A context that reports them can
+  // only be used for timed calls: TensorRT 8.5 and 11 crash at a run after their profiler was taken from them.
+  void ReportLayerTimes();
 
-  // Whether RunRecorded was called.
-  bool profiled() const { return profiler_.has_value(); }
+  // True if ReportLayerTimes was called.
+  bool reports_layer_times() const { return profiler_.has_value(); }
 
-  // Whether all its work is done.
+  // Returns the layer times that were reported since the last call of this method.
+  std::vector<CallTimes::Layer> TakeLayerTimes() { return std::exchange(layer_times_.layers, {}); }
+
+  // True if all its work is done.
   bool Finished() const { return on_cpu_ || stream_.Finished(); }
 
-  // Whether the shapes set last are those of `inputs`.
+  // True if the shapes set last are those of `inputs`.
   bool HasShapesOf(Inputs inputs) const;
 
  private:
@@ -67,60 +68,48 @@ class Context {
     std::vector<std::byte> on_host;  // the values set last, of an input that TensorRT reads on the host
   };
 
-  // Shapes of all inputs and the output shapes that TensorRT computed from them.
+  // Shapes of all inputs, and the output shapes that TensorRT computed from them.
   struct KnownShapes {
     c10::SmallVector<Sizes, 2> inputs;
     c10::SmallVector<Sizes, 2> outputs;
   };
 
-  void ChooseProfile(int profile);
-  void BeginPhase(const char* name) {
-    if (recorder_ != nullptr || nvtx_) [[unlikely]]
-      TellPhase(name);
-  }
-  void TellPhase(const char* name);
-  Addresses PrepareInputs(Inputs inputs, Tensors& kept);
-  const void* ReadOnHost(Input& input, const at::Tensor& tensor);
-  void SetShapes(Inputs inputs);
-  void ReadShapes();
+  void ChooseOptimizationProfile(int profile);
+  Addresses PrepareInputs(Call& call, Tensors& copies);
+  const void* ReadOnHost(Call& call, Input& input, const at::Tensor& tensor);
+  void SetShapes(Call& call);
+  void ReadShapes(Call& call);
   bool RecallShapes();
   void CheckSharedShapes() const;
-  void ReadShape(Output& output);
-  void Bind(const Addresses& inputs, const Addresses& outputs);
-  void Enqueue(const ContextStream::Section* section, bool capturing);
-  bool EnqueueWithScratch(const ContextStream::Section& section, bool capturing);
-  [[noreturn]] void Fail(const std::string& what) const;
+  void ReadShape(Call& call, Output& output);
+  void Bind(Call& call, const Addresses& inputs, const Addresses& outputs);
+  void Enqueue(Call& call, const ContextStream::Section* section);
+  bool EnqueueWithSharedScratch(Call& call, const ContextStream::Section& section);
 
-  // Hands layer times to the recorder of the call, where there is one.
-  struct ToRecorder final : tensorrt::LayerTimes {
-    void Report(const char* layer, float milliseconds) override {
-      if (target != nullptr) target->Report(layer, milliseconds);
-    }
-    CallRecorder* target = nullptr;
+  // Keeps the layer times that TensorRT reports until they are taken.
+  struct LayerTimesBuffer final : tensorrt::LayerTimes {
+    void Report(const char* layer, float milliseconds) override { layers.push_back({layer, milliseconds}); }
+    std::vector<CallTimes::Layer> layers;
   };
 
-  const LoadedEngine& engine_;
+  const EngineFacts& engine_;
   const bool on_cpu_;
   const bool shared_scratch_;
   const int64_t scratch_size_;
-  ToRecorder layer_times_;
+  LayerTimesBuffer layer_times_;
   std::optional<tensorrt::Profiler> profiler_;  // outlives the context
   tensorrt::ExecutionContext context_;
   ContextStream stream_;
-  const tensorrt::MessageScope* messages_ = nullptr;  // of the call that is under way
-  const bool nvtx_;
-  CallRecorder* recorder_ = nullptr;  // of the call that is under way, where it is profiled
-  NvtxRange* phase_ = nullptr;        // of the same, where it is marked
   std::vector<Input> inputs_;
   ContextOutputs outputs_;
   bool shapes_set_ = false;
-  std::vector<KnownShapes> known_shapes_;   // the last few, so that shapes that come again are not computed again
-  size_t next_known_ = 0;                   // the one to forget next
-  bool host_inputs_ = false;                // whether any input is read on the host
-  SharedScratch* shared_buffer_ = nullptr;  // of the stream of the last call
+  std::vector<KnownShapes> known_shapes_;   // the most recent ones, so that repeated shapes are not computed again
+  size_t next_known_ = 0;                   // the entry to replace next
+  bool host_inputs_ = false;                // true if any input is read on the host
+  SharedScratch* shared_buffer_ = nullptr;  // belongs to the stream of the last call
   std::optional<c10::Stream> scratch_stream_;
   void* scratch_ = nullptr;   // as set last
-  at::Tensor graph_scratch_;  // of the graph that the context belongs to, or belonged to last
+  at::Tensor graph_scratch_;  // belongs to the CUDA graph that has, or last had, the context
 };
 
 }  // namespace nacelle::runtime

@@ -2,41 +2,41 @@
 
 #include <utility>
 
-#include "runtime/internal/loaded_engine.h"
 #include "runtime/internal/tensor_memory.h"
 
 namespace nacelle::runtime {
 namespace {
 
-// The input as the output that shares its memory; autograd and compiled code learn that it has changed.
+// Returns the input as the output that shares its memory. Its version counter tells autograd and compiled code that it
+// has changed.
 const at::Tensor& Written(const at::Tensor& input) {
   if (!input.is_inference()) input.unsafeGetTensorImpl()->bump_version();
   return input;
 }
 
-// Whether an output is memory on the engine's device that is asked for before the call.
+// True if the output is allocated on the engine's device before the engine runs.
 bool MayBeInBlock(const ContextOutputs::Output& output) {
   return output.memory == nullptr && !output.info.aliased_input && !output.info.on_host;
 }
 
 }  // namespace
 
-ContextOutputs::ContextOutputs(const LoadedEngine& engine) : engine_(engine) {
-  for (const TensorInfo& info : engine.outputs()) {
-    const c10::Device where = info.on_host ? c10::Device(at::kCPU) : engine.device();
-    outputs_.push_back({info, EmptyTensors(info.dtype, where), {}, 0, nullptr, nullptr});
+ContextOutputs::ContextOutputs(const EngineFacts& engine) : engine_(engine) {
+  for (const TensorInfo& info : engine.outputs) {
+    const c10::Device device = info.on_host ? c10::Device(at::kCPU) : engine.device;
+    outputs_.push_back({info, EmptyTensors(info.dtype, device), {}, 0, nullptr, nullptr});
     on_host_ |= info.on_host;
   }
 }
 
 void ContextOutputs::SizeByValues(Output& output) {
-  const auto options = at::TensorOptions().dtype(output.info.dtype).device(engine_.device());
-  output.memory = std::make_unique<TorchMemory>(engine_.library().table(), options);
+  const auto options = at::TensorOptions().dtype(output.info.dtype).device(engine_.device);
+  output.memory = std::make_unique<TorchMemory>(engine_.library->table(), options);
   sized_by_values_ = true;
 }
 
 void ContextOutputs::SizesChanged() {
-  if (!engine_.settings().pack_outputs) return;
+  if (!engine_.settings.pack_outputs) return;
   block_size_ = 0;
   size_t count = 0;
   for (Output& output : outputs_) {
@@ -45,7 +45,7 @@ void ContextOutputs::SizesChanged() {
     output.offset = block_size_;
     block_size_ += (output.tensors.Bytes(output.sizes) + kAlignment - 1) / kAlignment * kAlignment;
   }
-  if (count < 2) block_size_ = 0;  // nothing is saved
+  if (count < 2) block_size_ = 0;  // one output gains nothing from a block
 }
 
 Addresses ContextOutputs::Make(c10::ArrayRef<const at::Tensor*> inputs, c10::List<at::Tensor>& made) {

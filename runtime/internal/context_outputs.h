@@ -15,17 +15,16 @@
 #include <optional>
 #include <vector>
 
+#include "runtime/internal/engine_facts.h"
 #include "runtime/internal/output_memory.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
 
-class LoadedEngine;
-
 using Sizes = c10::SmallVector<int64_t, 5>;
 using Addresses = c10::SmallVector<void*, 8>;
 
-// For one thread at a time.
+// Used by one thread at a time.
 class ContextOutputs {
  public:
   struct Output {
@@ -34,41 +33,41 @@ class ContextOutputs {
     Sizes sizes;                          // for the input shapes set last
     size_t offset = 0;                    // in the block of a call's outputs
     void* address = nullptr;              // as set last
-    std::unique_ptr<TorchMemory> memory;  // where the shape follows from values
+    std::unique_ptr<TorchMemory> memory;  // set if the shape depends on values
   };
 
-  // The engine outlives it.
-  explicit ContextOutputs(const LoadedEngine& engine);
+  // `engine` outlives this object.
+  explicit ContextOutputs(const EngineFacts& engine);
 
   std::vector<Output>& all() { return outputs_; }
   const std::vector<Output>& all() const { return outputs_; }
 
-  // Whether any is written on the host.
+  // True if any output is written on the host.
   bool on_host() const { return on_host_; }
 
-  // Whether any has memory of the size that TensorRT asks for when the engine runs.
+  // True if TensorRT allocates any output while the engine runs, because its shape depends on values.
   bool sized_by_values() const { return sized_by_values_; }
 
-  // From now on an output is one of those; sets its `memory`.
+  // Makes TensorRT allocate `output` from now on; sets its `memory`.
   void SizeByValues(Output& output);
 
-  // The sizes were set: lays out the block of outputs, where the engine's setting pack_outputs asks for one.
+  // Lays out the block of outputs after their sizes were set, if the setting pack_outputs is on.
   void SizesChanged();
 
-  // Adds the tensors of a call to `made`; undefined ones where TensorRT is to ask for memory. Returns their addresses.
+  // Adds the tensors of a call to `made`: undefined ones for outputs that TensorRT allocates. Returns their addresses.
   Addresses Make(c10::ArrayRef<const at::Tensor*> inputs, c10::List<at::Tensor>& made);
 
-  // Memory that TensorRT asks for in this call is written on `side`, not on the current stream.
+  // Tells the outputs that TensorRT allocates in this call that they are written on `side`, not on the current stream.
   void WriteOn(const c10::Stream& side);
 
-  // Puts the tensors that TensorRT asked memory for into `made`. `user`: the stream that reads them, where that is not
-  // the one that wrote. Returns the output for which no usable shape came, if there is one.
+  // Puts the tensors that TensorRT allocated into `made`. `user`: the stream that reads them, if another stream wrote
+  // them. Returns an output for which TensorRT reported no usable shape; null if there is none.
   const Output* Take(const std::optional<c10::Stream>& user, c10::List<at::Tensor>& made);
 
  private:
   at::Tensor MakeOne(const Output& output, c10::ArrayRef<const at::Tensor*> inputs, c10::Storage& block) const;
 
-  const LoadedEngine& engine_;
+  const EngineFacts& engine_;
   std::vector<Output> outputs_;
   bool on_host_ = false;
   bool sized_by_values_ = false;

@@ -10,8 +10,8 @@
 namespace nacelle::runtime {
 namespace {
 
-// Whether a stream was made by somebody else than torch, who may destroy it: torch's own live as long as the process.
-// Torch gives those the address of the CUDA stream as id, and its own streams odd ids (CUDAStream.cpp, "StreamId").
+// True if torch did not make the stream, so that its maker may destroy it: torch's own streams live as long as the
+// process. torch gives its own streams odd ids, and others the address of the CUDA stream (CUDAStream.cpp, "StreamId").
 bool MayGoAway(const c10::Stream& stream) { return stream.id() != 0 && stream.id() % 2 == 0; }
 
 }  // namespace
@@ -33,7 +33,7 @@ ContextStream::Section::Section(ContextStream& context, const CallerStream& call
     native_ = context.last_->native_handle();
     return;
   }
-  // While a graph is captured nothing may wait for work outside of it; who captures has made sure that there is none.
+  // While a graph is captured nothing may wait for work outside of it; the capturing call has waited for that work.
   if (context.last_ != caller.stream() && !capturing) context.WaitForLast(caller.stream());
   context.last_ = caller.stream();
 }
@@ -54,7 +54,7 @@ ContextStream::Section::~Section() {
   try {
     Close();
   } catch (const std::exception& error) {
-    // The call throws already, with the first thing that failed.
+    // The call is throwing already, with the first failure.
     std::fprintf(stderr, "torch-nacelle: an event after an engine's work failed: %s\n", error.what());
   }
 }
@@ -88,8 +88,8 @@ void ContextStream::WaitForLast(const c10::Stream& next) {
     done_.Block(next.native_handle());
     return;
   }
-  // An event of a stream on which a graph is captured belongs to the graph, and so would who waits for it. What came
-  // before the capture is done, as StreamDone has it.
+  // An event of a stream on which a graph is captured belongs to the graph, and a stream that waits for it would join
+  // the capture. The work from before the capture is done; see StreamDone.
   if (device::CudaDriver::Process().Capturing(last_->native_handle())) return;
   change_.Record(last_->native_handle());
   change_.Block(next.native_handle());
@@ -97,8 +97,7 @@ void ContextStream::WaitForLast(const c10::Stream& next) {
 
 bool ContextStream::Finished() const {
   if (!last_) return true;
-  // While another thread captures a graph the driver may refuse the question, unless the thread says that it knows what
-  // it asks.
+  // While another thread captures a graph, the driver may refuse the query unless this thread relaxes its capture mode.
   const device::RelaxedCapture relaxed;
   return MayGoAway(*last_) ? done_.Done() : device::StreamDone(last_->native_handle());
 }

@@ -1,4 +1,4 @@
-// Which stream a call of an engine works on, and what it has to wait for.
+// The stream of a call of an engine, and the events that order it after other work.
 #ifndef NACELLE_RUNTIME_INTERNAL_CONTEXT_STREAM_H_
 #define NACELLE_RUNTIME_INTERNAL_CONTEXT_STREAM_H_
 
@@ -12,8 +12,8 @@
 
 namespace nacelle::runtime {
 
-// The stream of whoever calls, with the engine's device made the current one as long as this object lives. On the CPU
-// there is none.
+// The current stream of a calling thread. Makes the engine's device the current one as long as it lives. On the CPU
+// there is no stream.
 class CallerStream {
  public:
   explicit CallerStream(c10::Device device);
@@ -25,7 +25,7 @@ class CallerStream {
   // A cudaStream_t; null for the legacy default stream and on the CPU.
   void* native() const { return native_; }
 
-  // Whether a CUDA graph is being captured on it. Asks the driver, except for the legacy default stream, which cannot
+  // True if a CUDA graph is being captured on it. Asks the driver, except for the legacy default stream, which cannot
   // be captured.
   bool Capturing() const;
 
@@ -35,22 +35,27 @@ class CallerStream {
   void* native_ = nullptr;
 };
 
-// The stream that an execution context works on: that of its caller; but where this is the legacy default stream, on
-// which TensorRT synchronizes, a side stream of the context's own, which waits for the caller's and is waited for by
-// it. Because it is joined both ways, memory that was allocated on the caller's stream before the section began is not
-// reused before the engine is done with it, so torch's allocator need not be told of the side stream.
+// The stream that an execution context works on. It is the caller's, with one exception: TensorRT synchronizes on the
+// legacy default stream, so calls from there run on a side stream of the context's own.
 //
-// A context has scratch memory that only one call may use at a time: work on one stream waits for the context's work
-// on another.
+//   caller's stream   ──●──────────────────●──▶
+//                 before│                  │after
+//   side stream         └──▶ enqueueV3 ────┘
 //
-// For one thread at a time. On the CPU nothing is to be done, and none of this is called.
+// Because the streams are joined both ways, memory that was allocated on the caller's stream before the section began
+// is not reused before the engine is done with it, so torch's allocator need not know of the side stream.
+//
+// A context has scratch memory that only one call may use at a time: its work on one stream waits for its work on
+// another.
+//
+// Used by one thread at a time, and not on the CPU.
 class ContextStream {
  public:
-  // `side`: the side stream to use; none: one of its own, where it is needed.
+  // `side`: the side stream to use; none: one of its own, made when it is needed.
   ContextStream(c10::Device device, const std::optional<c10::Stream>& side) : device_(device), side_(side) {}
 
-  // As long as one is open, work may be enqueued on native(). `capturing`: a graph is being captured on the caller's
-  // stream; the work is the graph's, and for the context it is as if there was none.
+  // A part of a call in which work may be enqueued on native(). `capturing`: true if a graph is being captured on the
+  // caller's stream; the work is then the graph's, and later calls of the context need not wait for it.
   class Section {
    public:
     Section(ContextStream& context, const CallerStream& caller, bool capturing);
@@ -59,15 +64,15 @@ class ContextStream {
     Section(const Section&) = delete;
     Section& operator=(const Section&) = delete;
 
-    // Orders what comes on the caller's stream after the work. Throws DeviceError if the driver refuses; what was
-    // enqueued on a side stream is done then, and the context is not to be used again.
+    // Makes later work on the caller's stream wait for this work. Throws DeviceError if the driver refuses; the work on
+    // a side stream is done then, and the context must not be used again.
     void Close();
 
     // The stream to enqueue on.
     const c10::Stream& stream() const { return *context_.last_; }
     // The same as a cudaStream_t.
     void* native() const { return native_; }
-    // Whether it is not the caller's.
+    // True if it is not the caller's.
     bool on_side() const { return caller_.native() == nullptr; }
 
    private:
@@ -78,10 +83,10 @@ class ContextStream {
     bool open_ = true;
   };
 
-  // Whether all work of the context is done. Asks the driver.
+  // True if all work of the context is done. Asks the driver.
   bool Finished() const;
 
-  // Calls `work` with a stream that nobody else uses and waits for what it enqueued. For the set-up of a context.
+  // Calls `work` with a stream of its own and waits for the work enqueued there. For the set-up of a context.
   template <typename Work>
   bool RunAlone(const Work& work) {
     const c10::Stream alone = NewStream();
@@ -98,10 +103,10 @@ class ContextStream {
 
   const c10::Device device_;
   std::optional<c10::Stream> side_;
-  std::optional<c10::Stream> last_;  // where the context works, or worked the last time
+  std::optional<c10::Stream> last_;  // the stream of the context's current or last call
   device::CudaEvent before_;         // the caller's stream, when a call on the side stream began
   device::CudaEvent after_;          // the side stream, when the engine was enqueued
-  device::CudaEvent done_;           // the end of the last call, where its stream may be gone by now
+  device::CudaEvent done_;           // the end of the last call, if its stream may have been destroyed since
   device::CudaEvent change_;         // the last stream, when the next call came on another
 };
 

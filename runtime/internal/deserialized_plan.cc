@@ -14,12 +14,12 @@
 namespace nacelle::runtime {
 namespace {
 
-// Makes the device the current one; nothing for the CPU.
+// Makes the device the current one; does nothing for the CPU.
 std::optional<c10::DeviceGuard> GuardFor(c10::Device device) {
   return device.is_cpu() ? std::nullopt : std::optional<c10::DeviceGuard>(std::in_place, device);
 }
 
-// What to do about a refused plan, where the library's words tell that it brings code for the host.
+// Returns advice about a refused plan if the library's message says that the plan contains code for the host.
 std::string HostCodeAdvice(std::string_view message) {
   if (EngineHostCodeAllowed() || message.find("ost executable code") == std::string_view::npos) return "";
   return " If you trust the plan as you trust a program, allow it with torch_nacelle.allow_engine_host_code(True) and "

@@ -20,7 +20,7 @@
 
 namespace nacelle::runtime {
 
-// An ICudaEngine and what it lives on. Constant but for the place of its bytes; any thread.
+// An ICudaEngine with its library and device. Constant except for the storage of its bytes; any thread.
 class DeserializedPlan {
  public:
   // Reads `plan` (not needed afterwards) on `device`. Throws PlanError with the library's reason.
@@ -32,22 +32,23 @@ class DeserializedPlan {
   DeserializedPlan(const DeserializedPlan&) = delete;
   DeserializedPlan& operator=(const DeserializedPlan&) = delete;
 
-  // The process's DeserializedPlan for these bytes; see SharedPlans::Get.
+  // Returns the process's DeserializedPlan for these bytes; see SharedPlans::Get.
   static std::shared_ptr<const DeserializedPlan> Shared(const std::shared_ptr<const tensorrt::Library>& library,
                                                         c10::Device device,
                                                         const std::shared_ptr<const StoredBytes>& plan);
 
-  // True if any number of execution contexts can have any of its profiles.
+  // True if any number of execution contexts can have any of its optimization profiles.
   bool AllowsManyContexts() const;
 
   const tensorrt::CudaEngine& engine() const { return *engine_; }
+  c10::Device device() const { return device_; }
   const std::shared_ptr<const tensorrt::Library>& library() const { return library_; }
 
   // The bytes that it was read from; null if it was made without keeping them. Engines hold these in place of equal
   // bytes of their own, so that a process has one copy of a plan.
   std::shared_ptr<const StoredBytes> bytes() const;
 
-  // Makes bytes() ones in a file, if there can be one. Who holds the former bytes keeps them.
+  // Moves bytes() to a file, if one can be made. Holders of the former bytes keep them.
   void MoveBytesToFile() const;
 
  private:
@@ -63,13 +64,13 @@ class SharedPlans {
  public:
   using Hash = std::function<size_t(std::string_view)>;
 
-  // `hash` makes finding fast. It decides nothing: plans are shared if their bytes are equal.
+  // `hash` only makes finding fast: plans are shared if their bytes are equal.
   explicit SharedPlans(Hash hash) : hash_(std::move(hash)) {}
 
-  // A DeserializedPlan that exists already for the same library, device and bytes, and the same answer of
-  // EngineHostCodeAllowed(); else a new one. Plans with dynamic shapes before TensorRT 10 are not shared: a profile
-  // belongs to one context there, and engines would take the profiles from each other. Threads that ask for one plan at
-  // once wait for the first of them. Throws PlanError with the library's reason.
+  // Returns the DeserializedPlan that exists for the same library, device and bytes, and the same answer of
+  // EngineHostCodeAllowed(); else makes a new one. Plans with dynamic shapes before TensorRT 10 are not shared: an
+  // optimization profile belongs to one context there, and engines would take the profiles from each other. Threads
+  // that ask for one plan at once wait for the first of them. Throws PlanError with the library's reason.
   std::shared_ptr<const DeserializedPlan> Get(const std::shared_ptr<const tensorrt::Library>& library,
                                               c10::Device device, const std::shared_ptr<const StoredBytes>& plan);
 

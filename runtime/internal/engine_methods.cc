@@ -35,18 +35,19 @@ using Self = c10::intrusive_ptr<Engine>;
 using Shape = std::vector<int64_t>;
 using Tensor = std::tuple<std::string, std::string, Shape, std::vector<std::vector<Shape>>>;
 
-// Texts of records and plans may be any bytes, and Python's strings hold UTF-8 only: others are shown as \xNN.
+// Converts for TorchScript. Names in records and plans may be any bytes, and Python's strings hold UTF-8 only: others
+// are shown as \xNN.
 std::vector<Tensor> Tensors(const std::vector<TensorInfo>& infos) {
   std::vector<Tensor> tensors;
   for (const TensorInfo& info : infos) {
     std::vector<std::vector<Shape>> profiles;
-    for (const ShapeRange& range : info.profiles) profiles.push_back({range.min, range.opt, range.max});
+    for (const ShapeRange& range : info.optimization_profiles) profiles.push_back({range.min, range.opt, range.max});
     tensors.emplace_back(utf8::Valid(info.name), DtypeName(info.dtype), info.shape, std::move(profiles));
   }
   return tensors;
 }
 
-// The record's fields with the plan's left empty.
+// Returns the record's fields with an empty plan.
 std::vector<std::string> FieldsWithoutPlan(const Engine& engine) {
   record::Record record = engine.record();
   record.plan = "-";  // a record has a plan
@@ -63,20 +64,20 @@ at::Tensor PlanTensor(const Engine& engine) {
   return tensor;
 }
 
-// The number of the first optimization profile that allows the shapes.
-int ProfileFor(const LoadedEngine& engine, const std::vector<Shape>& shapes) {
-  const std::vector<TensorInfo>& inputs = engine.inputs();
+// Returns the first optimization profile that allows the shapes.
+int OptimizationProfileFor(const EngineFacts& engine, const std::vector<Shape>& shapes) {
+  const std::vector<TensorInfo>& inputs = engine.inputs;
   if (shapes.size() != inputs.size()) {
-    throw InputError(Cat("infer_outputs has ", shapes.size(), " shapes; engine ", Quote(engine.name()), " takes ",
+    throw InputError(Cat("infer_outputs has ", shapes.size(), " shapes; engine ", Quote(engine.name), " takes ",
                          inputs.size(), " inputs: ", Join(NamesOf(inputs), ", ")));
   }
   const auto allows = [](const ShapeRange& range, const Shape& shape) {
     return std::ranges::equal(shape, range.min, std::ranges::greater_equal()) &&
            std::ranges::equal(shape, range.max, std::ranges::less_equal());
   };
-  for (int profile = 0; profile < engine.profile_count(); ++profile) {
+  for (int profile = 0; profile < engine.optimization_profile_count; ++profile) {
     bool fits = true;
-    for (size_t i = 0; i < inputs.size(); ++i) fits &= allows(inputs[i].profiles[profile], shapes[i]);
+    for (size_t i = 0; i < inputs.size(); ++i) fits &= allows(inputs[i].optimization_profiles[profile], shapes[i]);
     if (fits) return profile;
   }
   std::vector<std::string> found;
@@ -84,20 +85,22 @@ int ProfileFor(const LoadedEngine& engine, const std::vector<Shape>& shapes) {
   for (const Shape& shape : shapes) found.push_back(ShapeText(shape));
   for (const TensorInfo& input : inputs) wanted.push_back(Describe(input));
   throw InputError(Cat("infer_outputs has the shapes ", Join(found, ", "), ", which no optimization profile of engine ",
-                       Quote(engine.name()), " allows; it takes ", Join(wanted, "; ")));
+                       Quote(engine.name), " allows; it takes ", Join(wanted, "; ")));
 }
 
-// Tensors of the dtypes and shapes that the engine would return; their elements are not set.
-std::vector<at::Tensor> InferOutputs(const LoadedEngine& engine, const std::vector<Shape>& input_shapes) {
-  const int profile = ProfileFor(engine, input_shapes);
-  const auto shapes =
-      InferShapes(engine.engine(), engine.device(), engine.inputs(), engine.outputs(), profile, input_shapes);
-  if (!shapes) throw ExecutionError(Cat("engine ", Quote(engine.name()), ": its plan tells no shapes of outputs"));
+// Returns tensors of the dtypes and shapes that the engine would return; their elements are not set.
+std::vector<at::Tensor> InferOutputs(const LoadedEngine& loaded, const std::vector<Shape>& input_shapes) {
+  const EngineFacts& engine = loaded.facts();
+  const int profile = OptimizationProfileFor(engine, input_shapes);
+  const auto shapes = InferShapes(loaded.engine(), engine.device, engine.inputs, engine.outputs, profile, input_shapes);
+  if (!shapes)
+    throw ExecutionError(
+        Cat("engine ", Quote(engine.name), ": its plan reports no shapes of outputs for these inputs"));
   std::vector<at::Tensor> outputs;
   for (size_t i = 0; i < shapes->size(); ++i) {
-    const TensorInfo& output = engine.outputs()[i];
+    const TensorInfo& output = engine.outputs[i];
     if (std::ranges::any_of((*shapes)[i], [](int64_t extent) { return extent < 0; })) {
-      throw InputError(Cat("engine ", Quote(engine.name()), ": the shape of output ", Quote(output.name),
+      throw InputError(Cat("engine ", Quote(engine.name), ": the shape of output ", Quote(output.name),
                            " follows from values, so it is known only when the engine has run"));
     }
     outputs.push_back(at::empty((*shapes)[i], output.dtype));
@@ -105,15 +108,15 @@ std::vector<at::Tensor> InferOutputs(const LoadedEngine& engine, const std::vect
   return outputs;
 }
 
-// Sets the engine up for one optimization profile, or for all with nullopt; nothing if it is set up so.
-void ChooseProfile(Engine& engine, std::optional<int> profile) {
+// Sets the engine up for one optimization profile, or for all with nullopt; does nothing if it is set up so already.
+void ChooseOptimizationProfile(Engine& engine, std::optional<int> profile) {
   Settings settings = engine.settings();
-  if (settings.profile == profile) return;
-  settings.profile = profile;
+  if (settings.optimization_profile == profile) return;
+  settings.optimization_profile = profile;
   engine.Configure(settings);
 }
 
-// Reads the strings where the unpickler has them: a vector would be one more copy of the plan.
+// Makes an Engine from the unpickler's strings without copying them: a vector would be one more copy of the plan.
 Self FromList(const c10::List<std::string>& record) {
   std::vector<std::string_view> fields;
   for (size_t i = 0; i < record.size(); ++i) {
@@ -123,7 +126,7 @@ Self FromList(const c10::List<std::string>& record) {
   return c10::make_intrusive<Engine>(record::Parse(std::span<const std::string_view>(fields)));
 }
 
-// The accessors that Torch-TensorRT's Python code calls on engines, under its names and with its meaning.
+// Adds the accessors that Torch-TensorRT's Python code calls on engines, under its names and with its meaning.
 void AddPeerMethods(torch::class_<Engine>& engine) {
   engine.def("get_serialized_metadata", [](const Self& self) { return self->record().metadata; })
       .def("serialize_metadata_only",
@@ -149,22 +152,25 @@ void AddPeerMethods(torch::class_<Engine>& engine) {
            })
       .def("set_active_profile",
            [](const Self& self, int64_t profile) {
-             WithTorchErrors([&] { ChooseProfile(*self, static_cast<int>(profile)); });
+             WithTorchErrors([&] { ChooseOptimizationProfile(*self, static_cast<int>(profile)); });
            })
       .def_property("num_optimization_profiles",
                     [](const Self& self) {
-                      return WithTorchErrors([&] { return static_cast<int64_t>(self->loaded()->profile_count()); });
+                      return WithTorchErrors(
+                          [&] { return static_cast<int64_t>(self->loaded()->facts().optimization_profile_count); });
                     })
       .def_property("requires_native_multidevice",
                     [](const Self& self) { return self->record().requires_native_multi_device; })
-      .def_property("_active_profile_index",
-                    [](const Self& self) { return static_cast<int64_t>(self->settings().profile.value_or(0)); })
       .def_property(
-          "_auto_select_profiles", [](const Self& self) { return !self->settings().profile.has_value(); },
+          "_active_profile_index",
+          [](const Self& self) { return static_cast<int64_t>(self->settings().optimization_profile.value_or(0)); })
+      .def_property(
+          "_auto_select_profiles", [](const Self& self) { return !self->settings().optimization_profile.has_value(); },
           [](const Self& self, bool automatic) {
-            const std::optional<int> chosen = self->settings().profile;
-            WithTorchErrors(
-                [&] { ChooseProfile(*self, automatic ? std::nullopt : std::optional(chosen.value_or(0))); });
+            const std::optional<int> chosen = self->settings().optimization_profile;
+            WithTorchErrors([&] {
+              ChooseOptimizationProfile(*self, automatic ? std::nullopt : std::optional(chosen.value_or(0)));
+            });
           });
 }
 
@@ -196,24 +202,23 @@ void RegisterEngineClass(torch::Library& library) {
            [](const Self& self) {
              return WithTorchErrors([&] {
                const auto& recorded = self->record().input_names;
-               return Valid(recorded.empty() ? NamesOf(self->loaded()->inputs()) : recorded);
+               return Valid(recorded.empty() ? NamesOf(self->inputs()) : recorded);
              });
            })
       .def("output_names",
            [](const Self& self) {
              return WithTorchErrors([&] {
                const auto& recorded = self->record().output_names;
-               return Valid(recorded.empty() ? NamesOf(self->loaded()->outputs()) : recorded);
+               return Valid(recorded.empty() ? NamesOf(self->outputs()) : recorded);
              });
            })
-      .def("profile_count",
+      .def("optimization_profile_count",
            [](const Self& self) {
-             return WithTorchErrors([&] { return static_cast<int64_t>(self->loaded()->profile_count()); });
+             return WithTorchErrors(
+                 [&] { return static_cast<int64_t>(self->loaded()->facts().optimization_profile_count); });
            })
-      .def("inputs",
-           [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded()->inputs()); }); })
-      .def("outputs",
-           [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->loaded()->outputs()); }); })
+      .def("inputs", [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->inputs()); }); })
+      .def("outputs", [](const Self& self) { return WithTorchErrors([&] { return Tensors(self->outputs()); }); })
       .def("layer_information",
            [](const Self& self) {
              return WithTorchErrors([&] { return utf8::Valid(self->loaded()->LayerInformation()); });

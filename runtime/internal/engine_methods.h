@@ -1,4 +1,4 @@
-// What TorchScript and Python may ask of an Engine.
+// The class torch.classes.tensorrt.Engine and its methods for TorchScript and Python.
 #ifndef NACELLE_RUNTIME_INTERNAL_ENGINE_METHODS_H_
 #define NACELLE_RUNTIME_INTERNAL_ENGINE_METHODS_H_
 
@@ -10,15 +10,15 @@ namespace nacelle::runtime {
 //
 //   Engine(str[] record)
 //   name() -> str                       abi_version() -> int            plan_release() -> str
-//   device() -> str                     the record's device, for a person
-//   input_names() -> str[]              output_names() -> str[]         profile_count() -> int
+//   device() -> str                     the record's device, described in words
+//   input_names() -> str[]              output_names() -> str[]         optimization_profile_count() -> int
 //   inputs(), outputs() -> (str, str, int[], int[][][])[]
 //       name, dtype, shape with -1 for a dynamic dimension, and for inputs [min, opt, max] per optimization profile
 //   layer_information() -> str          JSON of the engine inspector
-//   why_not_ready() -> str              empty where the engine can run
+//   why_not_ready() -> str              empty if the engine can run
 //
-// inputs, outputs, profile_count and layer_information need the engine set up and throw what keeps it from that;
-// names come from the record where it has them.
+// inputs, outputs, optimization_profile_count and layer_information need the engine set up, and throw the reason if it
+// cannot be. Names come from the record if it has them.
 void RegisterEngineClass(torch::Library& library);
 
 }  // namespace nacelle::runtime

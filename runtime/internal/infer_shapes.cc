@@ -19,7 +19,8 @@ bool IsDynamic(const std::vector<int64_t>& shape) {
   return std::ranges::any_of(shape, [](int64_t extent) { return extent < 0; });
 }
 
-// The values of an input that is read on the host, as `profile` has them at its optimum; zeros if it has none.
+// Returns the values of an input that is read on the host at the optimum of optimization profile `profile`; zeros if it
+// has none.
 std::vector<std::byte> HostValues(const tensorrt::CudaEngine& plan, const TensorInfo& input, int profile,
                                   const std::vector<int64_t>& shape) {
   const size_t item = c10::elementSize(input.dtype);
@@ -69,7 +70,7 @@ std::vector<bool> FindDataDependent(const tensorrt::CudaEngine& plan, at::Device
   std::vector<bool> dependent(outputs.size(), false);
   if (std::ranges::none_of(outputs, IsDynamic, &TensorInfo::shape)) return dependent;
   Shapes optimum;
-  for (const TensorInfo& input : inputs) optimum.push_back(input.profiles.front().opt);
+  for (const TensorInfo& input : inputs) optimum.push_back(input.optimization_profiles.front().opt);
   const std::optional<Shapes> shapes = InferShapes(plan, device, inputs, outputs, 0, optimum);
   if (!shapes) return dependent;
   for (size_t i = 0; i < outputs.size(); ++i) dependent[i] = IsDynamic((*shapes)[i]);

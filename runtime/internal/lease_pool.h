@@ -1,6 +1,6 @@
-// A bounded set of things of which each is used by one call at a time.
+// A fixed-capacity pool of reusable items, each leased to one call at a time.
 //
-// Made for execution contexts, and knows nothing of them: tests run it under ThreadSanitizer without torch.
+// Made for execution contexts, but does not depend on them: tests run it under ThreadSanitizer without torch.
 #ifndef NACELLE_RUNTIME_INTERNAL_LEASE_POOL_H_
 #define NACELLE_RUNTIME_INTERNAL_LEASE_POOL_H_
 
@@ -17,45 +17,45 @@
 
 namespace nacelle::runtime {
 
-// What Acquire throws where it would wait for ever: every item is kept, and none came back in time.
+// Thrown by Acquire when it would wait for ever: every item is kept, and none came back in time.
 struct AllKept {
   int count;
-  std::exception_ptr failure;  // why no other could be made; null: there is no room for more
+  std::exception_ptr failure;  // the reason that no other could be made; null if the pool is full
 };
 
-// Items are made when they are needed and kept for the next call. Each was last used on a lane (a stream; null on the
-// CPU): a call gets the item of its own lane where that is idle, else one that has finished its work, else a new one,
-// and only where no more can be made one that still works on another lane; the caller then orders itself after it.
+// Makes items when they are needed and keeps them for later calls. Each was last used on a lane (a stream; null on the
+// CPU). A call gets the first of these that there is: the idle item of its own lane, an item that has finished its
+// work, a new item, an item that still works on another lane (the caller then waits for that work on its stream).
 //
-// Item has `bool Finished()`: whether nothing it was given is under way. Called by the thread that holds the item.
+// Item has `bool Finished()`: true if all its work is done. Only the thread that holds the item calls it.
 //
-// Acquire may be called by any number of threads at once. Where a thread finds the item that it had the last time, that
-// costs one compare-and-swap on a cache line that nobody else writes.
+// Any number of threads may call Acquire at once. If a thread finds the item that it had the last time, that costs one
+// compare-and-swap on a cache line that no other thread writes.
 template <typename Item>
 class LeasePool {
  public:
-  // Makes the item of place `index`, 0 to capacity - 1. Called by several threads at once, for different places.
+  // Makes the item of place `index`, 0 to capacity - 1. Several threads may call it at once, for different places.
   using Maker = std::function<std::unique_ptr<Item>(int index)>;
 
  private:
   enum class State : uint8_t { kEmpty, kIdle, kTaken };
 
-  // On a cache line of its own, so that threads with an item each do not disturb one another.
+  // Has a cache line of its own, so that threads with an item each do not slow one another down.
   struct alignas(64) Place {
     std::atomic<State> state = State::kEmpty;
     std::atomic<const void*> lane = nullptr;
-    std::unique_ptr<Item> item;  // touched by whoever has the place taken
+    std::unique_ptr<Item> item;  // used only by the thread that has taken the place
   };
 
-  // Where kept items come back to. Outlives the pool where some have not.
+  // The address that kept items return to. Outlives the pool if some are still kept.
   struct Home {
     explicit Home(LeasePool* pool) : pool(pool) {}
     std::mutex mutex;
-    LeasePool* pool;  // null: gone, with its items
+    LeasePool* pool;  // null once the pool is destroyed, with its items
   };
 
  public:
-  // `patience`: for how long a call waits where every item is kept, since one may be on its way back.
+  // `patience`: the time for which a call waits if every item is kept, since one may be about to return.
   LeasePool(int capacity, Maker make, std::chrono::milliseconds patience = std::chrono::milliseconds(200))
       : make_(std::move(make)),
         capacity_(capacity),
@@ -67,12 +67,12 @@ class LeasePool {
     home_->pool = nullptr;
   }
 
-  // An item that nobody else gets before it is returned. It lives as long as the pool at most.
+  // An item that no call gets before it is returned. It lives no longer than the pool.
   class Kept {
    public:
     Kept(std::shared_ptr<Home> home, Place& place) : home_(std::move(home)), place_(&place) {}
 
-    // At most once for all copies, in any thread, also when the pool is gone.
+    // Called at most once for all copies, by any thread, also after the pool is destroyed.
     void Return() const {
       const std::lock_guard lock(home_->mutex);
       if (home_->pool != nullptr) home_->pool->TakeBack(*place_);
@@ -83,8 +83,8 @@ class LeasePool {
     Place* place_;
   };
 
-  // An item for the time of one call. Give it back with Return. A lease that is destroyed without that (the call
-  // failed) destroys its item, so that no later call meets one in an unknown state.
+  // An item for one call. Give it back with Return. A lease that is destroyed without that (the call failed) destroys
+  // its item, so that no later call gets one in an unknown state.
   class Lease {
    public:
     Lease(LeasePool& pool, Place& place) : pool_(&pool), place_(&place) {}
@@ -97,13 +97,13 @@ class LeasePool {
     Item& operator*() const { return *place_->item; }
     Item* operator->() const { return place_->item.get(); }
 
-    // `lane`: where the item worked.
+    // `lane`: the lane that the item worked on.
     void Return(const void* lane) {
       place_->lane.store(lane, std::memory_order_relaxed);
       pool_->PutBack(*std::exchange(place_, nullptr));
     }
 
-    // For longer than the call.
+    // Keeps the item for longer than the call.
     Kept Keep() {
       pool_->NoteKept();
       return {pool_->home_, *std::exchange(place_, nullptr)};
@@ -114,8 +114,8 @@ class LeasePool {
     Place* place_;
   };
 
-  // Throws what the maker throws where there is no item at all; where some exist, waits for one of them instead. Throws
-  // AllKept where none of them will come back.
+  // Leases an item for work on `lane`. If none can be made, waits for one; throws the maker's error if there is none to
+  // wait for, and AllKept if none of them will come back.
   Lease Acquire(const void* lane) {
     Hint& hint = HintOf(id_);
     if (hint.pool == id_ && OnLane(places_[hint.place], lane) && TryTake(places_[hint.place])) {
@@ -126,7 +126,8 @@ class LeasePool {
     return {*this, place};
   }
 
-  // An idle item for which `wanted` is true, else any, else a new one. `wanted` gets an item that this thread holds.
+  // Leases an idle item for which `wanted` is true, else any idle one, else a new one. `wanted` gets an item that this
+  // thread holds.
   template <typename Wanted>
   Lease AcquireWhere(const Wanted& wanted) {
     for (;;) {
@@ -137,14 +138,14 @@ class LeasePool {
     }
   }
 
-  // Items that exist now.
+  // Number of items that exist now.
   int size() const {
     const std::lock_guard lock(mutex_);
     return made_;
   }
 
  private:
-  // Where a thread found an item of a pool the last time.
+  // The place of the last item that a thread had from a pool.
   struct Hint {
     uint64_t pool = 0;
     int place = 0;
@@ -155,7 +156,7 @@ class LeasePool {
     return hints[pool % hints.size()];
   }
 
-  // Not an address: a new pool may get that of one that is gone.
+  // Not an address: a new pool may get the address of a destroyed one.
   static uint64_t NextId() {
     static std::atomic<uint64_t> last = 0;
     return ++last;
@@ -172,7 +173,8 @@ class LeasePool {
                                                std::memory_order_relaxed);
   }
 
-  // Takes each idle place in turn until `wanted` says yes to one. Throws what `wanted` throws; the place is idle then.
+  // Takes each idle place in turn until `wanted` returns true for one. Throws what `wanted` throws; the place is idle
+  // then.
   template <typename Wanted>
   Place* TakeIdle(const Wanted& wanted) {
     const int used = used_.load(std::memory_order_acquire);
@@ -202,7 +204,7 @@ class LeasePool {
     }
   }
 
-  // Null where no more can be made and others exist, or existed meanwhile, that can be waited for.
+  // Makes an item. Null if none can be made, and others exist, or existed meanwhile, that can be waited for.
   Place* Make() {
     const Reservation reserved = Reserve();
     Place* const place = reserved.place;
@@ -218,7 +220,7 @@ class LeasePool {
       failure_ = std::current_exception();
       // Others may wait for an item that will not come; one of them has to try and get the error itself.
       returned_.notify_all();
-      // An item that was there a moment ago may have been the reason.
+      // An item that existed a moment ago may have been the reason.
       if (reserved.alone && reservations_ == reserved.number) throw;
       return nullptr;
     }
@@ -271,7 +273,7 @@ class LeasePool {
     PutBack(place);
   }
 
-  // Until something may have changed.
+  // Blocks until an item is returned or room is freed.
   void Wait() {
     std::unique_lock lock(mutex_);
     ++waiting_;

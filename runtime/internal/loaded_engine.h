@@ -1,97 +1,70 @@
-// An engine that is set up: its library opened, its device chosen, its plan deserialized, its tensors known.
+// An engine that is set up: its library opened, its device chosen, its plan deserialized, its facts read.
 #ifndef NACELLE_RUNTIME_INTERNAL_LOADED_ENGINE_H_
 #define NACELLE_RUNTIME_INTERNAL_LOADED_ENGINE_H_
 
-#include <c10/core/Device.h>
-
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "core/record/record.h"
 #include "core/stored_bytes.h"
 #include "core/tensorrt/handles.h"
-#include "core/tensorrt/library.h"
 #include "runtime/export.h"
 #include "runtime/internal/context.h"
 #include "runtime/internal/deserialized_plan.h"
+#include "runtime/internal/engine_facts.h"
 #include "runtime/internal/lease_pool.h"
 #include "runtime/settings.h"
-#include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
 
 using ContextPool = LeasePool<Context>;
 
-// Optimization profiles that allow the same shapes, and the contexts for them. They stand in for one another: in
-// TensorRT 8.5, where a profile belongs to one context, that is what lets several calls of one plan run at once.
-struct ProfileGroup {
-  std::vector<int> profiles;
-  std::unique_ptr<ContextPool> contexts;
-};
-
-// The plan's inputs, or its outputs, in the order in which a call takes or returns them if the record has no names.
-std::vector<std::string> NamesWithoutRecord(const tensorrt::CudaEngine& engine, tensorrt::TensorIOMode mode);
-
-// Constant once made, but for the contexts, which are safe to use from any number of threads.
+// Constant once made, except for the contexts, which any number of threads may use.
 class NACELLE_API LoadedEngine {
  public:
-  // Finds a library for the plan and a device, and deserializes. Throws PlanError, DeviceError, LibraryError or
-  // InputError that says what the plan, or a setting, wants and what is here. `plan` is the record's.
+  // Finds a library for the plan and a device, and deserializes the plan, which is the record's. Throws PlanError,
+  // DeviceError, LibraryError or InputError that says what the plan, or a setting, wants and what is here.
   static std::unique_ptr<LoadedEngine> FromRecord(const record::Record& record,
                                                   const std::shared_ptr<const StoredBytes>& plan,
                                                   const Settings& settings);
+
+  // Returns this engine under another record of the same plan, without deserializing again. Throws as FromRecord.
+  std::unique_ptr<LoadedEngine> WithRecord(const record::Record& record) const;
 
   LoadedEngine(const LoadedEngine&) = delete;
   LoadedEngine& operator=(const LoadedEngine&) = delete;
   ~LoadedEngine();
 
-  const std::string& name() const { return name_; }
-  // What its calls are called on a time line.
-  const std::string& range_name() const { return range_name_; }
-  at::Device device() const { return device_; }
-  const Settings& settings() const { return settings_; }
-  // Whether no setting asks for anything beside the run itself.
-  bool runs_plainly() const { return runs_plainly_; }
-  int profile_count() const { return profile_count_; }
-
-  // In the order in which a call takes and returns them: the record's, or that of core/record/binding_order.h.
-  const std::vector<TensorInfo>& inputs() const { return inputs_; }
-  const std::vector<TensorInfo>& outputs() const { return outputs_; }
-
+  const EngineFacts& facts() const { return facts_; }
   const DeserializedPlan& plan() const { return *plans_.front(); }
   const tensorrt::CudaEngine& engine() const { return plans_.front()->engine(); }
-  const tensorrt::Library& library() const { return *plans_.front()->library(); }
-  std::string library_description() const { return library().Describe(); }
 
-  // The groups that calls choose from; at least one.
-  const std::vector<ProfileGroup>& groups() const { return groups_; }
+  // The execution contexts for an optimization profile group of the facts. The profiles of a group stand in for one
+  // another: in TensorRT 8.5, which gives a profile to one context only, several calls of one plan can run at once so.
+  ContextPool& contexts(size_t group) const { return *contexts_[group]; }
 
-  // Execution contexts that exist now.
+  // Number of execution contexts that exist now.
   int context_count() const;
 
-  // JSON of the engine inspector. Throws LibraryError where the release has none.
+  // Returns the JSON of the engine inspector. Throws LibraryError if the release has none.
   std::string LayerInformation() const;
 
  private:
-  LoadedEngine(const record::Record& record, const Settings& settings, at::Device device,
-               std::vector<std::shared_ptr<const DeserializedPlan>> plans);
-  void ReadTensors(const record::Record& record);
-  void GroupProfiles();
-  bool SameShapes(int profile, int other) const;
+  using Plans = std::vector<std::shared_ptr<const DeserializedPlan>>;
+
+  LoadedEngine(const record::Record& record, const Settings& settings, Plans plans);
   std::unique_ptr<Context> MakeContext(const std::vector<int>& profiles, int index) const;
 
-  const std::string name_;
-  const std::string range_name_;
-  const Settings settings_;
-  const bool runs_plainly_;
-  const at::Device device_;
-  const std::vector<std::shared_ptr<const DeserializedPlan>> plans_;  // as many as the settings ask for
-  int profile_count_ = 1;
-  std::vector<TensorInfo> inputs_;
-  std::vector<TensorInfo> outputs_;
-  std::vector<ProfileGroup> groups_;
+  const Plans plans_;  // as many as the settings ask for
+  const EngineFacts facts_;
+  std::vector<std::unique_ptr<ContextPool>> contexts_;  // one for each optimization profile group
 };
+
+// Returns the error for callers of an engine that could not be set up because of `reason`.
+NACELLE_API Error CannotRun(const std::string& name, const Error& reason);
 
 }  // namespace nacelle::runtime
 

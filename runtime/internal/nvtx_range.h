@@ -1,17 +1,17 @@
-// Ranges of NVTX, which Nsight Systems and Nsight Compute show on a thread's time line.
+// NVTX ranges, which Nsight Systems and Nsight Compute show on a thread's time line.
 #ifndef NACELLE_RUNTIME_INTERNAL_NVTX_RANGE_H_
 #define NACELLE_RUNTIME_INTERNAL_NVTX_RANGE_H_
 
 namespace nacelle::runtime {
 
-// A range of the calling thread, open while this object lives. torch's CUDA library hands ranges to NVTX, so that
-// nothing of NVTX is needed here; a build without CUDA has none. For one thread.
+// A range of the calling thread, open while this object lives. torch's CUDA library passes ranges to NVTX, so this code
+// needs no NVTX headers; a build of torch without CUDA has no ranges. Used by one thread.
 class NvtxRange {
  public:
-  // Whether this process can mark ranges.
+  // True if this process can mark ranges.
   static bool Available();
 
-  // Opens a range called `name`, only where Available(); null: none, which costs nothing.
+  // Opens a range with this name, which needs Available(); null opens none, which costs nothing.
   explicit NvtxRange(const char* name) {
     if (name != nullptr) Next(name);
   }
@@ -21,7 +21,7 @@ class NvtxRange {
   NvtxRange(const NvtxRange&) = delete;
   NvtxRange& operator=(const NvtxRange&) = delete;
 
-  // Closes the range and opens the next one; null: none.
+  // Closes the range and opens another; null opens none.
   void Next(const char* name);
 
  private:

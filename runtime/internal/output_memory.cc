@@ -38,12 +38,12 @@ at::Tensor EmptyTensors::MakeIn(const c10::Storage& block, size_t offset, at::In
 
 void* TorchMemory::Reallocate(const char* /*tensor*/, void* /*current*/, uint64_t size, uint64_t /*alignment*/,
                               void* /*stream*/) {
-  // Memory that torch takes back from one stream for another may still be written by the first, so it is asked for on
-  // the stream that will write.
+  // Memory that torch reuses from another stream may still be written there, so it is allocated on the stream that will
+  // write it.
   std::optional<c10::StreamGuard> guard;
   if (side_) guard.emplace(*side_);
-  // torch's allocators align to at least 64 bytes on the CPU and 512 on CUDA, which is what TensorRT asks for there.
-  // An output of no elements still gets an address: null would mean that there is no memory.
+  // torch's allocators align to at least 64 bytes on the CPU and 512 on CUDA, as TensorRT asks for there. An output of
+  // no elements still gets an address: null would mean that there is no memory.
   bytes_ = at::empty({static_cast<int64_t>(std::max<uint64_t>(size, 1))}, options_.dtype(at::kByte));
   return bytes_.mutable_data_ptr();
 }

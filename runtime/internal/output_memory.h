@@ -1,4 +1,4 @@
-// Memory for outputs.
+// Allocates output tensors.
 #ifndef NACELLE_RUNTIME_INTERNAL_OUTPUT_MEMORY_H_
 #define NACELLE_RUNTIME_INTERNAL_OUTPUT_MEMORY_H_
 
@@ -17,21 +17,21 @@
 
 namespace nacelle::runtime {
 
-// Makes tensors of one dtype and device as at::empty does, without the way through torch's dispatcher. Constant.
+// Makes tensors of one dtype and device like at::empty, without the cost of torch's dispatcher. Constant.
 class EmptyTensors {
  public:
   EmptyTensors(c10::ScalarType dtype, c10::Device device);
 
-  // On the current device and its current stream.
+  // Makes a tensor on the current device and its current stream.
   at::Tensor Make(at::IntArrayRef sizes) const;
 
-  // Bytes of a tensor of these sizes.
+  // Returns the bytes of a tensor of these sizes.
   size_t Bytes(at::IntArrayRef sizes) const;
 
-  // Memory for several tensors, on the current device and its current stream.
+  // Allocates memory for several tensors, on the current device and its current stream.
   c10::Storage MakeBlock(size_t bytes) const;
 
-  // A tensor that lies in a block, `offset` bytes from its beginning, a multiple of an element's size.
+  // Makes a tensor inside a block, `offset` bytes from its beginning, a multiple of an element's size.
   at::Tensor MakeIn(const c10::Storage& block, size_t offset, at::IntArrayRef sizes) const;
 
  private:
@@ -40,11 +40,11 @@ class EmptyTensors {
   c10::DispatchKeySet keys_;
 };
 
-// Gives TensorRT torch's memory to write an output into whose size is known only when the engine has run, so that the
-// output needs no copy. For one context's thread at a time.
+// Gives TensorRT memory of torch's for an output whose size is known only when the engine has run, so that the output
+// needs no copy. Used by one thread at a time, the one that has the context.
 class TorchMemory final : public tensorrt::OutputMemory {
  public:
-  // For an output of the dtype and device of `options`.
+  // `options`: the dtype and device of the output.
   TorchMemory(const tensorrt::SlotTable& table, const at::TensorOptions& options)
       : options_(options), allocator_(table, *this) {}
 
@@ -53,12 +53,13 @@ class TorchMemory final : public tensorrt::OutputMemory {
   void* Reallocate(const char* tensor, void* current, uint64_t size, uint64_t alignment, void* stream) override;
   void NotifyShape(const char* tensor, const tensorrt::Dims& shape) override;
 
-  // Forgets what the call before left. `side`: the stream that the memory will be written on, where that is not the
-  // current one.
+  // Forgets the memory and shape of the call before. `side`: the stream that the memory will be written on, if that is
+  // not the current one.
   void Reset(const std::optional<c10::Stream>& side);
 
-  // The output, over the memory that was asked for; undefined where TensorRT told no shape, or one that does not fit
-  // that memory. Leaves nothing behind. `user`: the stream that will read it, where that is not the one of Reset.
+  // Returns the output in the memory that TensorRT asked for; an undefined tensor if TensorRT reported no shape, or one
+  // that does not fit that memory. Keeps no reference to it. `user`: the stream that will read it, if that is not the
+  // one of Reset.
   at::Tensor Take(const std::optional<c10::Stream>& user);
 
  private:

@@ -51,12 +51,12 @@ TensorInfo ReadTensorInfo(const tensorrt::CudaEngine& engine, const char* name) 
   if (engine.IoMode(name) != tensorrt::TensorIOMode::kINPUT) return info;
   using Selector = tensorrt::OptProfileSelector;
   for (int profile = 0; profile < engine.NumProfiles(); ++profile) {
-    info.profiles.push_back({ToVector(engine.ProfileShape(name, profile, Selector::kMIN)),
-                             ToVector(engine.ProfileShape(name, profile, Selector::kOPT)),
-                             ToVector(engine.ProfileShape(name, profile, Selector::kMAX))});
+    info.optimization_profiles.push_back({ToVector(engine.ProfileShape(name, profile, Selector::kMIN)),
+                                          ToVector(engine.ProfileShape(name, profile, Selector::kOPT)),
+                                          ToVector(engine.ProfileShape(name, profile, Selector::kMAX))});
   }
-  // A plan without profiles has fixed shapes.
-  if (info.profiles.empty()) info.profiles.push_back({info.shape, info.shape, info.shape});
+  // A plan without optimization profiles has fixed shapes.
+  if (info.optimization_profiles.empty()) info.optimization_profiles.push_back({info.shape, info.shape, info.shape});
   return info;
 }
 

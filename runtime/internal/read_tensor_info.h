@@ -10,7 +10,8 @@
 
 namespace nacelle::runtime {
 
-// Reads name, dtype, shape and profiles of the I/O tensor `name`. Throws PlanError if torch has no such dtype.
+// Reads name, dtype, shape and optimization profiles of the I/O tensor `name`. Throws PlanError if torch has no such
+// dtype.
 TensorInfo ReadTensorInfo(const tensorrt::CudaEngine& engine, const char* name);
 
 std::vector<std::string> NamesOf(const std::vector<TensorInfo>& tensors);

@@ -25,15 +25,16 @@ void AddKnownFields(record::Record& record, const LoadedEngine& engine) {
   const auto lacks = [&](Field field) { return record.version < record::InfoOf(field).since; };
   const tensorrt::CudaEngine& plan = engine.engine();
   if (lacks(Field::kInputNames)) {
-    record.input_names = NamesOf(engine.inputs());
-    record.output_names = NamesOf(engine.outputs());
+    record.input_names = NamesOf(engine.facts().inputs);
+    record.output_names = NamesOf(engine.facts().outputs);
   }
   if (lacks(Field::kHardwareCompatible)) record.hardware_compatible |= IsHardwareCompatible(plan);
   if (lacks(Field::kRequiresOutputAllocator)) {
-    const std::vector<bool> dependent = FindDataDependent(plan, engine.device(), engine.inputs(), engine.outputs());
+    const std::vector<bool> dependent =
+        FindDataDependent(plan, engine.facts().device, engine.facts().inputs, engine.facts().outputs);
     record.requires_output_allocator = std::ranges::find(dependent, true) != dependent.end();
   }
-  if (lacks(Field::kAliasedIo)) record.aliased_io = PlanAliases(plan, engine.outputs());
+  if (lacks(Field::kAliasedIo)) record.aliased_io = PlanAliases(plan, engine.facts().outputs);
 }
 
 void RemoveNeedlessNames(record::Record& record, const LoadedEngine& engine) {

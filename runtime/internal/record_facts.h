@@ -1,4 +1,4 @@
-// The fields of a record that follow from an engine that is set up.
+// Fills fields of a record from an engine that is set up.
 #ifndef NACELLE_RUNTIME_INTERNAL_RECORD_FACTS_H_
 #define NACELLE_RUNTIME_INTERNAL_RECORD_FACTS_H_
 
@@ -10,12 +10,12 @@ namespace nacelle::runtime {
 class LoadedEngine;
 
 // Sets the fields of `record` that records of its version lack and the engine knows, before the record is written in a
-// newer version: the binding names, hardware_compatible, requires_output_allocator and aliased_io. What stays neutral
-// is a choice of the user (metadata, resource_allocation) or is not in the plan (requires_native_multi_device).
-// Throws ExecutionError if the plan can give no execution context.
+// newer version: the binding names, hardware_compatible, requires_output_allocator and aliased_io. Other fields stay
+// neutral: they are the user's choice (metadata, resource_allocation) or not in the plan
+// (requires_native_multi_device). Throws ExecutionError if the plan can give no execution context.
 NACELLE_API void AddKnownFields(record::Record& record, const LoadedEngine& engine);
 
-// Clears lists of binding names without which the engine takes and gives tensors in the same order.
+// Clears a list of binding names if the engine takes or returns tensors in the same order without it.
 NACELLE_API void RemoveNeedlessNames(record::Record& record, const LoadedEngine& engine);
 
 }  // namespace nacelle::runtime

@@ -1,4 +1,4 @@
-// torch.ops.tensorrt's functions that tell the layout of records.
+// Functions of torch.ops.tensorrt that return the layout of records.
 #ifndef NACELLE_RUNTIME_INTERNAL_RECORD_OPERATORS_H_
 #define NACELLE_RUNTIME_INTERNAL_RECORD_OPERATORS_H_
 
@@ -6,9 +6,9 @@
 
 namespace nacelle::runtime {
 
-// Defines the functions of Torch-TensorRT's Python code that have a meaning for every reader of records: ABI_VERSION,
-// SERIALIZATION_LEN, an index for each field, the delimiters and the names of platforms. Where records differ by
-// version, they tell of the newest one, which holds all fields.
+// Defines the functions of Torch-TensorRT's Python code that are useful to every reader of records: ABI_VERSION,
+// SERIALIZATION_LEN, an index for each field, the delimiters and the names of platforms. If records differ by version,
+// the functions describe the newest one, which holds all fields.
 void RegisterRecordOperators(torch::Library& library);
 
 }  // namespace nacelle::runtime

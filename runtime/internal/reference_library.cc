@@ -24,7 +24,7 @@ bool Exists(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-// The folder of the shared library (or program) that this code is in.
+// Returns the folder of the shared library (or program) that contains this code.
 fs::path OwnFolder() {
   Dl_info info;
   if (dladdr(reinterpret_cast<const void*>(&OwnFolder), &info) == 0 || info.dli_fname == nullptr) return {};
@@ -32,7 +32,7 @@ fs::path OwnFolder() {
   return fs::weakly_canonical(info.dli_fname, ignored).parent_path();
 }
 
-// Where Bazel puts data of programs that depend on //runtime.
+// Returns the folders in which Bazel puts the data of programs that depend on //runtime.
 std::vector<fs::path> RunfilesRoots() {
   std::vector<fs::path> roots;
   for (const char* variable : {"RUNFILES_DIR", "TEST_SRCDIR"}) {
@@ -62,7 +62,7 @@ std::shared_ptr<const tensorrt::Library> OpenReferenceLibrary() {
   for (const fs::path& candidate : candidates) {
     if (Exists(candidate)) return tensorrt::Library::Open(candidate.string());
   }
-  throw LibraryError(Cat("the reference engine's library is not there; looked for ", Join(candidates, ", "),
+  throw LibraryError(Cat("the reference engine's library was not found; looked for ", Join(candidates, ", "),
                          "; name it in ", kReferenceVariable));
 }
 

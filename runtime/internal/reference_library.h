@@ -1,4 +1,4 @@
-// The library of the reference engine.
+// Opens the library of the reference engine.
 #ifndef NACELLE_RUNTIME_INTERNAL_REFERENCE_LIBRARY_H_
 #define NACELLE_RUNTIME_INTERNAL_REFERENCE_LIBRARY_H_
 
@@ -9,7 +9,7 @@
 namespace nacelle::runtime {
 
 // Opens libnacelle_reference.so: the file that NACELLE_REFERENCE_LIBRARY names, else the one beside this code (in the
-// wheel), else the one among the running program's Bazel runfiles. Throws LibraryError that lists where it looked. Any
+// wheel), else the one among the running program's Bazel runfiles. Throws LibraryError that lists the places. Any
 // thread.
 std::shared_ptr<const tensorrt::Library> OpenReferenceLibrary();
 

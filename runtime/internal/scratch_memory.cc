@@ -12,7 +12,7 @@
 namespace nacelle::runtime {
 namespace {
 
-// The value for `key`, made at the first call with it. Never destroyed: threads may still run at the end.
+// Returns the value for `key`, made by the first call with it. Never destroyed: threads may still run at exit.
 template <typename Key, typename Value, typename Make>
 Value& Memoized(const Key& key, const Make& make) {
   static auto* const mutex = new std::mutex;
@@ -39,7 +39,7 @@ c10::Stream SharedScratch::SideStream(c10::Device device) {
 SharedScratch::Use::Use(SharedScratch& scratch, const c10::Stream& stream, int64_t size)
     : scratch_(scratch), lock_(scratch.mutex_) {
   if (scratch_.memory_.defined() && scratch_.memory_.numel() >= size) return;
-  // torch reuses the smaller buffer only after the work that is on the stream by now.
+  // torch reuses the smaller buffer only after the work that is on the stream already.
   const c10::StreamGuard guard(stream);
   scratch_.memory_ = at::Tensor();
   scratch_.memory_ =

@@ -1,4 +1,4 @@
-// Scratch memory that engines share.
+// Scratch memory that engines share, one buffer per stream.
 #ifndef NACELLE_RUNTIME_INTERNAL_SCRATCH_MEMORY_H_
 #define NACELLE_RUNTIME_INTERNAL_SCRATCH_MEMORY_H_
 
@@ -10,14 +10,14 @@
 
 namespace nacelle::runtime {
 
-// A buffer of device memory for whatever works on one stream. Held by one call from the moment it takes the memory
-// until its work is enqueued: the kernels of two calls must not mix, since the stream is all that keeps them apart.
+// A buffer of device memory for the calls on one stream. A call holds it until its work is enqueued: the kernels of two
+// calls must not mix, since only their order on the stream keeps them apart.
 class SharedScratch {
  public:
-  // The buffer of a stream. Buffers live as long as the process, and grow as is needed.
+  // Returns the buffer of a stream. Buffers live as long as the process, and grow when they need to.
   static SharedScratch& For(const c10::Stream& stream);
 
-  // The one stream of a device that stands in for the legacy default stream, so that callers there share a buffer.
+  // Returns the stream of a device that stands in for the legacy default stream, so that callers there share a buffer.
   static c10::Stream SideStream(c10::Device device);
 
   class Use {

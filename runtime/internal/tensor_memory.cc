@@ -16,7 +16,7 @@ struct Kind {
   const char* description;
 };
 
-// The first that fits describes a tensor best.
+// In order: the first key that a tensor has describes it best.
 constexpr std::array kKinds = {
     Kind{DispatchKey::Functionalize, "is a functional tensor (torch.func.functionalize, torch.export, torch.compile)"},
     Kind{DispatchKey::FuncTorchBatched, "is a batch of torch.vmap"},

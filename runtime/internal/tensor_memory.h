@@ -1,4 +1,4 @@
-// The memory of tensors that a call gives.
+// Looks at the memory of a call's tensors.
 #ifndef NACELLE_RUNTIME_INTERNAL_TENSOR_MEMORY_H_
 #define NACELLE_RUNTIME_INTERNAL_TENSOR_MEMORY_H_
 
@@ -14,7 +14,7 @@ namespace nacelle::runtime {
 // The alignment that TensorRT asks of addresses; torch's own allocations have it, slices of them may not.
 inline constexpr uintptr_t kAlignment = 256;
 
-// The tensor's sign or its zeros are applied by torch when it reads; memory does not hold them.
+// Dispatch keys of tensors whose sign or zeros torch applies when it reads them; memory does not hold these.
 inline constexpr c10::DispatchKeySet kLazyKeys({c10::DispatchKey::Negative, c10::DispatchKey::ZeroTensor});
 
 // True if the tensor stands for the memory of its storage: no wrapper that torch's operators take apart (FakeTensor,
@@ -36,7 +36,7 @@ std::string DescribeKind(const at::Tensor& tensor);
 // that was given back (resize_(0)) or cut. For tensors that stand for memory and are not on the meta device.
 bool HoldsElements(const at::Tensor& tensor);
 
-// True if the storage cannot be passed as it is: strided, or with torch's lazy negation or zero.
+// True if the storage cannot be passed as is: strided, or with torch's lazy negation or zero.
 inline bool NeedsCopy(const at::Tensor& tensor) {
   return !tensor.is_contiguous() || tensor.key_set().has_any(kLazyKeys);
 }
@@ -47,13 +47,13 @@ inline bool Misaligned(const void* address, bool on_cpu) {
   return !on_cpu && reinterpret_cast<uintptr_t>(address) % kAlignment != 0;
 }
 
-// The address of the elements, for TensorRT; NoElements() if there are none.
+// Returns the address of the elements, for TensorRT; NoElements() if there are none.
 void* AddressOf(const at::Tensor& tensor);
 
-// The same for a tensor that is written. A lazy clone gets memory of its own first.
+// Returns the same for a tensor that is written. A lazy clone gets memory of its own first.
 void* AddressToWrite(const at::Tensor& tensor);
 
-// The address of what has no elements, of which nothing is read: TensorRT takes null for "not set".
+// Returns an address for tensors without elements, which is never read: TensorRT takes null for "not set".
 void* NoElements();
 
 }  // namespace nacelle::runtime

@@ -7,8 +7,8 @@
 
 namespace nacelle::runtime {
 
-// Writes `content` under a temporary name beside `path`, syncs it, and moves it to `path`. If a step fails, `path` is as
-// it was. Links are followed: the link stays, and the file that it leads to is replaced and keeps its permissions. A
+// Writes `content` under a temporary name beside `path`, syncs it, and moves it to `path`. If a step fails, `path` is
+// as it was. Links are followed: the link stays, and the file that it leads to is replaced and keeps its permissions. A
 // device or a pipe is written in place. Throws InputError with the path and the system's reason.
 //
 // Threads may write one path at once: the last move stays.

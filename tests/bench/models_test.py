@@ -17,7 +17,7 @@ def test_every_network_takes_what_it_is_said_to_take() -> None:
         assert len(values) == len(network.inputs), name
         for value, one in zip(values, network.inputs, strict=True):
             assert value.dtype == one.dtype, name
-            low, high = (one.profiles[0].min, one.profiles[0].max) if one.dynamic else (one.shape, one.shape)
+            low, high = (one.ranges[0].min, one.ranges[0].max) if one.dynamic else (one.shape, one.shape)
             assert all(a <= b <= c for a, b, c in zip(low, value.shape, high, strict=True)), name
 
 
@@ -33,7 +33,7 @@ def test_a_row_for_each_network(tmp_path: Path) -> None:
         cells = dict(zip(head, row, strict=True))
         assert float(cells["error"]) < 1e-3 and float(cells["fresh process"]) < 1e-3
         assert cells["torch.compile ms"] == "-"
-        # What comes as an ONNX file has no module to measure.
+        # A network from an ONNX file has no module to measure.
         assert (cells["eager ms"] == "-") == cells["network"].startswith("silero")
 
 

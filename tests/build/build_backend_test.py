@@ -1,4 +1,4 @@
-"""What pip calls to build the wheel from a source tree, with a stand-in for Bazel."""
+"""The functions that pip calls to build the wheel from a source tree, with a stand-in for Bazel."""
 
 from __future__ import annotations
 

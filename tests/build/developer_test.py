@@ -1,4 +1,4 @@
-"""What developers run on the source tree: the formatter, and the commands that editors read."""
+"""Tools for developers: the formatter, and the commands that editors read."""
 
 from __future__ import annotations
 

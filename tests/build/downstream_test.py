@@ -21,7 +21,7 @@ SHARED = ("cuda_headers", "python")
 
 
 def environment() -> dict[str, str]:
-    """What a user's shell has: without what Bazel gives a test."""
+    """The environment of a user's shell, without the variables that Bazel sets for a test."""
     own = ("TEST_", "RUNFILES_", "PYTHON", "NACELLE_")
     return {name: value for name, value in os.environ.items() if not name.startswith(own)}
 

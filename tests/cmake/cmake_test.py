@@ -15,7 +15,7 @@ from toolchains.wheel.virtual_environment import VirtualEnvironment, torch_site
 (WHEEL,) = Path("py").glob("torch_nacelle-*.whl")
 PROJECT = Path("tests/cmake").resolve()
 
-# Prints the folders for CMAKE_PREFIX_PATH, as docs/howto_cpp_cmake.md has it.
+# Prints the folders for CMAKE_PREFIX_PATH, as docs/guide/cpp_cmake.md has it.
 PREFIXES = "import torch, torch_nacelle; print(torch.utils.cmake_prefix_path, torch_nacelle.cmake_prefix_path, sep=';')"
 
 MAKE_PROGRAM = """
@@ -29,7 +29,7 @@ print(len(plan))
 
 
 def environment() -> dict[str, str]:
-    """What a user's shell has, with the pinned ninja: no Python is set up in it."""
+    """The environment of a user's shell, with the pinned ninja and without a set-up Python."""
     own = ("TEST_", "RUNFILES_", "PYTHON", "NACELLE_", "LD_", "CMAKE_", "Torch_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return kept | {"PATH": os.pathsep.join([str(torch_site() / "bin"), os.environ["PATH"]])}
@@ -116,7 +116,7 @@ def test_the_library_is_kept_where_nothing_of_it_is_called(built: Path) -> None:
 
 
 def test_torch_without_its_package(prefixes: str, tmp_path: Path) -> None:
-    """As with a build of torch for CUDA where there is no nvcc."""
+    """A build of torch for CUDA, on a machine without nvcc."""
     said = configure(tmp_path, prefixes, "-DNacelle_TORCH_PACKAGE=OFF")
     assert f"takes torch's libraries in {torch_site()}/torch/lib as files" in said
     assert "Caffe2" not in said

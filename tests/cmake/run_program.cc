@@ -2,7 +2,7 @@
 //
 //     run_program model.ts 2 3
 //
-// What is wrong goes to standard error, with the class of the error before it.
+// Errors go to standard error, each after its class.
 #include <ATen/ATen.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/runtime/jit_exception.h>
@@ -41,10 +41,10 @@ int main(int argc, char** argv) {
     } else {
       nacelle::runtime::EmbedEngine("no plan", {});
     }
-  } catch (const nacelle::Error& error) {  // what functions of Nacelle throw
+  } catch (const nacelle::Error& error) {  // thrown by functions of Nacelle
     std::cerr << "kind " << static_cast<int>(error.kind()) << ": " << nacelle::runtime::FullMessage(error) << "\n";
     return 1;
-  } catch (const torch::jit::JITException& error) {  // what comes through torch
+  } catch (const torch::jit::JITException& error) {  // passed through torch
     std::cerr << error.getPythonClassName().value_or("?") << ": " << error.getOriginalMsg().value_or("?") << "\n";
     return 1;
   }

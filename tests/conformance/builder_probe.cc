@@ -1,5 +1,5 @@
-// A library that stands for TensorRT's builder and ONNX parser and does nothing but remember which slots of its objects
-// were called. NVIDIA's bindings call it (builder_slots_test.py), and so tell where they expect which function.
+// A library that stands for TensorRT's builder and ONNX parser, and only remembers which slots of its objects were
+// called. NVIDIA's bindings call it (builder_slots_test.py), and so show the slot in which they expect each function.
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -10,7 +10,7 @@ namespace {
 constexpr int kKinds = 7;
 constexpr size_t kSlots = 100;
 
-// What an object looks like: the interface object points to an implementation, which here is another such object.
+// The layout of an object: the interface object points to an implementation, which here is another such object.
 struct Probe {
   const void* const* vptr;
   Probe* implementation;
@@ -55,7 +55,7 @@ extern "C" {
 
 // The object of a kind; the kinds are the test's.
 Probe* probe_object(int kind) { return kMakers[kind](); }
-// What all functions of a kind give from now on.
+// The result of all functions of a kind from now on.
 void probe_set_result(int kind, intptr_t result) { results[kind] = result; }
 // Calls since the last time, kind * 1000 + slot each; how many there are.
 int probe_take(int* calls, int limit) {
@@ -83,7 +83,7 @@ int32_t getInferLibPatchVersion() { return 0; }
 int32_t getNvOnnxParserVersion() { return 0; }
 void* getLogger() { return nullptr; }
 
-// What 8.6.1's bindings link to beside; nothing calls these at import.
+// Further functions that 8.6.1's bindings link to; nothing calls these at import.
 void* _ZN11nvuffparser15createUffParserEv() { return nullptr; }
 void _ZN11nvuffparser8FieldMapC1EPKcPKvNS_9FieldTypeEi() {}
 void* _ZN14nvcaffeparser117createCaffeParserEv() { return nullptr; }

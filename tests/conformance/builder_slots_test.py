@@ -28,7 +28,7 @@ def taken() -> list[int]:
 
 
 def give(kind: int, result: int | None) -> None:
-    """What functions of a kind of object return: another object, or 0."""
+    """The result of the functions of a kind of object: another object, or 0."""
     PROBE.probe_set_result(kind, PROBE.probe_object(result) if result is not None else 0)
 
 

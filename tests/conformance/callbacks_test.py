@@ -1,4 +1,4 @@
-"""What the library calls of its client: error recorder, profiler, output allocator. (The logger is in every test.)"""
+"""The library's calls to its client: error recorder, profiler, output allocator. (The logger is in every test.)"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program that uses NVIDIA's bindings writes itself: logger, error recorder, profiler, output allocator."""
+"""Classes that users of NVIDIA's bindings write: logger, error recorder, profiler, output allocator."""
 
 from __future__ import annotations
 

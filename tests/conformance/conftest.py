@@ -1,4 +1,4 @@
-"""What the tests have in common: a logger that nobody may complain to unexpectedly, a runtime, an engine, a context."""
+"""Fixtures of the tests: a logger that refuses unexpected messages, a runtime, an engine, a context."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def runtime(log: Log) -> Any:
 
 @pytest.fixture
 def engine(runtime: Any) -> Any:
-    """Of plans.scale()."""
+    """The engine of plans.scale()."""
     made = runtime.deserialize_cuda_engine(plans.scale())
     assert made is not None
     return made
@@ -36,7 +36,7 @@ def engine(runtime: Any) -> Any:
 
 @pytest.fixture
 def context(engine: Any) -> Any:
-    """Of plans.scale()."""
+    """An execution context of plans.scale()."""
     made = engine.create_execution_context()
     assert made is not None
     return made

@@ -29,8 +29,8 @@ _PRESENTED = {
 def conformance_test(release):
     """Three tests of NVIDIA's bindings.
 
-    They drive the library, they notice one whose slots are wrong, and they call a builder's and a parser's functions where
-    the tables have them.
+    They drive the library, they notice one whose slots are wrong, and they call a builder's and a parser's functions in
+    the slots of the tables.
 
     Args:
       release: the release of the bindings.

@@ -66,7 +66,7 @@ print(json.dumps(ends))
 
 @pytest.fixture(scope="module")
 def ends() -> dict[str, int]:
-    """How each order ended: 0 is well, 1 an exception, below 0 a signal."""
+    """The end of each order: 0 is well, 1 an exception, below 0 a signal."""
     done = subprocess.run([sys.executable, "-c", IN_FORKS], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     print(done.stderr)

@@ -36,7 +36,7 @@ class Flip(torch.nn.Module):
 
 
 class Refuse(torch.nn.Module):
-    """Fails where a value is negative."""
+    """Fails if a value is negative."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if bool((x < 0).any()):

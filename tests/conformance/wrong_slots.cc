@@ -1,5 +1,5 @@
-// The slot tables as a mistake would make them: two methods of a class change places, or a method and all after it move
-// by one slot. Linked into a library of its own (see BUILD), where it stands before nacelle::tensorrt::SlotTables.
+// The slot tables with a mistake: two methods of a class change places, or a method and all after it move by one slot.
+// Linked into a library of its own (see BUILD), in which it replaces nacelle::tensorrt::SlotTables.
 //
 // NACELLE_WRONG_SLOTS says what is wrong, in every release that has the methods: "CudaEngine::getName
 // CudaEngine::getNbLayers" swaps two methods, "CudaEngine::getName" alone moves from there on; unset, nothing is wrong.

@@ -1,4 +1,4 @@
-"""The tests of this folder fail where the library's slots are wrong."""
+"""The tests of this folder fail if the library's slots are wrong."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Forks:
 
 @pytest.fixture(scope="module")
 def ends() -> dict[str, int]:
-    """How the tests end with each mistake: pytest's exit status, or below 0 the signal that ended it."""
+    """The end of the tests with each mistake: pytest's exit status, or below 0 the signal that ended it."""
     plans.build_all()
     forks = Forks(("", *MISTAKES))
     options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--import-mode=importlib"]

@@ -61,6 +61,27 @@ INSTANTIATE_TEST_SUITE_P(NotUtf8, QuoteTest,
                                          QuoteCase{"\xc3\xa9\xff\xc3\xa9", 80, "\"é\\xffé\""},
                                          QuoteCase{"\xc2\x9b", 80, R"("\xc2\x9b")"}));  // a control character
 
+// Characters that a terminal obeys, or shows in another order or not at all: the first and last of each range, and their
+// neighbours, which stay.
+INSTANTIATE_TEST_SUITE_P(Unprintable, QuoteTest,
+                         testing::Values(QuoteCase{"\x1b]0;x\x07", 80, R"("\x1b]0;x\x07")"},
+                                         QuoteCase{"\xc2\x80\xc2\x9f\u00a0", 80, "\"\\xc2\\x80\\xc2\\x9f\u00a0\""},
+                                         QuoteCase{"\u061b\u061c\u061d", 80, "\"\u061b\\u061c\u061d\""},
+                                         QuoteCase{"\u200d\u200e\u200f\u2010", 80, "\"\u200d\\u200e\\u200f\u2010\""},
+                                         QuoteCase{"\u2027\u2028\u202e\u202f", 80, "\"\u2027\\u2028\\u202e\u202f\""},
+                                         QuoteCase{"\u2065\u2066\u2069\u206a", 80, "\"\u2065\\u2066\\u2069\u206a\""},
+                                         QuoteCase{"\ufefe\ufeff\uff00", 80, "\"\ufefe\\ufeff\uff00\""},
+                                         QuoteCase{"\ufff8\ufff9\ufffb\ufffc", 80, "\"\ufff8\\ufff9\\ufffb\ufffc\""},
+                                         QuoteCase{"\U000e0000\U000e007f\U000e0080", 80,
+                                                   "\"\\U000e0000\\U000e007f\U000e0080\""}));
+
+TEST(Printable, EscapesTheSameAndLeavesQuotes) {
+  EXPECT_EQ(Printable(""), "");
+  EXPECT_EQ(Printable("a\"b\\c\n"), "a\"b\\c\\x0a");
+  EXPECT_EQ(Printable("é\xff\u202e\U000e0041\U0001F600"), "é\\xff\\u202e\\U000e0041\U0001F600");
+  EXPECT_EQ(Printable(std::string(200, 'x')), std::string(200, 'x'));
+}
+
 INSTANTIATE_TEST_SUITE_P(Long, QuoteTest,
                          testing::Values(QuoteCase{"abcd", 4, R"("abcd")"},
                                          QuoteCase{"abcde", 4, R"("abcd"… (5 bytes))"},

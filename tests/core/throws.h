@@ -1,4 +1,4 @@
-// For tests of errors: the message of what a call throws.
+// Helpers for tests of error messages.
 #ifndef NACELLE_TESTS_CORE_THROWS_H_
 #define NACELLE_TESTS_CORE_THROWS_H_
 
@@ -9,7 +9,7 @@
 
 namespace nacelle::testing_support {
 
-// Runs `action` and gives the message of the ErrorType that it throws. Anything else fails the test and gives "".
+// Runs `action` and returns the message of the ErrorType that it throws. Anything else fails the test and returns "".
 template <typename ErrorType, typename Action>
 std::string MessageOf(Action&& action) {
   try {
@@ -24,7 +24,7 @@ std::string MessageOf(Action&& action) {
   return "";
 }
 
-// Fails the test where `text` lacks `part`.
+// Fails the test if `text` lacks `part`.
 inline void ExpectHas(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << "no " << part << " in:\n" << text;
 }

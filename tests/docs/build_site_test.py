@@ -1,4 +1,4 @@
-"""What ends the build of the site, and what becomes of links that lead out of docs/."""
+"""Errors that end the build of the site, and links that lead out of docs/."""
 
 from __future__ import annotations
 
@@ -46,14 +46,24 @@ def test_a_page_that_is_not_in_the_navigation(tmp_path: Path) -> None:
         build(tmp_path, "# Index", forgotten="# Forgotten")
 
 
-def test_links_out_of_the_folder_become_names() -> None:
-    text = "the tables ([README](../third_party/README.md)) and [records](records.md#fields)"
-    wanted = "the tables (README (`third_party/README.md`)) and [records](records.md#fields)"
-    assert build_site.without_links_outside(text) == wanted
+def test_links_follow_the_page() -> None:
+    text = "[the tables](../../third_party/README.md), [records](../reference/records.md#fields), [here](#here)"
+    page = "docs/contributing/design.md"
+    wanted = "the tables (`third_party/README.md`), [records](../reference/records.md#fields), [here](#here)"
+    assert build_site.relink(text, page, page) == wanted
+
+
+def test_code_stays_as_it_is() -> None:
+    text = "`runs[0](batch)`\n\n    runs[0](batch)\n\n```python\nruns[0](batch)\n```\n"
+    assert build_site.relink(text, "docs/a.md", "docs/a.md") == text
 
 
 def test_the_first_page_is_the_readme() -> None:
-    assert build_site.home("see [building](docs/building.md#a)") == "see [building](building.md#a)"
+    text = (
+        "see [building](docs/contributing/building.md#a), [SECURITY.md](SECURITY.md) and [torch](https://pytorch.org)"
+    )
+    wanted = "see [building](contributing/building.md#a), SECURITY.md and [torch](https://pytorch.org)"
+    assert build_site.relink(text, "README.md", "docs/index.md") == wanted
 
 
 def test_generated_files_keep_their_place() -> None:

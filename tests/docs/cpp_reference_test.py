@@ -1,4 +1,4 @@
-"""What the C++ reference takes out of a header."""
+"""The parts of a header that the C++ reference shows."""
 
 from __future__ import annotations
 

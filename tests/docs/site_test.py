@@ -49,10 +49,10 @@ LINKS = {name: Links(text) for name, text in PAGES.items()}
 
 
 def test_every_page_of_the_folder_is_on_the_site() -> None:
-    pages = {path.stem for path in Path("docs").glob("*.md")}
-    assert "getting_started" in pages
+    pages = {str(path.relative_to("docs").with_suffix("")) for path in Path("docs").rglob("*.md")}
+    assert {"getting_started", "guide/versions"} <= pages
     assert {f"{page}.html" for page in pages} <= PAGES.keys()
-    assert {"index.html", "reference/python.html", "reference/cpp.html"} <= PAGES.keys()
+    assert {"index.html", "reference/python_api.html", "reference/cpp_api.html"} <= PAGES.keys()
 
 
 def test_every_page_is_in_the_navigation() -> None:
@@ -87,7 +87,7 @@ def test_links_of_a_page_lead_somewhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", nacelle.__all__)
 def test_every_public_name_is_in_the_reference(name: str) -> None:
-    assert f"torch_nacelle.{name}" in LINKS["reference/python.html"].ids
+    assert f"torch_nacelle.{name}" in LINKS["reference/python_api.html"].ids
 
 
 def test_every_class_of_errors_has_its_anchor() -> None:
@@ -102,15 +102,15 @@ def test_every_class_of_errors_has_its_anchor() -> None:
 
 @pytest.mark.parametrize("header", HEADERS, ids=str)
 def test_every_public_header_is_in_the_reference(header: Path) -> None:
-    page = re.sub(r"<[^>]*>", "", PAGES["reference/cpp.html"])
-    assert re.sub(r"[^\w\s-]", "", str(header)) in LINKS["reference/cpp.html"].ids
+    page = re.sub(r"<[^>]*>", "", PAGES["reference/cpp_api.html"])
+    assert re.sub(r"[^\w\s-]", "", str(header)) in LINKS["reference/cpp_api.html"].ids
     text = re.sub(r"^#define.*$", "", header.read_text(encoding="utf-8"), flags=re.MULTILINE)
     for name in re.findall(r"NACELLE_API (?:[^;{]*?[ &*])?(\w+)(?:\(| \{| final)", text):
         assert name in page
 
 
 def test_the_reference_tells_what_headers_tell() -> None:
-    page = re.sub(r"<[^>]*>", "", PAGES["reference/cpp.html"])
+    page = re.sub(r"<[^>]*>", "", PAGES["reference/cpp_api.html"])
     assert "A module whose forward takes the plan's inputs and returns its output" in page  # a comment
     assert "torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions&amp; options);" in page  # a declaration
     assert "Loaded loaded();" in page  # without its body

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 # Their snippets build on one another, from the first to the last.
-PAGES = ("getting_started.md", "howto_python.md")
+PAGES = ("getting_started.md", "guide/running_programs.md")
 # Which of their snippets are there; a page that lost all of them would be no test.
 LEAST = 6
 

@@ -1,4 +1,4 @@
-"""How the tests run a program of the examples, as a user does."""
+"""Starts a program of the examples, as a user does."""
 
 import os
 import re

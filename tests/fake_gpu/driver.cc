@@ -103,6 +103,12 @@ NACELLE_FAKE CUresult cuDeviceGet(CUdevice* device, int ordinal) {
   return CUDA_SUCCESS;
 }
 
+NACELLE_FAKE CUresult cuDeviceTotalMem(size_t* bytes, CUdevice) {
+  NACELLE_MAY_FAIL();
+  *bytes = size_t{24} << 30;
+  return CUDA_SUCCESS;
+}
+
 NACELLE_FAKE CUresult cuDeviceGetName(char* name, int length, CUdevice device) {
   NACELLE_MAY_FAIL();
   std::strncpy(name, kGpus[device].name, static_cast<size_t>(length));

@@ -175,7 +175,7 @@ TEST_F(Failures, OfSharedScratchMemory) {
 
 TEST_F(Failures, OfTheChoiceOfAProfile) {
   runtime::Settings settings;
-  settings.profile = 1;
+  settings.optimization_profile = 1;
   reference::TensorSpec input = tiny::Batched("input_0", {1, 3}, 1, 2);
   input.profiles.push_back({{3, 3}, {4, 3}, {4, 3}});
   const std::string plan = tiny::MakePlan("def forward(self, x):\n    return x * 2.0 + 1.0\n", {input});

@@ -46,7 +46,7 @@ enum class Schedule {
   kRandom,  // at random: at each call some of what may run
 };
 
-// What CUDA's functions answer, by the driver's numbers.
+// Results of CUDA's functions, by the driver's numbers.
 using Result = int;
 inline constexpr Result kSuccess = 0;
 
@@ -113,7 +113,7 @@ class Gpu {
   // Waits for the threads in which user objects are destroyed.
   virtual void AwaitUserObjects() = 0;
 
-  // What tests do and see.
+  // Functions for tests.
 
   // The point of a call that may fail: `name` is the function's. True if it is to fail, and nothing else of it happens.
   virtual bool Fails(const char* name) = 0;
@@ -130,7 +130,7 @@ class Gpu {
   virtual void DropWaitAfter(int64_t after) = 0;
   virtual bool DroppedWait() = 0;
   virtual void Complain(const std::string& complaint) = 0;
-  // What was used wrongly since the last call.
+  // The wrong uses since the last call.
   virtual std::vector<std::string> TakeComplaints() = 0;
   virtual size_t LiveEvents() = 0;
   // Work that waits to run.

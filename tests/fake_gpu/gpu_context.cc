@@ -73,7 +73,7 @@ size_t ScratchBytes(const reference::LoadedPlan& plan) {
   return kScratchOfALayer * (1 + plan.network().layers().size());
 }
 
-// What a run needs, as it was set when the run was enqueued.
+// The inputs and outputs of a run, as they were set when it was enqueued.
 struct GpuContext::Call {
   struct Input {
     tensorrt::DataType dtype = tensorrt::DataType::kFLOAT;
@@ -115,7 +115,7 @@ struct GpuContext::Call {
 };
 
 GpuContext::GpuContext(reference::CudaEngine& engine, int device, int32_t strategy, bool scratch_by_caller)
-    : Object(reference::MethodsOf<GpuContext>(engine.table()), engine.reporter()),
+    : InterfaceObject(reference::MethodsOf<GpuContext>(engine.table()), engine.reporter()),
       plan_(engine.plan()),
       inner_(std::make_unique<ExecutionContext>(&engine, plan_, engine.reporter(), strategy, false)),
       device_(device),

@@ -10,8 +10,8 @@
 
 #include "reference/cuda_engine.h"
 #include "reference/execution_context.h"
+#include "reference/interface_object.h"
 #include "reference/loaded_plan.h"
-#include "reference/object.h"
 #include "tests/fake_gpu/gpu.h"
 
 namespace nacelle::fake_gpu {
@@ -27,7 +27,7 @@ size_t ScratchBytes(const reference::LoadedPlan& plan);
 // addresses that were set when it was enqueued.
 //
 // One thread at a time, as with TensorRT.
-class GpuContext final : public reference::Object {
+class GpuContext final : public reference::InterfaceObject {
  public:
   // `device`: the GPU that the engine was read on.
   GpuContext(reference::CudaEngine& engine, int device, int32_t strategy, bool scratch_by_caller);

@@ -32,7 +32,7 @@ GpuEngine::GpuEngine(const std::string& plan, c10::Device device, const runtime:
 
 c10::intrusive_ptr<runtime::Engine> GpuEngine::engine() const { return runtime::FindEngines(*module_).at(0).engine(); }
 
-c10::Device GpuEngine::device() const { return engine()->loaded()->device(); }
+c10::Device GpuEngine::device() const { return engine()->loaded()->facts().device; }
 
 int GpuEngine::contexts() const { return engine()->loaded()->context_count(); }
 

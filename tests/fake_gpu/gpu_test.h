@@ -1,4 +1,4 @@
-// What tests of the runtime on the fake GPUs have in common.
+// Helpers for tests of the runtime on the fake GPUs.
 #ifndef NACELLE_TESTS_FAKE_GPU_GPU_TEST_H_
 #define NACELLE_TESTS_FAKE_GPU_GPU_TEST_H_
 
@@ -36,7 +36,7 @@ class GpuEngine {
                      bool hardware_compatible = false);
 
   std::vector<at::Tensor> Run(const std::vector<at::Tensor>& inputs);
-  // Of an engine with one input and one output.
+  // Runs an engine with one input and one output.
   at::Tensor operator()(const at::Tensor& input) { return Run({input}).at(0); }
 
   torch::jit::Module& module() { return *module_; }

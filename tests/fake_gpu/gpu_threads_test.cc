@@ -30,7 +30,7 @@ class GpuThreads : public GpuOrderTest {
     for (std::thread& thread : threads) thread.join();
   }
 
-  // How many of the calls gave something else than they should.
+  // Number of calls with a wrong result.
   static int Wrong(GpuEngine& engine, int thread) {
     int wrong = 0;
     for (int call = 0; call < kCalls; ++call) {

@@ -347,7 +347,7 @@ size_t SimulatedGpu::LiveEvents() {
   return events_.size();
 }
 
-// What tests do and see.
+// Functions for tests.
 
 bool SimulatedGpu::Fails(const char* name) {
   const Lock lock(mutex_);

@@ -21,13 +21,13 @@
 
 namespace nacelle::fake_gpu {
 
-// How much of each stream comes before a point, by the stream's index. A use of memory is ordered before a point if
-// the point's clock has reached the use's place on its stream.
+// The part of each stream that comes before a point, by the stream's index. A use of memory is ordered before a point
+// if the point's clock has reached the use's place on its stream.
 using Clock = std::vector<uint64_t>;
 
 struct Graph;
 
-// What CUDA keeps for each thread.
+// CUDA's state of each thread.
 struct OfThread {
   int device = 0;
   bool has_context = false;

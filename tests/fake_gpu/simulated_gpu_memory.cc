@@ -43,7 +43,7 @@ void SimulatedGpu::CheckUse(Block& block, const Block::Use& use, const Clock& cl
     Complain(Text("use before a wait: ", use.name, " on ", use.stream->Name(), " ", Verb(use.write), " what ",
                   conflict->name, " on ", conflict->stream->Name(), " ", Verb(conflict->write)));
   }
-  // What this use covers and is ordered after, nothing later needs to know of.
+  // Forgets earlier uses that this one covers and is ordered after: later uses need not be compared with them.
   std::erase_if(block.uses, [&](const Block::Use& before) {
     const bool covered = use.begin <= before.begin && before.end <= use.end;
     return covered && ordered(before) && (use.write || (!before.write && before.stream == use.stream));

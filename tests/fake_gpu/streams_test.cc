@@ -90,7 +90,7 @@ TEST_P(Streams, CopiesOfInputsLiveAsLongAsTheyAreRead) {
         engine(base.view({12}).narrow(0, 1, 6).view({2, 3})),  // an address that is no multiple of 256
         engine(at::_neg_view(base.view({4, 3}))),              // a sign that is not applied
     };
-    // What comes next may have the memory of the copies.
+    // Later work may get the memory of the copies.
     const at::Tensor next = Made(-1, {4, 3});
     const at::Tensor host = at::arange(12, at::kFloat);
     EXPECT_TRUE(at::equal(outputs[0].cpu(), host.view({3, 4}).t() * 2 + 1));
@@ -275,12 +275,12 @@ TEST_P(Streams, EachCallHasTheProfileOfItsShapes) {
     }
     for (const at::Tensor& output : outputs) ExpectAffine(output, static_cast<float>(output.size(0)));
   }
-  EXPECT_EQ(engine.engine()->loaded()->groups().size(), 2U);
+  EXPECT_EQ(engine.engine()->loaded()->facts().optimization_profile_groups.size(), 2U);
 }
 
-TEST_P(Streams, AProfiledCallGivesTheSame) {
+TEST_P(Streams, ATimedCallGivesTheSame) {
   GpuEngine engine(tiny::AffinePlan());
-  engine.engine()->StartProfile();
+  engine.engine()->StartTiming();
   for (const c10::Stream& stream : {DefaultStream(), StreamFromPool(0)}) {
     const c10::StreamGuard guard(stream);
     ExpectAffine(engine(Made(2, {2, 3})), 2);

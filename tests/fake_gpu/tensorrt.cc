@@ -6,7 +6,7 @@
 
 #include "core/tensorrt/slot_table.h"
 #include "reference/cuda_engine.h"
-#include "reference/object.h"
+#include "reference/interface_object.h"
 #include "reference/presented.h"
 #include "reference/runtime.h"
 #include "tests/fake_gpu/gpu.h"
@@ -51,7 +51,7 @@ void* Deserialize(Impl* runtime, const void* plan, uint64_t size) noexcept {
     return nullptr;
   }
   void* const engine = reader.DeserializeCudaEngine(static_cast<const char*>(plan) + kHeaderBytes, size - kHeaderBytes);
-  if (engine != nullptr) TheDevices().Note(static_cast<CudaEngine*>(static_cast<reference::Object*>(engine)));
+  if (engine != nullptr) TheDevices().Note(static_cast<CudaEngine*>(static_cast<reference::InterfaceObject*>(engine)));
   return engine;
 }
 

@@ -107,7 +107,7 @@ def convolution_of(program: torch.jit.ScriptModule) -> torch.nn.Conv2d:
     """The convolution of the program of Torch-TensorRT, which a ReLU follows: its weights, told by what it answers.
 
     A single value c in the image gives relu(c w + b) around it for each weight w of its channel; from two values of
-    either sign follow w and b, since of c w + b and -c w + b one is positive where |c w| > |b|.
+    either sign follow w and b, since of c w + b and -c w + b one is positive if |c w| > |b|.
     """
     conv = torch.nn.Conv2d(3, 16, 3)
     biases = []

@@ -1,4 +1,4 @@
-// What NVTX loads in the place of a profiler where NVTX_INJECTION64_PATH names it: writes "push NAME" and "pop" for
+// Stands in for a profiler, which NVTX loads if NVTX_INJECTION64_PATH names it: writes "push NAME" and "pop" for
 // each range of a thread to the file that NACELLE_NVTX_LOG names.
 //
 // The layout is that of NVTX's interface to tools, version 2 (nvtxDetail/nvtxTypes.h in CUDA's headers).

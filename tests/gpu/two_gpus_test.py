@@ -1,4 +1,4 @@
-"""A machine with two GPUs of one kind: where programs go, that they stay there, and both at work at once."""
+"""Programs on a machine with two GPUs of one kind: the GPU that each takes and keeps, and both at work at once."""
 
 import os
 import subprocess

@@ -95,9 +95,9 @@ def test_to_another_device(program: torch.jit.ScriptModule, reference: TwoHeads)
     assert_close(program(x), reference(x))
     (engine,) = nacelle.read(program).engines
     assert engine.device.endswith("%" + torch.cuda.get_device_name(0))
-    with pytest.raises(nacelle.DeviceError, match="it is to run on cuda:63, and there is no such GPU here"):
+    with pytest.raises(nacelle.DeviceError, match="it cannot run on cuda:63: there is no such GPU; found"):
         nacelle.to(program, "cuda:63")
-    with pytest.raises(nacelle.DeviceError, match="which runs on GPUs: name a CUDA device"):
+    with pytest.raises(nacelle.DeviceError, match="which runs on GPUs; name a CUDA device"):
         nacelle.to(program, "cpu")
     assert_close(program(x), reference(x))
 
@@ -451,7 +451,7 @@ def test_calls_are_marked_for_profilers_of_the_system(tmp_path: Path) -> None:
         "program(x)\n"
         "torch.cuda.synchronize()\n"
     )
-    # What NVTX loads in the place of a profiler writes down the ranges that it is told of.
+    # The library that NVTX loads in the place of a profiler writes down its ranges.
     log = tmp_path / "ranges.txt"
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(sys.path),

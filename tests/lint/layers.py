@@ -1,7 +1,8 @@
-"""Reads the BUILD files and the #include lines, and says where they break the rules between the parts.
+"""Reads the BUILD files and the #include lines, and lists the lines that break the rules between the parts.
 
 The rules are FORBIDDEN and FORBIDDEN_DEPS below. core knows neither torch nor Python. reference and runtime know core
-and not each other. py knows all of them. Examples know the public headers of runtime alone.
+and not each other. py knows all of them, but for py/nacelle_core, which knows core alone. Examples know the public
+headers of runtime alone.
 
 Every header of ours that a target includes is of the target or of one of its direct dependencies; a target without
 files (//runtime) stands for its dependencies.
@@ -26,6 +27,7 @@ FORBIDDEN = (
     ("core/record", r"core/tensorrt/"),
     ("core/device", r"core/(tensorrt|record|plan)/"),
     ("examples", r"runtime/internal/|reference/|core/(?!error\.h)"),
+    ("py/nacelle_core", r"(reference|runtime)/|py/csrc/(?!without_gil\.h)|(torch|ATen|c10)/"),
     ("reference", r"(runtime|py)/|pybind11/|Python\.h"),
     ("runtime", r"(reference|py)/|pybind11/|Python\.h"),
     ("tests/cmake", r"runtime/internal/|reference/"),
@@ -40,6 +42,7 @@ FORBIDDEN_DEPS = (
     ("core/record", r"//core/tensorrt\b"),
     ("core/device", r"//core/(tensorrt|record|plan)\b"),
     ("examples", r"//runtime/internal\b|//reference\b"),
+    ("py/nacelle_core", r"//(reference|runtime)\b|//py/csrc(?!:without_gil$)|@torch//"),
     ("reference", r"//(runtime|py)\b|@python//"),
     ("runtime", r"//(reference|py)\b|@python//"),
     ("tests/core", r"//(reference|runtime|py)\b|@torch//"),
@@ -52,8 +55,7 @@ _INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 class Target:
     """A C++ target: its label, the files of ours that it compiles, the headers that it owns, its dependencies.
 
-    Headers that it has in textual_hdrs are its own too; what they include is not looked at, as they may be included
-    where their guard leaves nothing of them.
+    Headers in its textual_hdrs are its own too; their includes are not checked, since a guard may hide them.
     """
 
     label: str

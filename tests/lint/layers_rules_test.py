@@ -45,6 +45,28 @@ def test_core_may_not_depend_on_the_runtime_or_torch(tmp_path: Path) -> None:
     ]
 
 
+def test_the_extension_without_torch_may_know_core_alone(tmp_path: Path) -> None:
+    files = {
+        "py/csrc/a.cc": '#include "py/csrc/bindings.h"\n#include <torch/script.h>\n',
+        "py/nacelle_core/csrc/b.cc": '#include "core/a.h"\n#include "py/csrc/without_gil.h"\n',
+        "py/nacelle_core/csrc/c.cc": '#include "py/csrc/bindings.h"\n#include <c10/util/Exception.h>\n',
+        "py/nacelle_core/csrc/BUILD": (
+            'nacelle_cc_library(name = "d", deps = ["//py/csrc:without_gil", "//third_party/pybind11"])\n'
+            'nacelle_cc_library(name = "e", deps = ["//py/csrc:extension", "//runtime", "@torch//:torch"])'
+        ),
+    }
+    root = tree(tmp_path, files)
+    assert layers.forbidden_includes(root) == [
+        "py/nacelle_core/csrc/c.cc: py/nacelle_core must not include py/csrc/bindings.h",
+        "py/nacelle_core/csrc/c.cc: py/nacelle_core must not include c10/util/Exception.h",
+    ]
+    assert layers.forbidden_deps(root) == [
+        "//py/nacelle_core/csrc:e: py/nacelle_core must not depend on //py/csrc:extension",
+        "//py/nacelle_core/csrc:e: py/nacelle_core must not depend on //runtime:runtime",
+        "//py/nacelle_core/csrc:e: py/nacelle_core must not depend on @torch//:torch",
+    ]
+
+
 BUILD = """
 nacelle_cc_library(name = "a", hdrs = ["a.h"])
 nacelle_cc_library(

@@ -8,7 +8,7 @@ import textwrap
 from onnx_to_torchscript import supported_operators
 from tests.lint import sources
 
-PAGE = "docs/reference_engine.md"
+PAGE = "docs/reference/reference_engine.md"
 LIST = re.compile(r"<!-- operators -->\n\n(.*?)\n\n<!-- end of operators -->", re.DOTALL)
 
 

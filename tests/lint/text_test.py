@@ -1,4 +1,4 @@
-"""What holds for every text file of ours."""
+"""Rules for every text file of ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md has a section for every class of errors, where messages say, and quotes what they say."""
+"""docs/troubleshooting.md has a section for every class of errors, under the path in messages, and quotes messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What programs take, told by their engines."""
+"""The inputs of programs, told by their engines."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,7 @@ import torch
 
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, Head, TwoHeads, seeded
-from torch_nacelle._programs.arguments import arguments, example_inputs, filled
-from torch_nacelle._programs.running import device_of_program
+from torch_nacelle import arguments, device_of, example_inputs, example_tensor
 
 RANGE = nacelle.Input(min=(1, 3, 8, 8), opt=(4, 3, 8, 8), max=(8, 3, 8, 8))
 UPSTREAM = os.environ.get("NACELLE_UPSTREAM_DATA")
@@ -19,7 +18,7 @@ def test_an_engine_by_itself() -> None:
     (argument,) = arguments(nacelle.compile(seeded(TwoHeads), [RANGE], name="net"))
     assert (argument.name, argument.engine) == ("input_0", "net_trt_engine")
     assert argument.input is not None
-    assert (argument.input.shape, argument.input.profiles) == (RANGE.shape, RANGE.profiles)
+    assert (argument.input.shape, argument.input.ranges) == (RANGE.shape, RANGE.ranges)
     assert argument.input.dtype == torch.float32
 
 
@@ -59,28 +58,29 @@ def test_arguments_in_another_order() -> None:
     image = nacelle.Input(shape=(1, 3, 8, 8), name="image")
     program = torch.jit.script(Around(nacelle.compile(Swapped(), [image, tokens])))
     found = {argument.name: argument.input for argument in arguments(program)}
-    assert list(found) == ["tokens", "image"]
+    assert list(found) == ["tokens", "image", "scale"]
+    assert [argument.name for argument in arguments(program) if not argument.required] == ["scale"]
     assert found["tokens"] == tokens
     shapes = {
-        (profile, at): example_inputs(program, profile=profile, at=at)["tokens"].shape[1]
+        (profile, at): example_inputs(program, optimization_profile=profile, at=at)["tokens"].shape[1]
         for profile in (0, 1)
         for at in ("min", "opt", "max")
     }
     assert list(shapes.values()) == [2, 4, 8, 8, 16, 32]
-    program(**example_inputs(program, profile=1, at="max"))
+    program(**example_inputs(program, optimization_profile=1, at="max"))
 
 
 def test_made_up_values() -> None:
     generator = torch.Generator().manual_seed(0)
-    assert set(filled("random", (1000,), torch.int64, generator).tolist()) == set(range(10))
-    assert set(filled("random", (100,), torch.bool, generator).tolist()) == {False, True}
-    assert abs(float(filled("random", (10000,), torch.float16, generator).float().std()) - 1) < 0.1
-    assert filled("ones", (2,), torch.float32).tolist() == [1, 1]
-    assert filled("zeros", (), torch.int32).item() == 0
+    assert set(example_tensor((1000,), torch.int64, generator=generator).tolist()) == set(range(10))
+    assert set(example_tensor((100,), torch.bool, generator=generator).tolist()) == {False, True}
+    assert abs(float(example_tensor((10000,), torch.float16, generator=generator).float().std()) - 1) < 0.1
+    assert example_tensor((2,), torch.float32, fill="ones").tolist() == [1, 1]
+    assert example_tensor((), torch.int32, fill="zeros").item() == 0
 
 
 def test_a_program_of_the_reference_engine_is_on_the_cpu() -> None:
-    assert device_of_program(nacelle.compile(seeded(Head), [torch.rand(1, 8)])) == torch.device("cpu")
+    assert device_of(nacelle.compile(seeded(Head), [torch.rand(1, 8)])) == torch.device("cpu")
 
 
 @pytest.mark.skipif(

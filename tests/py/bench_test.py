@@ -1,4 +1,4 @@
-"""What a benchmark measures; figures are checked only where something made them known."""
+"""The measurements of a benchmark; figures are checked only if the test made them known."""
 
 import sys
 import threading
@@ -10,7 +10,7 @@ import torch
 
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, TwoHeads, seeded
-from torch_nacelle._bench.figures import Times
+from torch_nacelle import Times
 
 RANGE = nacelle.Input(min=(1, 3, 8, 8), opt=(4, 3, 8, 8), max=(8, 3, 8, 8))
 PHASES = ["context", "inputs", "shapes", "outputs", "stream", "addresses", "results"]

@@ -79,7 +79,7 @@ def test_the_engine_tells_what_it_takes() -> None:
         ("output_0", "float32", [-1, 10]),
         ("output_1", "float32", [-1, 4]),
     ]
-    assert engine.profile_count() == 1
+    assert engine.optimization_profile_count() == 1
     assert engine.why_not_ready() == ""
     assert "input_0: float32 [-1, 3, 8, 8], from [1, 3, 8, 8] to [4, 3, 8, 8]" in str(engine)
 

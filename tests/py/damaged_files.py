@@ -22,7 +22,7 @@ NOT_PROGRAMS = {
     "heavy.ts": 'heavy.ts: with member "good/extra/large" of 134217728 bytes: bytes unpacked: ',
     "constants.ts": "constants.ts: entry constants.pkl cannot be read: Bad CRC-32",
 }
-"""What is wrong with each file, in the words of every reader."""
+"""The fault of each file, in the words of every reader."""
 
 NO_ARCHIVES = {
     "text.ts": 'text.ts is no TorchScript program: it begins with 68 65 6c 6c 6f 20 77 6f ("hello wo"); wanted the zip',
@@ -35,7 +35,7 @@ SILENT = {
     "record.ts": "record.ts: entry data.pkl cannot be read: Bad CRC-32",
     "tensor.ts": "tensor.ts: entry data/0 cannot be read: Bad CRC-32",
 }
-"""The same of damage that torch reads over, found where a file is held against its checksums."""
+"""Faults that torch does not notice, found when a file is compared with its checksums."""
 
 
 def write(folder: Path, good: Path, plan: bytes) -> None:

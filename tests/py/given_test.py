@@ -1,4 +1,4 @@
-"""What callers give, such as a tensor where a list is wanted or a text for a number: an answer or a clear error."""
+"""Arguments of callers, such as a tensor for a list or a text for a number: an answer or a clear error."""
 
 import io
 import re
@@ -131,7 +131,7 @@ WRONG: list[tuple[Callable[..., object], str]] = [
     (configured(max_contexts=None), "setting max_contexts is None; wanted a whole number"),
     (configured(plan_copies=1.5), "setting plan_copies is 1.5; wanted a whole number"),
     (configured(max_contexts=2**40), "setting max_contexts is 1099511627776; wanted a whole number"),
-    (configured(profile="x"), "setting profile is 'x'; wanted a whole number or None"),
+    (configured(optimization_profile="x"), "setting optimization_profile is 'x'; wanted a whole number or None"),
     (configured(move_inputs="yes"), "setting move_inputs is 'yes'; wanted True or False"),
     (configured(engine=0), "engine is of type int; wanted its path, as nacelle.read"),
     (lambda program, **_: nacelle.profile(program, 0).__enter__(), "engine is of type int; wanted its path"),  # type: ignore[arg-type]
@@ -167,7 +167,7 @@ WRONG: list[tuple[Callable[..., object], str]] = [
     (lambda path, **_: nacelle.replace(path, "net", None, path), "plan is of type NoneType; wanted bytes, or the path"),  # type: ignore[arg-type]
     (lambda path, **_: nacelle.replace(path, "net", bytearray(3), path), "plan is of type bytearray; wanted bytes"),  # type: ignore[arg-type]
     (lambda **_: compiled(X, name=3), "name is of type int; wanted a text"),
-    (lambda **_: compiled(X, name="Модель"), "an engine's name must be an identifier, .*use letters, digits"),
+    (lambda **_: compiled(X, name="Модель"), "wanted an identifier, .*use letters, digits"),
     (lambda **_: compiled(X, output_names="out"), "output_names is the text 'out'; wanted a list of texts"),
     (lambda **_: compiled(X, output_names=["a", 3]), r"output_names\[1\] is of type int; wanted a text"),
     (lambda **_: compiled(X, data_dependent="output_0"), "data_dependent is the text 'output_0'; wanted a list"),

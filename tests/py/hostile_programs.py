@@ -156,11 +156,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a large source": (lambda: program(source=SOURCE + b"# \n" * MANY), "bytes of source code: "),
     "a large statement": (
         lambda: program(source=SOURCE + b"  b : List[" + b"1," * 200_000 + b"]\n"),
-        "bytes of a statement: ",
+        "words and marks of a statement: ",
     ),
     "brackets that stay open": (
         lambda: program(source=SOURCE + b"  b : (\n" + b"\n" * 300_000),
-        "bytes of a statement: ",
+        "words and marks of a statement: ",
     ),
     "many classes": (
         lambda: program(source=SOURCE + b"".join(b"class C%d(M):\n" % i for i in range(200_000))),
@@ -220,9 +220,12 @@ READ: dict[str, Callable[[], bytes]] = {
     "operators up to the limit": lambda: program(
         source=forward(b"".join(b"    x = torch.a%d(x)\n" % i for i in range(40_000)))
     ),
-    "a statement up to the limit": lambda: program(source=SOURCE + b"  b : List[" + b"1," * 45_000 + b"]\n"),
+    "a statement up to the limit": lambda: program(source=SOURCE + b"  b : List[" + b"1," * 23_000 + b"]\n"),
+    "a long list of floats": lambda: program(
+        source=forward(b"    x = torch.tensor([" + b"0.10000000000000001, " * 10_000 + b"])\n")
+    ),
     "a call up to the limit": lambda: program(
-        source=forward(b"    x = " + b"f(" * 90 + b"0," * 45_000 + b")" * 90 + b"\n")
+        source=forward(b"    x = " + b"f(" * 90 + b"0," * 23_000 + b")" * 90 + b"\n")
     ),
     "members without end": lambda: program(others=tuple(Entry(b"m/extra/%d" % i, b"") for i in range(40_000))),
     "names of an engine": lambda: program(engines(20)),
@@ -243,9 +246,9 @@ READ: dict[str, Callable[[], bytes]] = {
     ),
     "decimal numbers of many digits": lambda: program(source=SOURCE + b"  b : Final[" + b"9" * 5000 + b"]\n"),
     "deep expressions": lambda: program(source=forward(b"    x = " + b"-" * 40_000 + b"x\n")),
-    "deep brackets": lambda: program(source=forward(b"    x = " + b"(" * 40_000 + b"x" + b")" * 40_000 + b"\n")),
-    "long chains": lambda: program(source=forward(b"    x = " + b"a." * 40_000 + b"b(x)\n")),
-    "long sums": lambda: program(source=forward(b"    x = " + b"a+" * 40_000 + b"b(x)\n")),
+    "deep brackets": lambda: program(source=forward(b"    x = " + b"(" * 23_000 + b"x" + b")" * 23_000 + b"\n")),
+    "long chains": lambda: program(source=forward(b"    x = " + b"a." * 23_000 + b"b(x)\n")),
+    "long sums": lambda: program(source=forward(b"    x = " + b"a+" * 23_000 + b"b(x)\n")),
     "calls in a circle": lambda: program(
         source=forward(
             b"    x = __torch__.f(x)\n", b"def f(x):\n  return __torch__.g(x)\ndef g(x):\n  return __torch__.f(x)\n"

@@ -23,7 +23,7 @@ def folder_of_somebody(tmp_path: Path) -> Path:
 
 
 def listed(folder: Path, arguments: list[str], **variables: str) -> str:
-    """What a Python that is started in `folder` tells of TensorRT libraries."""
+    """The TensorRT libraries that a Python started in `folder` lists."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
     environment = os.environ | {"PYTHONPATH": path} | {k: v.replace("{}", path) for k, v in variables.items()}
     command = [sys.executable, *arguments]

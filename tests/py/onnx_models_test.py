@@ -179,7 +179,7 @@ def test_a_detector_with_two_outputs() -> None:
 
 
 def control_flow() -> onnx.ModelProto:
-    """y = x + x where the sum of x is positive, else -x; z: x * k for the k from 0 to before n."""
+    """y = x + x if the sum of x is positive, else -x; z: x * k for the k from 0 to before n."""
 
     def graph(nodes: list[onnx.NodeProto], name: str, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
         info: dict[str, tuple[int, Any]] = {
@@ -244,7 +244,7 @@ def test_the_same_model_gives_the_same_plan() -> None:
 
 
 def test_shapes_that_are_known_are_computed_once() -> None:
-    """What follows from constants is a constant, also behind several nodes."""
+    """A result of constants is a constant, also behind several nodes."""
     nodes = [
         helper.make_node("Shape", ["w"], ["shape"]),
         helper.make_node("Gather", ["shape", "one"], ["extent"]),

@@ -72,7 +72,7 @@ def to_tensor(value: object) -> torch.Tensor:
 
 
 def tolerance(dtype: torch.dtype) -> tuple[float, float]:
-    """What numbers of a dtype may differ by, relatively and absolutely."""
+    """The relative and the absolute tolerance of a dtype."""
     if dtype == torch.bfloat16:
         return 2e-2, 1e-2
     return 1e-3, 1e-3 if dtype == torch.float16 else 1e-5

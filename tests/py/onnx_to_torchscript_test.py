@@ -288,7 +288,7 @@ def test_other_versions(operator: str, values: list[Array], attributes: dict[str
 @settings(max_examples=150, deadline=None)
 @given(extent=st.integers(0, 6), start=st.integers(-9, 9), end=st.integers(-9, 9), step=st.integers(-3, 3).filter(bool))
 def test_slices(extent: int, start: int, end: int, step: int) -> None:
-    """Beyond the ends, where the standard and Python do not agree for steps backwards, too."""
+    """Bounds beyond the ends, on which the standard and Python do not agree for steps backwards."""
     values = np.arange(extent, dtype=np.int64)
     node = helper.make_node("Slice", ["x", "s", "e", "a", "t"], ["y"])
     constants = {"s": ints(start), "e": ints(end), "a": ints(0), "t": ints(step)}
@@ -298,7 +298,7 @@ def test_slices(extent: int, start: int, end: int, step: int) -> None:
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), rank=st.integers(1, 3), mode=st.sampled_from(["constant", "edge", "reflect"]))
 def test_pads(data: st.DataObject, rank: int, mode: str) -> None:
-    """Of any number of dimensions, cut on one side and filled on the other."""
+    """Any number of dimensions, cut on one side and filled on the other."""
     shape = data.draw(st.lists(st.integers(3, 5), min_size=rank, max_size=rank))
     pads = data.draw(st.lists(st.integers(-1 if mode == "constant" else 0, 2), min_size=2 * rank, max_size=2 * rank))
     node = helper.make_node("Pad", ["x", "p"], ["y"], mode=mode)

@@ -134,7 +134,7 @@ def test_optimization_profiles() -> None:
     assert engine._active_profile_index == 0
     with pytest.raises(nacelle.InputError, match=r"dimension 0 is 4, wanted 1 to 2"):
         program(large)
-    with pytest.raises(nacelle.InputError, match=r"optimization profile 2 is set for it, and its plan has 2"):
+    with pytest.raises(nacelle.InputError, match=r"its setting optimization_profile is 2, and its plan has 2"):
         engine.set_active_profile(2)
     assert engine._active_profile_index == 0
 

@@ -28,7 +28,7 @@ def sealed(plan: bytes) -> bytes:
 
 
 def split(plan: bytes) -> tuple[bytes, bytes]:
-    """What comes before the size of the module's archive, and the archive."""
+    """The bytes before the size of the module's archive, and the archive."""
     start = plan.index(b"PK\x03\x04")
     return plan[: start - 8], plan[start:]
 

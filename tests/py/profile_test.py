@@ -1,4 +1,4 @@
-"""Where the time of engines goes."""
+"""Measurements of the time in engines."""
 
 import json
 import threading

@@ -168,7 +168,7 @@ def test_it_is_read_as_torch_loads_it(program: Path) -> None:
 
 
 def check_the_rest(before: Path, after: Path, *, changed: bool = True) -> None:
-    """That the files differ in their pickles alone, and torch reads the same around the engines."""
+    """Asserts that the files differ in their pickles alone, and torch reads the same around the engines."""
     old, new = packed(before), packed(after)
     assert list(old) == list(new)
     differ = {name.partition("/")[2] for name in old if old[name] != new[name]}

@@ -68,16 +68,16 @@ def test_the_nearest_profile_is_taken_or_the_one_that_is_set() -> None:
     program = nacelle.compile(seeded(TwoHeads), [batches], name="net")
     for batch in (1, 4, 16):
         program(torch.zeros(batch, 3, 8, 8))
-    nacelle.configure(program, profile=1)
+    nacelle.configure(program, optimization_profile=1)
     program(torch.zeros(4, 3, 8, 8))
     with pytest.raises(nacelle.InputError, match=r"dimension 0 is 16, wanted 1 to 4 \(optimization profile 1\)"):
         program(torch.zeros(16, 3, 8, 8))
     with pytest.raises(
-        nacelle.InputError, match="optimization profile 2 is set for it, and its plan has 2: set one of"
+        nacelle.InputError, match="its setting optimization_profile is 2, and its plan has 2; wanted one of 0 to 1"
     ):
-        nacelle.configure(program, profile=2)
+        nacelle.configure(program, optimization_profile=2)
     program(torch.zeros(4, 3, 8, 8))  # the former settings hold
-    nacelle.configure(program, profile=None)
+    nacelle.configure(program, optimization_profile=None)
     program(torch.zeros(16, 3, 8, 8))
 
 
@@ -121,7 +121,7 @@ def test_one_engine_of_several_is_configured() -> None:
 def test_a_reference_engine_stays_on_the_cpu(program: torch.jit.ScriptModule) -> None:
     assert nacelle.to(program, "cpu") is program
     program(torch.zeros(1, 3, 8, 8))
-    with pytest.raises(nacelle.DeviceError, match=r"is to run on cuda:1.*reference engine, which runs on the CPU"):
+    with pytest.raises(nacelle.DeviceError, match=r"cannot run on cuda:1.*reference engine, which runs on the CPU"):
         nacelle.to(program, "cuda:1")
     program(torch.zeros(1, 3, 8, 8))
 
@@ -135,7 +135,7 @@ def test_a_tensorrt_engine_does_not_go_to_the_cpu() -> None:
         output_names=["output_0", "output_1"],
         abi_version=4,
     )
-    with pytest.raises(nacelle.DeviceError, match=r"built by TensorRT 8.5.3.1, which runs on GPUs: name a CUDA device"):
+    with pytest.raises(nacelle.DeviceError, match=r"built by TensorRT 8.5.3.1, which runs on GPUs; name a CUDA device"):
         nacelle.to(program, "cpu")
 
 

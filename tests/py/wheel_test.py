@@ -30,7 +30,7 @@ torch.testing.assert_close(torch.jit.load("net.ts")(x), wanted)
 print([engine.name for engine in nacelle.read("net.ts").engines], nacelle.__version__, nacelle.__file__)
 """
 
-# What a server does that loads programs and knows nothing of Nacelle.
+# The code of a server that loads programs and knows nothing of Nacelle.
 LOAD_WITHOUT_IMPORT = """
 import sys, torch
 x, wanted = torch.load("wanted.pt")
@@ -47,6 +47,8 @@ KINDS = {
     r"onnx_to_torchscript/((operators|functions)/)?\w+\.py": None,
     r"nacelle_cli/((arguments|commands|exported|reading|render)/)?\w+\.py": None,
     r"nacelle_cli/render/report\.html\.jinja": 1,
+    r"nacelle_core/(\w+\.py|_core\.pyi|py\.typed)": 5,
+    r"nacelle_core/_core\.cpython-\d+-x86_64-linux-gnu\.so": 1,
     r"torch_nacelle/_C\.pyi": 1,
     r"torch_nacelle/py\.typed": 1,
     r"torch_nacelle/_C\.cpython-\d+-x86_64-linux-gnu\.so": 1,
@@ -129,7 +131,10 @@ def test_says_what_it_requires() -> None:
 
 
 def test_is_small() -> None:
-    """Three libraries that link with torch: 1.8 MB packed, 5 MB unpacked. Debug information would be ten times that."""
+    """Three libraries that link with torch, and one extension without: 2.0 MB packed, 5.3 MB unpacked.
+
+    Debug information would be ten times that.
+    """
     assert WHEEL.stat().st_size < 2_000_000
     with zipfile.ZipFile(WHEEL) as wheel:
         assert sum(item.file_size for item in wheel.infolist()) < 6_000_000

@@ -1,4 +1,4 @@
-// What the library calls: output allocators, profilers, loggers, stream readers.
+// The caller's objects that the library calls: output allocators, profilers, loggers, stream readers.
 #include "core/tensorrt/callbacks.h"
 
 #include <gtest/gtest.h>
@@ -141,7 +141,7 @@ TEST_F(CallbacksTest, ProfilersAreToldEveryRun) {
   EXPECT_EQ(times.layers_.size(), 1u);
 }
 
-// A stream reader, laid out by hand: the table of the release says where `read` is.
+// A stream reader, laid out by hand: the table of the release has the slot of `read`.
 struct Reader {
   void* const* table;
   const std::string* bytes;

@@ -278,7 +278,7 @@ TEST_F(ContextTest, AnOutputThatIsNotAsInferredIsAnError) {
   float x = 9;
   float y[4] = {-1, -1, -1, -1};
   ASSERT_TRUE(context.SetTensorAddress("x", &x) && context.SetTensorAddress("output_0", y));
-  ExpectRefused(context.Enqueue(nullptr), "gave output \"output_0\" the shape [4] where [3] was inferred");
+  ExpectRefused(context.Enqueue(nullptr), "gave output \"output_0\" the shape [4]; inferred was [3]");
   EXPECT_EQ(y[0], -1) << "nothing is written";
 }
 

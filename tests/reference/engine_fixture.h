@@ -1,4 +1,4 @@
-// What the tests of libnacelle_reference.so share. They drive it as a caller drives TensorRT: opened with dlopen,
+// Fixtures for the tests of libnacelle_reference.so. They drive it as a caller drives TensorRT: opened with dlopen,
 // called through the slots of the release that NACELLE_REFERENCE_RELEASE names, each test program once per release.
 #ifndef NACELLE_TESTS_REFERENCE_ENGINE_FIXTURE_H_
 #define NACELLE_TESTS_REFERENCE_ENGINE_FIXTURE_H_
@@ -20,7 +20,7 @@ namespace nacelle::reference {
 // The library under test, opened once.
 std::shared_ptr<const tensorrt::Library> ReferenceLibrary();
 
-// Whether the presented release is at least this one.
+// True if the presented release is at least this one.
 bool AtLeast(int major, int minor);
 
 class EngineTest : public ::testing::Test {

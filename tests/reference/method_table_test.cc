@@ -10,7 +10,7 @@
 #include "reference/execution_context.h"
 #include "reference/host_memory.h"
 #include "reference/inspector.h"
-#include "reference/object.h"
+#include "reference/interface_object.h"
 #include "reference/runtime.h"
 
 namespace nacelle::reference {
@@ -19,7 +19,7 @@ namespace {
 using tensorrt::Method;
 using tensorrt::SlotTable;
 
-// What the engine answers with "not supported". None of these returns a struct: what stands in for them could not
+// The methods that the engine does not support. None of them returns a struct: the function in their slots could not
 // write one. The complete destructor is not among what a caller of TensorRT can reach.
 const std::set<Method>& KnownUnsupported() {
   static const std::set<Method> methods = {

@@ -34,7 +34,7 @@ std::string TwoHeads();
 std::string TwoHeads(int profiles);
 // The same with N fixed at 2.
 std::string TwoHeadsFixed();
-// x (4) of float32 ──▶ where (n, 1) of `index`: the places of what is not zero.
+// x (4) of float32 ──▶ where (n, 1) of `index`: the places of elements that are not zero.
 std::string Nonzero(tensorrt::DataType dtype);
 // y = x, for x (3) of `dtype`.
 std::string Identity(tensorrt::DataType dtype);

@@ -45,7 +45,7 @@ void PutWord(std::string& bytes, size_t offset, uint64_t value, size_t size) {
   for (size_t i = 0; i < size; ++i) bytes[offset + i] = static_cast<char>(value >> (8 * i));
 }
 
-// Puts size and checksum right, as docs/reference_engine.md describes them.
+// Puts size and checksum right, as docs/reference/reference_engine.md describes them.
 std::string Repaired(std::string bytes) {
   if (bytes.size() < 24) return bytes;
   PutWord(bytes, 8, bytes.size(), 8);
@@ -61,7 +61,7 @@ std::string Repaired(std::string bytes) {
   return bytes;
 }
 
-// Reads `bytes`; true where they are a plan, which then has to survive being written and read again.
+// Reads `bytes`; true if they are a plan, which then must survive being written and read again.
 bool IsPlan(const std::string& bytes) {
   try {
     const Plan plan = ReadPlan(bytes);

@@ -96,7 +96,7 @@ TEST(AliasedIo, WhatIsOnTheHostCannotBeShared) {
               AllOf(HasSubstr("output \"on_host\""), HasSubstr("written on the host")));
 }
 
-// What memory holds of a lazily negated tensor is not what the engine is to read.
+// The memory of a lazily negated tensor does not hold the values that the engine must read.
 TEST(AliasedIo, ValuesOnTheHostAreWhatTheTensorMeans) {
   torch::jit::Module module =
       testing::Embedded(testing::MakePlan("def forward(self, x):\n    return x + 1\n",

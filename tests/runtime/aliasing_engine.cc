@@ -6,7 +6,7 @@
 
 #include "core/tensorrt/slot_table.h"
 #include "reference/cuda_engine.h"
-#include "reference/object.h"
+#include "reference/interface_object.h"
 #include "reference/presented.h"
 
 namespace nacelle::reference {

@@ -138,7 +138,8 @@ TEST(Embed, WhatCannotBeUsedIsNamed) {
               AllOf(HasSubstr("InputError"), HasSubstr("\"two words\"")));
   EXPECT_THAT(with([](EmbedOptions& o) { o.name = ""; }), HasSubstr("InputError"));
   EXPECT_THAT(with([](EmbedOptions& o) { o.input_names = {{"input_0", "input_1"}}; }),
-              AllOf(HasSubstr("InputError"), HasSubstr("input_0, input_1"), HasSubstr("the plan has input_0")));
+              AllOf(HasSubstr("InputError"), HasSubstr("input_0, input_1"),
+                    HasSubstr("wanted each input of the plan once: input_0")));
   EXPECT_THAT(with([](EmbedOptions& o) { o.abi_version = 11; }), AllOf(HasSubstr("RecordError"), HasSubstr("11")));
   EXPECT_THAT(with([](EmbedOptions& o) { o.hardware_compatible = true; }),
               AllOf(HasSubstr("RecordError"), HasSubstr("hardware_compatible")));

@@ -95,7 +95,7 @@ TEST_F(Affine, TensorsThatRequireGradAreTaken) {
 TEST_F(Affine, AWrongNumberOfInputs) {
   const TorchFailure none = FailureWith({});
   EXPECT_EQ(none.class_name, "torch_nacelle.InputError");
-  EXPECT_THAT(none.message, HasSubstr("engine \"tiny\" takes 1 input, found 0"));
+  EXPECT_THAT(none.message, HasSubstr("engine \"tiny\" got 0 inputs; wanted 1: "));
   EXPECT_THAT(FailureWith({at::ones({1, 3}), at::ones({1, 3})}).message,
               HasSubstr("found 2; it takes input_0: float32"));
 }
@@ -126,10 +126,10 @@ TEST_F(Affine, ADimensionOutsideTheProfile) {
   EXPECT_THAT(FailureWith({at::ones({0, 3})}).message, HasSubstr("dimension 0 is 0, wanted 1 to 4"));
 }
 
-// A tensor without values cannot be moved to where the engine runs.
+// A tensor without values cannot be moved to the engine's device.
 TEST_F(Affine, TheMetaDevice) {
   EXPECT_THAT(FailureWith({at::ones({1, 3}, at::kMeta)}).message,
-              HasSubstr("is on the meta device, where tensors have no values; wanted a tensor on cpu"));
+              HasSubstr("is on the meta device, whose tensors have no values; wanted a tensor on cpu"));
 }
 
 TEST_F(Affine, AnotherLayout) {

@@ -14,7 +14,7 @@
 namespace nacelle::runtime {
 namespace {
 
-// What a lane is does not matter, only which.
+// Lanes: only their addresses matter.
 const void* Lane(int number) {
   static const char lanes[16] = {};
   return &lanes[number];
@@ -131,7 +131,8 @@ TEST(LeasePool, WhereOneIsAllThatCanBeMadeOthersWaitForIt) {
   EXPECT_EQ(tries, 2);  // it was remembered that there can be no second one
 }
 
-// As when a profile belongs to one context: the second cannot be made because of the first, which then goes.
+// Imitates an optimization profile that belongs to one context: the second context cannot be made because of the first,
+// which is then destroyed.
 TEST(LeasePool, AnItemThatGoesWhileAnotherFailsIsNoReasonToFail) {
   std::atomic<int> alive = 0;
   struct Counted : Item {

@@ -1,4 +1,4 @@
-// What Engine::Configure sets, as far as a machine without a GPU can show it.
+// Tests the settings of Engine::Configure, as far as a machine without a GPU can show them.
 #include "runtime/settings.h"
 
 #include <ATen/ATen.h>
@@ -104,7 +104,7 @@ TEST(PackOutputs, ThreadsMayCallAtOnce) {
   EXPECT_EQ(wrong, 0);
 }
 
-// What torch's CUDA library does for ranges, written down.
+// Writes down the ranges that torch's CUDA library would mark.
 class Recorded final : public torch::profiler::impl::ProfilerStubs {
  public:
   void record(c10::DeviceIndex*, torch::profiler::impl::ProfilerVoidEventStub*, int64_t*) const override {}
@@ -163,7 +163,7 @@ TEST(MoveEngines, AllOrNone) {
     FAIL() << "the reference engine was moved to a GPU";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kDevice);
-    EXPECT_THAT(error.what(), HasSubstr("engine \"net\" cannot be moved: it is to run on cuda:0"));
+    EXPECT_THAT(error.what(), HasSubstr("engine \"net\" cannot be moved: it cannot run on cuda:0"));
     EXPECT_THAT(error.what(), HasSubstr("the reference engine, which runs on the CPU"));
   }
   EXPECT_EQ(FindEngines(module).at(0).engine(), before);

@@ -1,4 +1,4 @@
-// Engines of one plan share what the library made of it, where the release lets them.
+// Engines of one plan share the deserialized plan if the release allows it.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -36,7 +36,7 @@ std::string FixedPlan(const std::string& factor) {
   return testing::MakePlan("def forward(self, x):\n    return x * " + factor + "\n", {testing::Fixed("x", {2})});
 }
 
-// Whether the library stands for a release in which a profile belongs to one context.
+// True if the library stands for a release in which an optimization profile belongs to one context.
 bool OneContextAProfile() {
   const char* const release = std::getenv("NACELLE_REFERENCE_RELEASE");
   return release != nullptr &&

@@ -171,7 +171,7 @@ TEST(Threads, TheLastOneDestroysTheEngine) {
   }
 }
 
-// An engine that was loaded to be looked into sets itself up at its first call: once, whoever comes first.
+// An engine that was loaded for inspection sets itself up at its first call, once, whichever thread comes first.
 TEST(Threads, SetUpAnEngineOnce) {
   const std::string program = Saved(testing::Embedded(ScalePlan(5)));
   for (int round = 0; round < 20; ++round) {
@@ -201,7 +201,7 @@ TEST(Threads, ConfigureWhileOthersCall) {
                 settings.max_contexts = 1 + i % 7;
                 settings.pack_outputs = i % 2 == 0;
                 engine->Configure(settings);
-                wrong += engine->loaded()->inputs().size() == 1 && !engine->Describe().empty() ? 0 : 1;
+                wrong += engine->inputs().size() == 1 && !engine->Describe().empty() ? 0 : 1;
               }
               return wrong;
             }));

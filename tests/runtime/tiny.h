@@ -34,13 +34,13 @@ std::string TwoOutputsPlan();
 // The module with the plan as its engine, made without further options.
 torch::jit::Module Embedded(std::string plan, const std::string& name = "tiny");
 
-// What a JITException of ours carries.
+// The parts of a JITException of Nacelle's.
 struct TorchFailure {
   std::string class_name;
   std::string message;
 };
 
-// The failure of `body`; an empty one where it does not throw a JITException.
+// Returns the failure of `body`; an empty one if it throws no JITException.
 template <typename Body>
 TorchFailure FailureOf(const Body& body) {
   try {

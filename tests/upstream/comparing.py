@@ -27,7 +27,7 @@ def compare(judge: Judge, path: Path, folder: Path, *calls: Sequence[Tree], time
     Args:
         judge: Torch-TensorRT's runtime.
         path: The program.
-        folder: Where to save; each side has a folder there, since a program's file name is in its bytes.
+        folder: The folder to save in; each side has a folder there, since a program's file name is in its bytes.
         calls: The inputs of each call.
         times: How often each call is made.
 

@@ -36,7 +36,7 @@ class Judge:
         """Starts it.
 
         Args:
-            folder: Where tensors are exchanged, and the log is kept.
+            folder: The folder for exchanged tensors and the log.
         """
         self._folder = folder
         self._log_path = folder / "judge.log"

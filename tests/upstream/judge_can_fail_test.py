@@ -1,4 +1,4 @@
-"""That the comparison fails where the two sides do not agree, and that the judge is not Nacelle under another name."""
+"""The comparison fails if the two sides do not agree, and the judge is not Nacelle under another name."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_another_plan_fails(judge: Judge, path: Path, tmp_path: Path) -> None:
 
 
 def test_another_record_is_another_file(judge: Judge, path: Path, tmp_path: Path) -> None:
-    """What no number shows, the bytes of the files show."""
+    """The bytes of the files show what no number shows."""
     changed = with_fields(path, ENGINE, {"metadata": "other"})
     for side in ("judge", "nacelle"):
         (tmp_path / side).mkdir()

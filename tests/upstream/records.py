@@ -11,7 +11,7 @@ import torch
 import torch_nacelle  # noqa: F401 (registers the classes)
 from tests.py.record_files import replace_list
 
-# Fields by name: their places in a record, which docs/records.md lists.
+# Fields by name: their places in a record, which docs/reference/records.md lists.
 FIELDS = {
     "abi_version": 0,
     "name": 1,

@@ -1,4 +1,4 @@
-"""Bad records and bad inputs: where Torch-TensorRT's runtime refuses, with which words, and what Nacelle does there."""
+"""Bad records and bad inputs: the refusals of Torch-TensorRT's runtime with their words, and Nacelle's own."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_the_judge_writes_the_device_that_it_runs_on(judge: Judge, path: Path, t
 
 
 def test_an_engine_for_several_devices(judge: Judge, path: Path) -> None:
-    """Where NCCL has no process group, 2.13 refuses the call and 2.14 warns."""
+    """Without a process group of NCCL, 2.13 refuses the call and 2.14 warns."""
     changed = with_fields(path, ENGINE, {"requires_native_multi_device": "1"})
     judge.log()
     if ABI == 9:

@@ -1,4 +1,4 @@
-"""The names that programs and Python code call: where both sides have one, it has one schema and gives one answer."""
+"""The names that programs and Python code call: a name of both sides has one schema and gives one answer."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.upstream.judge import ABI, Judge
 
 Surface = dict[str, Any]
 
-# Of the newest version of the record, which a judge of an older version does not have.
+# Names of the newest version of the record, which a judge of an older version does not have.
 OF_THE_NEWEST = {"tensorrt::ABI_VERSION", "tensorrt::SERIALIZATION_LEN"}
 
 
 @pytest.fixture
 def both(judge: Judge, tmp_path: Path) -> tuple[Surface, Surface]:
-    """What the judge has for an engine, and what Nacelle has for it."""
+    """The judge's and Nacelle's names for an engine."""
     path = tmp_path / "program.ts"
     shapes = nacelle.Input(min=(1, 6), opt=(2, 6), max=(4, 6))
     nacelle.compile(seeded(models.Affine), [shapes], name="net", abi_version=ABI).save(str(path))

@@ -15,7 +15,7 @@ _WITHOUT_TORCH = ["core", "tests/core", "third_party", "toolchains"]
 _WHEEL_RUNTIME_PATH = "-Wl,-rpath,'$$ORIGIN/../../torch/lib:$$ORIGIN/../torch/lib'"
 
 def _runtime_path():
-    """Returns the dependency that lets a program of the current package find torch's libraries, where it may need them."""
+    """Returns the dependency that lets a program of the current package find torch's libraries, if it may need them."""
     package = native.package_name()
     for folder in _WITHOUT_TORCH:
         if package == folder or package.startswith(folder + "/"):
@@ -99,7 +99,7 @@ def nacelle_cc_binary(name, copts = [], deps = [], linkopts = [], linkshared = F
       linkopts: flags for the linker beside the project's.
       linkshared: whether to make a shared library.
       version_script: the linker's version script that says what a shared library exports.
-      shared_libraries: libraries of this project to link with. Where they are when it runs is the caller's matter.
+      shared_libraries: libraries of this project to link with. The caller makes sure that the program finds them when it runs.
       **kwargs: cc_binary's other attributes.
     """
     inputs = shared_libraries
@@ -121,26 +121,27 @@ def nacelle_cc_binary(name, copts = [], deps = [], linkopts = [], linkshared = F
         **kwargs
     )
 
-def nacelle_python_extension(name, shared_libraries, copts = [], linkopts = [], **kwargs):
+def nacelle_python_extension(name, shared_libraries = [], copts = [], linkopts = [], **kwargs):
     """An extension module for Python, which defines the interpreter's symbols when it loads the module.
 
-    It finds `shared_libraries` in the folder lib beside it, and torch's libraries beside the package that holds it.
+    It finds `shared_libraries` in the folder lib beside it, and torch's libraries beside the package that holds it. One
+    without `shared_libraries` needs neither.
 
     Args:
       name: the target's name, with .so.
-      shared_libraries: libraries of this project to link with.
+      shared_libraries: libraries of this project to link with, which link with torch.
       copts: flags beside the project's.
       linkopts: flags for the linker beside the project's.
       **kwargs: cc_binary's other attributes.
     """
+    # An extension exports one function, and the names of all others would be a tenth of it in the wheel.
+    strip = ["-Wl,--strip-all"]
+    runtime_paths = ["-Wl,-rpath,'$$ORIGIN/lib'", _WHEEL_RUNTIME_PATH] if shared_libraries else []
     native.cc_binary(
         name = name,
         additional_linker_inputs = shared_libraries,
         copts = _COPTS + copts,
-        linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries] + [
-            "-Wl,-rpath,'$$ORIGIN/lib'",
-            _WHEEL_RUNTIME_PATH,
-        ],
+        linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries] + strip + runtime_paths,
         linkshared = True,
         **kwargs
     )

@@ -4,7 +4,7 @@
 
 For each run EVENTS is the file of --build_event_json_file and STATUS Bazel's exit status. Prints what failed or was
 skipped, and at last one line over all runs: N passed, N failed, N skipped. Ends with the first status that is not 0, or
-with 1 where all are 0 and yet a test failed, or a run has none.
+with 1 if all are 0 and yet a test failed, or a run has none.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def _clang_repository_impl(ctx):
     if "/" not in _ask(ctx, clang, "-print-file-name=" + _RUNTIME):
         fail("%s has no %s. %s" % (clang, _RUNTIME, _HINT))
 
-    # The version makes what was compiled with it be compiled again when it changes.
+    # A change of the version makes Bazel compile everything again that was compiled with it.
     version = _ask(ctx, clang, "--version").split("\n")[0]
     ctx.file("clang++", _WRAPPER.format(clang = clang, version = version), executable = True)
     ctx.file("BUILD.bazel", "exports_files([\"clang++\"])\n")

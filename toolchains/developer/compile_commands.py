@@ -29,9 +29,9 @@ _CLANGD = f"CompileFlags:\n  Remove: [{', '.join(_FLAGS_OF_GCC)}]\n"
 
 
 def commands(actions: Any, root: Path, output_base: Path) -> list[dict[str, Any]]:
-    """Returns the entries of compile_commands.json for what ``bazel aquery`` tells in JSON.
+    """Returns the entries of compile_commands.json for the JSON of ``bazel aquery``.
 
-    The commands run in the source tree, where ``bazel-out`` leads to made headers. Other repositories are named by
+    The commands run in the source tree, whose ``bazel-out`` leads to generated headers. Other repositories are named by
     their full paths, since Bazel takes their links away when a build needs them not.
 
     Args:

@@ -92,7 +92,7 @@ def install_locked(lock: Path, site: Path) -> None:
 
 
 def wants_cuda(site: Path) -> bool:
-    """Returns whether the torch installed in a folder is a build for CUDA, which needs NVIDIA's packages beside it."""
+    """True if the torch installed in a folder is a build for CUDA, which needs NVIDIA's packages beside it."""
     (torch,) = importlib.metadata.distributions(name="torch", path=[str(site)])
     return any(requirement.startswith(("cuda-", "nvidia-")) for requirement in torch.requires or [])
 

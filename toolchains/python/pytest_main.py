@@ -1,4 +1,4 @@
-"""Runs pytest for a Bazel test: over the files given, with the report where Bazel looks for it."""
+"""Runs pytest for a Bazel test: over the files given, with the report in the place that Bazel reads."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _python_environment_impl(ctx):
     ctx.file("python3", _INTERPRETER.format(
         fingerprint = text,
         interpreter = environment["interpreter"],
-        # Without the interpreter's own packages where the pinned ones are to be used.
+        # Leaves out the interpreter's own packages if the pinned ones are used.
         options = "-S " if environment["site"] else "",
         path = path,
     ), executable = True)

@@ -5,7 +5,8 @@ or against the torch of that Python:
 
     pip install --no-build-isolation --config-settings torch=local .
 
-Environment variables of the build (docs/building.md) hold here too. pip runs this module with no other package.
+Environment variables of the build (docs/contributing/building.md) hold here too. pip runs this module with no other
+package.
 """
 
 from __future__ import annotations

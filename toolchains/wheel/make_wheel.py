@@ -39,7 +39,7 @@ def metadata(specification: dict[str, Any]) -> str:
 
 
 def extras(specification: dict[str, Any]) -> list[str]:
-    """Returns the lines of METADATA about what is installed only when it is asked for."""
+    """Returns the lines of METADATA about optional requirements."""
     lines = []
     for extra, requirements in sorted(specification["extras"].items()):
         lines.append(f"Provides-Extra: {extra}")

@@ -1,4 +1,4 @@
-"""Where the source tree is: @workspace_root//:root.bzl, for the checks that read all of it (//tests/lint)."""
+"""The place of the source tree: @workspace_root//:root.bzl, for the checks that read all of it (//tests/lint)."""
 
 def _workspace_root_impl(ctx):
     root = ctx.path(ctx.attr._workspace).realpath.dirname

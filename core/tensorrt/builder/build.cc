@@ -10,14 +10,14 @@
 #include "core/tensorrt/builder/layer_precision.h"
 #include "core/tensorrt/builder/onnx_parser.h"
 #include "core/tensorrt/dims.h"
+#include "core/tensorrt/library_object.h"
 #include "core/tensorrt/messages.h"
-#include "core/tensorrt/object.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
 namespace {
 
-using ObjectPointer = std::shared_ptr<const Object>;
+using ObjectPointer = std::shared_ptr<const LibraryObject>;
 
 // An input of the network.
 struct NetworkInput {
@@ -26,7 +26,7 @@ struct NetworkInput {
   bool decides_shapes;
 };
 
-// Knows of a build that was given up, which TensorRT reports like any failure.
+// Remembers that a build was given up: TensorRT reports that like any failure.
 class Cancellable final : public BuildProgress {
  public:
   explicit Cancellable(BuildProgress& target) : target_(target) {}
@@ -47,7 +47,7 @@ class Cancellable final : public BuildProgress {
   std::atomic<bool> cancelled_ = false;
 };
 
-// What one build needs, and in the order in which it may go.
+// The objects of one build, in the order in which they are made; they are destroyed in reverse.
 class Session {
  public:
   Session(const std::shared_ptr<const BuilderLibrary>& library, const BuildRequest& request)
@@ -69,8 +69,8 @@ class Session {
       network_->Call<void(const char*)>(Method::kNetworkDefinition_setName, request_.name.c_str());
     }
     Configure();
-    if (!request_.options.fp32_layers.empty()) {
-      KeepInFloat32(network_->implementation(), network_->table(), request_.options.fp32_layers);
+    if (const auto* const layers = request_.options.Get<std::vector<std::string>>("fp32_layers")) {
+      KeepInFloat32(network_->implementation(), network_->table(), *layers);
     }
     AddProfiles();
     const ObjectPointer cache = UseTimingCache();
@@ -79,9 +79,10 @@ class Session {
   }
 
  private:
-  // Owns what the library gave; throws where that is nothing.
+  // Owns an object of the library; throws if it is null.
   ObjectPointer Own(ObjectPointer parent, Method deleter, void* made, std::string_view failure) const {
-    if (made != nullptr) return std::make_shared<const Object>(library_->library(), std::move(parent), made, deleter);
+    if (made != nullptr)
+      return std::make_shared<const LibraryObject>(library_->library(), std::move(parent), made, deleter);
     throw ExecutionError(Cat(speaker_, " ", failure, ".", messages_.Said(speaker_)));
   }
 
@@ -94,7 +95,7 @@ class Session {
     }
     if (options_.tactic_sources &&
         !config_->Call<bool(uint32_t)>(Method::kBuilderConfig_setTacticSources, *options_.tactic_sources)) {
-      throw InputError(Cat(speaker_, " does not accept the option tactic_sources.", messages_.Said(speaker_)));
+      throw InputError(Cat(speaker_, " does not accept build option tactic_sources.", messages_.Said(speaker_)));
     }
     if (options_.without_external_tactics) {
       constexpr Flag kFeature = Flag::kPreviewFeature_DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805;
@@ -109,20 +110,19 @@ class Session {
       config_->Call<void(ProfilingVerbosity)>(Method::kBuilderConfig_setProfilingVerbosity,
                                               *options_.profiling_verbosity);
     }
-    const BuildOptions& asked = request_.options;
-    if (asked.workspace) {
+    if (const int64_t* const bytes = request_.options.Get<int64_t>("workspace")) {
       config_->Call<void(MemoryPoolType, size_t)>(Method::kBuilderConfig_setMemoryPoolLimit, MemoryPoolType::kWORKSPACE,
-                                                  static_cast<size_t>(*asked.workspace));
+                                                  static_cast<size_t>(*bytes));
     }
-    if (asked.optimization_level) {
-      config_->Call<void(int32_t)>(Method::kBuilderConfig_setBuilderOptimizationLevel, *asked.optimization_level);
-    }
-    if (asked.avg_timing_iterations) {
-      config_->Call<void(int32_t)>(Method::kBuilderConfig_setAvgTimingIterations, *asked.avg_timing_iterations);
-    }
-    if (asked.max_aux_streams) {
-      config_->Call<void(int32_t)>(Method::kBuilderConfig_setMaxAuxStreams, *asked.max_aux_streams);
-    }
+    SetNumber("optimization_level", Method::kBuilderConfig_setBuilderOptimizationLevel);
+    SetNumber("avg_timing_iterations", Method::kBuilderConfig_setAvgTimingIterations);
+    SetNumber("max_aux_streams", Method::kBuilderConfig_setMaxAuxStreams);
+  }
+
+  // Gives an option's number, if there is one, to the method that takes it.
+  void SetNumber(OptionName<int64_t> option, Method setter) const {
+    const int64_t* const number = request_.options.Get<int64_t>(option);
+    if (number != nullptr) config_->Call<void(int32_t)>(setter, static_cast<int32_t>(*number));
   }
 
   template <typename R>
@@ -161,8 +161,8 @@ class Session {
     for (const auto& profile : request_.profiles) {
       for (const InputRange& range : profile) {
         if (std::ranges::find(names, range.input) != names.end()) continue;
-        throw InputError(Cat("A profile has a range for the input ", Quote(range.input),
-                             ", which the model does not have; its inputs are: ", Join(names, ", "), "."));
+        throw InputError(Cat("an optimization profile has a range for input ", Quote(range.input),
+                             ", which the model does not have; its inputs are: ", Join(names, ", ")));
       }
     }
   }
@@ -171,16 +171,16 @@ class Session {
     return input.decides_shapes || std::ranges::find(input.shape.extents(), -1) != input.shape.extents().end();
   }
 
-  static std::string_view WhatToGive(const NetworkInput& input) {
-    return input.decides_shapes ? "its values decide about shapes, so give its least, usual and largest values"
-                                : "give its least, usual and largest shape";
+  static std::string_view Remedy(const NetworkInput& input) {
+    return input.decides_shapes ? "shapes depend on its values, so give its min, opt and max values"
+                                : "give its min, opt and max shape";
   }
 
   static void CheckFixed(const std::vector<NetworkInput>& inputs) {
     for (const NetworkInput& input : inputs) {
       if (!IsDynamic(input)) continue;
-      throw InputError(Cat("The input ", Quote(input.name), " has the shape ", ToString(input.shape),
-                           " in the model and needs a range: ", WhatToGive(input), "."));
+      throw InputError(Cat("input ", Quote(input.name), " has the shape ", ToString(input.shape),
+                           " in the model and needs a range: ", Remedy(input)));
     }
   }
 
@@ -197,12 +197,12 @@ class Session {
         CheckRange(index, input, *range);
         SetRange(implementation, index, input, *range);
       } else if (IsDynamic(input)) {
-        throw InputError(Cat("Profile ", index, " has no range for the input ", Quote(input.name), ", whose shape is ",
-                             ToString(input.shape), " in the model: ", WhatToGive(input), "."));
+        throw InputError(Cat("optimization profile ", index, " has no range for input ", Quote(input.name),
+                             ", whose shape is ", ToString(input.shape), " in the model: ", Remedy(input)));
       }
     }
     if (config_->Call<int32_t(const void*)>(Method::kBuilderConfig_addOptimizationProfile, profile) < 0) {
-      throw InputError(Cat(speaker_, " does not accept profile ", index, ".", messages_.Said(speaker_)));
+      throw InputError(Cat(speaker_, " does not accept optimization profile ", index, ".", messages_.Said(speaker_)));
     }
   }
 
@@ -210,27 +210,28 @@ class Session {
     const std::array<std::pair<const char*, const std::vector<int64_t>*>, 3> shapes = {
         {{"min", &range.min}, {"opt", &range.opt}, {"max", &range.max}}};
     for (const auto& [which, shape] : shapes) {
-      const std::string found =
-          Cat("Profile ", index, ": the ", which, " of ", Quote(input.name), " is [", Join(*shape, ", "), "]");
+      const std::string prefix = Cat("optimization profile ", index, ": the ", which, " of ", Quote(input.name),
+                                     " is [", Join(*shape, ", "), "]");
       if (shape->size() != range.min.size() || shape->size() > Dims::kMax) {
-        throw InputError(Cat(found, ", of another length than its min, or of more than ", Dims::kMax, "."));
+        throw InputError(Cat(prefix, "; wanted the length of its min, and at most ", Dims::kMax));
       }
       if (input.decides_shapes) continue;
       const std::span<const int64_t> known = input.shape.extents();
       if (shape->size() != known.size()) {
-        throw InputError(Cat(found, " of rank ", shape->size(), ", but the model has ", ToString(input.shape), "."));
+        throw InputError(Cat(prefix, " of rank ", shape->size(), "; the model has ", ToString(input.shape)));
       }
       for (size_t d = 0; d < known.size(); ++d) {
         if (known[d] >= 0 && (*shape)[d] != known[d]) {
           throw InputError(
-              Cat(found, ", but the model has ", ToString(input.shape), ": extent ", d, " is ", known[d], " there."));
+              Cat(prefix, "; the model has ", ToString(input.shape), ": extent ", d, " is ", known[d], " there"));
         }
       }
     }
     for (size_t d = 0; d < range.min.size(); ++d) {
       if (range.min[d] <= range.opt[d] && range.opt[d] <= range.max[d]) continue;
-      throw InputError(Cat("Profile ", index, ": extent ", d, " of ", Quote(input.name), " is ", range.min[d], ", ",
-                           range.opt[d], ", ", range.max[d], " in min, opt and max; it may not fall."));
+      throw InputError(Cat("optimization profile ", index, ": extent ", d, " of ", Quote(input.name), " is ",
+                           range.min[d], ", ", range.opt[d], ", ", range.max[d],
+                           " in min, opt and max; wanted min <= opt <= max"));
     }
   }
 
@@ -244,7 +245,7 @@ class Session {
                                             : SetShape(profile, input.name.c_str(), which, Dims(*values));
       if (set) continue;
       throw InputError(Cat(speaker_, " does not accept [", Join(*values, ", "), "] for ", Quote(input.name),
-                           " in profile ", index, ".", messages_.Said(speaker_)));
+                           " in optimization profile ", index, ".", messages_.Said(speaker_)));
     }
   }
 
@@ -276,7 +277,8 @@ class Session {
         profile, Method::kOptimizationProfile_setShapeValues, input, which, narrow.data(), count);
   }
 
-  // Null where none is to be kept. A cache of another device or release is not taken, and an empty one is.
+  // Returns the cache; null if none is to be kept. If the library refuses the given one, as one of another device or
+  // release, it gets an empty one.
   ObjectPointer UseTimingCache() const {
     if (!request_.timing_cache) return nullptr;
     for (const std::string_view bytes : {*request_.timing_cache, std::string_view()}) {
@@ -310,7 +312,7 @@ class Session {
     void* const plan = builder_->Call<void*(void*, void*)>(Method::kBuilder_buildSerializedNetwork,
                                                            network_->interface_object(), config_->interface_object());
     if (monitor) config_->Call<void(void*)>(Method::kBuilderConfig_setProgressMonitor, nullptr);
-    if (plan == nullptr && progress && progress->cancelled()) throw ExecutionError("The build was given up.");
+    if (plan == nullptr && progress && progress->cancelled()) throw ExecutionError("the build was given up");
     return HostMemory(Own(nullptr, Method::kIHostMemory_delete, plan, "could not build the engine"));
   }
 

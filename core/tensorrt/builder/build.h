@@ -1,4 +1,9 @@
-// From an ONNX model to a plan, with TensorRT's builder.
+// Builds a plan from an ONNX model with TensorRT's builder.
+//
+//   BuildRequest request;
+//   request.onnx = model;
+//   const BuildResult result = Build(BuilderLibrary::Open("libnvinfer.so.10"), request);
+//   Write(result.plan.bytes());
 #ifndef NACELLE_CORE_TENSORRT_BUILDER_BUILD_H_
 #define NACELLE_CORE_TENSORRT_BUILDER_BUILD_H_
 
@@ -15,8 +20,8 @@
 
 namespace nacelle::tensorrt {
 
-// What a profile allows for an input: shapes, or for an input whose values decide about shapes (a shape tensor),
-// values.
+// The range that an optimization profile allows for an input: shapes, or values for a shape tensor, on whose values
+// shapes depend.
 struct InputRange {
   std::string input;
   std::vector<int64_t> min;
@@ -26,12 +31,12 @@ struct InputRange {
 
 struct BuildRequest {
   std::string_view onnx;                          // a serialized ModelProto; kept by the caller during the build
-  std::string onnx_path;                          // where its external data lies beside; empty: it has none
+  std::string onnx_path;                          // the file beside which its external data lies; empty: it has none
   std::string name;                               // the engine's
   std::vector<std::vector<InputRange>> profiles;  // none: every input of the model has a fixed shape
   BuildOptions options;
-  std::optional<std::string_view> timing_cache;  // what an earlier build measured, maybe nothing; unset: none is kept
-  BuildProgress* progress = nullptr;             // told where the release has a progress monitor (10.0 and later)
+  std::optional<std::string_view> timing_cache;  // of an earlier build, or empty; unset: none is kept
+  BuildProgress* progress = nullptr;             // told if the release has a progress monitor (10.0 and later)
 };
 
 struct BuildResult {
@@ -39,10 +44,11 @@ struct BuildResult {
   std::optional<HostMemory> timing_cache;
 };
 
-// Any thread, several at once; each call has a builder of its own. A build takes seconds to hours and uses the GPU that
-// is current on the thread (TensorRT-RTX needs none).
-// Throws InputError: what Resolve refuses, a model that the parser cannot read, a profile that contradicts the model;
-// ExecutionError: the build failed or was given up, with what TensorRT logged.
+// Builds a plan. Any threads may call it at once: each call has a builder of its own. A build takes seconds to hours
+// and uses the GPU that is current on the thread (TensorRT-RTX needs none).
+//
+// Throws InputError for options that Resolve refuses, a model that the parser cannot read, and a profile that
+// contradicts the model; ExecutionError, with TensorRT's log, if the build fails or is given up.
 BuildResult Build(const std::shared_ptr<const BuilderLibrary>& library, const BuildRequest& request);
 
 }  // namespace nacelle::tensorrt

@@ -24,8 +24,8 @@ namespace fs = std::filesystem;
 constexpr const char* kCreateBuilder = "createInferBuilder_INTERNAL";
 constexpr const char* kCreateParser = "createNvOnnxParser_INTERNAL";
 
-// File names of what a release's libraries link to or load by name. Opened first, from the same folder, they are found
-// by their names afterwards, wherever the loader would search.
+// File names of the libraries that a release links to or loads by name. Once they are opened from the release's own
+// folder, the loader finds them by name.
 constexpr std::string_view kCompanions[] = {"libcublas.so", "libcublasLt.so", "libcudnn.so", "libnvinfer_plugin.so",
                                             "libnvinfer_builder_resource"};
 
@@ -34,12 +34,12 @@ F Symbol(void* file, const char* name) {
   return reinterpret_cast<F>(dlsym(file, name));
 }
 
-std::string LoaderSays() {
+std::string LoaderError() {
   const char* const reason = dlerror();
   return reason == nullptr ? "no reason is given" : reason;
 }
 
-// Those in the library's folder; what does not open is left to the loader, whose message is the better one.
+// Opens the companions in the library's folder. Failures are left to the loader, whose message is the better one.
 void OpenCompanions(const fs::path& library) {
   if (!library.has_parent_path()) return;
   std::vector<fs::path> files;
@@ -58,15 +58,15 @@ void OpenCompanions(const fs::path& library) {
 void* OpenParser(const std::string& path, const Library& library) {
   void* const file = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (file == nullptr) {
-    throw LibraryError(Cat("The ONNX parser of ", library.Describe(), " cannot be loaded: ", LoaderSays(),
-                           ". Put the parser of the same release beside ", library.path(), ", or give its path."));
+    throw LibraryError(Cat("the ONNX parser of ", library.Describe(), " cannot be loaded: ", LoaderError(),
+                           ". Put the parser of the same release beside ", library.path(), ", or give its path"));
   }
   if (dlsym(file, kCreateParser) != nullptr) return file;
   dlclose(file);
-  throw LibraryError(Cat(path, " is no ONNX parser of TensorRT: it does not export ", kCreateParser, "."));
+  throw LibraryError(Cat(path, " is no ONNX parser of TensorRT: it does not export ", kCreateParser));
 }
 
-// Throws for a release whose parser has slots that are not known.
+// Throws for a release whose parser has unknown slots.
 void RefuseUnknownParser(const std::string& path, const Library& library) {
   const int major = library.table().release.major;
   if (ParserSlotsOf(major)) return;
@@ -75,10 +75,9 @@ void RefuseUnknownParser(const std::string& path, const Library& library) {
     if (ParserSlotsOf(known)) others.push_back(Cat(known, ".x"));
   }
   std::ranges::reverse(others);
-  throw LibraryError(Cat(library.Describe(), " at ", path,
-                         " runs plans here but builds none: Nacelle does not know the ", "ONNX parser of TensorRT ",
-                         major, ".x. Build with TensorRT ", Join(others, ", "),
-                         ", or build the plan with TensorRT's own tools and embed it."));
+  throw LibraryError(Cat(library.Describe(), " at ", path, " runs plans but builds none: Nacelle does not know the ",
+                         "ONNX parser of TensorRT ", major, ".x. Build with TensorRT ", Join(others, ", "),
+                         ", or build the plan with TensorRT's own tools and embed it"));
 }
 
 bool MayBuild(LibraryKind kind) { return kind == LibraryKind::kFull || kind == LibraryKind::kRtx; }
@@ -108,14 +107,14 @@ std::string ParserBeside(const std::string& path) {
 std::shared_ptr<const BuilderLibrary> BuilderLibrary::Open(const std::string& path, const std::string& parser_path) {
   std::shared_ptr<const Library> library = Library::Open(path);
   if (!MayBuild(library->kind())) {
-    throw LibraryError(Cat(library->Describe(), " at ", path,
-                           " builds no engines: a full library (libnvinfer) or "
-                           "TensorRT-RTX does."));
+    throw LibraryError(
+        Cat(library->Describe(), " at ", path, " builds no engines: use a full library (libnvinfer) or TensorRT-RTX"));
   }
   RefuseUnknownParser(path, *library);
   void* const file = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
   if (file == nullptr || dlsym(file, kCreateBuilder) == nullptr) {
-    throw LibraryError(Cat(library->Describe(), " at ", path, " does not export ", kCreateBuilder, "."));
+    throw LibraryError(Cat(library->Describe(), " at ", path, " does not export ", kCreateBuilder,
+                           ", and so builds no engines: use a full library (libnvinfer) or TensorRT-RTX"));
   }
   const std::string parser = parser_path.empty() ? ParserBeside(path) : parser_path;
 
@@ -144,8 +143,8 @@ BuilderLibrary::BuilderLibrary(std::shared_ptr<const Library> library, std::stri
         return version == nullptr ? 0 : version();
       }()) {}
 
-// 8.5's parser reads up to 17, that of 11 up to 25 (NVIDIA's ONNX Opset Guide). No later version than 20 gives torch's
-// exporter a better graph.
+// The parser of 8.5 reads up to 17, that of 11 up to 25 (NVIDIA's ONNX Opset Guide). Versions after 20 give torch's
+// exporter no better graph.
 int32_t BuilderLibrary::OnnxOpset() const { return library_->table().release.major < 10 ? 17 : 20; }
 
 void* BuilderLibrary::CreateBuilderObject() const { return create_builder_(library_->logger_object(), version_); }
@@ -155,25 +154,25 @@ void* BuilderLibrary::CreateParserObject(void* network) const {
 }
 
 std::vector<FoundBuilder> FindBuilders(const std::string& place) {
-  std::vector<FoundBuilder> found;
+  std::vector<FoundBuilder> builders;
   for (const Candidate& candidate : CandidatesOf(place)) {
-    FoundBuilder one{candidate.path, ParserBeside(candidate.path), candidate.kind, nullptr, ""};
+    FoundBuilder builder{candidate.path, ParserBeside(candidate.path), candidate.kind, nullptr, ""};
     try {
-      one.library = BuilderLibrary::Open(candidate.path);
+      builder.library = BuilderLibrary::Open(candidate.path);
     } catch (const Error& error) {
-      one.problem = error.what();
+      builder.problem = error.what();
     }
     if (candidate.path.find('/') == std::string::npos) {
-      // A bare name is a question to the system: its absence is no news, and what it finds may be one of those above.
-      if (one.library == nullptr) continue;
+      // A bare name may lead the system's loader nowhere, which is no problem, or to a library that is already listed.
+      if (builder.library == nullptr) continue;
       const auto same = [&](const FoundBuilder& other) {
-        return other.library != nullptr && other.library->library() == one.library->library();
+        return other.library != nullptr && other.library->library() == builder.library->library();
       };
-      if (std::ranges::any_of(found, same)) continue;
+      if (std::ranges::any_of(builders, same)) continue;
     }
-    found.push_back(std::move(one));
+    builders.push_back(std::move(builder));
   }
-  return found;
+  return builders;
 }
 
 }  // namespace nacelle::tensorrt

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "core/tensorrt/builder/layer_slots.h"
-#include "core/tensorrt/object.h"
+#include "core/tensorrt/library_object.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
@@ -53,17 +53,17 @@ std::vector<Layer> LayersOf(void* network, const SlotTable& table) {
 }
 
 bool Matches(const std::string& pattern, const Layer& layer) {
-  // Some of TensorRT's own names have brackets, which mean something else in a pattern.
+  // Some of TensorRT's own names have brackets, which a pattern reads as a set of characters.
   return pattern == layer.name || fnmatch(pattern.c_str(), layer.name.c_str(), FNM_NOESCAPE) == 0;
 }
 
 [[noreturn]] void RefuseUnmatched(const std::string& pattern, const std::vector<Layer>& layers) {
   std::vector<std::string> names;
   for (size_t i = 0; i < std::min(layers.size(), kNamesInErrors); ++i) names.push_back(Quote(layers[i].name));
-  throw InputError(Cat("The option fp32_layers has ", Quote(pattern), ", and none of the ", layers.size(),
-                       " layers that compute in floating point has such a name. Layers have the names of the ONNX "
+  throw InputError(Cat("option fp32_layers has ", Quote(pattern), ", and none of the ", layers.size(),
+                       " layers that compute in floating point has such a name; layers have the names of the ONNX "
                        "model's nodes: ",
-                       Join(names, ", "), layers.size() > names.size() ? ", …" : "", "."));
+                       Join(names, ", "), layers.size() > names.size() ? ", …" : ""));
 }
 
 }  // namespace

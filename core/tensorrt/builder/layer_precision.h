@@ -1,4 +1,4 @@
-// Layers of a network that are to compute in float32 whatever else the builder may choose.
+// Keeps chosen layers of a network in float32, whatever precision the builder may choose for the others.
 //
 // Internal to core/tensorrt/builder.
 #ifndef NACELLE_CORE_TENSORRT_BUILDER_LAYER_PRECISION_H_
@@ -11,10 +11,10 @@
 
 namespace nacelle::tensorrt {
 
-// Sets precision and output types of the layers whose name one of `patterns` is or matches (as in a shell: * stands for
-// any characters, ? for one), of those that compute in floating point; constants, shapes and indices stay as they are.
-// `network` is the implementation of an INetworkDefinition of `table`'s release, 8.5 to 10. One thread at a time.
-// Throws InputError where a pattern matches no such layer, with names that there are.
+// Sets precision and output types of the layers whose names `patterns` match, as in a shell: * stands for any
+// characters, ? for one. Only layers that compute in floating point count; constants, shapes and indices stay as they
+// are. `network` is the implementation of an INetworkDefinition of `table`'s release, 8.5 to 10. One thread at a time.
+// Throws InputError, with names of layers, if a pattern matches none.
 void KeepInFloat32(void* network, const SlotTable& table, const std::vector<std::string>& patterns);
 
 }  // namespace nacelle::tensorrt

@@ -1,7 +1,7 @@
-// Which slot of a network layer's virtual table is which function.
+// The slots of a network layer's functions in its virtual table.
 //
-// The tables in third_party/tensorrt/slots have no layers. These slots are the same in the headers of 8.5 to 10;
-// //tests/conformance sees with NVIDIA's Python bindings of 8.6, 10.0 and 10.15 that they call them. From 11 on, and in
+// The tables in third_party/tensorrt/slots have no layers. These slots are the same in the headers of 8.5 to 10, and
+// //tests/conformance checks that NVIDIA's Python bindings of 8.6, 10.0 and 10.15 call them. From 11 on, and in
 // TensorRT-RTX, layers have no precision.
 //
 // Internal to core/tensorrt/builder. Constant data.

@@ -4,14 +4,14 @@
 
 #include "core/error.h"
 #include "core/tensorrt/builder/parser_slots.h"
+#include "core/tensorrt/library_object.h"
 #include "core/tensorrt/messages.h"
-#include "core/tensorrt/object.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
 namespace {
 
-// BuilderLibrary::Open refuses libraries whose parser's slots are not known.
+// The slots are known: BuilderLibrary::Open refuses other libraries.
 ParserSlots SlotsOf(const Library& library) { return ParserSlotsOf(library.table().release.major).value(); }
 
 std::string Text(const char* text) { return text == nullptr ? "" : text; }
@@ -21,7 +21,7 @@ std::string Text(const char* text) { return text == nullptr ? "" : text; }
 OnnxParser::OnnxParser(std::shared_ptr<const BuilderLibrary> library, void* network)
     : library_(std::move(library)), parser_(library_->CreateParserObject(network)) {
   if (parser_ == nullptr) {
-    throw LibraryError(Cat("The ONNX parser ", library_->parser_path(), " does not work with ",
+    throw LibraryError(Cat("the ONNX parser ", library_->parser_path(), " does not work with ",
                            library_->library()->Describe(), ": are both of the same release?"));
   }
 }
@@ -35,7 +35,7 @@ void OnnxParser::Parse(std::string_view model, const std::string& path) {
                                                                        path.empty() ? nullptr : path.c_str());
   if (parsed) return;
   const std::string speaker = library_->library()->Describe();
-  // The parser logs what it lists, in more words; before 10.0 only the log names the node and its operator.
+  // The parser logs the same errors in more words; before 10.0 only the log names the node and its operator.
   std::string errors = Errors();
   if (errors.empty() || library_->library()->table().release.major < 10) errors += messages.Said(speaker);
   throw InputError(Cat(speaker, " cannot read the ONNX model of ", model.size(), " bytes.", errors));

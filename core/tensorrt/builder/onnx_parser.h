@@ -13,18 +13,18 @@
 
 namespace nacelle::tensorrt {
 
-// nvonnxparser::IParser. For one thread at a time. The network and what its weights are read from outlive it: TensorRT
-// builds from the parser's memory, so keep it until the build is done.
+// nvonnxparser::IParser, for one thread at a time. TensorRT builds from the parser's memory, so keep it until the build
+// is done. The network and the model's bytes must outlive it.
 class OnnxParser {
  public:
-  // `network` is an INetworkDefinition of the library's, and empty. Throws LibraryError where the library gives none.
+  // Makes a parser that fills `network`, an empty INetworkDefinition of the library. Throws LibraryError on failure.
   OnnxParser(std::shared_ptr<const BuilderLibrary> library, void* network);
   ~OnnxParser();
   OnnxParser(const OnnxParser&) = delete;
   OnnxParser& operator=(const OnnxParser&) = delete;
 
-  // Reads a serialized ModelProto. `path` is where its external data lies beside; empty: it has none.
-  // Throws InputError with each error of the parser's: node, operator, reason.
+  // Reads a serialized ModelProto. Its external data lies beside the file `path`; empty: it has none.
+  // Throws InputError with each of the parser's errors: node, operator, reason.
   void Parse(std::string_view model, const std::string& path);
 
  private:

@@ -1,8 +1,8 @@
-// Which slot of the ONNX parser's virtual table is which function.
+// The slots of the ONNX parser's functions in its virtual table.
 //
-// The parser's headers are known for 8.5 to 8.6 and for 10.0 to 10.1 (third_party/tensorrt/slots);
-// that 10.15, 11.0, 11.4 and TensorRT-RTX 1.7 have these slots was seen with NVIDIA's Python bindings, and
-// //tests/conformance sees it again. Of 9.x neither a header nor bindings have been seen, so nothing is built with it.
+// They come from the parser's headers for 8.5 to 8.6 and 10.0 to 10.1 (third_party/tensorrt/slots), and from NVIDIA's
+// Python bindings for 10.15, 11.0, 11.4 and TensorRT-RTX 1.7; //tests/conformance checks the latter. For 9.x neither
+// header nor bindings were at hand, so Nacelle builds nothing with it.
 //
 // Internal to core/tensorrt/builder. Constant data.
 #ifndef NACELLE_CORE_TENSORRT_BUILDER_PARSER_SLOTS_H_
@@ -20,7 +20,7 @@ struct ParserSlots {
   int remove;  // destroy() in 8.x, the deleting destructor from 10.0 on
 };
 
-// Those of a major release; nullopt if they are not known.
+// Returns the slots of a major release; nullopt if they are unknown.
 constexpr std::optional<ParserSlots> ParserSlotsOf(int major) {
   if (major >= 11) return ParserSlots{0, 3, 4, 7};
   if (major == 10) return ParserSlots{0, 5, 6, 9};

@@ -1,4 +1,4 @@
-"""Where commands write: the arguments that name files to write, and what is known of them before the work."""
+"""Destinations of commands: the arguments that name files to write, and the checks of them before the work."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def parse_or_folder(text: str) -> Path:
 
 
 def check(path: Path | None) -> None:
-    """Raises OSError where `path` cannot be written for what it is: before the work, and not after it."""
+    """Raises OSError if `path` is nothing that can be written: before the work, and not after it."""
     if path is not None:
         files.check(path)
 
 
 def check_folder(path: Path) -> None:
-    """Raises OSError where `path` is neither a folder nor can be made one."""
+    """Raises OSError if `path` is neither a folder nor can be made one."""
     if not path.is_dir():
         files.check(path)
         if os.path.lexists(path):

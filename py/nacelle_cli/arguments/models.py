@@ -18,7 +18,7 @@ _LOADING = threading.Lock()
 
 
 def load_model(path: Path) -> torch.jit.ScriptModule | torch.export.ExportedProgram | Path:
-    """What a file holds: an ONNX model stays a path; others are loaded, to the CPU.
+    """The model in a file: an ONNX model stays a path; others are loaded, to the CPU.
 
     Nothing of an exported program is unpickled or imported, and torch reads only what ``ExportedArchive`` checked:
     sizes that are arithmetic, registered operators on tensors, and the bytes of tensors.
@@ -61,9 +61,9 @@ def _script(path: Path) -> torch.jit.ScriptModule:
             f"{path} is no model that can be read here: give ONNX (.onnx), what torch.export.save wrote (.pt2), or "
             "what torch.jit.save wrote"
         )
-    from torch_nacelle._programs.running import load_program  # the program may have engines
+    import torch_nacelle as nacelle  # the program may have engines
 
-    return load_program(path, "cpu")
+    return nacelle.load(path, "cpu")
 
 
 def _first_line(error: Exception) -> str:

@@ -23,7 +23,7 @@ from nacelle_cli.reading import regular
 if TYPE_CHECKING:
     import torch
 
-    from torch_nacelle import Input
+    from torch_nacelle import Argument, Input
 
 Fill = Literal["random", "zeros", "ones"]
 FILLS: tuple[str, ...] = get_args(Fill)
@@ -45,21 +45,21 @@ class Extent:
 
 @dataclass(frozen=True)
 class Described:
-    """What an engine takes, as written: profiles of dimensions; ``dtype`` is empty where it was left out.
+    """An input of an engine, as written: ranges of dimensions, a tuple for each optimization profile.
 
-    ``values`` has the profiles of what the tensor holds, where that decides about shapes.
+    ``dtype`` is empty if it was left out. ``values`` has the ranges of values that decide about shapes.
     """
 
     name: str | None
     dtype: str
-    profiles: tuple[tuple[Extent, ...], ...]
+    ranges: tuple[tuple[Extent, ...], ...]
     values: tuple[tuple[Extent, ...], ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...] | None:
         """The shape, where it is fixed."""
-        fixed = len(self.profiles) == 1 and all(extent.low == extent.high for extent in self.profiles[0])
-        return tuple(extent.low for extent in self.profiles[0]) if fixed else None
+        fixed = len(self.ranges) == 1 and all(extent.low == extent.high for extent in self.ranges[0])
+        return tuple(extent.low for extent in self.ranges[0]) if fixed else None
 
     def to_input(self) -> Input:
         """The same for torch_nacelle."""
@@ -67,17 +67,17 @@ class Described:
 
         dtype = torch_dtype(self.dtype or "float32")
         ranges: dict[str, Any] = dict(
-            zip(("min_values", "opt_values", "max_values"), _ranges(self.values), strict=True)
+            zip(("min_values", "opt_values", "max_values"), _least_best_largest(self.values), strict=True)
         )
         if self.shape is not None:
             return Input(shape=self.shape, dtype=dtype, name=self.name, **(ranges if self.values else {}))
-        low, opt, high = _ranges(self.profiles)
+        low, opt, high = _least_best_largest(self.ranges)
         return Input(min=low, opt=opt, max=high, dtype=dtype, name=self.name, **(ranges if self.values else {}))
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a program is called with, as written: a file, or made-up values of a dtype and shape, if these are told."""
+    """An argument of a program, as written: a file, or made-up values of a dtype and shape, if these are told."""
 
     name: str | None
     fill: Fill | None
@@ -87,7 +87,7 @@ class Given:
 
 
 def parse_described(text: str) -> Described:
-    """Reads ``[NAME=][DTYPE][EXTENT,…]`` with more profiles as ``+[EXTENT,…]``, and values as ``=[EXTENT,…]``."""
+    """Reads ``[NAME=][DTYPE][EXTENT,…]``; ``+[EXTENT,…]`` adds an optimization profile, ``=[EXTENT,…]`` has values."""
     named = _NAMED.match(text)
     start = named.end() if named else 0
     return _described(text, start, named.group(1) if named else None)
@@ -120,17 +120,15 @@ def tensors_of(given: Sequence[Given], program: Any, seed: int) -> dict[str, tor
     """
     import torch
 
-    from torch_nacelle._programs.arguments import Argument, arguments, forward_schema
+    import torch_nacelle as nacelle
 
     generator = torch.Generator().manual_seed(seed)
-    known = {argument.name: argument for argument in arguments(program)}
-    names = [argument.name for argument in forward_schema(program).arguments[1:]]
+    known = {argument.name: argument for argument in nacelle.arguments(program)}
+    names = list(known)
     bindings = {argument.input.name: name for name, argument in known.items() if argument.input is not None}
     by_name = _placed([_renamed(one, names, bindings) for one in given], names)
-    required = [name for name in names if name in known or name in by_name]
-    return {
-        name: _tensor(by_name.get(name), known.get(name, Argument(name, None, None)), generator) for name in required
-    }
+    called = [name for name in names if known[name].required or name in by_name]
+    return {name: _tensor(by_name.get(name), known[name], generator) for name in called}
 
 
 def torch_dtype(name: str) -> torch.dtype:
@@ -159,14 +157,14 @@ def torch_device(text: str) -> torch.device:
 
 
 def _renamed(given: Given, names: Sequence[str], bindings: Mapping[str | None, str]) -> Given:
-    """What is given by the name of an engine's input, by the name of the argument that goes there."""
+    """An argument named by an engine's input, renamed to the parameter that goes there."""
     if given.name is None or given.name in names or given.name not in bindings:
         return given
     return replace(given, name=bindings[given.name])
 
 
 def _placed(given: Sequence[Given], names: Sequence[str]) -> dict[str, Given]:
-    """What is given for each argument: by its name, or in order where it has none."""
+    """The arguments by parameter: by their names, or in order if they have none."""
     result = {one.name: one for one in given if one.name is not None}
     unknown = [name for name in result if name not in names]
     if unknown:
@@ -180,8 +178,8 @@ def _placed(given: Sequence[Given], names: Sequence[str]) -> dict[str, Given]:
     return result | dict(zip(free, unnamed, strict=False))
 
 
-def _tensor(given: Given | None, argument: Any, generator: torch.Generator) -> torch.Tensor:
-    from torch_nacelle._programs.arguments import filled
+def _tensor(given: Given | None, argument: Argument, generator: torch.Generator) -> torch.Tensor:
+    import torch_nacelle as nacelle
 
     if given is not None and given.path is not None:
         return _read(given.path, given.key)
@@ -189,7 +187,7 @@ def _tensor(given: Given | None, argument: Any, generator: torch.Generator) -> t
     if given is not None and given.described is not None:
         described = given.described
         kind = torch_dtype(described.dtype or "float32")
-        return filled(fill, described.shape or (), kind, generator)
+        return nacelle.example_tensor(described.shape or (), kind, fill=fill, generator=generator)
     if argument.input is None:
         if argument.engine:
             raise CommandError(argument.why_unknown)
@@ -197,8 +195,8 @@ def _tensor(given: Given | None, argument: Any, generator: torch.Generator) -> t
             f"the dtype and shape of argument {argument.name} are not known: {argument.why_unknown}; give them, for "
             f"instance --input '{argument.name}=random:float32[1,3,224,224]' or --input {argument.name}=FILE.npy"
         )
-    shape = argument.input.profiles[0].opt if argument.input.dynamic else argument.input.shape
-    return filled(fill, shape, argument.input.dtype, generator)
+    shape = argument.input.ranges[0].opt if argument.input.dynamic else argument.input.shape
+    return nacelle.example_tensor(shape, argument.input.dtype, fill=fill, generator=generator)
 
 
 def _read(path: Path, key: str | None) -> torch.Tensor:
@@ -228,41 +226,40 @@ def _key(path: Path, key: str | None, there: Sequence[str]) -> str:
     return wrong_usage(f"{path} holds {', '.join(there) or 'nothing'}: name one, as FILE.npz:KEY; {found}")
 
 
-def _ranges(profiles: Sequence[Sequence[Extent]]) -> list[list[tuple[int, ...]]]:
-    """The least, the best and the largest of each profile."""
+def _least_best_largest(ranges: Sequence[Sequence[Extent]]) -> list[list[tuple[int, ...]]]:
+    """The least, the best and the largest of each optimization profile."""
     return [
-        [tuple(getattr(extent, which) for extent in profile) for profile in profiles]
-        for which in ("low", "opt", "high")
+        [tuple(getattr(extent, which) for extent in extents) for extents in ranges] for which in ("low", "opt", "high")
     ]
 
 
 def _described(text: str, start: int, name: str | None) -> Described:
     dtype = _DTYPE.match(text, start)
     position = dtype.end() if dtype else start
-    profiles, end = _profiles(text, position, "a shape in square brackets: [1..16:8,3,224,224]", _EXTENT)
+    shapes, end = _ranges(text, position, "a shape in square brackets: [1..16:8,3,224,224]", _EXTENT)
     values: list[tuple[Extent, ...]] = []
     if text[end : end + 1] == "=":
-        values, end = _profiles(text, end + 1, "values in square brackets: [1..12:3,4]", _VALUE)
+        values, end = _ranges(text, end + 1, "values in square brackets: [1..12:3,4]", _VALUE)
     if end != len(text):
         _wrong(text, end, len(text), "wanted the end, or +[…] for another optimization profile, or =[…] for values")
-    for ranges in (profiles, values):
-        if any(len(profile) != len(ranges[0]) for profile in ranges):
-            _wrong(text, start, len(text), "all profiles of an input have the same number of dimensions")
-    return Described(name, dtype.group() if dtype else "", tuple(profiles), tuple(values))
+    for ranges in (shapes, values):
+        if any(len(extents) != len(ranges[0]) for extents in ranges):
+            _wrong(text, start, len(text), "all optimization profiles of an input have the same number of dimensions")
+    return Described(name, dtype.group() if dtype else "", tuple(shapes), tuple(values))
 
 
-def _profiles(text: str, position: int, wanted: str, number: re.Pattern[str]) -> tuple[list[tuple[Extent, ...]], int]:
-    """What stands in brackets from a position on, with + between, and where it ends."""
-    profiles = []
+def _ranges(text: str, position: int, wanted: str, number: re.Pattern[str]) -> tuple[list[tuple[Extent, ...]], int]:
+    """The ranges in brackets from a position on, with + between, and the position of their end."""
+    ranges = []
     while True:
         if text[position : position + 1] != "[":
             _wrong(text, position, position + 1, f"wanted {wanted}")
         end = text.find("]", position)
         if end < 0:
             _wrong(text, position, len(text), "the bracket is not closed")
-        profiles.append(_extents(text, position + 1, end, number))
+        ranges.append(_extents(text, position + 1, end, number))
         if text[end + 1 : end + 2] != "+":
-            return profiles, end + 1
+            return ranges, end + 1
         position = end + 2
 
 

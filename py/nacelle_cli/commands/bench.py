@@ -9,7 +9,7 @@ import typer
 
 from nacelle_cli.arguments.destinations import check, parse
 from nacelle_cli.arguments.tensors import parse_given, tensors_of, torch_device
-from nacelle_cli.commands.run import Device, Inputs, Seed, calling
+from nacelle_cli.commands.run import Device, GivenInputs, Seed, calling
 from nacelle_cli.failures import wrong_usage
 from nacelle_cli.render import output
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def bench(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")],
-    given: Inputs = None,
+    given: GivenInputs = None,
     seconds: Annotated[float, typer.Option(help="How long to measure, about.")] = 10.0,
     threads: Annotated[
         str, typer.Option(metavar="N,N,…", help="Numbers of threads to measure throughput with.")
@@ -45,10 +45,7 @@ def bench(
     counts = _counts(threads)
     check(plot)
     import torch_nacelle as nacelle
-    from torch_nacelle._bench.plot import check_plot
 
-    if plot is not None:
-        check_plot(plot)
     # One step is a millisecond.
     with output.progress("Measuring", total=round(seconds * 1000)) as advance, calling(file):
         result = nacelle.bench(
@@ -58,9 +55,8 @@ def bench(
             seconds=seconds,
             threads=counts,
             progress=lambda more: advance(round(more * 1000)),
+            plot=plot,
         )
-    if plot is not None:
-        result.save_plot(plot)
     if json:
         output.print_json(result.to_dict(), beside=plot)
     else:

@@ -63,9 +63,8 @@ def check(
     if isinstance(original, Path):
         _tell_without_onnxruntime(original)
     import torch_nacelle as nacelle
-    from torch_nacelle._programs.running import load_program
 
-    program = load_program(file)
+    program = nacelle.load(file)
     chosen: Any = precision  # nacelle.check knows the precisions
     inputs = list(tensors_of(sources, program, seed).values()) if sources else _described(program)
     try:
@@ -83,11 +82,13 @@ def _tell_without_onnxruntime(original: Path) -> None:
 
 
 def _described(program: torch.jit.ScriptModule) -> list[Input]:
-    """What the program takes, as its engines tell."""
-    from torch_nacelle._programs.arguments import arguments
+    """The program's inputs, by its engines."""
+    import torch_nacelle as nacelle
 
     inputs = []
-    for argument in arguments(program):
+    for argument in nacelle.arguments(program):
+        if not argument.required:
+            continue
         if argument.input is None:
             tensors_of([], program, 0)  # says why, and what to give
             continue

@@ -16,6 +16,7 @@ from nacelle_cli.reading.programs import Engine, Program
 from nacelle_cli.reading.texts import printable
 from nacelle_cli.reading.walks import HeldTensor
 from nacelle_cli.render import facts, output, show
+from nacelle_cli.render.inspected import Inspected
 
 _HELP = """Say what changed between two programs, or two plans.
 
@@ -60,15 +61,15 @@ def _diff(
         raise failures.Answer
 
 
-def _read(path: Path) -> inspect.Inspected:
+def _read(path: Path) -> Inspected:
     found = inspect.inspect_file(path)
     if found.error:
         raise failures.CommandError(found.error)
     return found
 
 
-def compare(old: inspect.Inspected, new: inspect.Inspected) -> list[Change]:
-    """What changed, in the order in which a person would ask."""
+def compare(old: Inspected, new: Inspected) -> list[Change]:
+    """The changes, in the order in which a person would ask."""
     if old.plan is not None and new.plan is not None:
         return _changed("plan", facts.of_plan(old.plan), facts.of_plan(new.plan))
     if old.program is None or new.program is None:
@@ -130,7 +131,7 @@ def _engine_changes(old: list[Engine], new: list[Engine]) -> list[Change]:
     before = {engine.path: facts.of_engine(engine, None) | {"plan": None} for engine in old}
     after = {engine.path: facts.of_engine(engine, None) | {"plan": None} for engine in new}
     plans = [{engine.path: facts.of_plan(engine.plan) if engine.plan else {} for engine in side} for side in (old, new)]
-    metadata = [{e.path: e.record.metadata if e.record else "" for e in side} for side in (old, new)]
+    metadata = [{e.path: e.record.metadata if e.record else b"" for e in side} for side in (old, new)]
     changes = []
     for path in dict.fromkeys([*before, *after]):
         what = f"engine {path}"
@@ -192,7 +193,7 @@ def _changed(what: str, old: Mapping[str, object], new: Mapping[str, object]) ->
     ]
 
 
-def _print(both: list[inspect.Inspected], changes: list[Change]) -> None:
+def _print(both: list[Inspected], changes: list[Change]) -> None:
     page = show.Page(output.stdout())
     names = [printable(str(one.path)) for one in both]
     if not changes:

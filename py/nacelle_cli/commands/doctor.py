@@ -49,7 +49,7 @@ class Diagnosis:
 
     @property
     def will_run(self) -> bool:
-        """Whether all of it will run."""
+        """True if all of it will run."""
         return not self.fatal and all(engine.ready for engine in self.engines.values())
 
 
@@ -169,12 +169,13 @@ def _torch_detail(machine: Machine) -> str:
 def _print_driver(page: show.Page, machine: Machine) -> None:
     driver = machine.driver
     release = f"{driver.release}, " if driver.release else ""
-    page.row("CUDA driver", f"none: {driver.problem}" if driver.problem else f"{release}runs CUDA up to {driver.cuda}")
+    page.row("CUDA driver", f"{release}runs CUDA up to {driver.cuda}" if driver.cuda else f"none: {driver.problem}")
     gpus = [
         f"{gpu.number}: {gpu.name}, compute capability {gpu.compute_capability}, {output.size_text(gpu.memory)}"
         for gpu in driver.gpus
     ]
-    page.row("GPUs", "\n".join(gpus) or "none: only plans of the reference engine run here")
+    reason = f" ({driver.problem})" if driver.cuda and driver.problem else ""
+    page.row("GPUs", "\n".join(gpus) or f"none: only plans of the reference engine run here{reason}")
     if driver.gpus and machine.torch and not machine.torch_cuda:
         text = f"torch {machine.torch} has no CUDA: engines for GPUs need a torch that has"
         page.row("problem", text, "red")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +13,8 @@ from nacelle_cli.arguments.destinations import check, parse
 from nacelle_cli.loading import Loaded
 from nacelle_cli.reading import plans, programs
 from nacelle_cli.reading.errors import ReadingError
-from nacelle_cli.reading.plans import Plan
-from nacelle_cli.reading.programs import Program
-from nacelle_cli.render import facts, output, show
+from nacelle_cli.render import output, show
+from nacelle_cli.render.inspected import Inspected
 
 _HELP = """Show what a program or a plan is, without running anything of it.
 
@@ -32,32 +30,6 @@ Needs no GPU and no TensorRT, and holds no plan in memory. Only --graph has torc
 
 # Files of so many bytes take a second or more.
 _SLOW = 200 << 20
-
-
-@dataclass
-class Inspected:
-    """A file that was read: one of `program` and `plan`, or an error."""
-
-    path: Path
-    program: Program | None = None
-    plan: Plan | None = None
-    loaded: dict[str, Loaded] = field(default_factory=dict)
-    error: str = ""
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing that was read is damaged."""
-        if self.program is not None:
-            return not any(engine.problem or (engine.plan and engine.plan.problem) for engine in self.program.engines)
-        return self.plan is not None and not self.plan.problem
-
-    def facts(self) -> facts.Facts:
-        """As JSON."""
-        if self.program is not None:
-            return facts.of_program(self.program, self.loaded)
-        if self.plan is not None:
-            return facts.of_plan_file(self.path, self.plan, self.loaded.get(""))
-        return {"file": str(self.path), "kind": None, "error": self.error}
 
 
 def register(app: typer.Typer) -> None:

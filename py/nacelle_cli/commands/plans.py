@@ -129,7 +129,6 @@ def embed(
     """
     check(destination)
     import torch_nacelle as nacelle
-    from torch_nacelle._programs.program import Program
 
     if not regular.exists(plan):
         raise CommandError(f"there is no plan file {plan}")
@@ -143,7 +142,7 @@ def embed(
         hardware_compatible=hardware_compatible,
         platform=platform,
     )
-    Program(program).save(destination)
+    nacelle.Program(program).save(destination)
     (engine,) = nacelle.read(program).engines
     if json:
         output.print_json({"output": str(destination), "engine": _facts(engine)}, beside=destination)

@@ -19,7 +19,7 @@ from nacelle_cli.render import output
 if TYPE_CHECKING:
     import torch
 
-Inputs = Annotated[
+GivenInputs = Annotated[
     list[str] | None,
     typer.Option(
         "--input",
@@ -37,7 +37,7 @@ Seed = Annotated[int, typer.Option(help="For random inputs: the same number give
 
 def run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")],
-    given: Inputs = None,
+    given: GivenInputs = None,
     destination: Annotated[
         Path | None,
         typer.Option(
@@ -66,13 +66,12 @@ def run(
     import torch
 
     import torch_nacelle as nacelle
-    from torch_nacelle._programs.running import device_of_program, load_program
 
     where = torch_device(device) if device is not None else None
-    program = load_program(file)
+    program = nacelle.load(file)
     if where is not None:
         nacelle.to(program, where)
-    where = where or device_of_program(program)
+    where = where or nacelle.device_of(program)
     inputs = tensors_of(sources, program, seed)
     with torch.inference_mode(), calling(file):
         result = program(**{name: tensor.to(where) for name, tensor in inputs.items()})
@@ -200,7 +199,7 @@ def _print(
 
 
 def statistics(value: Any) -> dict[str, Any]:
-    """What to tell of an output: its dtype, shape and figures over its finite elements; a value that is no tensor."""
+    """The facts about an output: its dtype, shape and figures over its finite elements; a value that is no tensor."""
     import torch
 
     if not isinstance(value, torch.Tensor):

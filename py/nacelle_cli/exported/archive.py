@@ -113,7 +113,7 @@ class ExportedArchive:
         return Document(f"{self._path}: {name}")
 
     def _checked_places(self) -> dict[str, tuple[int, int]]:
-        """Where the bytes of each member lie: offset and size."""
+        """The places of the members' bytes: offset and size of each."""
         with zipfile.ZipFile(self._file) as archive:
             infos = archive.infolist()
         if len(infos) > MAX_MEMBERS:
@@ -157,7 +157,7 @@ class ExportedArchive:
         raise self._refused(name, "is no member that torch.export.save writes")
 
     def _start(self, info: zipfile.ZipInfo) -> int:
-        """Where a member's bytes begin."""
+        """The offset of a member's bytes."""
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED:
             raise self._refused(info.filename, "is compressed or encrypted; torch.export.save stores members as is")
         if info.file_size != info.compress_size:

@@ -65,7 +65,7 @@ def write(archive: Archive, changes: Mapping[str, Sequence[Piece] | None], file:
     Args:
         archive: What is copied; it must stay open meanwhile.
         changes: By name the new content of entries, None for one that goes; names that the archive lacks are added.
-        file: Where to write.
+        file: The file to write to.
 
     Raises:
         ReadingError: An entry's bytes cannot be read.

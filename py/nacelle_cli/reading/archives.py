@@ -10,17 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+import nacelle_core
 from nacelle_cli.reading import limits, regular, texts, zips
 from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.zips import Member
 
 MAGIC = b"PK\x03\x04"
 _FIRST = 8
-# The first bytes of plans.
-_PLANS = (b"ftrt", b"ptrt", b"vtrt", b"nref")
 _BLOCK = 1 << 20
 _BUFFER = 1 << 16
-# What an entry that is read as a whole may have: source code, a version. No program comes near it.
+# Maximum bytes of an entry that is read as a whole: source code, a version. No program comes near it.
 _MOST_AT_ONCE = 256 << 20
 # The files and folders that torch looks for. It compares names without their case.
 _KNOWN = frozenset(
@@ -54,7 +53,7 @@ def check_start(name: object, first: bytes) -> None:
     if first.startswith(MAGIC):
         return
     found = f"it begins with {first.hex(' ')} ({texts.quoted(texts.from_bytes(first))})" if first else "it is empty"
-    hint = ": make a program of the plan with nacelle embed" if first[:4] in _PLANS else ""
+    hint = ": make a program of the plan with nacelle embed" if nacelle_core.has_plan_magic(first) else ""
     raise ReadingError(
         f"{name} is no TorchScript program: {found}; wanted the zip archive that torch.jit.save writes{hint}"
     )
@@ -159,7 +158,7 @@ class Archive:
         return list(self._entries)
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is such an entry."""
+        """True if there is such an entry."""
         return name in self._entries
 
     def member(self, name: str) -> Member:

@@ -19,7 +19,7 @@ from nacelle_cli.reading.archives import Archive
 from nacelle_cli.reading.texts import quoted
 
 _SET_STATE = b"__setstate__"
-# What Python's parser and torch's may read differently; torch.jit.save writes none of it.
+# Text that Python's parser and torch's may read differently; torch.jit.save writes none of it.
 _UNUSUAL = re.compile(rb"[^\n\x20-\x7e]|\\\n|\"\"\"")
 # Calls that only make a value: float("inf"), torch.device("cpu"), annotate(List[int], []).
 _MAKERS = ("float", "torch.device", "annotate", "complex")

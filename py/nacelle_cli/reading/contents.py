@@ -130,7 +130,7 @@ class _Classes:
         return self.name(full) + rest if full in self._parts else _MANGLED.sub("", found[0])
 
     def digests(self) -> dict[str, str]:
-        """Of all code: first of what the values use and what that uses, in this order, then of the rest."""
+        """The names of all code: first the code that the values use, directly and in turn, then the rest."""
         found = dict(self._digests())
         rest = [full for full in self._parts if full not in self._names]
         for full in sorted(rest, key=lambda full: (_MANGLED.sub("", full), _MANGLED.sub("", self._parts[full]))):

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nacelle_cli.reading import pickle_edits, pickles, pieces, plans, programs, records, texts
+import nacelle_core
+from nacelle_cli.reading import pickle_edits, pickles, pieces, plans, programs, texts
 from nacelle_cli.reading.archives import Archive
 from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.pickle_edits import Text
 from nacelle_cli.reading.pickle_traces import Span, Trace
 from nacelle_cli.reading.pieces import Piece
 from nacelle_cli.reading.plans import PlanBytes
+from nacelle_core import ENGINE_FIELD
 
 _GROUPS = 3 << 18  # bytes; a multiple of three, so that base64 is cut between groups
-
-
-class RecordError(ReadingError):
-    """A record that is damaged; the words are core/record's."""
 
 
 @dataclass(eq=False)
@@ -76,9 +73,9 @@ class Plan:
         for block in self.stored.blocks():
             rest += block
             whole = len(rest) // _GROUPS * _GROUPS
-            yield base64.b64encode(rest[:whole])
+            yield nacelle_core.encode_base64(rest[:whole])
             rest = rest[whole:]
-        yield base64.b64encode(rest)
+        yield nacelle_core.encode_base64(rest)
 
 
 def plan_of(content: bytes, start: int) -> Plan:
@@ -118,7 +115,7 @@ class Engines:
             start: The number of bytes that ``Plan.start`` has.
 
         Raises:
-            RecordError: A record is damaged.
+            nacelle_core.RecordError: A record is damaged.
             ReadingError: The program is.
         """
         self.archive = archive
@@ -146,22 +143,22 @@ class Engines:
     def _read(self, instance: pickles.Instance, entry: str, span: Span, start: int) -> Engine:
         found = list(instance.state) if isinstance(instance.state, list | tuple) else []
         try:
-            version = records.read_version(found)
-            plan = self._plan(found[records.ENGINE], version, start)
-            texts_found = [b"" if i == records.ENGINE else self._text(i, field) for i, field in enumerate(found)]
-        except ReadingError as error:
-            raise RecordError(str(error)) from error
+            version = programs.record_version(found)
+            plan = self._plan(found[ENGINE_FIELD], version, start)
+            texts_found = [b"" if i == ENGINE_FIELD else self._text(i, field) for i, field in enumerate(found)]
+        except nacelle_core.Error as error:
+            raise nacelle_core.RecordError(str(error)) from error
         return Engine(entry, span, texts_found, plan)
 
     def _plan(self, field: object, version: int, start: int) -> Plan:
-        where = f"record of ABI version {version}, field {records.ENGINE} (engine): "
-        stored = self._reader.plan_bytes(field, encoded=version >= records.FIRST_ENCODED)
+        where = f"record of ABI version {version}, field {ENGINE_FIELD} (engine): "
+        stored = self._reader.plan_bytes(field, nacelle_core.holds_base64(version))
         size, first = 0, b""
         try:
             for block in stored.blocks():
                 first = (first + block)[:start] if len(first) < start else first
                 size += len(block)
-        except ReadingError as error:
+        except nacelle_core.Error as error:
             raise ReadingError(where + str(error)) from error
         if size == 0:
             raise ReadingError(where + "the plan is empty; wanted a serialized engine")

@@ -1,9 +1,10 @@
-"""What reading raises."""
+"""The errors of reading."""
 
+import nacelle_core
 from nacelle_cli.reading.texts import printable_lines
 
 
-class ReadingError(Exception):
+class ReadingError(nacelle_core.Error):
     """A file, or a part of it, that cannot be read: what was found, what was wanted, and what to do next.
 
     A message may hold names of the file: what a terminal would obey is escaped.

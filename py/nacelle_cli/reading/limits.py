@@ -26,7 +26,7 @@ class Limits:
         depth: Containers and objects, one within another.
         paths: Characters of the paths of all values.
         source: Bytes of source code.
-        statement: Bytes of one statement of it.
+        statement: Words and marks of one statement of it: Python's parser takes about 800 bytes for each.
         definitions: Classes, functions, their arguments and attributes, by how much of each there is to remember.
         engines: Engines, one that is held twice counted twice.
         fields: Bytes of the fields of all records, beside their plans.
@@ -58,7 +58,7 @@ def of_size(size: int) -> Limits:
         depth=int(200 * times),
         paths=int(((8 << 20) + size) * times),
         source=int(((4 << 20) + size // 2) * times),
-        statement=int(((96 << 10) + size // 64) * times),
+        statement=int((48_000 + size // 128) * times),
         definitions=int((75_000 + size // 50) * times),
         engines=int((2000 + size // 1000) * times),
         fields=int(((1 << 20) + size // 4) * times),

@@ -34,7 +34,7 @@ class Text:
 
 @dataclass
 class Edit:
-    """What takes the place of a part of a pickle."""
+    """A replacement of a part of a pickle."""
 
     span: Span
     content: list[Piece]
@@ -76,7 +76,7 @@ def edited(
     Args:
         size: Bytes of the pickle.
         trace: What watched the reading of it.
-        states: Where the old states lie, and the texts of the new ones.
+        states: The places of the old states, and the texts of the new ones.
         copied: Gives a part of the pickle: (start, size).
 
     Raises:
@@ -98,7 +98,7 @@ def edited(
 
 
 def _moved(definition: Definition, replaced: Sequence[Span], copied: Callable[[int, int], Piece]) -> Edit | None:
-    """What keeps a value that is defined in a replaced state and used outside of them; None if none is."""
+    """The operations that keep a value defined in a replaced state and used outside of them; None if none is."""
     if not _inside(definition.put, replaced):
         return None
     use = next((use for use in definition.uses if not _inside(use, replaced)), None)

@@ -1,4 +1,4 @@
-"""Where the engines' states lie in a pickle, and which texts in them the rest of the pickle uses.
+"""Finds the engines' states in a pickle, and the texts in them that the rest of the pickle uses.
 
 A pickle numbers values as it makes them, and names a value that is needed again by its number:
 

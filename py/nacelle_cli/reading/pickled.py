@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class LongText:
-    """A text that was not kept: where its bytes lie in the archive's entry."""
+    """A text that was not kept: the place of its bytes in the archive's entry."""
 
     entry: str
     start: int
@@ -31,7 +31,7 @@ class Instance:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Its attributes by name, where its state is that."""
+        """Its attributes by name, if its state has this form."""
         return self.state if isinstance(self.state, dict) else {}
 
 

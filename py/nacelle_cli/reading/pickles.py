@@ -1,4 +1,4 @@
-"""TorchScript's pickles, read as data: no object of any class is made, and long texts are left where they lie.
+"""TorchScript's pickles, read as data: no object of any class is made, and long texts stay in the file.
 
 TorchScript writes a small part of pickle's protocol 2. A reader of that part is a loop over a stack; it knows two
 functions by name (torch's tags for lists, torch's tensors) and keeps every other call as a ``Call``.
@@ -127,7 +127,7 @@ class _Machine:
         self.check_nesting(result)
         return result
 
-    # What is read.
+    # Reading.
 
     def take(self, size: int) -> bytes:
         found = self.stream.read(size)
@@ -174,7 +174,7 @@ class _Machine:
             size -= len(self.take(min(size, _BLOCK)))
         return LongText(self.entry, start, self.position - start)
 
-    # What is on the stack.
+    # The stack.
 
     def push(self, value: Any) -> None:
         self.values += 1
@@ -221,7 +221,7 @@ class _Machine:
             raise self.damaged(f"there is no value {index}")
         self.push(self.memo[index])
 
-    # What is made of it.
+    # Making values.
 
     def push_tuple(self, size: int) -> None:
         items = [self.pop(object) for _ in range(size)]

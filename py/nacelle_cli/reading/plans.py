@@ -5,8 +5,6 @@ A plan is a file, or a text in a program's pickle, as it is (records of version 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import os
 import struct
@@ -14,38 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import nacelle_core
 from nacelle_cli.reading import texts
 from nacelle_cli.reading.errors import ReadingError
+from nacelle_core import PlanHeader
 
 _BLOCK = 3 << 18  # decoded bytes; a multiple of three, so that base64 is cut between groups
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
-# What a plan begins with, who made it, and where the four numbers of the release are (core/plan/plan_header.h).
-_LAYOUTS = (
-    (b"ftrt", "TensorRT", (24, 25, 26, 27)),
-    (b"ptrt", "TensorRT", (28, 33, 38, 43)),
-    (b"vtrt", "TensorRT-RTX", (24, 25, 26, 27)),
-)
-_KNOWN_KINDS = (
-    '"ftrt" (TensorRT 8.6 and later), "ptrt" (TensorRT 7.1 to 8.5), "vtrt" (TensorRT-RTX), "nref" (reference engine)'
-)
-_REFERENCE = b"nref"
 # Tensors, extents and profiles that a reference plan tells of at most.
 _MOST_OF_A_PLAN = 20_000
-
-# By kind, the minor releases that can be called, as the slot tables say (core/known_releases.h).
-_CALLABLE = {
-    "TensorRT": (((8, 5), (8, 6)), ((9, 1), (9, 2)), ((10, 0), (10, 16)), ((11, 0), (11, 1))),
-    "TensorRT-RTX": (((1, 5), (1, 7)),),
-}
-# The first release of TensorRT whose plans may run on later ones of the same major release.
-_FIRST_VERSION_COMPATIBLE = (8, 6)
-
-# TensorRT's data types by number, with torch's names.
-_DTYPES = {
-    0: "float32", 1: "float16", 2: "int8", 3: "int32", 4: "bool", 5: "uint8", 6: "float8_e4m3fn", 7: "bfloat16",
-    8: "int64", 11: "float8_e8m0fnu",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,45 +40,12 @@ class PlanBytes:
         """The plan from its start, in blocks.
 
         Raises:
-            ReadingError: Base64 is malformed; the words are core/record's.
+            nacelle_core.RecordError: Base64 is malformed.
         """
-        if self.encoded and self.stored_size % 4 != 0:
-            raise ReadingError(f"base64 of {self.stored_size} characters; wanted a multiple of four (is it cut off?)")
         step = _BLOCK // 3 * 4 if self.encoded else _BLOCK
         for start in range(0, self.stored_size, step):
-            size = min(step, self.stored_size - start)
-            stored = self.part(start, size)
-            yield self._decoded(stored, start) if self.encoded else stored
-
-    def _decoded(self, text: bytes, start: int) -> bytes:
-        last = start + len(text) == self.stored_size
-        padding = (len(text) - len(text.rstrip(b"="))) if last else 0
-        body = text[: len(text) - padding] if padding <= 2 else text
-        if body.translate(None, _ALPHABET):
-            raise self._bad_character(body, start)
-        try:
-            decoded = binascii.a2b_base64(text)
-        except binascii.Error as error:
-            raise ReadingError(f"base64 is malformed at position {start} of {self.stored_size}: {error}") from error
-        if padding and base64.b64encode(decoded[-(3 - padding) :])[: 4 - padding] != text[-4:].rstrip(b"="):
-            at = start + len(body) - 1
-            raise ReadingError(
-                f"base64 has {texts.quoted(chr(body[-1]))} at position {at} of {self.stored_size}, before padding; "
-                "wanted a character whose unused low bits are zero, as every encoder writes"
-            )
-        return decoded
-
-    def _bad_character(self, body: bytes, start: int) -> ReadingError:
-        at = next(i for i, byte in enumerate(body) if byte not in _ALPHABET)
-        where = f"at position {start + at} of {self.stored_size}"
-        if body[at : at + 1] == b"=":
-            return ReadingError(
-                f"base64 has padding {where}; wanted at most two '=', and these at the end, "
-                "after at least two characters"
-            )
-        return ReadingError(
-            f"base64 has {texts.quoted(texts.from_bytes(body[at : at + 1]))} {where}; wanted A-Z, a-z, 0-9, '+' or '/'"
-        )
+            stored = self.part(start, min(step, self.stored_size - start))
+            yield nacelle_core.decode_base64(stored, start, self.stored_size) if self.encoded else stored
 
 
 @dataclass(frozen=True)
@@ -126,13 +67,15 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is known of a plan without the library that runs it.
+    """The facts about a plan that are known without the library that runs it.
 
     Attributes:
         size: Its bytes.
         sha256: Of them, in hexadecimal digits.
         kind: ``"TensorRT"``, ``"TensorRT-RTX"``, ``"reference engine"``; empty where `problem` says why.
         release: ``"8.6.1.6"``; of a reference plan its format version; empty where `problem` says why.
+        description: Its builder: ``"TensorRT 8.6.1.6"``, ``"reference engine, plan format 1"``, and whether it cannot
+            run here; `problem` if there is one.
         problem: Why the header cannot be read; else empty.
         name: The engine's own name, of reference plans.
         profile_count: How many optimization profiles it has, of reference plans; else None.
@@ -144,31 +87,12 @@ class Plan:
     sha256: str
     kind: str
     release: str
+    description: str
     problem: str
     name: str = ""
     profile_count: int | None = None
     inputs: tuple[TensorSpec, ...] | None = field(default=None)
     outputs: tuple[TensorSpec, ...] | None = field(default=None)
-
-    @property
-    def description(self) -> str:
-        """Its builder: ``"TensorRT 8.6.1.6"``, ``"reference engine, plan format 1"``; and that it cannot run here."""
-        if self.problem:
-            return self.problem
-        if self.kind == "reference engine":
-            return f"{self.kind}, plan format {self.release}"
-        return f"{self.kind} {self.release}{_why_it_cannot_run(self.kind, self.release)}"
-
-
-def _why_it_cannot_run(kind: str, release: str) -> str:
-    """A clause for a plan that no library can run here, whatever is installed; empty for others."""
-    key = tuple(int(number) for number in release.split(".")[:2])
-    oldest = next((first for first, _ in _CALLABLE[kind] if first[0] == key[0]), None)
-    own_release_alone = kind == "TensorRT" and key < _FIRST_VERSION_COMPATIBLE
-    if oldest is not None and not (own_release_alone and key < oldest):
-        return ""
-    known = ", ".join(".".join(map(str, first)) + " to " + ".".join(map(str, last)) for first, last in _CALLABLE[kind])
-    return f" (cannot run here: Nacelle calls {known})"
 
 
 def of_file(path: Path) -> PlanBytes:
@@ -190,7 +114,7 @@ def read(plan: PlanBytes) -> Plan:
     """Reads a plan once, from its first to its last byte.
 
     Raises:
-        ReadingError: Its base64 is malformed.
+        nacelle_core.RecordError: Its base64 is malformed.
     """
     digest = hashlib.sha256()
     size = 0
@@ -199,53 +123,23 @@ def read(plan: PlanBytes) -> Plan:
         digest.update(block)
         size += len(block)
         head = head or block
-    kind, release, problem = _header(head, size)
+    try:
+        header = PlanHeader.parse(head[: nacelle_core.PLAN_START], size)
+    except nacelle_core.PlanError as error:
+        return Plan(size, digest.hexdigest(), "", "", str(error), str(error))
     known: dict[str, object] = {}
-    if kind == "reference engine" and release == "1":
+    problem = ""
+    if header.kind == "reference engine" and header.release == "1":
         try:
             known = _reference(head, size)
         except (struct.error, KeyError, ReadingError):
             problem = "its list of inputs and outputs is damaged"
-    return Plan(size, digest.hexdigest(), kind, release, problem, **known)  # type: ignore[arg-type]
-
-
-def _header(head: bytes, size: int) -> tuple[str, str, str]:
-    """Kind, release and problem."""
-    for magic, kind, offsets in _LAYOUTS:
-        if head.startswith(magic):
-            if size <= offsets[-1]:
-                return "", "", _cut_off(size, magic, offsets[-1] + 1)
-            return kind, ".".join(str(head[offset]) for offset in offsets), ""
-    if head.startswith(_REFERENCE):
-        return _reference_header(head, size)
-    first = head[:8]
-    bytes_found = f"{first.hex(' ')} ({texts.quoted(texts.from_bytes(first))})" if first else "no bytes"
-    return (
-        "",
-        "",
-        (
-            f"not a plan that is known: {size} bytes that begin with {bytes_found}; "
-            f"wanted one of the magics {_KNOWN_KINDS}"
-        ),
-    )
-
-
-def _reference_header(head: bytes, size: int) -> tuple[str, str, str]:
-    if size < 8:
-        return "", "", _cut_off(size, _REFERENCE, 8)
-    (version,) = struct.unpack_from("<I", head, 4)
-    if not 0 < version < 1 << 31:
-        return "", "", f"reference engine plan of format version {version}; wanted 1 or more: it is damaged"
-    return "reference engine", str(version), ""
-
-
-def _cut_off(size: int, magic: bytes, wanted: int) -> str:
-    what = f'plan of {size} bytes begins like one of magic "{magic.decode()}"'
-    return f"{what}, whose header takes {wanted} bytes: it is cut off"
+    description = problem or header.description
+    return Plan(size, digest.hexdigest(), header.kind, header.release, description, problem, **known)  # type: ignore[arg-type]
 
 
 def _reference(head: bytes, size: int) -> dict[str, object]:
-    """What a plan of the reference engine tells (docs/reference_engine.md has the format)."""
+    """The facts in a plan of the reference engine (docs/reference/reference_engine.md has the format)."""
     cursor = _Cursor(head, 8, _MOST_OF_A_PLAN)
     if cursor.number("<Q") != size:
         raise ReadingError("the plan's size is another")
@@ -299,7 +193,7 @@ class _Cursor:
 
     def tensor(self) -> TensorSpec:
         name = self.text()
-        dtype = _DTYPES[self.number("<i")]
+        dtype = nacelle_core.DATA_TYPES[self.number("<i")]
         self.number("<I")  # flags
         rank = self.count()
         shape = self.shape(rank)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nacelle_cli.reading import archives, limits, pickles, plans, records, texts, walks
+import nacelle_core
+from nacelle_cli.reading import archives, limits, pickles, plans, texts, walks
 from nacelle_cli.reading.errors import ReadingError
-from nacelle_cli.reading.sources import Signature, Source
+from nacelle_cli.reading.sources import Signature, SourceCode
+from nacelle_core import ENGINE_FIELD, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,14 @@ class Engine:
     """
 
     path: str
-    record: records.Record | None
+    record: Record | None
     plan: plans.Plan | None
     problem: str
 
 
 @dataclass
 class Program:
-    """What a program's file tells.
+    """The facts in a program's file.
 
     Attributes:
         path: The file.
@@ -70,7 +72,7 @@ class Program:
 
 
 def is_program(path: Path) -> bool:
-    """Whether a file begins as a program does, which is a zip archive.
+    """True if a file begins as a program does, which is a zip archive.
 
     Raises:
         ReadingError: The file is empty, a folder, or no regular file.
@@ -116,6 +118,16 @@ def _load_root(archive: archives.Archive, watch: pickles.Watch | None) -> pickle
     return root
 
 
+def record_version(fields: Sequence[object]) -> int:
+    """The version of a record, whose number of fields is right then.
+
+    Raises:
+        nacelle_core.RecordError: It is none that is known, or has another number of fields.
+    """
+    first = fields[0] if fields else ""
+    return nacelle_core.record_version(texts.to_bytes(first) if isinstance(first, str) else b"", len(fields))
+
+
 def hash_entries(path: Path, entries: Iterable[str]) -> dict[str, str]:
     """The sha256 of entries of a program's archive, such as those that ``HeldTensor.entry`` names."""
     digests = {}
@@ -143,7 +155,7 @@ class Reader:
         self.archive = archive
         self.root = _load_root(archive, watches.get("data.pkl"))
         self.program = Program(archive.path, archive.file_size, archive.folder)
-        self.source = Source(str(archive.path), archive.limits)
+        self.source = SourceCode(str(archive.path), archive.limits)
         self.known: dict[int, Engine] = {}  # by the engine's identity: a record is read once
         self.plans: dict[tuple[object, bool], plans.Plan] = {}  # by the field: several records may share one
         self.fields = 0  # bytes of records beside their plans
@@ -216,28 +228,28 @@ class Reader:
 
     def _read_engine(self, path: str, instance: pickles.Instance) -> Engine:
         fields = list(instance.state) if isinstance(instance.state, list | tuple) else []
-        shorter = [self.text(field) for i, field in enumerate(fields) if i != records.ENGINE]
-        shorter[records.ENGINE : records.ENGINE] = [""] if len(fields) > records.ENGINE else []
+        shorter = ["" if i == ENGINE_FIELD else self.text(field) for i, field in enumerate(fields)]
         record, plan, problem = None, None, ""
         try:
-            version = records.read_version(fields)
-            record = records.parse(shorter)
-            plan = self._read_plan(fields[records.ENGINE], version)
-        except ReadingError as error:
+            version = record_version(fields)
+            record = Record.parse([texts.to_bytes(text) for text in shorter], with_plan=False)
+            plan = self._read_plan(fields[ENGINE_FIELD], version)
+        except nacelle_core.Error as error:
             problem = str(error)
         return Engine(path, record, plan, problem)
 
     def _read_plan(self, field: object, version: int) -> plans.Plan:
-        where = f"record of ABI version {version}, field {records.ENGINE} (engine): "
-        key = (field, version >= records.FIRST_ENCODED)
+        where = f"record of ABI version {version}, field {ENGINE_FIELD} (engine): "
+        encoded = nacelle_core.holds_base64(version)
+        key = (field, encoded)
         if isinstance(field, str | pickles.LongText) and key in self.plans:
             return self.plans[key]
-        stored = self.plan_bytes(field, encoded=version >= records.FIRST_ENCODED)
+        stored = self.plan_bytes(field, encoded)
         if stored.stored_size == 0:
             raise ReadingError(where + "the plan is empty; wanted a serialized engine")
         try:
             plan = self.plans[key] = plans.read(stored)
-        except ReadingError as error:
+        except nacelle_core.Error as error:
             raise ReadingError(where + str(error)) from error
         return plan
 

@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 from nacelle_cli.reading import limits, texts
 from nacelle_cli.reading.errors import ReadingError
 
-# How much there is to remember of a definition, next to an attribute of a class.
+# The memory of a definition, as a multiple of that of a class's attribute.
 _WEIGHT = 8
 ENGINE_TYPE = "__torch__.torch.classes.tensorrt.Engine"
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument of a method, beside self; `default` is empty where it has none."""
+    """An argument of a method, beside self; `default` is empty if it has none."""
 
     name: str
     type: str
@@ -43,7 +43,7 @@ class Signature:
     returns: str
 
     def __str__(self) -> str:
-        """As source code: ``forward(x: Tensor, scale: float=1.0) -> Tensor``."""
+        """The signature as source code: ``forward(x: Tensor, scale: float=1.0) -> Tensor``."""
         shown = [f"{a.name}: {a.type}" + (f"={a.default}" if a.default else "") for a in self.arguments]
         return f"{self.name}({', '.join(shown)}) -> {self.returns}"
 
@@ -71,13 +71,13 @@ class Class:
 
 @dataclass
 class _Calls:
-    """What a function calls: operators, and functions with the class of their self, each with its count."""
+    """The calls of a function: operators, and functions with the class of their self, each with its count."""
 
     operators: Counter[str] = field(default_factory=Counter)
     functions: dict[int, tuple[Function, str | None, int]] = field(default_factory=dict)
 
 
-class Source:
+class SourceCode:
     """All source code of a program."""
 
     def __init__(self, path: str = "", allowed: limits.Limits | None = None) -> None:
@@ -183,9 +183,10 @@ class Source:
     def _statements(self, module: str, text: str) -> Iterator[tuple[int, str]]:
         """The statements of a text, each with its indentation; one that goes over several lines as it is."""
         for statement in _split(text):
-            if len(statement) > self._allowed.statement:
+            allowed = self._allowed.statement
+            if len(statement) > allowed and (size := _token_count(statement)) > allowed:
                 where = f"{self._where(module)}: {texts.quoted(statement.strip())}"
-                raise limits.exceeded(where, "bytes of a statement", len(statement), self._allowed.statement)
+                raise limits.exceeded(where, "words and marks of a statement", size, allowed)
             stripped = statement.strip()
             if stripped and not stripped.startswith("#"):
                 yield len(statement) - len(statement.lstrip()), stripped
@@ -234,12 +235,12 @@ class Source:
                 )
 
     def signature(self, type_name: str, method: str) -> Signature | None:
-        """The signature of a class's method; None where there is none."""
+        """The signature of a class's method; None if there is no such method."""
         found = self.classes.get(type_name)
         return found.methods[method].signature if found is not None and method in found.methods else None
 
     def operators(self, type_name: str, method: str) -> Counter[str]:
-        """How often a method calls each operator: ``{"aten::relu": 2, "tensorrt::execute_engine": 1}``.
+        """The number of calls of each operator in a method: ``{"aten::relu": 2, "tensorrt::execute_engine": 1}``.
 
         Raises:
             ReadingError: It is more work than a limit allows, or more calls than can be counted.
@@ -308,7 +309,7 @@ class Source:
                 calls.operators[operator] += 1
 
     def _type(self, value: ast.expr, types: dict[str, str | None]) -> str | None:
-        """The class of an expression's value, or the name of a function; None where neither is known."""
+        """The class of an expression's value, or the name of a function; None if neither is known."""
         if isinstance(value, ast.Name):
             return types.get(value.id)
         attribute: str | None = None
@@ -332,7 +333,7 @@ class Source:
         return self._functions.get(self._type(function, types) or ""), None
 
 
-# What Python's parser, and a walk over what it makes, raise for a text that is not of its grammar or nested too deeply.
+# Errors of Python's parser, and of a walk over its tree, for a text that is not of its grammar or nested too deeply.
 _UNPARSED = (SyntaxError, RecursionError, ValueError)
 _SPECIAL = re.compile(r"[()\[\]{}\"'#\n\\]")
 _IN_STRING = {quote: re.compile(rf"[{quote}\\\n]") for quote in "\"'"}
@@ -427,6 +428,11 @@ def _constants(function: Function) -> Iterator[int]:
         index = _constant_index(node)
         if index is not None:
             yield index
+
+
+def _token_count(text: str) -> int:
+    """The number of words, marks and ends of lines in a text: at least as many as Python's parser finds there."""
+    return sum(1 for _ in re.finditer(r"\d\w*(?:\.\d\w*)?|\w+|[^\w\s]|\n", text))
 
 
 def _plain(text: str) -> str:

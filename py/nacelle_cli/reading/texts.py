@@ -2,13 +2,7 @@ r"""Texts of files. A pickle's texts are bytes that need not be UTF-8: they are 
 
 from __future__ import annotations
 
-import re
-
-# Characters that a terminal obeys, or that show a line in another order or not at all: control characters, marks of the
-# writing direction, separators of lines, marks without a width that begin or annotate a text, and tags.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
+import nacelle_core
 
 
 def from_bytes(raw: bytes) -> str:
@@ -36,16 +30,7 @@ def shown(text: str) -> str:
 
 def printable(text: str) -> str:
     r"""The same for a terminal: control characters are ``\xNN`` too, and marks of direction ``\u202e``."""
-    return _UNPRINTABLE.sub(_escaped, shown(text))
-
-
-def _escaped(found: re.Match[str]) -> str:
-    character = found[0]
-    if ord(character) > 0xFFFF:
-        return f"\\U{ord(character):08x}"
-    if ord(character) > 0xFF:
-        return f"\\u{ord(character):04x}"
-    return "".join(f"\\x{byte:02x}" for byte in character.encode())
+    return nacelle_core.printable(to_bytes(text))
 
 
 def printable_lines(text: str) -> str:
@@ -54,34 +39,9 @@ def printable_lines(text: str) -> str:
 
 
 def quoted(text: str, limit: int = 80) -> str:
-    """The text in quotes for a message, cut after `limit` bytes: as core/text.h's Quote, for a terminal."""
-    raw = to_bytes(text)
-    cut = raw[:limit]
-    if len(raw) > limit:
-        # Back to the start of a character that was cut in two.
-        while cut and _is_continuation(raw[len(cut)]) and _starts_before(raw, len(cut)):
-            cut = cut[:-1]
-    inner = re.sub(r'(["\\])', r"\\\1", from_bytes(cut))
-    inner = re.sub("[\ud800-\udfff]", lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", inner)
-    inner = _UNPRINTABLE.sub(_escaped, inner)
-    return f'"{inner}"' + (f"… ({len(raw)} bytes)" if len(raw) > limit else "")
+    """The text in quotes for a message, safe for a terminal, cut after `limit` bytes."""
+    return nacelle_core.quote(to_bytes(text), limit)
 
 
 def _character_bytes(character: str) -> bytes:
     return character.encode("utf-8", "surrogateescape" if "\udc80" <= character <= "\udcff" else "surrogatepass")
-
-
-def _is_continuation(byte: int) -> bool:
-    return byte & 0xC0 == 0x80
-
-
-def _starts_before(raw: bytes, end: int) -> bool:
-    """Whether a well-formed character reaches over `end`."""
-    for start in range(max(0, end - 3), end):
-        for stop in range(end + 1, min(len(raw), start + 4) + 1):
-            try:
-                if len(raw[start:stop].decode("utf-8")) == 1:
-                    return True
-            except UnicodeDecodeError:
-                continue
-    return False

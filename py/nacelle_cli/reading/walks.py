@@ -11,7 +11,7 @@ from typing import Any
 from nacelle_cli.reading import limits, pickles, texts
 from nacelle_cli.reading.archives import Archive
 from nacelle_cli.reading.errors import ReadingError
-from nacelle_cli.reading.sources import ENGINE_TYPE, Source
+from nacelle_cli.reading.sources import ENGINE_TYPE, SourceCode
 
 # Characters that the text of one value has at most: of a call, what it is called with is within it.
 _LONGEST_CALL = 1 << 12
@@ -76,7 +76,7 @@ class Effort:
 class Finder:
     """Finds engines as runtime/program.cc does: values depth first, a container that is reached twice entered once."""
 
-    def __init__(self, source: Source, constants: tuple[Any, ...], effort: Effort, archive: Archive) -> None:
+    def __init__(self, source: SourceCode, constants: tuple[Any, ...], effort: Effort, archive: Archive) -> None:
         """For a program with this source code, and these constants in it."""
         self.source = source
         self.constants = constants
@@ -178,7 +178,7 @@ def _value_text(value: object) -> str:
 
 
 def _call_text(call: pickles.Call) -> str:
-    """A call with what it is called with, cut off where it is long: ``torch.device("cpu")``."""
+    """A call with its arguments, cut off if it is long: ``torch.device("cpu")``."""
     parts: list[str] = []
     size = 0
     todo: list[Any] = [call]
@@ -209,7 +209,7 @@ def _key_text(key: object) -> str:
     return texts.quoted(key) if isinstance(key, str) else str(key)
 
 
-def modules(root: pickles.Instance, source: Source, finder: Finder) -> Module:
+def modules(root: pickles.Instance, source: SourceCode, finder: Finder) -> Module:
     """The tree of modules, each object once; the walk keeps its own stack, so that no depth is too much."""
     top = Module("", root.type)
     seen = {id(root)}
@@ -237,7 +237,7 @@ def modules(root: pickles.Instance, source: Source, finder: Finder) -> Module:
 class Contents:
     """Collects what modules hold: tensors by what they are to the module, and plain values."""
 
-    source: Source
+    source: SourceCode
     effort: Effort
     sums: dict[str, Tensors] = field(
         default_factory=lambda: {sort: Tensors() for sort in ("parameters", "buffers", "others", "constants")}

@@ -146,7 +146,7 @@ def _unpacked(file: Bytes, form: struct.Struct, offset: int, what: str) -> tuple
 
 
 def _table(file: Bytes) -> tuple[int, int, int]:
-    """How many members the table of contents lists, where it begins, and its bytes."""
+    """The number of members in the table of contents, its offset and its bytes."""
     what = "the record that ends a zip archive"
     position = file.size - _END.size
     disk, table_disk, on_disk, count, size, start, comment = _unpacked(file, _END, position, what)

@@ -1,4 +1,4 @@
-"""Facts as JSON. Names and meanings stay: scripts read them. docs/cli.md lists them."""
+"""Facts as JSON. Names and meanings stay: scripts read them. docs/reference/cli.md lists them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def of_plan_file(path: Path, plan: Plan, loaded: Loaded | None) -> Facts:
 
 
 def of_engine(engine: Engine, loaded: Loaded | None) -> Facts:
-    """An engine's facts; what its record would tell is null where that is damaged."""
+    """An engine's facts; those of its record are null if the record is damaged."""
     record = engine.record
     facts: Facts = {
         "path": engine.path,
@@ -66,14 +66,14 @@ def of_engine(engine: Engine, loaded: Loaded | None) -> Facts:
 
 
 def of_plan(plan: Plan) -> Facts:
-    """A plan's facts; inputs and outputs are null where only its library knows them."""
+    """A plan's facts; inputs and outputs are null if only its library knows them."""
     return {
         "size": plan.size,
         "sha256": plan.sha256,
         "kind": plan.kind,
         "release": plan.release,
         "problem": plan.problem,
-        "profile_count": plan.profile_count,
+        "optimization_profile_count": plan.profile_count,
         "inputs": _tensors(plan.inputs),
         "outputs": _tensors(plan.outputs),
     }
@@ -84,7 +84,7 @@ def _loaded(loaded: Loaded) -> Facts:
         "ready": loaded.ready,
         "reason": loaded.reason,
         "runs_on": loaded.runs_on,
-        "profile_count": loaded.profile_count,
+        "optimization_profile_count": loaded.optimization_profile_count,
         "inputs": _tensors(loaded.inputs),
         "outputs": _tensors(loaded.outputs),
         "layers": [{"name": layer.name, "kind": layer.kind} for layer in loaded.layers],

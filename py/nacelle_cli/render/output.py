@@ -1,4 +1,4 @@
-"""What the commands print, and how: facts on standard output, everything else on standard error.
+"""Output of the commands: facts on standard output, everything else on standard error.
 
 On a terminal there are colours (unless ``NO_COLOR`` is set) and lines are as wide as it is; in a pipe there are neither
 colours nor line breaks that the text does not have, so that grep finds what it looks for.
@@ -86,7 +86,7 @@ def print_json(value: Any, *, beside: Path | None = None) -> None:
 
 @contextmanager
 def progress(what: str, total: int | None = None, *, in_bytes: bool = False) -> Iterator[Callable[[int], None]]:
-    """Shows on standard error how far something is that takes seconds; nothing where that is no terminal.
+    """Shows the progress of long work on standard error; nothing if that is no terminal.
 
         with output.progress("Hashing plans", total=size, in_bytes=True) as advance:
             for block in blocks:
@@ -94,7 +94,7 @@ def progress(what: str, total: int | None = None, *, in_bytes: bool = False) -> 
 
     Args:
         what: What is done, for a person.
-        total: How many steps or bytes there are; None where nobody knows.
+        total: The number of steps or bytes; None if it is not known.
         in_bytes: Whether the steps are bytes.
 
     Yields:

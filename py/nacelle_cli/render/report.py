@@ -10,7 +10,6 @@ import importlib.resources
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jinja2
 
@@ -20,9 +19,7 @@ from nacelle_cli.reading import traces
 from nacelle_cli.reading.texts import printable
 from nacelle_cli.reading.walks import Module
 from nacelle_cli.render import output, show
-
-if TYPE_CHECKING:
-    from nacelle_cli.commands.inspect import Inspected
+from nacelle_cli.render.inspected import Inspected
 
 _TEMPLATE = "report.html.jinja"
 _LEAST_SHARE = 0.0005

@@ -92,7 +92,7 @@ def flag_texts(flags: dict[str, object]) -> list[str]:
 
 
 def engine_lines(page: Page, engine: Engine, loaded: Loaded | None) -> None:
-    """What is known of an engine."""
+    """The known facts of an engine."""
     page.heading(printable(engine.path), "engine", indent=2)
     page.row("problem", printable(engine.problem), "red", indent=4)
     if (record := engine.record) is not None:
@@ -111,7 +111,7 @@ def engine_lines(page: Page, engine: Engine, loaded: Loaded | None) -> None:
 
 
 def plan_lines(page: Page, plan: Plan, indent: int) -> None:
-    """What is known of a plan by itself."""
+    """The known facts of a plan by itself."""
     page.row("plan", printable(plan.description), "red" if plan.problem else "", indent)
     page.row("size", size_and_bytes(plan.size), indent=indent)
     page.row("sha256", plan.sha256, indent=indent)
@@ -131,7 +131,7 @@ def binding_lines(
             )
         else:
             page.row(label, "only the plan's own library can tell: --load asks it", "dim", indent=indent)
-    count = loaded.profile_count if loaded and loaded.ready else plan.profile_count if plan else None
+    count = loaded.optimization_profile_count if loaded and loaded.ready else plan.profile_count if plan else None
     page.row("profiles", f"{count}" if count is not None and count > 1 else "", indent=indent)
 
 
@@ -145,7 +145,7 @@ def bindings(
 
 
 def loaded_lines(page: Page, loaded: Loaded, indent: int) -> None:
-    """What an engine told once it was set up, or why it was not."""
+    """The facts that an engine told once it was set up, or the reason why it was not."""
     if not loaded.ready:
         page.row("cannot run", printable_lines(loaded.reason), "red", indent)
         return
@@ -155,7 +155,7 @@ def loaded_lines(page: Page, loaded: Loaded, indent: int) -> None:
 
 
 def program_lines(page: Page, program: Program, loaded: dict[str, Loaded]) -> None:
-    """What is known of a program."""
+    """The known facts of a program."""
     page.heading(printable(str(program.path)), f"TorchScript program, {size_and_bytes(program.size)}")
     page.row("forward", str(program.forward) if program.forward else "none")
     page.row("also", "\n".join(str(method) for method in program.methods))
@@ -173,7 +173,7 @@ def program_lines(page: Page, program: Program, loaded: dict[str, Loaded]) -> No
 
 
 def tensors_text(tensors: Tensors) -> str:
-    """``"4 tensors, 45 elements, 180 bytes (float32)"``; empty where there are none."""
+    """``"4 tensors, 45 elements, 180 bytes (float32)"``; empty if there are none."""
     if not tensors.count:
         return ""
     dtypes = ", ".join(sorted(tensors.dtypes))

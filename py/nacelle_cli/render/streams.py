@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 _STANDARD = (
     ("stdin", os.O_RDONLY),
-    # What is read only takes no output, and tells so: nobody else's file gets number 1, and nothing is lost in silence.
+    # A read-only file takes no output, and says so: no other file gets number 1, and nothing is lost in silence.
     ("stdout", os.O_RDONLY),
     ("stderr", os.O_WRONLY),
 )
@@ -62,7 +62,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # What was not written goes to the null device: Python would try again at its end, and print that it cannot.
+        # The rest goes to the null device: Python would try to write it at its end, and print that it cannot.
         with contextlib.suppress(OSError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, 1)

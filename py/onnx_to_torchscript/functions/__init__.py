@@ -1,4 +1,4 @@
-"""What the generated TorchScript calls: functions that TorchScript compiles, one module a family of operators.
+"""Functions for the generated TorchScript, which TorchScript compiles, one module a family of operators.
 
 They run in eager PyTorch too: that is how nodes whose inputs are constants are computed when a model is translated.
 """

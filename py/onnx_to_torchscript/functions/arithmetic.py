@@ -1,4 +1,4 @@
-"""Elementwise arithmetic where ONNX and torch differ, by dtype or by attributes."""
+"""Elementwise arithmetic in which ONNX and torch differ, by dtype or by attributes."""
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ def shift(a: Tensor, b: Tensor, left: bool) -> Tensor:
 
 
 def clip(x: Tensor, low: Tensor | None, high: Tensor | None) -> Tensor:
-    """Bounded to [low, high]; high wins where they cross."""
+    """The input bounded to [low, high]; high wins if they cross."""
     if low is not None:
         x = torch.maximum(x, low)
     if high is not None:
@@ -48,7 +48,7 @@ def hard_sigmoid(x: Tensor, alpha: float, beta: float) -> Tensor:
 
 
 def elu(x: Tensor, alpha: float) -> Tensor:
-    """The input where it is positive, else alpha * (exp(x) - 1)."""
+    """The elements that are positive; alpha * (exp(x) - 1) for the others."""
     return torch.where(x > 0, x, alpha * torch.expm1(x))
 
 
@@ -63,23 +63,23 @@ def celu(x: Tensor, alpha: float) -> Tensor:
 
 
 def prelu(x: Tensor, slope: Tensor) -> Tensor:
-    """The input where it is not negative, else slope * x."""
+    """The elements that are not negative; slope * x for the others."""
     return torch.where(x < 0, x * slope, x)
 
 
 def thresholded_relu(x: Tensor, alpha: float) -> Tensor:
-    """The input where it is larger than alpha, else 0."""
+    """The elements that are larger than alpha; 0 for the others."""
     return torch.where(x > alpha, x, torch.zeros_like(x))
 
 
 def shrink(x: Tensor, lambd: float, bias: float) -> Tensor:
-    """Moved towards 0 by bias where it is further away than lambd, else 0."""
+    """The elements further away from 0 than lambd, moved towards it by bias; 0 for the others."""
     zero = torch.zeros_like(x)
     return torch.where(x < -lambd, x + bias, torch.where(x > lambd, x - bias, zero)).to(x.dtype)
 
 
 def is_infinite(x: Tensor, negative: bool, positive: bool) -> Tensor:
-    """Where x is infinite, on the sides asked for."""
+    """True for the elements of x that are infinite, on the sides asked for."""
     found = torch.zeros_like(x, dtype=torch.bool)
     if negative:
         found = found | torch.isneginf(x)

@@ -5,14 +5,14 @@ from torch import Tensor
 
 
 def or_ones(values: list[int], count: int) -> list[int]:
-    """`values`, or ones where there are none."""
+    """`values`, or ones if there are none."""
     return values if len(values) > 0 else [1] * count
 
 
 def pads(
     auto_pad: str, given: list[int], size: list[int], kernel: list[int], stride: list[int], dilation: list[int]
 ) -> list[int]:
-    """What is put around each spatial dimension: all begins, then all ends."""
+    """The padding of each spatial dimension: all begins, then all ends."""
     rank = len(size)
     begins: list[int] = []
     ends: list[int] = []
@@ -105,7 +105,7 @@ def conv_transpose(
     around = [-begins[i] for i in range(rank)] + [extra[i] - ends[i] for i in range(rank)]
     if bias is None or max(around) <= 0:
         return pad_spatial(whole, around, 0.0)
-    # What lies beyond the last input has the bias only.
+    # Elements beyond the last input have the bias only.
     shape = [1, -1] + [1] * rank
     return pad_spatial(whole - bias.reshape(shape), around, 0.0) + bias.reshape(shape)
 

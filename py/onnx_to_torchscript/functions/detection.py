@@ -60,7 +60,7 @@ def non_maximum_suppression(
 
 
 def samples(start: Tensor, size: Tensor, bins: int, count: int) -> Tensor:
-    """Where the samples of one region are along one axis: `count` in each of `bins`."""
+    """The places of one region's samples along one axis: `count` in each of `bins`."""
     places = (torch.arange(bins * count, dtype=torch.float32) + 0.5) / count
     return start + places * (size / bins)
 

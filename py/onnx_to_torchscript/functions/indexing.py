@@ -90,7 +90,7 @@ def scatter_elements(x: Tensor, indices: Tensor, updates: Tensor, axis: int, red
 
 
 def scatter_nd(x: Tensor, indices: Tensor, updates: Tensor, reduction: str) -> Tensor:
-    """The input with slices put where index tuples point to."""
+    """The input with slices put at the places of index tuples."""
     depth = indices.size(-1)
     places = 1
     for extent in x.shape[:depth]:
@@ -127,7 +127,7 @@ def nonzero(x: Tensor) -> Tensor:
 
 
 def compress(x: Tensor, condition: Tensor, axis: int | None) -> Tensor:
-    """The entries along an axis, or of x flattened, where the condition holds."""
+    """The entries along an axis, or of x flattened, for which the condition holds."""
     places = torch.nonzero(condition.reshape([-1])).reshape([-1])
     if axis is None:
         return x.reshape([-1]).index_select(0, places)

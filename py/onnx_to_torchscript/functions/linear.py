@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def gemm(a: Tensor, b: Tensor, c: Tensor | None, alpha: float, beta: float, turn_a: bool, turn_b: bool) -> Tensor:
-    """Product alpha * a @ b + beta * c, with a and b transposed first where asked."""
+    """Product alpha * a @ b + beta * c, with a and b transposed first if asked."""
     if turn_a:
         a = a.t()
     if turn_b:

@@ -9,7 +9,7 @@ from onnx_to_torchscript.functions.convolution import or_ones, pad_spatial, pads
 def excess(
     size: list[int], around: list[int], kernel: list[int], stride: list[int], dilation: list[int], ceil: bool
 ) -> list[int]:
-    """What the ends of the spatial dimensions need beyond the padding, so that the last windows are whole."""
+    """The extra padding at the ends of the spatial dimensions that makes the last windows whole."""
     rank = len(size)
     result: list[int] = []
     for i in range(rank):

@@ -18,7 +18,7 @@ def activate(name: str, x: Tensor) -> Tensor:
 
 
 def limited(x: Tensor, clip: float) -> Tensor:
-    """The input within [-clip, clip]; as it is where clip is 0."""
+    """The input within [-clip, clip]; unchanged if clip is 0."""
     return x if clip == 0.0 else torch.clamp(x, -clip, clip)
 
 

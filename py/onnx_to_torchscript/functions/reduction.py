@@ -7,7 +7,7 @@ from onnx_to_torchscript.functions.values import sorted_axes
 
 
 def prepared(x: Tensor, axes: list[int], none_is_none: bool) -> tuple[Tensor, list[int], bool]:
-    """What to reduce and the axes; whether an axis was added, so that a reduction over none has one to reduce."""
+    """The tensor to reduce, the axes, and True if an axis was added, so that a reduction over none has one."""
     if len(axes) > 0:
         return x, sorted_axes(axes, x.dim()), False
     if none_is_none or x.dim() == 0:
@@ -16,7 +16,7 @@ def prepared(x: Tensor, axes: list[int], none_is_none: bool) -> tuple[Tensor, li
 
 
 def empty(x: Tensor, axes: list[int]) -> bool:
-    """Whether there is nothing to reduce."""
+    """True if there is nothing to reduce."""
     nothing = False
     for axis in axes:
         nothing = nothing or x.size(axis) == 0
@@ -61,7 +61,7 @@ def highest(x: Tensor) -> Tensor:
 
 
 def filled(x: Tensor, dims: list[int], keep: bool, value: Tensor) -> Tensor:
-    """What a reduction gives where there is nothing to reduce."""
+    """The result of a reduction with nothing to reduce."""
     shape: list[int] = []
     for axis in range(x.dim()):
         if axis not in dims:

@@ -44,7 +44,7 @@ def flatten(x: Tensor, axis: int) -> Tensor:
 
 
 def transpose(x: Tensor, order: list[int]) -> Tensor:
-    """The dimensions in another order; reversed where there is none."""
+    """The dimensions in another order; reversed if no order is given."""
     if len(order) == 0:
         order = [x.dim() - 1 - i for i in range(x.dim())]
     return x.permute(order)

@@ -38,5 +38,5 @@ def sorted_axes(axes: list[int], rank: int) -> list[int]:
 
 
 def is_float(tensor: Tensor) -> bool:
-    """Whether the elements are floating point numbers."""
+    """True if the elements are floating point numbers."""
     return tensor.is_floating_point()

@@ -22,7 +22,7 @@ def _activations(node: Node, default: list[str]) -> str:
 
 
 def _flags(node: Node) -> tuple[bool, bool]:
-    """Whether time runs backwards, and whether the batch comes first."""
+    """Two booleans: time runs backwards; the batch comes first."""
     direction = node.choice("direction", "forward", ("forward", "reverse", "bidirectional"))
     return direction == "'reverse'", bool(node.attribute("layout", 0))
 

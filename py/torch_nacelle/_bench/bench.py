@@ -1,4 +1,4 @@
-"""How long the calls of a program take, and what of it the runtime adds."""
+"""Measures the time of a program's calls, and the runtime's share of it."""
 
 import math
 import threading
@@ -13,11 +13,14 @@ from typing import Any
 import torch
 
 from torch_nacelle import _C
+from torch_nacelle._bench.benchmark import Benchmark
 from torch_nacelle._bench.conditions import conditions
-from torch_nacelle._bench.figures import Benchmark, Memory, Parts, Throughput, Times
+from torch_nacelle._bench.figures import CallParts, MemoryUse, Throughput, Times
+from torch_nacelle._bench.plot import check_plot
 from torch_nacelle._bench.profile import Profile, profile
-from torch_nacelle._programs.archives import Source
-from torch_nacelle._programs.running import Inputs, device_of_program, load_program, named_inputs
+from torch_nacelle._programs.archives import PathLike, ProgramSource
+from torch_nacelle._programs.running import CallInputs, device_of, named_inputs
+from torch_nacelle._programs.running import load as load_file
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.settings import to
 from torch_nacelle.errors import InputError
@@ -29,13 +32,14 @@ _ENGINE = "enqueue"  # the phase that is the engine's own; see PhaseTime
 
 
 def bench(
-    program: torch.jit.ScriptModule | Source,
-    inputs: Inputs | Callable[[torch.jit.ScriptModule], Inputs] | None = None,
+    program: torch.jit.ScriptModule | ProgramSource,
+    inputs: CallInputs | Callable[[torch.jit.ScriptModule], CallInputs] | None = None,
     *,
     device: str | torch.device | None = None,
     seconds: float = 10.0,
     threads: Sequence[int] = (1, 2, 4),
     progress: Progress | None = None,
+    plot: PathLike | None = None,
 ) -> Benchmark:
     """Measures the calls of a program: latency, throughput by threads, what the runtime adds, memory.
 
@@ -50,6 +54,8 @@ def bench(
         seconds: How long to measure, about; at least three calls of each kind are made.
         threads: Numbers of threads to measure throughput with.
         progress: Is told every now and then how many seconds more have been measured.
+        plot: A file to draw the figures into, as ``Benchmark.save_plot`` does. Its name is checked before anything is
+            measured.
 
     Returns:
         The figures.
@@ -59,6 +65,8 @@ def bench(
         Error: What a call of the program raises.
     """
     _check(seconds, threads)
+    if plot is not None:
+        check_plot(plot)
     if isinstance(program, torch.nn.Module) and not isinstance(program, torch.jit.ScriptModule):
         raise InputError(
             f"found {type(program).__name__}; wanted a program, as nacelle.compile or torch.jit.load returns it, or "
@@ -67,11 +75,11 @@ def bench(
     before = _Before.now()
     started = time.perf_counter_ns()
     given_loaded = isinstance(program, torch.jit.ScriptModule)
-    loaded = program if isinstance(program, torch.jit.ScriptModule) else load_program(program)
+    loaded = program if isinstance(program, torch.jit.ScriptModule) else load_file(program)
     load = None if given_loaded else (time.perf_counter_ns() - started) / 1e6
     if device is not None:
         to(loaded, device)
-    where = device_of_program(loaded) if device is None else checks.device(device)
+    where = device_of(loaded) if device is None else checks.device(device)
     named = named_inputs(loaded, inputs(loaded) if callable(inputs) else inputs)
     runner = _Runner(loaded, [tensor.to(where) for tensor in named.values()], where, progress or (lambda _: None))
     runner.warm_up(seconds / 10)
@@ -82,7 +90,7 @@ def bench(
     end_to_end = runner.end_to_end(part, [tensor.cpu() for tensor in named.values()]) if copies else host
     parts = runner.parts(part) if has_engines else None
     throughput = tuple(runner.throughput(count, part / len(threads)) for count in threads)
-    return Benchmark(
+    benchmark = Benchmark(
         device=torch.cuda.get_device_name(where) if where.type == "cuda" else str(where),
         inputs=tuple((name, str(one.dtype).removeprefix("torch."), tuple(one.shape)) for name, one in named.items()),
         load=load,
@@ -94,6 +102,9 @@ def bench(
         memory=before.memory(where, given_loaded),
         conditions=conditions(),
     )
+    if plot is not None:
+        benchmark.save_plot(plot)
+    return benchmark
 
 
 def _check(seconds: object, threads: object) -> None:
@@ -155,7 +166,7 @@ class _Runner:
                 samples.append((time.perf_counter_ns() - start) / 1e6)
         return Times(tuple(samples))
 
-    def parts(self, seconds: float) -> Parts:
+    def parts(self, seconds: float) -> CallParts:
         """Calls that are profiled, taken apart."""
         spans: list[tuple[int, int]] = []
         with torch.inference_mode(), self._stream(), profile(self._program) as recorded:
@@ -231,7 +242,7 @@ class _Runner:
             torch.cuda.current_stream(self._device).synchronize()
 
 
-def _parts(spans: Sequence[tuple[int, int]], recorded: Profile) -> Parts:
+def _parts(spans: Sequence[tuple[int, int]], recorded: Profile) -> CallParts:
     """Gives each phase to the call in whose time it began, and takes medians over calls."""
     starts = [start for start, _ in spans]
     names = list(dict.fromkeys(phase.name for phase in recorded.phases))
@@ -242,7 +253,7 @@ def _parts(spans: Sequence[tuple[int, int]], recorded: Profile) -> Parts:
     phases = [sum(call.values()) for call in by_call]
     runtime = [all_of_them - own for all_of_them, own in zip(phases, engine, strict=True)]
     rest = [end - start - inside for (start, end), inside in zip(spans, phases, strict=True)]
-    return Parts(
+    return CallParts(
         engine=_median_ms(engine),
         runtime=_median_ms(runtime),
         rest=_median_ms(rest),
@@ -267,7 +278,7 @@ def _to_host(value: Any) -> None:
 
 @dataclass(frozen=True)
 class _Before:
-    """Memory before a program is loaded."""
+    """MemoryUse before a program is loaded."""
 
     host: int
     device_free: int | None
@@ -279,12 +290,12 @@ class _Before:
             torch.cuda.reset_peak_memory_stats()
         return _Before(_status("VmRSS"), free)
 
-    def memory(self, device: torch.device, given_loaded: bool) -> Memory:
+    def memory(self, device: torch.device, given_loaded: bool) -> MemoryUse:
         on_gpu = device.type == "cuda"
         rise = None
         if on_gpu and self.device_free is not None and not given_loaded:
             rise = self.device_free - torch.cuda.mem_get_info(device)[0]
-        return Memory(
+        return MemoryUse(
             host_before=None if given_loaded else self.host,
             host_peak=_status("VmHWM"),
             device_peak=torch.cuda.max_memory_allocated(device) if on_gpu else None,

@@ -1,4 +1,4 @@
-"""What figures of a measurement mean nothing without."""
+"""The conditions of a measurement, without which its figures mean nothing."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ def cpu_model() -> str:
 
 
 def conditions() -> str:
-    """The machine, how busy it is, and the releases."""
+    """Returns the machine, how busy it is, and the releases: what figures of a measurement mean nothing without."""
     load = " ".join(Path("/proc/loadavg").read_text(encoding="utf-8").split()[:3])
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return (

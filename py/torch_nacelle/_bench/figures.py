@@ -1,10 +1,7 @@
-"""The figures of a benchmark."""
+"""Figures that a benchmark is made of."""
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
-
-from torch_nacelle._programs.program import PathLike
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -19,7 +16,7 @@ class Times:
 
     @property
     def calls(self) -> int:
-        """How many calls were measured."""
+        """Number of measured calls."""
         return len(self.samples)
 
     @property
@@ -54,7 +51,7 @@ class Throughput:
 
 
 @dataclass(frozen=True)
-class Parts:
+class CallParts:
     """Where a call's time goes, in milliseconds, median over calls that were profiled; these wait for the device.
 
     Attributes:
@@ -71,7 +68,7 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemoryUse:
     """Memory in bytes.
 
     Attributes:
@@ -87,60 +84,3 @@ class Memory:
     host_peak: int
     device_peak: int | None
     device_rise: int | None
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """What ``bench`` measured.
-
-    Attributes:
-        device: Where the program ran.
-        inputs: Name, dtype and shape of each input.
-        load: Milliseconds to load the program and to set its engines up; None where it was given loaded.
-        host: From the call until it returns to the caller. On CUDA the device may still work then.
-        on_device: Between CUDA events before and after the call; None on the CPU.
-        end_to_end: From inputs in the host's memory to outputs in the host's memory. On the CPU, where nothing is
-            copied, the same as `host`.
-        throughput: By the number of threads.
-        parts: Where the time of a call goes; None for a program without engines.
-        memory: What it took.
-        conditions: The machine and the releases.
-    """
-
-    device: str
-    inputs: tuple[tuple[str, str, tuple[int, ...]], ...]
-    load: float | None
-    host: Times
-    on_device: Times | None
-    end_to_end: Times
-    throughput: tuple[Throughput, ...]
-    parts: Parts | None
-    memory: Memory
-    conditions: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything but the single samples, for JSON. Times are in milliseconds, memory in bytes."""
-        times = {"host": self.host, "device": self.on_device, "end_to_end": self.end_to_end}
-        return {
-            "device": self.device,
-            "inputs": [{"name": name, "dtype": dtype, "shape": list(shape)} for name, dtype, shape in self.inputs],
-            "load_ms": self.load,
-            "latency_ms": {what: value and value.summary() for what, value in times.items()},
-            "throughput": [asdict(one) for one in self.throughput],
-            "parts_ms": self.parts and asdict(self.parts),
-            "memory_bytes": asdict(self.memory),
-            "conditions": self.conditions,
-        }
-
-    def save_plot(self, path: PathLike) -> None:
-        """Draws latency and throughput; needs the package matplotlib.
-
-        Args:
-            path: The file, ``.png`` or ``.svg``; written to a temporary name and moved.
-
-        Raises:
-            InputError: The file's name ends otherwise, or matplotlib is not installed.
-        """
-        from torch_nacelle._bench.plot import save_plot
-
-        save_plot(self, path)

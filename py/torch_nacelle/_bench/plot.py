@@ -1,15 +1,14 @@
 """A benchmark drawn."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nacelle_cli.files import is_stream
+from torch_nacelle._bench.figures import CallParts, Throughput, Times
 from torch_nacelle._programs.program import PathLike
 from torch_nacelle._runtime.files import replacing
 from torch_nacelle.errors import InputError
-
-if TYPE_CHECKING:
-    from torch_nacelle._bench.figures import Benchmark, Parts, Throughput, Times
 
 FORMATS = (".png", ".svg")
 _COLOURS = {"host": "#3b6fb6", "device": "#5a9e4b", "end to end": "#c9782b"}
@@ -31,29 +30,33 @@ def _format(path: PathLike) -> str:
     return FORMATS[0] if not suffix and is_stream(path) else suffix
 
 
-def save_plot(benchmark: "Benchmark", path: PathLike) -> None:
-    """See ``Benchmark.save_plot``."""
+def save_plot(
+    path: PathLike,
+    latency: Mapping[str, Times],
+    throughput: tuple[Throughput, ...],
+    parts: CallParts | None,
+    *,
+    title: str,
+    conditions: str,
+) -> None:
+    """Draws a benchmark; see ``Benchmark.save_plot``."""
     check_plot(path)
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     panels = figure.subplots(1, 2, width_ratios=(3, 2))
-    shown = {"host": benchmark.host, "device": benchmark.on_device, "end to end": benchmark.end_to_end}
-    if benchmark.end_to_end is benchmark.host:
-        del shown["end to end"]
-    _draw_latency(panels[0], {what: times for what, times in shown.items() if times is not None})
-    _draw_throughput(panels[1], benchmark.throughput)
-    if benchmark.parts is not None:
-        panels[0].set_xlabel(panels[0].get_xlabel() + "\n" + _parts_text(benchmark.parts))
-    inputs = ", ".join(f"{name}: {dtype} {list(shape)}" for name, dtype, shape in benchmark.inputs)
-    figure.suptitle(f"{benchmark.device}; {inputs}", fontsize=11)
-    figure.supxlabel(benchmark.conditions, fontsize=7, color="0.4")
+    _draw_latency(panels[0], latency)
+    _draw_throughput(panels[1], throughput)
+    if parts is not None:
+        panels[0].set_xlabel(panels[0].get_xlabel() + "\n" + _parts_text(parts))
+    figure.suptitle(title, fontsize=11)
+    figure.supxlabel(conditions, fontsize=7, color="0.4")
     with replacing(path) as temporary:
         figure.savefig(temporary, format=_format(path)[1:], dpi=150)
 
 
-def _draw_latency(panel: Any, shown: dict[str, "Times"]) -> None:
-    """How many of the calls were done after how long, with the percentiles in the legend."""
+def _draw_latency(panel: Any, shown: Mapping[str, Times]) -> None:
+    """Draws the share of calls that were done after a time, with the percentiles in the legend."""
     for what, times in shown.items():
         ordered = sorted(times.samples)
         share = [100 * (i + 1) / len(ordered) for i in range(len(ordered))]
@@ -66,7 +69,7 @@ def _draw_latency(panel: Any, shown: dict[str, "Times"]) -> None:
     panel.legend(loc="lower right", fontsize=9)
 
 
-def _draw_throughput(panel: Any, throughput: tuple["Throughput", ...]) -> None:
+def _draw_throughput(panel: Any, throughput: tuple[Throughput, ...]) -> None:
     labels = [str(one.threads) for one in throughput]
     bars = panel.bar(labels, [one.calls_per_second for one in throughput], color="#3b6fb6", width=0.6)
     panel.bar_label(bars, labels=[f"{one.calls_per_second:.4g}" for one in throughput], padding=2)
@@ -74,6 +77,6 @@ def _draw_throughput(panel: Any, throughput: tuple["Throughput", ...]) -> None:
     panel.margins(y=0.1)
 
 
-def _parts_text(parts: "Parts") -> str:
+def _parts_text(parts: CallParts) -> str:
     named = {"engines": parts.engine, "runtime": parts.runtime, "rest of the program": parts.rest}
     return "of a call, profiled: " + ", ".join(f"{what} {value * 1000:.1f} µs" for what, value in named.items())

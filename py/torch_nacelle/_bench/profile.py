@@ -1,4 +1,4 @@
-"""Where the time of a program's engines goes."""
+"""Measures the time in a program's engines."""
 
 import json
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ class PhaseTime:
 
 @dataclass
 class Profile:
-    """What a profile recorded; complete when the ``with`` block of ``profile`` has ended.
+    """The times that a profile recorded; complete when the ``with`` block of ``profile`` has ended.
 
     Attributes:
         phases: Parts of the calls on the host, by engine and call.
@@ -115,7 +115,7 @@ class Profile:
 
 @contextmanager
 def profile(program: torch.nn.Module, engine: str | None = None) -> Iterator[Profile]:
-    """Records where the time of a program's engines goes: layers on the device, phases on the host.
+    """Records the times of a program's engines: layers on the device, phases on the host.
 
         with nacelle.profile(program) as profile:
             program(images)
@@ -136,7 +136,7 @@ def profile(program: torch.nn.Module, engine: str | None = None) -> Iterator[Pro
         InputError: There is no such engine, no program, or an engine that is profiled already.
     """
     result = Profile()
-    started = _C.start_profile(require_program(program), checks.engine_path(engine))
+    started = _C.start_timing(require_program(program), checks.engine_path(engine))
     try:
         yield result
     finally:

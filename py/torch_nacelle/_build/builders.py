@@ -45,7 +45,7 @@ class Choice:
 
     @property
     def description(self) -> str:
-        """What builds, with its release."""
+        """The name of the builder, with its release."""
         return self.builder.description if self.builder else "the reference engine"
 
 
@@ -93,7 +93,7 @@ def _automatic(library: "str | os.PathLike[str] | None") -> Choice:
 
 
 def _knows_gpu(builder: "_C.BuilderInfo") -> bool:
-    """Whether its engines run on the current GPU, as far as that is known."""
+    """True if its engines run on the current GPU, as far as that is known."""
     if builder.kind != "TensorRT-RTX" or not torch.cuda.is_available():
         return True
     return torch.cuda.get_device_capability() not in _UNKNOWN_TO_RTX

@@ -1,4 +1,4 @@
-"""What earlier builds left on disk: measured times, and whole engines.
+"""Caches of earlier builds on disk: measured times, and whole engines.
 
 A cache never breaks a build: a file that is damaged or cannot be written is a warning, and the build goes on without.
 Files are written under a temporary name and moved, so a reader sees an old one or a new one; any number of processes
@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import logging
 import os
-import pwd
 import re
 import stat
 import time
@@ -27,9 +26,9 @@ from nacelle_cli.files import remove_leftovers, replacing
 from torch_nacelle.errors import InputError
 
 DEFAULT_SIZE = 4 * 2**30
-"""Bytes that the engine cache may hold where nothing else is said."""
+"""Default of the bytes that the engine cache may hold."""
 
-# How long to wait for another process: that writes a file, that builds the same engine.
+# Seconds to wait for another process that writes a file, and for one that builds the same engine.
 _WAIT_FOR_WRITER = 10.0
 _WAIT_FOR_BUILDER = 3600.0
 _TELL_AFTER = 2.0
@@ -44,7 +43,7 @@ def cache_folder(given: "bool | str | os.PathLike[str]", kind: str) -> Path | No
     """The folder of a cache.
 
     Args:
-        given: The option: False for none, True for the user's own, or a folder, which is made where it is not there.
+        given: The option: False for none, True for the user's own, or a folder, which is made if it is missing.
         kind: ``"timing"`` or ``"engines"``: the folder's name in the user's own cache.
 
     Returns:
@@ -61,26 +60,18 @@ def cache_folder(given: "bool | str | os.PathLike[str]", kind: str) -> Path | No
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file; a cache is a folder, with a file for each device and release in it")
         return folder
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # An XDG path that is relative does not count.
-    home = Path(base) if os.path.isabs(base) else _home() / ".cache"
-    if not home.is_absolute():
+    import platformdirs
+
+    try:
+        own = platformdirs.user_cache_path("torch_nacelle", appauthor=False)
+    except RuntimeError:  # nothing tells a home folder: a container's user, often
+        own = Path()
+    if not own.is_absolute():
         _logger.warning(
             "no cache of %s is used: this user has no home folder; set HOME or XDG_CACHE_HOME, or name a folder", kind
         )
         return None
-    return home / "torch_nacelle" / kind
-
-
-def _home() -> Path:
-    """The user's home folder, as HOME tells it or else the system; relative if neither knows one."""
-    named = os.environ.get("HOME")
-    if named:
-        return Path(named)
-    try:
-        return Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:  # a container's user, often
-        return Path()
+    return own / kind
 
 
 def key_of(*parts: object) -> str:
@@ -108,7 +99,7 @@ class TimingCache:
         """Names the file; opens nothing.
 
         Args:
-            folder: Where it lies.
+            folder: The folder of the cache.
             device: The device's name and compute capability.
             release: What measures, with its release.
         """
@@ -117,7 +108,7 @@ class TimingCache:
         self._read = b""
 
     def read(self) -> bytes:
-        """The times so far; empty where there are none."""
+        """The times so far; empty if there are none."""
         self._read = _read_file(self.path) or b""
         return self._read
 
@@ -145,7 +136,7 @@ class EngineCache:
         """Opens nothing.
 
         Args:
-            folder: Where the plans lie.
+            folder: The folder of the plans.
             size: Bytes that they may have together.
         """
         self.folder = folder
@@ -208,7 +199,7 @@ class EngineCache:
 
 
 def _attempt(what: str, action: Callable[[], _T], otherwise: _T) -> _T:
-    """What the action returns; `otherwise`, with a warning, where the system refuses it."""
+    """The result of the action; `otherwise`, with a warning, if the system refuses it."""
     try:
         return action()
     except OSError as error:
@@ -217,7 +208,7 @@ def _attempt(what: str, action: Callable[[], _T], otherwise: _T) -> _T:
 
 
 def _read_file(path: Path) -> bytes | None:
-    """The contents; None where there is no file, or it is damaged, which is a warning."""
+    """The contents; None if there is no file, or it is damaged, which is a warning."""
     try:
         data = _contents(path)
     except FileNotFoundError:

@@ -15,13 +15,13 @@ from typing_extensions import Unpack
 from torch_nacelle._build.builders import Backend, Choice
 from torch_nacelle._build.engine import Built, Method, build, choose
 from torch_nacelle._build.hybrid import Rest, own_parameters, refuse_python, returns_its_input
-from torch_nacelle._build.options import BuildOptions
+from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.progress import display
 from torch_nacelle._build.torchscript import scripted
 from torch_nacelle._check.check import CheckInputs, precision_of
 from torch_nacelle._check.check import check as run_check
 from torch_nacelle._models.model_state import for_inference
-from torch_nacelle._models.sources import Inputs, Model
+from torch_nacelle._models.sources import InputDescriptions, Model
 from torch_nacelle._models.state import tensors_in
 from torch_nacelle._programs.arguments import forward_schema
 from torch_nacelle._programs.embed import embed_returning
@@ -33,7 +33,7 @@ from torch_nacelle.errors import InputError
 
 def compile(
     model: Model,
-    inputs: Inputs | Mapping[str, Inputs] | None = None,
+    inputs: InputDescriptions | Mapping[str, InputDescriptions] | None = None,
     *,
     backend: Backend = "auto",
     name: str | None = None,
@@ -88,7 +88,7 @@ def compile(
     """
     if abi_version is not None:
         abi_version = checks.whole_number(abi_version, "abi_version")
-    job = _Job(backend, device, abi_version, platform, method, progress, dict(options))
+    job = _ProgramJob(backend, device, abi_version, platform, method, progress, options)
     if not isinstance(inputs, Mapping):
         name = name or _default_name(model)
         program, built = job.engine(model, inputs, name, output_names, data_dependent)
@@ -104,8 +104,8 @@ def compile(
 
 
 @dataclass(frozen=True)
-class _Job:
-    """What holds for every engine of a program."""
+class _ProgramJob:
+    """The settings of every engine of a program."""
 
     backend: str
     device: str | torch.device | None
@@ -113,12 +113,12 @@ class _Job:
     platform: str | None
     method: str
     progress: bool | None
-    options: dict[str, object]
+    options: BuildOptions
 
     def engine(
         self,
         model: Model,
-        inputs: Inputs | None,
+        inputs: InputDescriptions | None,
         name: str,
         output_names: Sequence[str] | None = None,
         data_dependent: Sequence[str] = (),
@@ -185,7 +185,7 @@ def _identifier(text: str) -> str:
 
 
 def _compile_hybrid(
-    module: object, inputs: Mapping[str, Inputs], job: _Job, check: bool | CheckInputs
+    module: object, inputs: Mapping[str, InputDescriptions], job: _ProgramJob, check: bool | CheckInputs
 ) -> torch.jit.ScriptModule:
     if not isinstance(module, torch.nn.Module):
         raise InputError(
@@ -233,7 +233,7 @@ def _check_names(program: torch.jit.ScriptModule) -> None:
             raise InputError(f"the name {name!r} has letters outside of ASCII, which torch cannot read from a file")
 
 
-def _parts(module: torch.nn.Module, inputs: Mapping[str, Inputs]) -> dict[str, torch.nn.Module]:
+def _parts(module: torch.nn.Module, inputs: Mapping[str, InputDescriptions]) -> dict[str, torch.nn.Module]:
     """The submodules that become engines, each under the first path of `inputs` that leads to it."""
     if isinstance(module, torch.jit.ScriptModule):
         raise InputError("submodules of a ScriptModule have fixed types and cannot be replaced: give the nn.Module")
@@ -260,7 +260,7 @@ def _parts(module: torch.nn.Module, inputs: Mapping[str, Inputs]) -> dict[str, t
     return parts
 
 
-def _described(inputs: Inputs) -> list[Input]:
+def _described(inputs: InputDescriptions) -> list[Input]:
     return [Input.of(one) for one in as_list(inputs)]
 
 

@@ -1,19 +1,21 @@
 """From a model to a plan."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import torch
 from typing_extensions import Unpack
 
+from torch_nacelle import _C
 from torch_nacelle._build.builders import Backend, Choice, choose_builder, tell
-from torch_nacelle._build.options import BuildOptions, check_options, check_options_for_reference
+from torch_nacelle._build.option_types import BuildOptions
+from torch_nacelle._build.options import check_options_for_reference
 from torch_nacelle._build.progress import Display, display
 from torch_nacelle._build.reference import build_reference
 from torch_nacelle._build.tensorrt import build_tensorrt, export_model
-from torch_nacelle._models.sources import Inputs, Model, bind, cuda_device, names_of_outputs
+from torch_nacelle._models.sources import InputDescriptions, Model, bind, cuda_device, names_of_outputs
 from torch_nacelle._models.state import refuse_global_hooks
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.input import Input, dtype_name
@@ -27,7 +29,7 @@ METHODS: tuple[str, ...] = ("auto", "script", "trace")
 
 def build_engine(
     model: Model,
-    inputs: Inputs | None = None,
+    inputs: InputDescriptions | None = None,
     *,
     backend: Backend = "auto",
     name: str = "engine",
@@ -57,7 +59,7 @@ def build_engine(
             that show themselves when the module is tried need not be named. TensorRT finds them.
         method: How an ``nn.Module`` becomes a graph. ``"script"`` keeps control flow; ``"trace"`` follows one run with
             made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the others. It
-            takes a trace only if that computes what the model computes at min, opt and max of every profile.
+            takes a trace only if that computes what the model computes at min, opt and max of every shape range.
         progress: Whether a terminal shows progress; None: where standard error is one.
         options: See ``BuildOptions``.
 
@@ -66,7 +68,7 @@ def build_engine(
 
     Warns:
         TracingWarning: The model is traced, and values of its inputs decide which way it goes. With ``"trace"`` also:
-            the trace lost decisions about shapes, or differs from the model at min, opt or max of a profile.
+            the trace lost decisions about shapes, or differs from the model at min, opt or max of a shape range.
 
     Raises:
         InputError: The model cannot be turned into what the backend reads, fails on the inputs, or an argument is
@@ -110,7 +112,7 @@ class Built:
 
 def build(
     model: Model,
-    inputs: Inputs | None,
+    inputs: InputDescriptions | None,
     *,
     backend: str,
     name: str,
@@ -118,11 +120,11 @@ def build(
     data_dependent: Sequence[str],
     method: str,
     progress: bool | None,
-    options: Mapping[str, object],
+    options: BuildOptions,
     choice: Choice | None = None,
 ) -> Built:
     """``build_engine``, and what it chose: `choice` where that was made before."""
-    check_options(options)
+    _C.check_build_options(options)
     checks.text(name, "name")
     checks.texts(data_dependent, "data_dependent")
     if output_names is not None:
@@ -151,9 +153,7 @@ def build(
 
 def _too_large(inputs: Sequence[Input]) -> str:
     """The message for a model that the reference engine's builder had no memory to run."""
-    largest = [
-        (one, max((profile.max for profile in one.profiles), key=math.prod, default=one.shape)) for one in inputs
-    ]
+    largest = [(one, max((allowed.max for allowed in one.ranges), key=math.prod, default=one.shape)) for one in inputs]
     listed = ", ".join(
         f"{one.name} is {dtype_name(one.dtype)} {list(shape)}, {math.prod(shape) * one.dtype.itemsize} bytes"
         for one, shape in largest
@@ -164,10 +164,10 @@ def _too_large(inputs: Sequence[Input]) -> str:
     )
 
 
-def choose(backend: str, options: Mapping[str, object], shown: Display) -> Choice:
-    """The builder, told where it was not named, and whether it has such options at all."""
-    check_options(options)
-    choice = choose_builder(backend, options.get("library"))  # type: ignore[arg-type]
+def choose(backend: str, options: BuildOptions, shown: Display) -> Choice:
+    """Returns the builder, shown if it was not named; raises InputError for options that it does not have at all."""
+    _C.check_build_options(options)
+    choice = choose_builder(backend, options.get("library"))
     if backend == "auto":
         shown.line(tell(choice))
     if choice.builder is None:

@@ -8,7 +8,7 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle._models.model_state import device_of_module, for_inference
-from torch_nacelle._models.sources import Inputs
+from torch_nacelle._models.sources import InputDescriptions
 from torch_nacelle._models.state import memory_of
 from torch_nacelle._runtime.holders import joined
 from torch_nacelle._runtime.input import Input, as_list
@@ -17,14 +17,14 @@ from torch_nacelle.errors import InputError
 _EXECUTE = "tensorrt::execute_engine"
 
 
-def returns_its_input(module: torch.nn.Module, inputs: Inputs) -> bool:
+def returns_its_input(module: torch.nn.Module, inputs: InputDescriptions) -> bool:
     """True if an output shares memory with an input in a run on made-up inputs of some optimization profile."""
     described = [Input.of(one) for one in as_list(inputs)]
-    count = max((one.profile_count for one in described), default=0)
+    count = max((one.range_count for one in described), default=0)
     with for_inference(module), torch.no_grad():
         device = device_of_module(module)
         for profile in range(max(count, 1)):
-            examples = [one.example(profile if one.profile_count else 0).to(device) for one in described]
+            examples = [one.example(profile if one.range_count else 0).to(device) for one in described]
             try:
                 outputs = module(*examples)
             except Exception:  # the builder has tried it, in its own way

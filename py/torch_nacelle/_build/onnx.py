@@ -90,13 +90,13 @@ def export(
         names = tuple(output_names or (f"output_{index}" for index in range(count)))
         if len(names) != count:
             raise InputError(f"output_names lists {len(names)} names ({', '.join(names)}), and {name} returns {count}")
-        job = _Job(name, examples, tuple(inputs), names, opset)
+        job = _ExportJob(name, examples, tuple(inputs), names, opset)
         return replace(_export_module(positional, method, job), returns=returns)
 
 
 @dataclass(frozen=True)
-class _Job:
-    """What is exported and for whom."""
+class _ExportJob:
+    """An export: the model and its receiver."""
 
     name: str
     examples: tuple[torch.Tensor, ...]
@@ -105,7 +105,7 @@ class _Job:
     opset: int
 
 
-def _export_module(module: torch.nn.Module, method: str, job: _Job) -> OnnxModel:
+def _export_module(module: torch.nn.Module, method: str, job: _ExportJob) -> OnnxModel:
     if isinstance(module, torch.jit.ScriptModule):
         return _run_exporter(module, job)[0]
     if method == "script":
@@ -136,7 +136,7 @@ def _export_module(module: torch.nn.Module, method: str, job: _Job) -> OnnxModel
     return exported
 
 
-def _compared_trace(module: torch.nn.Module, job: _Job) -> tuple[Traced | None, str]:
+def _compared_trace(module: torch.nn.Module, job: _ExportJob) -> tuple[Traced | None, str]:
     """A trace by torch's tracer, which the exporter uses too, and its ``difference`` to the module.
 
     Nothing is compared if the module fails on what is made up, since the builder does not run it.
@@ -150,7 +150,7 @@ def _compared_trace(module: torch.nn.Module, job: _Job) -> tuple[Traced | None, 
         return trace, ""
 
 
-def _trace(module: torch.nn.Module, job: _Job) -> Traced | None:
+def _trace(module: torch.nn.Module, job: _ExportJob) -> Traced | None:
     """A trace by torch's tracer alone, which fails on some modules that the exporter follows."""
     try:
         return traced(module, job.inputs, device_of_module(module))
@@ -160,7 +160,7 @@ def _trace(module: torch.nn.Module, job: _Job) -> Traced | None:
         return None
 
 
-def _scripted(module: torch.nn.Module, job: _Job) -> torch.jit.ScriptModule:
+def _scripted(module: torch.nn.Module, job: _ExportJob) -> torch.jit.ScriptModule:
     try:
         script = scripted(module)
     except Exception as error:  # whatever the compiler raises is the reason
@@ -222,7 +222,7 @@ def _refuse_what_is_dropped(module: torch.nn.Module, examples: tuple[torch.Tenso
         )
 
 
-def _run_exporter(module: torch.nn.Module, job: _Job) -> tuple[OnnxModel, list[str]]:
+def _run_exporter(module: torch.nn.Module, job: _ExportJob) -> tuple[OnnxModel, list[str]]:
     """The exported model, and where tracing lost a decision that values make."""
     weights = sum(tensor.nbytes for tensor in [*module.parameters(), *module.buffers()])
     if weights <= WEIGHTS_IN_ONE_FILE:
@@ -238,7 +238,7 @@ def _run_exporter(module: torch.nn.Module, job: _Job) -> tuple[OnnxModel, list[s
     return OnnxModel(model, str(path), job.output_names, beside, folder=folder), losses
 
 
-def _with_all_inputs(model: bytes, job: _Job) -> bytes:
+def _with_all_inputs(model: bytes, job: _ExportJob) -> bytes:
     """The model with the inputs that the exporter left out since nothing uses them: callers pass them all the same."""
     onnx = onnx_package("torch exports modules to ONNX")
     proto = onnx.load_model_from_string(model)
@@ -254,7 +254,7 @@ def _with_all_inputs(model: bytes, job: _Job) -> bytes:
     return bytes(proto.SerializeToString())
 
 
-def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _Job) -> list[str]:
+def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _ExportJob) -> list[str]:
     axes = {
         str(one.name): {dim: f"{one.name}_dim_{dim}" for dim, extent in enumerate(one.shape) if extent == -1}
         for one in job.inputs

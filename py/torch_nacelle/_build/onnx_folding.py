@@ -54,7 +54,7 @@ def folded(model: OnnxModel, inputs: Sequence[Input]) -> bytes:
 
 
 def has_branches(model: bytes) -> bool:
-    """Whether a model has an ``If`` anywhere."""
+    """True if a model has an ``If`` anywhere."""
     proto = onnx_package("ONNX models are read").load_model_from_string(model)
     return any(node.op_type == "If" for node in nodes_of(proto.graph))
 

@@ -10,7 +10,7 @@ from torch_nacelle._models.onnx_model import graphs_in, nodes_of, onnx_package
 
 
 def without_copied_weights(model: bytes) -> bytes:
-    """The model with weights in the place of Identity nodes that copy them; the same bytes where there are none."""
+    """The model with weights in the place of Identity nodes that copy them; the same bytes if there are none."""
     proto = onnx_package("ONNX models are read").load_model_from_string(model)
     graph = proto.graph
     copies = _copies(graph)

@@ -1,4 +1,4 @@
-"""What a terminal shows while an engine is built, and how Ctrl-C ends it."""
+"""The progress of a build on a terminal, and its end by Ctrl-C."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ Callback = Callable[[str, str, int, int], bool]
 
 
 class Display(Protocol):
-    """Where progress is shown."""
+    """A display of progress."""
 
     def line(self, text: str) -> None:
         """Shows a line that stays."""
@@ -26,7 +26,7 @@ class Display(Protocol):
         """A build begins: from now on time runs."""
 
     def step(self, phase: str, parent: str, step: int, steps: int) -> None:
-        """A phase is at a step; it has ended where that is the last one."""
+        """A phase is at a step; it has ended if that is the last one."""
 
     def stop(self) -> None:
         """The build has ended."""
@@ -123,10 +123,10 @@ class Lines:
 
 
 def display(progress: bool | None) -> Display:
-    """Where to show progress.
+    """Chooses the display of progress.
 
     Args:
-        progress: True or False; None: only where standard error is a terminal.
+        progress: True or False; None: only if standard error is a terminal.
     """
     if progress is False:
         return Silent()
@@ -147,7 +147,7 @@ def run_cancellable(work: Callable[[Callback], _T], shown: Display, what: str) -
 
     Args:
         work: Takes the callback for the builder.
-        shown: Where progress is shown.
+        shown: The display of progress.
         what: The builder, for messages.
 
     Returns:

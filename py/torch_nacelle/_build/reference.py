@@ -2,13 +2,14 @@
 
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from torch_nacelle import _C
 from torch_nacelle._build.caches import DEFAULT_SIZE, EngineCache, cache_folder, key_of
+from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.torchscript import (
     difference,
     refuse_state_of,
@@ -20,27 +21,27 @@ from torch_nacelle._build.torchscript import (
 )
 from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.onnx_source import OnnxSource
-from torch_nacelle._models.sources import Source, cuda_device
+from torch_nacelle._models.sources import ModelSource, cuda_device
 from torch_nacelle._models.state import StateError
 from torch_nacelle._runtime.build_info import VERSION
 from torch_nacelle._runtime.input import Input, dtype_name
 from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle.errors import Error, InputError
 
-# Of a profile's values; each is a run of the model.
+# Runs of the model, each with other values, for an optimization profile.
 _MOST_TRIES = 81
 
 _NO_ENGINE = "no engine can be built from its"
 
 
 def build_reference(
-    source: Source,
+    source: ModelSource,
     inputs: Sequence[Input],
     name: str,
     output_names: Sequence[str],
     data_dependent: Sequence[str],
     method: str,
-    options: Mapping[str, object],
+    options: BuildOptions,
 ) -> tuple[bytes, str | None]:
     """The plan, from the engine cache or built, and how the model returns its outputs; see ``embed_returning``.
 
@@ -52,7 +53,7 @@ def build_reference(
             f"the reference engine runs on the CPU, and the model is on {device}: move it with .to('cpu'), or build "
             f"with backend='tensorrt'"
         )
-    job = _Job(inputs, name, tuple(output_names), frozenset(data_dependent), options)
+    job = _ReferenceJob(inputs, name, tuple(output_names), frozenset(data_dependent), options)
     if isinstance(source, OnnxSource):
         return job.plan(source.as_torchscript(), source.as_model().content()), None
     if isinstance(source, torch.export.ExportedProgram):
@@ -64,14 +65,14 @@ def build_reference(
 
 
 @dataclass(frozen=True)
-class _Job:
+class _ReferenceJob:
     """A build, apart from the model."""
 
     inputs: Sequence[Input]
     name: str
     output_names: tuple[str, ...]
     data_dependent: frozenset[str]
-    options: Mapping[str, object]
+    options: BuildOptions
 
     def in_some_way(self, module: torch.nn.Module, ways: Sequence[str], what: str) -> tuple[bytes, str | None]:
         """The plan, by the first of `ways` that leads to one.
@@ -135,7 +136,7 @@ class _Job:
                 str(one.name),
                 dtype_name(one.dtype),
                 list(one.shape),
-                [(list(p.min), list(p.opt), list(p.max)) for p in one.profiles] if one.dynamic else [],
+                [(list(p.min), list(p.opt), list(p.max)) for p in one.ranges] if one.dynamic else [],
             )
             for one in self.inputs
         ]
@@ -147,10 +148,10 @@ class _Job:
                 archive(), self.name, tuples, list(self.output_names), set(self.data_dependent), values
             )
 
-        folder = cache_folder(self.options.get("engine_cache", False), "engines")  # type: ignore[arg-type]
+        folder = cache_folder(self.options.get("engine_cache", False), "engines")
         if folder is None:
             return make()
-        cache = EngineCache(folder, self.options.get("engine_cache_size", DEFAULT_SIZE))  # type: ignore[arg-type]
+        cache = EngineCache(folder, self.options.get("engine_cache_size", DEFAULT_SIZE))
         key = key_of(
             "reference",
             VERSION,

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -12,13 +12,14 @@ from torch_nacelle._build.caches import DEFAULT_SIZE, EngineCache, TimingCache, 
 from torch_nacelle._build.onnx import export
 from torch_nacelle._build.onnx_folding import CannotFoldError, folded, has_branches
 from torch_nacelle._build.onnx_weights import without_copied_weights
-from torch_nacelle._build.options import options_for_builder
+from torch_nacelle._build.option_types import BuildOptions
+from torch_nacelle._build.options import options_for_tensorrt
 from torch_nacelle._build.progress import Callback, Display, run_cancellable
 from torch_nacelle._models.onnx_model import OnnxModel
 from torch_nacelle._models.onnx_source import OnnxSource, with_node_names
-from torch_nacelle._models.sources import Source
+from torch_nacelle._models.sources import ModelSource
 from torch_nacelle._runtime.build_info import VERSION
-from torch_nacelle._runtime.input import Input, dtype_name, profile_shapes
+from torch_nacelle._runtime.input import Input, dtype_name, optimization_profiles
 from torch_nacelle.errors import Error, ExecutionError, InputError
 
 _logger = logging.getLogger("torch_nacelle")
@@ -27,12 +28,12 @@ _logger = logging.getLogger("torch_nacelle")
 _HAS_INT64 = (10,)
 _HAS_LAYER_NORMALIZATION = (8, 6)
 
-# What the parser's refusal says (core/tensorrt/builder/onnx_parser.cc), and no other InputError of a build.
+# Words of the parser's refusal (core/tensorrt/builder/onnx_parser.cc), and of no other InputError of a build.
 _REFUSED = " cannot read the ONNX model of "
 
 
 def export_model(
-    source: Source,
+    source: ModelSource,
     inputs: Sequence[Input],
     builder: "_C.BuilderInfo",
     output_names: Sequence[str] | None,
@@ -61,23 +62,23 @@ def build_tensorrt(
     inputs: Sequence[Input],
     builder: "_C.BuilderInfo",
     name: str,
-    options: Mapping[str, object],
+    options: BuildOptions,
     shown: Display,
     device: torch.device | None,
 ) -> bytes:
     """The plan: from the engine cache, or built."""
-    profiles = profile_shapes(inputs, exported.open_inputs)
+    profiles = optimization_profiles(inputs, exported.open_inputs)
     _tell_about_int64(inputs, builder)
-    fold: bool | None = options.get("fold_constants")  # type: ignore[assignment]
-    job = _Job(exported, inputs, profiles, builder, name, options_for_builder(options), fold, device)
+    fold = options.get("fold_constants")
+    job = _EngineJob(exported, inputs, profiles, builder, name, options_for_tensorrt(options), fold, device)
 
     def make() -> bytes:
         return job.run(_timing_cache(options, builder, device), shown)
 
-    folder = cache_folder(options.get("engine_cache", False), "engines")  # type: ignore[arg-type]
+    folder = cache_folder(options.get("engine_cache", False), "engines")
     if folder is None:
         return make()
-    cache = EngineCache(folder, options.get("engine_cache_size", DEFAULT_SIZE))  # type: ignore[arg-type]
+    cache = EngineCache(folder, options.get("engine_cache_size", DEFAULT_SIZE))
     plan, found = cache.get_or_build(job.key(), make)
     if found:
         _logger.info("engine %r was built before and is in the cache %s", name, folder)
@@ -85,7 +86,7 @@ def build_tensorrt(
     return plan
 
 
-class _Job:
+class _EngineJob:
     """One engine to build."""
 
     def __init__(
@@ -162,14 +163,14 @@ class _Job:
         return plan
 
     def _may_be_how_it_is_written(self, error: Error) -> bool:
-        """Whether another writing of the same model may be built: not where a build failed that has no branches."""
+        """True if another writing of the same model may be built: not if a build failed that has no branches."""
         if isinstance(error, InputError):
             return _REFUSED in error.reason
         return has_branches(self._exported.model)
 
     def _about_values(self, error: InputError) -> str:
-        """What may be meant where a profile is refused that has values for an input that takes a shape."""
-        if not error.reason.startswith("Profile "):
+        """A hint if an optimization profile is refused that has values for an input that takes a shape."""
+        if not error.reason.startswith("optimization profile "):
             return ""
         named = [str(one.name) for one in self._inputs if one.values and f'"{one.name}"' in error.reason]
         return f" {named[0]!r} was given values: they are for inputs whose values decide about shapes." if named else ""
@@ -208,10 +209,8 @@ def _sentence(error: Error) -> str:
     return error.reason.rstrip(". ") + "."
 
 
-def _timing_cache(
-    options: Mapping[str, object], builder: "_C.BuilderInfo", device: torch.device | None
-) -> TimingCache | None:
-    folder = cache_folder(options.get("timing_cache", False), "timing")  # type: ignore[arg-type]
+def _timing_cache(options: BuildOptions, builder: "_C.BuilderInfo", device: torch.device | None) -> TimingCache | None:
+    folder = cache_folder(options.get("timing_cache", False), "timing")
     return None if folder is None else TimingCache(folder, device_text(device), builder.description)
 
 

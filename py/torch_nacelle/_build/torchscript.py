@@ -211,7 +211,7 @@ class Traced:
 
 
 def traced(module: torch.nn.Module, inputs: Sequence[Input], device: torch.device = _CPU) -> Traced:
-    """Follows one run of a module in eval mode, on made-up inputs of the opt shapes of the first profile.
+    """Follows one run of a module in eval mode, on made-up inputs of the opt shapes of the first shape ranges.
 
     Args:
         module: The module.
@@ -248,7 +248,7 @@ def refuse_state_of(module: torch.nn.Module, inputs: Sequence[Input]) -> None:
 
 
 def difference(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input]) -> str:
-    """A sentence if a trace fails, or computes something else than the module, at min, opt or max of a profile.
+    """A sentence if a trace fails, or computes something else than the module, at min, opt or max of a shape range.
 
     The tracer tells some of what it loses, such as a branch, and not that a loop over ``range(x.shape[0])`` is run as
     often as in the run that it followed. Integers are 0 and 1, and others if the module takes them.
@@ -352,7 +352,7 @@ def _reads_values(module: torch.nn.Module, examples: Sequence[torch.Tensor]) -> 
 
 
 def returns(script: torch.jit.ScriptModule) -> str | None:
-    """How forward returns its tensors: "tensor", "tuple" or "list"; None where only a run tells."""
+    """The form in which forward returns its tensors: "tensor", "tuple" or "list"; None if only a run tells."""
     functions: list[Any] = [script._c._get_method("forward"), *script._c._get_forward_hooks()]
     kinds = [function.schema.returns[0].type.kind() for function in functions]
     kind = next(kind for kind in reversed(kinds) if kind != "NoneType")  # a hook without a result changes nothing

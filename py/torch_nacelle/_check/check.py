@@ -1,4 +1,4 @@
-"""Whether a program computes what it was made from."""
+"""Checks that a program computes the same as its model."""
 
 import contextlib
 import warnings
@@ -13,7 +13,7 @@ from torch_nacelle._check.compare import compare
 from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
 from torch_nacelle._models.onnx_source import OnnxSource, is_onnx_source
-from torch_nacelle._programs.running import device_of_program
+from torch_nacelle._programs.running import device_of
 from torch_nacelle._runtime.holders import joined, require_program
 from torch_nacelle._runtime.input import Input, as_list, dtype_name
 from torch_nacelle._runtime.messages import first_lines
@@ -55,7 +55,7 @@ def check(
         program: The program, or an ``nn.Module`` that holds it.
         original: The ``nn.Module``, ``ScriptModule`` or ``ExportedProgram`` that it was made from, or the ONNX model's
             path or bytes, which onnxruntime runs where it is installed. Another program with engines will do too.
-        inputs: ``Input`` for each: values are made up, for the min, opt and max of every profile (normal numbers,
+        inputs: ``Input`` for each: values are made up, for the min, opt and max of every shape range (normal numbers,
             bytes, and 0 and 1 for other integers; where values decide about shapes the stated ones, of which the least
             and the largest are left out, with a note, where the original fails on them). Or tensors for one call, or a
             list of lists of tensors for several. A tensor or an ``Input`` alone is one input. Left out: what the
@@ -123,7 +123,7 @@ def _check_numbers(threshold: object, seed: object) -> None:
 
 
 def precision_of(backend: str, options: Mapping[str, object], inputs: Sequence[Input]) -> Precision:
-    """What an engine that was built with these options computes in."""
+    """The precision of an engine that was built with these options."""
     if options.get("int8"):
         return "int8"
     dtypes = {one.dtype for one in inputs}
@@ -140,14 +140,14 @@ class _Case:
 
     Attributes:
         name: For a person.
-        profile: The optimization profile that it is about, where there is one.
+        optimization_profile: The optimization profile of the call; None for fixed shapes and given tensors.
         tensors: What to call with, on the CPU where they were made up.
         may_not_fit: Whether values that decide about shapes may be none for these tensors: the least of each is not
             always a target that a tensor can be reshaped to. Nor need other integers than 0 and 1 be what it takes.
     """
 
     name: str
-    profile: int | None
+    optimization_profile: int | None
     tensors: tuple[torch.Tensor, ...]
     may_not_fit: bool = False
 
@@ -160,7 +160,7 @@ def _cases(inputs: Sequence[Any], seed: int, integers: range) -> list[_Case]:
     if all(isinstance(one, torch.Tensor) for one in inputs):
         return [_given("given inputs", inputs)]
     described = [Input.of(one) for one in inputs]
-    counts = [one.profile_count for one in described if one.profile_count]
+    counts = [one.range_count for one in described if one.range_count]
     if not counts:
         return [_made_up("fixed shapes", None, "opt", described, seed, integers)]
     if min(counts) != max(counts):
@@ -169,7 +169,9 @@ def _cases(inputs: Sequence[Any], seed: int, integers: range) -> list[_Case]:
     for profile in range(counts[0]):
         for extent in ("min", "opt", "max"):
             cases.append(
-                _made_up(f"profile {profile}, {extent}", profile, extent, described, seed + len(cases), integers)
+                _made_up(
+                    f"optimization profile {profile}, {extent}", profile, extent, described, seed + len(cases), integers
+                )
             )
     return cases
 
@@ -188,7 +190,7 @@ def _made_up(name: str, profile: int | None, extent: str, inputs: Sequence[Input
     def tensor(one: Input) -> torch.Tensor:
         if one.values:
             return one.tensor_of(getattr(one.values[profile or 0], extent))
-        shape = getattr(one.profiles[profile or 0], extent) if one.dynamic else one.shape
+        shape = getattr(one.ranges[profile or 0], extent) if one.dynamic else one.shape
         return _values(one.dtype, shape, generator, integers)
 
     may_not_fit = integers != _TRUTHS or (extent != "opt" and any(one.values for one in inputs))
@@ -212,10 +214,10 @@ class _Program:
         sites = _C.find_engines(require_program(program))
         alone = len(sites) == 1 and "." not in sites[0].path and "[" not in sites[0].path
         self._engine: Any = getattr(program, sites[0].path) if alone else None
-        self._device = device_of_program(program)
+        self._device = device_of(program)
 
     def inputs(self) -> list[Input]:
-        """What the program takes."""
+        """The program's inputs."""
         if self._engine is None:
             raise InputError("what the program takes is not known, since it is more than one engine: give inputs")
         return [_input(*described) for described in self._engine.inputs()]
@@ -226,21 +228,22 @@ class _Program:
 
     @contextlib.contextmanager
     def every_profile(self, cases: Sequence[_Case]) -> "Iterator[Callable[[_Case], list[torch.Tensor]]]":
-        """A function that calls the program, each case with its own profile where the engine has several."""
-        several = self._engine is not None and self._engine.profile_count() > 1
+        """A function that calls the program, each case with its optimization profile if the engine has several."""
+        several = self._engine is not None and self._engine.optimization_profile_count() > 1
         current: list[int | None] = [None]
 
         def run(case: _Case) -> list[torch.Tensor]:
-            if several and case.profile is not None and case.profile != current[0]:
-                configure(self._program, profile=case.profile)
-                current[0] = case.profile
+            wanted = case.optimization_profile
+            if several and wanted is not None and wanted != current[0]:
+                configure(self._program, optimization_profile=wanted)
+                current[0] = wanted
             return _flat(self.call(*case.tensors), "the program")
 
         try:
             yield run
         finally:
             if current[0] is not None:
-                configure(self._program, profile=None)
+                configure(self._program, optimization_profile=None)
 
     def call(self, *given: torch.Tensor) -> object:
         """Calls the program with these tensors, moved to its device and of the dtypes that it takes."""

@@ -1,4 +1,4 @@
-"""How far one tensor is off another."""
+"""The difference between two tensors."""
 
 import math
 

@@ -15,7 +15,7 @@ from torch_nacelle.errors import InputError
 
 @dataclass(frozen=True)
 class ProgramInput:
-    """What a program was exported for.
+    """An input that a program was exported for.
 
     Attributes:
         name: The argument's name.
@@ -29,7 +29,7 @@ class ProgramInput:
 
 
 def program_inputs(program: torch.export.ExportedProgram) -> list[ProgramInput]:
-    """What the program takes, by position.
+    """The program's inputs, by position.
 
     Raises:
         InputError: It takes what an engine does not: an argument that is no tensor, a keyword.
@@ -88,8 +88,8 @@ def _check_input(wanted: ProgramInput, given: Input) -> None:
         raise InputError(
             f"{which}: the ExportedProgram takes {len(wanted.shape)} dimensions, and inputs says {list(given.shape)}"
         )
-    lows = [profile.min for profile in given.profiles] or [given.shape]
-    highs = [profile.max for profile in given.profiles] or [given.shape]
+    lows = [one.min for one in given.ranges] or [given.shape]
+    highs = [one.max for one in given.ranges] or [given.shape]
     for dim, extent in enumerate(wanted.shape):
         least, greatest = (extent, extent) if isinstance(extent, int) else extent
         low, high = min(shape[dim] for shape in lows), max(shape[dim] for shape in highs)

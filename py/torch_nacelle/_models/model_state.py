@@ -128,7 +128,7 @@ def version_of(tensor: torch.Tensor) -> int | None:
 
 
 def device_of_module(module: torch.nn.Module) -> torch.device:
-    """The device of the module's tensors; the CPU where it has none."""
+    """The device of the module's tensors; the CPU if it has none."""
     devices = {tensor.device for tensor in [*module.parameters(), *module.buffers()]}
     if len(devices) > 1:
         found = ", ".join(sorted(map(str, devices)))

@@ -32,7 +32,7 @@ class OnnxModel:
 
     Attributes:
         model: The protobuf.
-        path: Where it lies, which is what the names of its external data start from; empty where it has none.
+        path: The model's file, beside which its external data lies; empty if it has none.
         output_names: Names of its outputs in order.
         external_files: The files beside it that hold its weights, by their names from there.
         open_inputs: Names of the inputs whose shape the model itself leaves open, where others made it.
@@ -49,7 +49,7 @@ class OnnxModel:
     returns: str | None = None
 
     def content(self) -> list[bytes]:
-        """What makes it this model: the protobuf, and for each file beside it a sha256."""
+        """The identity of the model: the protobuf, and for each file beside it a sha256."""
         found = [self.model]
         for name in self.external_files:
             digest = hashlib.sha256()

@@ -19,7 +19,7 @@ from torch_nacelle.errors import InputError
 if TYPE_CHECKING:
     import onnx
 
-Source: TypeAlias = "bytes | str | os.PathLike[str]"
+OnnxFile: TypeAlias = bytes | str | os.PathLike[str]
 
 _NUMBERED_NODE = re.compile(r"Node (\d+):")
 
@@ -54,7 +54,7 @@ class OnnxSource:
         proto: The same as an object, with its external data not loaded.
     """
 
-    def __init__(self, source: "Source") -> None:
+    def __init__(self, source: "OnnxFile") -> None:
         """Reads a model.
 
         Raises:
@@ -81,7 +81,7 @@ class OnnxSource:
 
     @property
     def _external_data(self) -> dict[str, str]:
-        """Of the weights that lie in other files, the file by the weight's name."""
+        """The files of the weights that lie in other files, by the weight's name."""
         return {
             tensor.name: entry.value
             for tensor in self.proto.graph.initializer
@@ -104,7 +104,7 @@ class OnnxSource:
 
     @property
     def inputs(self) -> list[OnnxInput]:
-        """What the model takes, without those inputs that are weights."""
+        """The model's inputs, without those that are weights."""
         weights = {tensor.name for tensor in self.proto.graph.initializer}
         return [_described(value) for value in self.proto.graph.input if value.name not in weights]
 
@@ -228,7 +228,7 @@ def _separate_outputs(onnx: Any, graph: Any) -> bool:
 
 
 def is_onnx_source(model: object) -> bool:
-    """Whether `model` is the path or the bytes of an ONNX model."""
+    """True if `model` is the path or the bytes of an ONNX model."""
     return isinstance(model, (bytes, str, os.PathLike))
 
 

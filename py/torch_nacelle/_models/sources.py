@@ -1,4 +1,4 @@
-"""What an engine is built from."""
+"""The source that an engine is built from."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,13 +11,13 @@ from torch_nacelle._models.onnx_source import OnnxSource, is_onnx_source
 from torch_nacelle._runtime.input import Input, as_list, with_names
 from torch_nacelle.errors import InputError
 
-Model: TypeAlias = "torch.nn.Module | torch.export.ExportedProgram | bytes | str | os.PathLike[str]"
-Inputs: TypeAlias = Sequence[Input | torch.Tensor] | Input | torch.Tensor
-Source: TypeAlias = "torch.nn.Module | torch.export.ExportedProgram | OnnxSource"
+Model: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | bytes | str | os.PathLike[str]
+InputDescriptions: TypeAlias = Sequence[Input | torch.Tensor] | Input | torch.Tensor
+ModelSource: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | OnnxSource
 
 
-def bind(model: Model, inputs: Inputs | None) -> tuple[Source, list[Input]]:
-    """What to build from, and its inputs by name, checked against it."""
+def bind(model: Model, inputs: InputDescriptions | None) -> tuple[ModelSource, list[Input]]:
+    """The source of a build, and its inputs by name, checked against it."""
     given = [] if inputs is None else [Input.of(value) for value in as_list(inputs)]
     if is_onnx_source(model):
         source = OnnxSource(model)  # type: ignore[arg-type]
@@ -62,7 +62,7 @@ def _nodes(block: Any) -> Iterator[Any]:
             yield from _nodes(inner)
 
 
-def names_of_outputs(source: Source, given: Sequence[str] | None) -> tuple[str, ...] | None:
+def names_of_outputs(source: ModelSource, given: Sequence[str] | None) -> tuple[str, ...] | None:
     """The outputs' names, where they are given or the model has them.
 
     Raises:
@@ -78,7 +78,7 @@ def names_of_outputs(source: Source, given: Sequence[str] | None) -> tuple[str, 
     return source.output_names
 
 
-def cuda_device(source: Source) -> torch.device | None:
+def cuda_device(source: ModelSource) -> torch.device | None:
     """The GPU that the model is on; None where it is on none: then the current one is built for."""
     if isinstance(source, OnnxSource):
         return None

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeAlias, TypeVar
 
+import nacelle_core
 from nacelle_cli.reading import programs
 from nacelle_cli.reading.archives import Archive, check_start, first_bytes
-from nacelle_cli.reading.errors import ReadingError
-from torch_nacelle.errors import Error, InputError
+from torch_nacelle.errors import Error, InputError, PlanError, RecordError
 
 PathLike: TypeAlias = str | os.PathLike[str]
-Source: TypeAlias = PathLike | IO[bytes]
+ProgramSource: TypeAlias = PathLike | IO[bytes]
 
 _Loaded = TypeVar("_Loaded")
 
@@ -29,7 +29,7 @@ class ProgramFile:
         extra_files: Names of the files that ``torch.jit.save(..., _extra_files=...)`` put beside the program.
     """
 
-    def __init__(self, source: Source, *, every_entry: bool) -> None:
+    def __init__(self, source: ProgramSource, *, every_entry: bool) -> None:
         """Looks into a file; an open one is read from where it is to its end.
 
         Args:
@@ -50,7 +50,7 @@ class ProgramFile:
         else:
             self.name = str(getattr(source, "name", f"the {type(source).__name__}"))
             self.content = _rest_of(source)
-        with _as_input_errors(), self._opened() as archive:
+        with as_our_errors(), self._opened() as archive:
             programs.check(archive)
             if every_entry:
                 archive.check_entries()
@@ -68,7 +68,7 @@ class ProgramFile:
         except (Error, OSError):
             raise
         except Exception as error:
-            with _as_input_errors(), self._opened() as archive:
+            with as_our_errors(), self._opened() as archive:
                 archive.check_entries()
                 where = entry_of(error, archive)
             raise InputError(
@@ -112,8 +112,15 @@ def _rest_of(source: object) -> bytes:
 
 
 @contextmanager
-def _as_input_errors() -> Iterator[None]:
+def as_our_errors() -> Iterator[None]:
+    """Turns what reading a file raises into errors of this package."""
     try:
         yield
-    except ReadingError as error:
+    except Error:
+        raise
+    except nacelle_core.RecordError as error:
+        raise RecordError(str(error)) from error
+    except nacelle_core.PlanError as error:
+        raise PlanError(str(error)) from error
+    except nacelle_core.Error as error:
         raise InputError(str(error)) from error

@@ -1,4 +1,4 @@
-"""What the forward of a program takes, as far as its engines tell."""
+"""The parameters of a program's forward, as far as its engines tell."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,18 +23,20 @@ class Argument:
             directly, or the engine cannot be set up here.
         engine: The path of that engine; None where it goes to none.
         why_unknown: Why `input` is not known; empty where it is.
+        required: False if it has a default; nothing else is told of such an argument.
     """
 
     name: str
     input: Input | None
     engine: str | None
     why_unknown: str = ""
+    required: bool = True
 
 
 def arguments(program: torch.jit.ScriptModule) -> list[Argument]:
-    """The arguments of forward that have no default, with what is known of them.
+    """Returns the arguments of a program's forward, with what its engines tell of them.
 
-    Sets the engines up that they go to, where that has not been done.
+    Sets up the engines that they go to, if that has not been done.
 
     Args:
         program: A loaded program.
@@ -43,23 +45,28 @@ def arguments(program: torch.jit.ScriptModule) -> list[Argument]:
         The arguments in the order of a call.
     """
     fed = dict(_fed(program))
-    required = [argument.name for argument in forward_schema(program).arguments[1:] if not argument.has_default_value()]
-    return [_argument(program, name, fed.get(place)) for place, name in enumerate(required)]
+    schema = forward_schema(program).arguments[1:]
+    return [
+        Argument(argument.name, None, None, "it has a default", required=False)
+        if argument.has_default_value()
+        else _argument(program, argument.name, fed.get(place))
+        for place, argument in enumerate(schema)
+    ]
 
 
 def example_inputs(
     program: torch.jit.ScriptModule,
     *,
-    profile: int = 0,
+    optimization_profile: int = 0,
     at: At = "opt",
     fill: Fill = "random",
     generator: torch.Generator | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Tensors to call a program with, by the names of forward's arguments, on the CPU.
+    """Makes tensors to call a program with, by the names of forward's arguments, on the CPU.
 
     Args:
         program: A loaded program whose arguments go to engines as they are.
-        profile: The optimization profile whose shapes to take; the last one where an engine has fewer.
+        optimization_profile: The optimization profile whose shapes to take; the last one if an engine has fewer.
         at: Which shapes of it.
         fill: ``"random"``: normal for floating-point numbers, 0 to 9 for integers.
         generator: For ``"random"``.
@@ -71,23 +78,23 @@ def example_inputs(
         InputError: An argument goes to no engine directly, or to one that cannot be set up here.
     """
     result = {}
-    for argument in arguments(program):
+    for argument in (argument for argument in arguments(program) if argument.required):
         if argument.input is None:
             raise InputError(
                 f"what argument {argument.name} of forward takes cannot be told: {argument.why_unknown}; give a tensor"
             )
         shape = argument.input.shape
         if argument.input.dynamic:
-            chosen = argument.input.profiles[min(profile, len(argument.input.profiles) - 1)]
+            chosen = argument.input.ranges[min(optimization_profile, len(argument.input.ranges) - 1)]
             shape = getattr(chosen, at)
-        result[argument.name] = filled(fill, shape, argument.input.dtype, generator)
+        result[argument.name] = example_tensor(shape, argument.input.dtype, fill=fill, generator=generator)
     return result
 
 
-def filled(
-    fill: Fill, shape: tuple[int, ...], dtype: torch.dtype, generator: torch.Generator | None = None
+def example_tensor(
+    shape: tuple[int, ...], dtype: torch.dtype, *, fill: Fill = "random", generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """A tensor of made-up values; see ``example_inputs``."""
+    """Makes a tensor of made-up values on the CPU; see ``example_inputs``."""
     if fill != "random":
         make = torch.zeros if fill == "zeros" else torch.ones
         return make(shape, dtype=dtype, device="cpu")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import torch
-
-from torch_nacelle._programs.archives import Source
+import nacelle_core
+from nacelle_core import Record
+from torch_nacelle._programs.archives import ProgramSource
 from torch_nacelle._programs.program import EngineInfo, PathLike, Program, read
-from torch_nacelle._programs.program_file import FileProgram
+from torch_nacelle._programs.program_file import FileProgram, opened_engine
 from torch_nacelle._runtime.files import replacing
 from torch_nacelle.errors import InputError, PlanError
 
@@ -23,7 +23,7 @@ _REFERENCE = "reference engine"  # how the release of such a plan begins
 
 @dataclass(frozen=True)
 class Replaced:
-    """What ``replace`` did.
+    """The result of ``replace``.
 
     Attributes:
         engine: The engine as it is in the new program.
@@ -53,7 +53,7 @@ class RemovedMetadata:
     kind: str
 
 
-def extract(source: Source, engine: str, destination: PathLike) -> EngineInfo:
+def extract(source: ProgramSource, engine: str, destination: PathLike) -> EngineInfo:
     """Writes the plan of an engine in a program to a file of its own, byte for byte.
 
     Args:
@@ -74,7 +74,7 @@ def extract(source: Source, engine: str, destination: PathLike) -> EngineInfo:
     return found
 
 
-def replace(source: Source, engine: str, plan: bytes | PathLike, destination: PathLike) -> Replaced:
+def replace(source: ProgramSource, engine: str, plan: bytes | PathLike, destination: PathLike) -> Replaced:
     """Copies a program with another plan in one of its engines; all else of its record stays as it is.
 
     The new plan must take and return the same tensors as the former one: the same names in the same order, dtypes and
@@ -96,7 +96,7 @@ def replace(source: Source, engine: str, plan: bytes | PathLike, destination: Pa
         FileNotFoundError: There is no such file.
     """
     file = FileProgram(source)
-    program = Program(file)
+    program = Program._of_file(file)
     former = program.engine(engine)
     content = plan if isinstance(plan, bytes) else _read_plan(plan)
     opened = _opened(former, content)
@@ -107,7 +107,7 @@ def replace(source: Source, engine: str, plan: bytes | PathLike, destination: Pa
     return Replaced(program.engine(former.path), former.plan_release, checked, why_unchecked)
 
 
-def strip(source: Source, destination: PathLike) -> list[RemovedMetadata]:
+def strip(source: ProgramSource, destination: PathLike) -> list[RemovedMetadata]:
     """Copies a program without the metadata of its engines; all other fields and plans stay, byte for byte.
 
     Metadata is what a compiler left in the record. Torch-TensorRT leaves a pickle there, which can run any code when
@@ -129,7 +129,7 @@ def strip(source: Source, destination: PathLike) -> list[RemovedMetadata]:
     removed = [
         RemovedMetadata(engine, len(metadata), _kind_of(metadata)) for engine, metadata in file.remove_metadata()
     ]
-    Program(file).save(destination)
+    Program._of_file(file).save(destination)
     return removed
 
 
@@ -144,9 +144,18 @@ def _read_plan(given: PathLike) -> bytes:
 
 def _opened(like: EngineInfo, plan: bytes) -> Any:  # torch's classes have no types
     """`plan` as an engine of its own, in a record like that of `like`; set up where this machine can."""
-    fields = ["5", like.name, like.device, base64.b64encode(plan).decode()]
-    flag = "1" if like.flags["hardware_compatible"] else "0"
-    return torch.classes.tensorrt.Engine([*fields, "", "", flag])
+    record = Record(
+        version=5,  # the first that has hardware_compatible
+        name=like.name.encode(),
+        device=like.device.encode(),
+        plan=plan[: nacelle_core.PLAN_START],
+        hardware_compatible=bool(like.flags["hardware_compatible"]),
+    )
+
+    def read_into(memory: memoryview) -> None:
+        memory[:] = plan
+
+    return opened_engine(record.fields(), len(plan), read_into)
 
 
 def _check_kind(former: EngineInfo, release: str) -> None:
@@ -217,5 +226,5 @@ def _kind_of(metadata: bytes) -> str:
 
 
 def _is_pickle(content: bytes) -> bool:
-    """Whether it begins with the opcode PROTO and a protocol that there is, and ends with STOP."""
+    """True if it begins with the opcode PROTO and a known protocol, and ends with STOP."""
     return len(content) > 2 and content[0] == 0x80 and 2 <= content[1] <= 5 and content.endswith(b".")

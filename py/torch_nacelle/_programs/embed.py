@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+import nacelle_core
 from torch_nacelle import _C
 from torch_nacelle._runtime import checks
 from torch_nacelle.errors import InputError
@@ -16,7 +17,7 @@ def embed(
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     device: str | torch.device | None = None,
-    abi_version: int | None = _C.DEFAULT_ABI_VERSION,
+    abi_version: int | None = nacelle_core.DEFAULT_ABI_VERSION,
     hardware_compatible: bool = False,
     platform: str | None = None,
 ) -> torch.jit.ScriptModule:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch_nacelle import _C
+from nacelle_core import Record
 
 
 class _Plan(Protocol):
@@ -64,25 +64,18 @@ class EngineInfo:
         return self._plan.plan_release
 
 
-def engine_info(site: _C.EngineSite, plan: _Plan | None = None, plan_size: int | None = None) -> EngineInfo:
-    """The facts of an engine; `plan` and its size, if they are given, stand for those of `site`."""
+def engine_info(path: str, record: Record, plan: _Plan, plan_size: int) -> EngineInfo:
+    """The facts of an engine; of its plan the record has the beginning alone."""
     return EngineInfo(
-        path=site.path,
-        abi_version=site.abi_version,
-        name=site.name,
-        device=site.device,
-        device_description=site.device_description,
-        plan_size=site.plan_size if plan_size is None else plan_size,
-        input_names=site.input_names,
-        output_names=site.output_names,
-        flags={
-            "hardware_compatible": site.hardware_compatible,
-            "target_platform": site.target_platform,
-            "requires_output_allocator": site.requires_output_allocator,
-            "dynamic_resource_allocation": site.dynamic_resource_allocation,
-            "requires_native_multi_device": site.requires_native_multi_device,
-            "aliased_io": site.aliased_io,
-        },
-        metadata=site.metadata,
-        _plan=site if plan is None else plan,
+        path=path,
+        abi_version=record.version,
+        name=record.name,
+        device=record.device,
+        device_description=record.device_description,
+        plan_size=plan_size,
+        input_names=record.input_names,
+        output_names=record.output_names,
+        flags=record.flags,
+        metadata=record.metadata.decode("utf-8", "backslashreplace"),
+        _plan=plan,
     )

@@ -1,13 +1,15 @@
 """The engines inside programs: reading and converting them."""
 
+import operator
 import os
 from collections.abc import Sequence
 
 import torch
 
+from nacelle_core import Record
 from torch_nacelle import _C
 from torch_nacelle._programs.archives import PathLike as PathLike
-from torch_nacelle._programs.archives import Source as Source
+from torch_nacelle._programs.archives import ProgramSource as ProgramSource
 from torch_nacelle._programs.engine_info import EngineInfo as EngineInfo
 from torch_nacelle._programs.engine_info import engine_info
 from torch_nacelle._programs.program_file import FileProgram
@@ -23,12 +25,17 @@ class Program:
     A file is held open, so what is read of it later is of one program, whatever takes its path meanwhile.
     """
 
-    def __init__(
-        self, source: torch.jit.ScriptModule | FileProgram, extra_files: dict[str, bytes] | None = None
-    ) -> None:
-        self._file = source if isinstance(source, FileProgram) else None
-        self._module = None if isinstance(source, FileProgram) else source
-        self._extra_files = extra_files if self._file is not None else extra_files or {}
+    def __init__(self, module: torch.jit.ScriptModule, extra_files: dict[str, bytes] | None = None) -> None:
+        """A program that is loaded, with the files that are to be saved beside it; ``read`` makes one of a file."""
+        self._file: FileProgram | None = None
+        self._module: torch.jit.ScriptModule | None = module
+        self._extra_files: dict[str, bytes] | None = extra_files or {}
+
+    @classmethod
+    def _of_file(cls, file: FileProgram) -> "Program":
+        program = cls.__new__(cls)
+        program._file, program._module, program._extra_files = file, None, None
+        return program
 
     @property
     def module(self) -> torch.jit.ScriptModule:
@@ -61,7 +68,10 @@ class Program:
         """Every engine, in the order of the program's attributes; one that is held twice is listed twice."""
         if self._file is not None:
             return self._file.engines
-        return [engine_info(site) for site in _C.find_engines(self.module._c)]
+        return [
+            engine_info(site.path, Record.parse(site.fields), site, site.plan_size)
+            for site in _C.find_engines(self.module._c)
+        ]
 
     def engine(self, which: str) -> EngineInfo:
         """The engine at the path `which`, or of the name `which` where only one engine has it.
@@ -78,6 +88,24 @@ class Program:
         if not found:
             raise InputError(f"the program has no engine {which!r}; it has: {known}")
         raise InputError(f"{len(found)} engines of the program are named {which!r}: give a path; it has: {known}")
+
+    def set_up(self, which: str) -> torch.ScriptObject:
+        """Sets an engine up as loading the program does, without the rest of a file's program.
+
+        Args:
+            which: The engine's path, or its name if only one engine has it.
+
+        Returns:
+            The engine; its ``why_not_ready()`` is empty if it can run here.
+
+        Raises:
+            InputError: There is none, or there are several; the message lists the program's engines.
+        """
+        path = self.engine(which).path
+        if self._file is not None:
+            return self._file.engine(path)
+        engine: torch.ScriptObject = operator.attrgetter(path)(self.module)
+        return engine
 
     def convert(self, abi_version: int, drop: Sequence[str] = (), platform: str | None = None) -> None:
         """Rewrites every engine's record in place; all of them, or none if one cannot be. See ``convert``."""
@@ -102,7 +130,7 @@ class Program:
                 self._file.write(file, self._extra_files)
 
 
-def read(source: Source | torch.jit.ScriptModule, *, allow_code: bool = False) -> Program:
+def read(source: ProgramSource | torch.jit.ScriptModule, *, allow_code: bool = False) -> Program:
     """Reads a program without setting up its engines: needs no GPU and no TensorRT, and runs nothing of it.
 
     A file is read as data. torch loads it only if the result's ``module`` is asked for.
@@ -128,11 +156,11 @@ def read(source: Source | torch.jit.ScriptModule, *, allow_code: bool = False) -
             f"found {type(source).__name__}, which holds programs; wanted one of them, a path, or a file that is open "
             "for reading bytes"
         )
-    return Program(FileProgram(source, allow_code=checks.truth(allow_code, "allow_code")))
+    return Program._of_file(FileProgram(source, allow_code=checks.truth(allow_code, "allow_code")))
 
 
 def convert(
-    source: Source,
+    source: ProgramSource,
     destination: PathLike,
     *,
     abi_version: int,
@@ -160,6 +188,6 @@ def convert(
         InputError: There is no such platform, or `source` is no TorchScript program, or is damaged.
         FileNotFoundError: There is no such file.
     """
-    program = Program(FileProgram(source))
+    program = Program._of_file(FileProgram(source))
     program.convert(abi_version, drop, platform)
     program.save(destination)

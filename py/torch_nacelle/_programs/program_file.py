@@ -3,27 +3,26 @@
 Records are read and made by C++; ``nacelle_cli.reading`` finds them in the file, and puts others in their place.
 """
 
-import base64
 import functools
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import torch
 
-from nacelle_cli.reading import archive_copies, code_at_load, engines, pieces, records
+import nacelle_core
+from nacelle_cli.reading import archive_copies, code_at_load, engines, pieces
 from nacelle_cli.reading.archives import Archive
-from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.pickle_edits import Text
+from nacelle_core import PlanHeader, Record
 from torch_nacelle import _C
-from torch_nacelle._programs.archives import ProgramFile, Source, entry_of, reason_of
+from torch_nacelle._programs.archives import ProgramFile, ProgramSource, as_our_errors, entry_of, reason_of
 from torch_nacelle._programs.embed import wrap
 from torch_nacelle._programs.engine_info import EngineInfo, engine_info
-from torch_nacelle.errors import Error, InputError, RecordError
+from torch_nacelle.errors import Error, InputError
 
 _EXTRA = "extra/"
 
@@ -36,16 +35,17 @@ class _Plan:
 
     @property
     def plan(self) -> bytes:
-        with _as_our_errors():
+        with as_our_errors():
             return self.source.read()
 
     def read_into(self, memory: memoryview) -> None:
-        with _as_our_errors():
+        with as_our_errors():
             self.source.read_into(memory)
 
     @property
     def plan_release(self) -> str:
-        return _C.plan_release(self.source.start, self.source.size)
+        with as_our_errors():
+            return PlanHeader.parse(self.source.start, self.source.size).description
 
 
 @dataclass
@@ -63,15 +63,15 @@ class _Record:
     changed: bool = False
 
     @property
-    def encoded(self) -> bool:
-        """True if the plan is in base64 in a record of this version."""
-        return int(self.fields[0]) >= records.FIRST_ENCODED
+    def parsed(self) -> Record:
+        """The record that the fields hold."""
+        return Record.parse(self.fields)
 
 
 class FileProgram:
     """The engines of a program's file. Nothing of the file is run, but by ``load``."""
 
-    def __init__(self, source: Source, *, allow_code: bool = False) -> None:
+    def __init__(self, source: ProgramSource, *, allow_code: bool = False) -> None:
         """Reads a file: every entry is held against its checksum, and every record is checked.
 
         Args:
@@ -87,18 +87,17 @@ class FileProgram:
         self.name = file.name
         self._allow_code = allow_code
         self._file = _opened(file)
-        with _as_our_errors():
+        with as_our_errors():
             self.archive = Archive(Path(file.name), self._file)
             closing = weakref.finalize(self.archive, self._file.close)
             closing.atexit = False  # a daemon thread may be reading it then
             self.archive.check_kind()
             self.archive.check_entries()
-            self._engines = engines.Engines(self.archive, _C.PLAN_START)
-        self._records: dict[engines.Engine, _Record] = {}
-        for path, engine in self._engines.sites:
-            if engine not in self._records:
-                self._records[engine] = _Record(_with_start(engine.fields, engine.plan), engine.plan)
-                _C.site_from_fields(path, self._records[engine].fields)
+            self._engines = engines.Engines(self.archive, nacelle_core.PLAN_START)
+            self._records: dict[engines.Engine, _Record] = {}
+            for _, engine in self._engines.sites:
+                if engine not in self._records:
+                    self._records[engine] = _Record(_with_start(engine.fields, engine.plan), engine.plan)
 
     @property
     def engines(self) -> list[EngineInfo]:
@@ -108,7 +107,7 @@ class FileProgram:
     @functools.cached_property
     def extra_files(self) -> dict[str, bytes]:
         """The files beside the program, by name."""
-        with _as_our_errors():
+        with as_our_errors():
             return {
                 name.removeprefix(_EXTRA): self.archive.read(name)
                 for name in self.archive.names
@@ -131,7 +130,7 @@ class FileProgram:
     def replace_plan(self, path: str, plan: bytes) -> None:
         """Gives the engine at `path` another plan; its record stays as it is otherwise."""
         engine = dict(self._engines.sites)[path]
-        made = engines.plan_of(plan, _C.PLAN_START)
+        made = engines.plan_of(plan, nacelle_core.PLAN_START)
         self._records[engine] = _Record(_with_start(self._records[engine].fields, made), made, changed=True)
 
     def remove_metadata(self) -> list[tuple[str, bytes]]:
@@ -139,10 +138,11 @@ class FileProgram:
         removed: dict[engines.Engine, tuple[str, bytes]] = {}
         for path, engine in self._engines.sites:
             record = self._records[engine]
-            fields, metadata = _C.without_metadata(record.fields)
-            if metadata:
-                removed[engine] = (path, metadata)
-                self._records[engine] = _Record(fields, record.plan, changed=True)
+            parsed = record.parsed
+            if parsed.metadata:
+                removed[engine] = (path, parsed.metadata)
+                parsed.metadata = b""
+                self._records[engine] = _Record(parsed.fields(), record.plan, changed=True)
         return list(removed.values())
 
     def write(self, file: IO[bytes], extra_files: dict[str, bytes] | None = None) -> None:
@@ -152,7 +152,7 @@ class FileProgram:
             file: Where to.
             extra_files: What is to be beside the program; left out, what is there.
         """
-        with _as_our_errors():
+        with as_our_errors():
             changed = {engine: self._texts(record) for engine, record in self._records.items() if record.changed}
             changes: dict[str, Sequence[pieces.Piece] | None] = dict(self._engines.rewritten(changed))
             if extra_files is not None and extra_files != self.extra_files:
@@ -162,7 +162,7 @@ class FileProgram:
 
     def _texts(self, record: _Record) -> list[Text]:
         texts = [Text(pieces.of_bytes(field)) for field in record.fields]
-        texts[records.ENGINE] = record.plan.text(self.archive, record.encoded)
+        texts[nacelle_core.ENGINE_FIELD] = record.plan.text(self.archive, record.parsed.encoded)
         return texts
 
     def load(self) -> torch.jit.ScriptModule:
@@ -183,13 +183,11 @@ class FileProgram:
     def engine(self, path: str) -> "torch.ScriptObject":
         """The engine at `path`, set up as it is when the program is loaded; the rest of the program is not."""
         record = self._records[dict(self._engines.sites)[path]]
-        holder = _C.engine_module(record.fields, record.plan.size, _Plan(record.plan).read_into)
-        engine: torch.ScriptObject = wrap(holder).engine
-        return engine
+        return opened_engine(record.fields, record.plan.size, _Plan(record.plan).read_into)
 
     def check_code(self) -> None:
         """Raises InputError if torch.jit.load would run code of the file."""
-        with _as_our_errors():
+        with as_our_errors():
             reason = next(code_at_load.reasons(self.archive), None)
         if reason is not None:
             raise InputError(
@@ -219,19 +217,16 @@ def _opened(file: ProgramFile) -> IO[bytes]:
 
 def _with_start(fields: Sequence[bytes], plan: engines.Plan) -> list[bytes]:
     """The fields, the plan's with the beginning of `plan`."""
-    start = plan.start if int(fields[0]) < records.FIRST_ENCODED else base64.b64encode(plan.start)
-    return [*fields[: records.ENGINE], start, *fields[records.ENGINE + 1 :]]
+    record = Record.parse(fields, with_plan=False)
+    record.plan = plan.start
+    return record.fields()
 
 
 def _info(path: str, record: _Record) -> EngineInfo:
-    return engine_info(_C.site_from_fields(path, record.fields), _Plan(record.plan), record.plan.size)
+    return engine_info(path, record.parsed, _Plan(record.plan), record.plan.size)
 
 
-@contextmanager
-def _as_our_errors() -> Iterator[None]:
-    try:
-        yield
-    except engines.RecordError as error:
-        raise RecordError(str(error)) from error
-    except ReadingError as error:
-        raise InputError(str(error)) from error
+def opened_engine(fields: list[bytes], plan_size: int, read_into: Callable[[memoryview], None]) -> "torch.ScriptObject":
+    """The engine of a record, set up where this machine can; `read_into` fills memory with its plan."""
+    engine: torch.ScriptObject = wrap(_C.engine_module(fields, plan_size, read_into)).engine
+    return engine

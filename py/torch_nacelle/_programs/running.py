@@ -6,21 +6,30 @@ from typing import TypeAlias
 
 import torch
 
+import nacelle_core
+from nacelle_core import Record
 from torch_nacelle import _C
-from torch_nacelle._programs.archives import ProgramFile, Source
+from torch_nacelle._programs.archives import ProgramFile, ProgramSource
 from torch_nacelle._programs.arguments import example_inputs, forward_schema
 from torch_nacelle._runtime.holders import joined
 from torch_nacelle._runtime.input import as_list
 from torch_nacelle._runtime.torch_state import without_deprecations
 from torch_nacelle.errors import InputError
 
-Inputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | torch.Tensor
-
-_CPU = "0%0%0%0%cpu"  # the device that records of the reference engine name
+CallInputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | torch.Tensor
 
 
-def load_program(source: Source, device: str | None = None) -> torch.jit.ScriptModule:
-    """``torch.jit.load``, to `device`; left out, tensors of a GPU come to the CPU where there is none.
+def load(source: ProgramSource, device: str | None = None) -> torch.jit.ScriptModule:
+    """Loads a program as ``torch.jit.load`` does; errors say what the file is and which entry of it is damaged.
+
+    Loading runs code that the file brings, so give one that you trust.
+
+    Args:
+        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
+        device: The device of its tensors; left out, the one that they were saved on, or the CPU if there is no GPU.
+
+    Returns:
+        The program.
 
     Raises:
         InputError: It is no TorchScript program.
@@ -29,27 +38,34 @@ def load_program(source: Source, device: str | None = None) -> torch.jit.ScriptM
     file = ProgramFile(source, every_entry=False)
     where = device or (None if torch.cuda.is_available() else "cpu")
 
-    def load() -> torch.jit.ScriptModule:
+    def loaded_by_torch() -> torch.jit.ScriptModule:
         opened: str | io.BytesIO = io.BytesIO(file.content) if file.path is None else str(file.path)
         with without_deprecations():
             loaded: torch.jit.ScriptModule = torch.jit.load(opened, map_location=where)
         return loaded
 
-    return file.load(load)
+    return file.load(loaded_by_torch)
 
 
-def device_of_program(program: torch.nn.Module) -> torch.device:
-    """Where a program wants its inputs: where its tensors are; the current GPU where only its engines are on one."""
+def device_of(program: torch.nn.Module) -> torch.device:
+    """Returns the device that a program takes its inputs on: that of its tensors.
+
+    If only its engines are on a GPU, it is the current GPU.
+    """
     devices = {tensor.device for tensor in [*program.parameters(), *program.buffers()]}
     for device in devices:
         if device.type == "cuda":
             return device
-    if torch.cuda.is_available() and any(site.device != _CPU for site in _C.find_engines(joined(program))):
+    if torch.cuda.is_available() and any(_is_for_gpu(site) for site in _C.find_engines(joined(program))):
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
 
 
-def named_inputs(program: torch.jit.ScriptModule, inputs: Inputs | None) -> dict[str, torch.Tensor]:
+def _is_for_gpu(site: _C.EngineSite) -> bool:
+    return Record.parse(site.fields).device != nacelle_core.CPU_DEVICE
+
+
+def named_inputs(program: torch.jit.ScriptModule, inputs: CallInputs | None) -> dict[str, torch.Tensor]:
     """The inputs by name, in the order of a call."""
     if inputs is None:
         return example_inputs(program, generator=torch.Generator("cpu").manual_seed(0))

@@ -1,1 +1,1 @@
-"""What the whole package stands on: the library loaded, arguments checked, engines found, set and moved."""
+"""The base of the whole package: the library loaded, arguments checked, engines found, set and moved."""

@@ -1,4 +1,4 @@
-"""Where CMake finds the C++ library of this package."""
+"""The folder in which CMake finds the C++ library of this package."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What an engine is built to take."""
+"""The inputs that an engine is built for."""
 
 import copy
 import math
@@ -23,8 +23,8 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 @dataclass(frozen=True)
-class Profile:
-    """What one optimization profile allows, of shapes or of values: each number from min to max, fastest at opt."""
+class ShapeRange:
+    """A range of shapes, or of values that decide about shapes: each number from min to max, fastest at opt."""
 
     min: Shape
     opt: Shape
@@ -38,16 +38,16 @@ class Input:
     Attributes:
         shape: The shape, with -1 for a dynamic dimension.
         dtype: The dtype of the tensors that will be given.
-        profiles: The ranges of a dynamic shape, one per optimization profile; empty for a fixed shape.
+        ranges: The ranges of a dynamic shape, one for each optimization profile; empty for a fixed shape.
         name: The name of the binding; None: ``input_0``, ``input_1`` … by position.
-        values: Where the input's values decide about shapes, their ranges, one per optimization profile; else empty.
+        values: The ranges of values that decide about shapes, one for each optimization profile; else empty.
     """
 
     shape: Shape
     dtype: torch.dtype
-    profiles: tuple[Profile, ...]
+    ranges: tuple[ShapeRange, ...]
     name: str | None
-    values: tuple[Profile, ...]
+    values: tuple[ShapeRange, ...]
 
     def __init__(
         self,
@@ -72,11 +72,12 @@ class Input:
         Args:
             shape: The shape; with a range, where given, -1 in each dimension that varies.
             dtype: The dtype of the tensors that will be given.
-            min: The smallest shape, or one per profile.
-            opt: The shape to be fastest at, or one per profile; left out, max.
-            max: The largest shape, or one per profile.
+            min: The smallest shape, or one for each optimization profile.
+            opt: The shape to be fastest at, or one for each optimization profile; left out, max.
+            max: The largest shape, or one for each optimization profile.
             name: The name of the binding.
-            min_values: Where the values decide about shapes, the least of each element, or those per profile.
+            min_values: The least of each element, if the values decide about shapes, or a list for each optimization
+                profile.
             opt_values: Those to be fastest at; left out, max_values.
             max_values: The largest.
 
@@ -88,16 +89,16 @@ class Input:
             checks.text(name, "an Input's name")
         if not isinstance(dtype, torch.dtype):
             raise InputError(f"{_which(name)}: dtype is {dtype!r}; wanted one of torch's, such as torch.float32")
-        profiles = _profiles(_SHAPES, min, opt, max, name)
+        ranges = _ranges(_SHAPES, min, opt, max, name)
         set_field = object.__setattr__  # the dataclass is frozen
-        set_field(self, "shape", _overall_shape(shape, profiles, name))
+        set_field(self, "shape", _overall_shape(shape, ranges, name))
         set_field(self, "dtype", dtype)
-        set_field(self, "profiles", profiles)
+        set_field(self, "ranges", ranges)
         set_field(self, "name", name)
-        values = _profiles(_VALUES, min_values, opt_values, max_values, name)
+        values = _ranges(_VALUES, min_values, opt_values, max_values, name)
         _check_values(values, self)
         set_field(self, "values", values)
-        for largest in [profile.max for profile in profiles] or [self.shape]:
+        for largest in [one.max for one in ranges] or [self.shape]:
             _check_size(largest, self)
 
     @staticmethod
@@ -113,13 +114,13 @@ class Input:
 
     @property
     def dynamic(self) -> bool:
-        """Whether a dimension varies."""
+        """True if a dimension varies."""
         return -1 in self.shape
 
     @property
-    def profile_count(self) -> int:
-        """How many optimization profiles say what it may be; none where it has one shape and any values."""
-        return len(self.profiles) if self.dynamic else len(self.values)
+    def range_count(self) -> int:
+        """The number of ranges, one for each optimization profile; 0 if it has one shape and any values."""
+        return len(self.ranges) if self.dynamic else len(self.values)
 
     def named(self, name: str) -> "Input":
         """The same under a name of its own."""
@@ -127,11 +128,11 @@ class Input:
         object.__setattr__(result, "name", name)
         return result
 
-    def example(self, profile: int = 0) -> torch.Tensor:
-        """A tensor of the opt shape of `profile`, on the CPU: of its opt values, or else of ones."""
+    def example(self, optimization_profile: int = 0) -> torch.Tensor:
+        """A tensor of the opt shape in an optimization profile, on the CPU: of its opt values, or else of ones."""
         if self.values:
-            return self.tensor_of(self.values[profile].opt)
-        shape = self.profiles[profile].opt if self.dynamic else self.shape
+            return self.tensor_of(self.values[optimization_profile].opt)
+        shape = self.ranges[optimization_profile].opt if self.dynamic else self.shape
         return torch.ones(shape, dtype=self.dtype, device="cpu")
 
     def tensor_of(self, values: Sequence[int]) -> torch.Tensor:
@@ -141,7 +142,7 @@ class Input:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What ranges are of: the names of the arguments, and words for messages."""
+    """A kind of ranges: the names of its arguments, and words for messages."""
 
     low: str
     opt: str
@@ -167,7 +168,7 @@ def _as_shape(value: ShapeLike, what: str) -> Shape:
     return extents
 
 
-def _per_profile(kind: _Kind, value: ShapeLike | Sequence[ShapeLike] | None, what: str) -> list[Shape] | None:
+def _listed(kind: _Kind, value: ShapeLike | Sequence[ShapeLike] | None, what: str) -> list[Shape] | None:
     if value is None:
         return None
     items = checks.sequence(value, what, f"{kind.one} of whole numbers, or one per optimization profile")
@@ -192,16 +193,16 @@ def _check_size(shape: Shape, given: Input) -> None:
         )
 
 
-def _profiles(
+def _ranges(
     kind: _Kind,
     low: ShapeLike | Sequence[ShapeLike] | None,
     opt: ShapeLike | Sequence[ShapeLike] | None,
     high: ShapeLike | Sequence[ShapeLike] | None,
     name: str | None,
-) -> tuple[Profile, ...]:
+) -> tuple[ShapeRange, ...]:
     which = _which(name)
     lows, opts, highs = (
-        _per_profile(kind, value, f"{which}: {what}")
+        _listed(kind, value, f"{which}: {what}")
         for value, what in ((low, kind.low), (opt, kind.opt), (high, kind.high))
     )
     if lows is None and opts is None and highs is None:
@@ -217,19 +218,19 @@ def _profiles(
             f"{which}: {kind.low}, {kind.opt} and {kind.high} must list {kind.one} per optimization profile each, "
             f"found {len(lows)}, {len(opts)} and {len(highs)}"
         )
-    profiles = tuple(Profile(*parts) for parts in zip(lows, opts, highs, strict=True))
-    for profile in profiles:
-        _check_profile(kind, profile, len(profiles[0].min), which)
-    return profiles
+    ranges = tuple(ShapeRange(*parts) for parts in zip(lows, opts, highs, strict=True))
+    for one in ranges:
+        _check_range(kind, one, len(ranges[0].min), which)
+    return ranges
 
 
-def _check_profile(kind: _Kind, profile: Profile, count: int, which: str) -> None:
-    if not len(profile.min) == len(profile.opt) == len(profile.max) == count:
+def _check_range(kind: _Kind, checked: ShapeRange, count: int, which: str) -> None:
+    if not len(checked.min) == len(checked.opt) == len(checked.max) == count:
         raise InputError(
-            f"{which}: {kind.low} {profile.min}, {kind.opt} {profile.opt} and {kind.high} {profile.max} must all have "
+            f"{which}: {kind.low} {checked.min}, {kind.opt} {checked.opt} and {kind.high} {checked.max} must all have "
             f"{count} {kind.counted}"
         )
-    for place, (low, opt, high) in enumerate(zip(profile.min, profile.opt, profile.max, strict=True)):
+    for place, (low, opt, high) in enumerate(zip(checked.min, checked.opt, checked.max, strict=True)):
         if not low <= opt <= high:
             raise InputError(
                 f"{which}: {kind.part} {place} has {kind.low} {low}, {kind.opt} {opt} and {kind.high} {high}; "
@@ -237,7 +238,7 @@ def _check_profile(kind: _Kind, profile: Profile, count: int, which: str) -> Non
             )
 
 
-def _check_values(values: tuple[Profile, ...], given: Input) -> None:
+def _check_values(values: tuple[ShapeRange, ...], given: Input) -> None:
     if not values:
         return
     which = _which(given.name)
@@ -254,22 +255,22 @@ def _check_values(values: tuple[Profile, ...], given: Input) -> None:
     if len(values[0].min) != count:
         raise InputError(f"{which}: its shape is {list(given.shape)}, and min_values has {len(values[0].min)} elements")
     limits = torch.iinfo(given.dtype)
-    for value in (number for profile in values for number in (*profile.min, *profile.max)):
+    for value in (number for one in values for number in (*one.min, *one.max)):
         if not limits.min <= value <= limits.max:
             raise InputError(f"{which}: the value {value} is no {dtype_name(given.dtype)}")
 
 
-def _overall_shape(shape: ShapeLike | None, profiles: tuple[Profile, ...], name: str | None) -> Shape:
+def _overall_shape(shape: ShapeLike | None, ranges: tuple[ShapeRange, ...], name: str | None) -> Shape:
     which = _which(name)
-    if not profiles:
+    if not ranges:
         if shape is None:
             raise InputError(f"{which}: give a shape, or min, opt and max")
         numbers = _numbers(_SHAPES, shape, f"{which}: shape")
         if -1 in numbers:
             raise InputError(f"{which}: the shape {numbers} has dynamic dimensions: give their range as min, opt, max")
         return _as_shape(numbers, f"{which}: shape")
-    low = [min(profile.min[dim] for profile in profiles) for dim in range(len(profiles[0].min))]
-    high = [max(profile.max[dim] for profile in profiles) for dim in range(len(profiles[0].min))]
+    low = [min(one.min[dim] for one in ranges) for dim in range(len(ranges[0].min))]
+    high = [max(one.max[dim] for one in ranges) for dim in range(len(ranges[0].min))]
     derived = tuple(a if a == b else -1 for a, b in zip(low, high, strict=True))
     if shape is None:
         return derived
@@ -299,7 +300,7 @@ def as_list(inputs: object, what: str = "inputs") -> list[Any]:
 
 
 def _hint(value: object) -> str:
-    """How to give a value after all, for the end of a message."""
+    """Advice for the end of a message: a way to give the value after all."""
     if hasattr(value, "__array__"):
         return ": make a tensor of the array with torch.from_numpy"
     if isinstance(value, (tuple, list, torch.Size)) and value and all(isinstance(one, int) for one in value):
@@ -321,7 +322,7 @@ def with_names(inputs: Sequence[Input]) -> list[Input]:
     return named
 
 
-def profile_shapes(
+def optimization_profiles(
     inputs: Sequence[Input], opened: Sequence[str] = ()
 ) -> list[dict[str, tuple[list[int], list[int], list[int]]]]:
     """For each optimization profile, min, opt and max of what varies; empty where nothing does.
@@ -330,17 +331,17 @@ def profile_shapes(
 
     Args:
         inputs: What the engine takes.
-        opened: Names of inputs whose shape the model leaves open: they are in every profile, fixed ones too.
+        opened: Names of inputs whose shape the model leaves open, which every optimization profile has, fixed ones too.
 
     Raises:
-        InputError: The inputs have different numbers of profiles.
+        InputError: The inputs have different numbers of optimization profiles.
     """
-    ranges = {str(one.name): one.profiles if one.dynamic else one.values for one in inputs if one.profile_count}
-    counts = {name: len(profiles) for name, profiles in ranges.items()}
+    ranges = {str(one.name): one.ranges if one.dynamic else one.values for one in inputs if one.range_count}
+    counts = {name: len(listed) for name, listed in ranges.items()}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
         raise InputError(f"dynamic inputs must have the same number of optimization profiles: {listed}")
-    fixed = {str(one.name): list(one.shape) for one in inputs if not one.profile_count and str(one.name) in opened}
+    fixed = {str(one.name): list(one.shape) for one in inputs if not one.range_count and str(one.name) in opened}
     return [
         {name: (shape, shape, shape) for name, shape in fixed.items()}
         | {name: (list(p[index].min), list(p[index].opt), list(p[index].max)) for name, p in ranges.items()}

@@ -1,12 +1,8 @@
 """The TensorRT libraries of this machine."""
 
-import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-import torch
-
+import nacelle_core
 from torch_nacelle import _C
 
 
@@ -40,21 +36,9 @@ def tensorrt_libraries() -> list[TensorRTLibrary]:
     """
     return [
         TensorRTLibrary(report.path, report.source, report.kind, report.release, report.problem)
-        for report in _C.tensorrt_libraries()
+        for report in nacelle_core.tensorrt_libraries()
     ]
 
 
-def _package_folders() -> list[str]:
-    """The folders of Python's path that packages are installed in: the current folder is none of them.
-
-    ``python -m`` and an empty element of ``PYTHONPATH`` put the current folder there. It may be anybody's, and nobody
-    has said that its libraries are to be loaded. It counts if torch or this package is from it.
-    """
-    own = {Path(str(module)).resolve().parent.parent for module in (torch.__file__, __file__)}
-    current = Path.cwd()
-    folders = [folder for folder in sys.path if os.path.isabs(folder)]
-    return [folder for folder in folders if Path(folder).resolve() != current or current in own]
-
-
 # The runtime looks into these folders when the first TensorRT plan is set up; nothing is opened now.
-_C.set_package_folders(_package_folders())
+_C.set_package_folders(nacelle_core.package_folders())

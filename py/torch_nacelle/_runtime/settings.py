@@ -1,4 +1,4 @@
-"""What a user may set about engines, and where they run."""
+"""Settings of engines, and the device that they run on."""
 
 from typing import TypeVar
 
@@ -19,7 +19,8 @@ class Settings(TypedDict, total=False):
         plan_copies: How often the plan is deserialized (1). TensorRT 8.5 gives an optimization profile of a plan with
             dynamic shapes to one context only: there a copy lets one more call run at once, at the price of another
             engine in the device's memory.
-        profile: The optimization profile for every call; None: the one whose optimum is nearest to a call's shapes.
+        optimization_profile: The optimization profile for every call; None: the one whose optimum is nearest to a
+            call's shapes.
         move_inputs: Whether inputs on another device are copied to the engine's for the call (False). They are errors
             otherwise.
         convert_inputs: Whether inputs of another dtype are converted for the call (False). They are errors otherwise.
@@ -35,7 +36,7 @@ class Settings(TypedDict, total=False):
 
     max_contexts: int
     plan_copies: int
-    profile: int | None
+    optimization_profile: int | None
     move_inputs: bool
     convert_inputs: bool
     pack_outputs: bool
@@ -106,13 +107,13 @@ def allow_engine_host_code(allowed: bool = True) -> None:
 
 
 def keep_plans_in_memory(keep: bool = True) -> None:
-    """Sets where the plans of engines lie once TensorRT has read them: in memory, or in a file, as at the start.
+    """Sets the place of engines' plans once TensorRT has read them: memory, or a file, which is the default.
 
     A plan is needed again when a program is saved, copied or moved to another device. The file is a temporary one
-    without a name, in ``TMPDIR`` or ``/tmp``, that the system removes however the process ends; where it cannot be
+    without a name, in ``TMPDIR`` or ``/tmp``, that the system removes however the process ends; if it cannot be
     made, and for plans under a megabyte, the plan stays in memory. Holds for engines that are set up later.
 
     Args:
-        keep: Whether plans stay in memory.
+        keep: True to keep plans in memory.
     """
     _C.keep_plans_in_memory(keep)

@@ -93,9 +93,9 @@ std::string ChooseMessage(const Device& recorded, bool hardware_compatible, cons
   return MessageOf<DeviceError>([&] { Choose(recorded, hardware_compatible, here); });
 }
 
-TEST(ChooseErrors, NameWhatWasWantedAndEveryDevice) {
+TEST(ChooseErrors, NameTheRequirementAndEveryDevice) {
   const std::string message = ChooseMessage(Gpu(0, 8, 9, "L40S"), false, {kMixed, 1, ""});
-  ExpectHas(message, "a GPU of compute capability 8.9");
+  ExpectHas(message, "; wanted a GPU of compute capability 8.9");
   ExpectHas(message, "GPU 0 \"L40S\" (compute capability 8.9)");
   for (const Device& device : kMixed) ExpectHas(message, device.Describe());
 }
@@ -105,24 +105,24 @@ TEST(ChooseErrors, HardwareCompatible) {
   ExpectHas(message,
             "a GPU of compute capability 8.0 or newer (the engine is hardware compatible, built on GPU 0 "
             "\"A100\" (compute capability 8.0))");
-  ExpectHas(message, "the only device is GPU 0 \"T4\" (compute capability 7.5)");
+  ExpectHas(message, "no device can run this engine; found GPU 0 \"T4\" (compute capability 7.5); wanted ");
 }
 
 TEST(ChooseErrors, SayWhyThereIsNoDevice) {
   const std::string reason = "libcuda.so.1: cannot open shared object file: No such file or directory";
   const std::string message = ChooseMessage(Gpu(0, 9, 0, "H100"), false, {{}, kNoCurrent, reason});
   ExpectHas(message, "a GPU of compute capability 9.0 (the engine was built on GPU 0 \"H100\"");
-  ExpectHas(message, "there is no device: " + reason);
-  ExpectHas(ChooseMessage(Gpu(0, 9, 0, "H100"), false, {}), "there is no device");
+  ExpectHas(message, "no device can run this engine; found none: " + reason + "; wanted ");
+  ExpectHas(ChooseMessage(Gpu(0, 9, 0, "H100"), false, {}), "no device can run this engine; found none; wanted ");
 }
 
 TEST(ChooseErrors, DlaIsRefusedByName) {
   const std::string message = ChooseMessage(Dla(1, "Orin"), false, {{Gpu(0, 8, 7, "Orin")}, 0, ""});
   ExpectHas(message, "a DLA of compute capability 8.7 (the engine was built on DLA 1 \"Orin\"");
-  ExpectHas(message, "There is no DLA here");
+  ExpectHas(message, "This machine has no DLA");
   ExpectHas(message, "GPU 0 \"Orin\"");
   // Hardware compatibility is about GPUs: no GPU stands in for a DLA.
-  ExpectHas(ChooseMessage(Dla(1, "Orin"), true, {{kH100}, 5, ""}), "There is no DLA here");
+  ExpectHas(ChooseMessage(Dla(1, "Orin"), true, {{kH100}, 5, ""}), "This machine has no DLA");
 }
 
 }  // namespace

@@ -64,6 +64,15 @@ TEST(CudaDriver, ListsEveryGpu) {
   for (const Device& device : here.devices) EXPECT_EQ(Device::Parse(device.ToString()), device);
 }
 
+TEST(CudaDriver, TellsTheMemoryOfAGpu) {
+  CudaDriver driver(kFake);
+  EXPECT_EQ(driver.MemoryOf(0), size_t{24} << 30);
+  EXPECT_EQ(driver.MemoryOf(2), size_t{26} << 30);
+  EXPECT_EQ(driver.MemoryOf(3), 0);
+  CudaDriver none("libnacelle_no_such_driver.so");
+  EXPECT_EQ(none.MemoryOf(0), 0);
+}
+
 TEST(CudaDriver, AsksForTheCurrentDeviceEachTime) {
   CudaDriver driver(kFake);
   EXPECT_EQ(driver.Devices().current, std::nullopt);
@@ -125,7 +134,7 @@ TEST(CudaDriver, NoLibrary) {
   ExpectNone(driver, {"libcuda_that_is_not_there.so.1: cannot open shared object file"});
   EXPECT_EQ(driver.driver_version(), 0);
   ExpectHas(MessageOf<DeviceError>([&] { Choose({0, 9, 0, Type::kGpu, "H100"}, false, driver.Devices()); }),
-            "there is no device: libcuda_that_is_not_there.so.1: cannot open");
+            "found none: libcuda_that_is_not_there.so.1: cannot open");
 }
 
 TEST(CudaDriver, TheFirstOutcomeStands) {

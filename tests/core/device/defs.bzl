@@ -3,7 +3,7 @@
 load("//toolchains:defs.bzl", "nacelle_cc_binary")
 
 def fake_driver(name, **kwargs):
-    """A shared library that stands for NVIDIA's driver: who asks for libcuda.so.1 gets it where it is loaded already.
+    """A shared library that stands for NVIDIA's driver: dlopen of libcuda.so.1 returns it once it is loaded.
 
     Args:
       name: the target's name.

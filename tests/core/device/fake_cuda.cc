@@ -35,7 +35,7 @@ bool Behaves(std::string_view how) {
 
 }  // namespace
 
-// How often cuInit was called.
+// Number of calls of cuInit.
 NACELLE_FAKE int nacelle_fake_init_count() { return init_count; }
 
 NACELLE_FAKE CUresult cuInit(unsigned int) {
@@ -53,7 +53,13 @@ NACELLE_FAKE CUresult cuDeviceGetCount(int* count) {
   return CUDA_SUCCESS;
 }
 
+NACELLE_FAKE CUresult cuDeviceTotalMem(size_t* bytes, CUdevice device) {
+  *bytes = static_cast<size_t>(24 + device) << 30;
+  return CUDA_SUCCESS;
+}
+
 NACELLE_FAKE CUresult cuDeviceGet(CUdevice* device, int ordinal) {
+  if (ordinal < 0 || ordinal >= static_cast<int>(std::size(kGpus))) return CUDA_ERROR_INVALID_DEVICE;
   *device = ordinal;
   return CUDA_SUCCESS;
 }
@@ -118,7 +124,7 @@ NACELLE_FAKE CUresult cuStreamQuery(CUstream stream) {
   }
 }
 
-// Whether somebody asked what ends a capture.
+// True if a call came that ends a capture.
 NACELLE_FAKE bool nacelle_fake_capture_broken() { return capture_broken; }
 
 NACELLE_FAKE CUresult cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode* mode) {
@@ -135,7 +141,7 @@ struct UserObject {
   CUhostFn destroy;
 };
 
-// Of the one graph, that which is being captured.
+// The user objects of the only graph, which is being captured.
 std::vector<UserObject*>& Retained() {
   static std::vector<UserObject*> objects;
   return objects;

@@ -132,7 +132,7 @@ TEST_P(BadRecordTest, APlanIsGarbage) {
   for (const std::string& plan : {std::string("garbage"), std::string(1 << 16, '\0'), std::string("ftrt"),
                                   std::string("ptrt") + std::string(39, '\1'), std::string("nref\0\0\0\0", 8)}) {
     const std::string text = GetParam() == 3 ? plan : Base64Encode(plan);
-    const Record record = Parse(With(GetParam(), Field::kEngine, text));  // what a plan holds is not the record's
+    const Record record = Parse(With(GetParam(), Field::kEngine, text));  // the record does not check a plan's contents
     EXPECT_EQ(record.plan, plan);
     const std::string message = MessageOf<PlanError>([&] { plan::ParsePlanHeader(record.plan); });
     EXPECT_LT(message.size(), kLongestMessage);
@@ -146,7 +146,7 @@ INSTANTIATE_TEST_SUITE_P(Versions, BadRecordTest, testing::Range(kOldestVersion,
 struct BadField {
   Field field;
   std::string text;
-  std::string message;  // what is found, and what is wrong with it
+  std::string message;  // the value, and the fault in it
 };
 
 class BadFieldTest : public testing::TestWithParam<BadField> {};

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <random>
 #include <string>
+#include <string_view>
+#include <tuple>
 
 #include "core/error.h"
 #include "tests/core/throws.h"
@@ -50,6 +53,56 @@ TEST(Base64, LargeTextsComeBack) {
   for (const size_t length : {(1u << 20), (1u << 20) + 1, (1u << 20) + 2}) {
     const std::string bytes = RandomBytes(length);
     EXPECT_EQ(Base64Decode(Base64Encode(bytes)), bytes);
+  }
+}
+
+// Decodes in parts of `length` characters.
+std::string DecodeInParts(std::string_view text, size_t length) {
+  std::string bytes;
+  for (size_t start = 0; start < text.size(); start += length) {
+    bytes += Base64DecodePart(text.substr(start, length), start, text.size());
+  }
+  return bytes;
+}
+
+TEST(Base64, PartsGiveTheWhole) {
+  for (size_t count = 0; count < 40; ++count) {
+    const std::string bytes = RandomBytes(count);
+    const std::string text = Base64Encode(bytes);
+    for (size_t length = 4; length <= text.size() + 4; length += 4) EXPECT_EQ(DecodeInParts(text, length), bytes);
+  }
+}
+
+// Whatever is wrong, and wherever a text is cut: parts are refused with the words that the whole is refused with.
+TEST(Base64, PartsAreRefusedAsTheWholeIs) {
+  const std::string good = Base64Encode(RandomBytes(10));
+  const auto expect_same = [](const std::string& bad) {
+    const std::string wanted = MessageOf<RecordError>([&] { Base64Decode(bad); });
+    for (const size_t length : {4, 8, 12}) {
+      EXPECT_EQ(MessageOf<RecordError>([&] { DecodeInParts(bad, length); }), wanted);
+    }
+  };
+  for (size_t i = 0; i < good.size(); ++i) {
+    for (const char character : {'=', '\0', '\n', '-', '\xff'}) {
+      std::string bad = good;
+      bad[i] = character;
+      if (bad != good) expect_same(bad);
+    }
+  }
+  for (size_t size = 1; size < good.size(); ++size) {
+    if (size % 4 != 0) expect_same(good.substr(0, size));
+  }
+}
+
+TEST(Base64, PartsThatAreNoPartsAreRefused) {
+  const size_t most = std::numeric_limits<size_t>::max() - 3;
+  for (const auto& [part, start, size] : {std::tuple<std::string, size_t, size_t>{"Zm9v", 2, 8},
+                                          {"Zm9", 0, 8},
+                                          {"Zm9vZm9v", 4, 8},
+                                          {"Zm9v", 8, 4},
+                                          {"Zm9v", most, 8},
+                                          {"", 12, 8}}) {
+    ExpectHas(MessageOf<InputError>([&] { Base64DecodePart(part, start, size); }), "wanted multiples of four");
   }
 }
 

@@ -15,7 +15,7 @@ using Order = std::vector<size_t>;
 struct Case {
   Names names;
   Order order;
-  bool follows;  // what OrderFollowsNames says
+  bool follows;  // the result of OrderFollowsNames
 };
 
 class BindingOrderTest : public testing::TestWithParam<Case> {};

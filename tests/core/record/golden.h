@@ -11,7 +11,7 @@ namespace nacelle::record::golden {
 
 using Fields = std::vector<std::string>;
 
-// The fields of the golden record of `version`. Throws std::runtime_error where the file is missing or malformed.
+// Returns the fields of the golden record of `version`. Throws std::runtime_error if the file is missing or malformed.
 Fields Read(int version);
 
 // The golden record itself, built from literals: what Parse must give.

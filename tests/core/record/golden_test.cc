@@ -38,7 +38,7 @@ INSTANTIATE_TEST_SUITE_P(Versions, GoldenTest, testing::ValuesIn(kEveryVersion))
 
 class GoldenConvertTest : public testing::TestWithParam<std::tuple<int, int>> {};
 
-// What stays of a golden record in another version: all that both have.
+// The part of a golden record that stays in another version: the fields that both have.
 Record Common(int from, int to) {
   Record wanted = golden::Expected(from);
   wanted.version = to;

@@ -26,7 +26,7 @@ using testing_support::MessageOf;
 
 constexpr size_t kGiB = size_t{1} << 30;
 
-// What a plan has at its word `index`: no two places are alike, so one that was cut off or written twice is seen.
+// The word of a plan at `index`: no two places are alike, so one that was cut off or written twice is seen.
 uint64_t WordAt(size_t index) { return (index + 1) * 0x9e3779b97f4a7c15; }
 
 std::string MakePlan(size_t size) {
@@ -48,7 +48,7 @@ bool IsPlan(const std::string& plan, size_t size) {
   return true;
 }
 
-// Bytes that a process can still get without the system's swapping. Without limit where the system does not tell.
+// Bytes that a process can still get without the system's swapping. Unlimited if the system does not tell.
 size_t AvailableMemory() {
   std::ifstream lines("/proc/meminfo");
   std::string name;

@@ -33,8 +33,8 @@ void CheckConversions(const Record& record) {
   }
 }
 
-// Whether an error is about what field `i` holds. Aliases are looked up among the names, so damaged names may make them
-// wrong; what is wrong with a version may be that the number of fields is another's.
+// True if an error is about the value of field `i`. Aliases are looked up among the names, so damaged names may make
+// them wrong; what is wrong with a version may be that the number of fields is another's.
 bool IsAbout(const std::string& message, size_t i) {
   const auto has = [&](const std::string& part) { return message.find(part) != std::string::npos; };
   const Field field = kFields[i].field;
@@ -62,8 +62,8 @@ void Check(const golden::Fields& fields, size_t damaged, Tally& tally) {
   }
 }
 
-// Whether to damage `text` at `at`: everywhere in a short text, and near both ends of a long one, whose middle is alike
-// all over, with samples between.
+// True if `text` is to be damaged at `at`: everywhere in a short text, and near both ends of a long one, whose middle
+// is alike all over, with samples between.
 bool IsOfInterest(const std::string& text, size_t at) {
   constexpr size_t kEnds = 40;
   return at < kEnds || at + kEnds > text.size() || at % 13 == 0;

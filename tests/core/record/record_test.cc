@@ -172,6 +172,33 @@ TEST(Record, APlanInRawBytesIsReadIfItIsAskedFor) {
   }
 }
 
+TEST(Record, APlanThatIsElsewhereIsNotLookedAt) {
+  for (int version = kOldestVersion; version <= kNewestVersion; ++version) {
+    std::vector<std::string> fields = golden::Read(version);
+    Record expected = Parse(fields);
+    expected.plan.clear();
+    for (const char* text : {"", "not base64", "="}) {
+      fields[IndexOf(Field::kEngine)] = text;
+      EXPECT_EQ(Parse(fields, PlanForm::kElsewhere), expected);
+    }
+    fields[IndexOf(Field::kDevice)] = "none";
+    EXPECT_THROW(Parse(fields, PlanForm::kElsewhere), RecordError);
+  }
+}
+
+TEST(Record, TheVersionIsReadByTheFirstFieldAndTheirNumber) {
+  for (int version = kOldestVersion; version <= kNewestVersion; ++version) {
+    EXPECT_EQ(ReadVersion(std::to_string(version), FieldCount(version)), version);
+    EXPECT_EQ(HoldsBase64(version), version != 3);
+    EXPECT_THROW(ReadVersion(std::to_string(version), FieldCount(version) + 1), RecordError);
+  }
+  for (const std::string text : {"", "03", "+3", " 3", "3 ", "2", "11", "-3"}) {
+    EXPECT_THROW(ReadVersion(text, 4), RecordError) << text;
+  }
+  EXPECT_THROW(ReadVersion(std::string(5000, '9'), 4), RecordError);
+  EXPECT_THROW(ReadVersion("3", 0), RecordError);
+}
+
 TEST(Record, Base64ThatBeginsLikeNoPlanIsDecoded) {
   std::vector<std::string> fields = golden::Read(4);
   for (const char* magic : {"ftrt", "ptrt", "vtrt", "nref"}) {

@@ -27,7 +27,7 @@ std::string ReadFile(const std::string& path) {
 }
 
 // The strings of the first list behind the first mention of torch's restore_type_tag in a program: the engine's record.
-// A program is a zip whose files are not compressed, so its pickle can be read where it lies. Of pickle's instructions
+// A program is a zip whose files are not compressed, so its pickle can be read in place. Of pickle's instructions
 // this knows the five that such a list is made of.
 std::vector<std::string> ReadRecord(std::string_view program) {
   const size_t tag = program.find("restore_type_tag\n");

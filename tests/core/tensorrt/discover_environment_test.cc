@@ -1,4 +1,4 @@
-// Where libraries are looked for without Python to ask: its environment variables, in a process that told no folders.
+// Discovery in a process that set no package folders: it follows Python's environment variables.
 
 #include <gtest/gtest.h>
 

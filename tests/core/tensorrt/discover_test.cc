@@ -46,7 +46,7 @@ class Discovery : public ::testing::Test {
     return root_ / name;
   }
 
-  // What was found under the test's folder, as names.
+  // The names of the libraries found under the test's folder.
   std::vector<std::string> Found() const {
     std::vector<std::string> names;
     for (const Candidate& candidate : Discover()) {
@@ -195,7 +195,7 @@ TEST_F(Discovery, APlanOfAnOlderMinorReleaseIsTriedWithNewerLibraries) {
   while (const auto library = choice.Next()) {
     EXPECT_FALSE(choice.exact());
     choice.Refused("no version-compatible plan");
-    // What other tests loaded stays loaded, and is tried too.
+    // Libraries that other tests loaded stay loaded, and are tried too.
     if (library->path().starts_with(root_.string())) tried.push_back(library->kind());
   }
   EXPECT_EQ(tried, (std::vector{LibraryKind::kLean, LibraryKind::kDispatch}));

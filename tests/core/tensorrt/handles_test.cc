@@ -17,7 +17,7 @@
 namespace nacelle::tensorrt {
 namespace {
 
-// What differs between the releases.
+// Differences between the releases.
 struct Fake {
   const char* file;
   const char* name;
@@ -54,7 +54,7 @@ class HandlesTest : public testing::TestWithParam<Fake> {
 
   std::string Events() { return TakeEvents(*library_); }
 
-  // Expects a LibraryError that names `method` and the release, or, where `there`, none.
+  // Expects a LibraryError that names `method` and the release, or none if `there`.
   void ExpectCapability(bool there, Method method, const std::function<void()>& call) {
     try {
       call();

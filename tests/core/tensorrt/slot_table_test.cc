@@ -50,7 +50,7 @@ TEST(SlotTables, SlotsAndLayoutsAgree) {
     }
     size_t there = 0;
     for (size_t m = 0; m < kMethodCount; ++m) there += table.has(static_cast<Method>(m)) ? 1 : 0;
-    // Of Tensor four methods are known, of NetworkDefinition seven, and no layout.
+    // Four methods of Tensor and seven of NetworkDefinition are known, and no layout of these classes.
     EXPECT_EQ(listed + 11, there);
   }
 }

@@ -1,4 +1,4 @@
-// What may be done at once is done at once. Meant for --config=tsan too.
+// Does at once what the headers allow at once. Meant for --config=tsan too.
 #include <gtest/gtest.h>
 
 #include <atomic>

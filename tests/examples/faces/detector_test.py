@@ -9,7 +9,7 @@ from examples.faces.detector import FaceDetector, load_detector
 from examples.faces.networks import ONet, PNet, RNet
 from examples.faces.picture import read_picture, to_tensor
 
-# What the published implementation that the weights come from finds in the photo.
+# The face that the published implementation, from which the weights come, finds in the photo.
 BOX = torch.tensor([181.05, 62.16, 267.75, 172.05])
 LANDMARKS = torch.tensor([[205.01, 101.73], [246.76, 103.71], [224.67, 128.96], [201.72, 139.25], [245.27, 141.86]])
 

@@ -15,7 +15,7 @@ from tests.examples.program import Run, call, run
 
 FACES = "examples/faces/faces"
 
-# What the published implementation that the weights come from finds in the photo.
+# The face that the published implementation, from which the weights come, finds in the photo.
 BOX = [181.05, 62.16, 267.75, 172.05]
 LANDMARKS = torch.tensor([[205.01, 101.73], [246.76, 103.71], [224.67, 128.96], [201.72, 139.25], [245.27, 141.86]])
 

@@ -1,4 +1,4 @@
-"""What is between the networks, with networks that are made up."""
+"""The code between the networks, with made-up networks."""
 
 import pytest
 import torch

@@ -101,7 +101,7 @@ class Browser:
 
     @property
     def requests(self) -> list[str]:
-        """What was asked for since the page was opened."""
+        """The requests since the page was opened."""
         sent = (event for event in self.events if event["method"] == "Network.requestWillBeSent")
         return [event["params"]["request"]["url"] for event in sent]
 

@@ -86,7 +86,7 @@ def test_long_names_do_not_make_the_page_wide(browser: Browser, folder: Path) ->
 
 
 def test_the_browser_would_tell(browser: Browser, tmp_path: Path) -> None:
-    """What the tests above rely on: a page that does what ours must not is seen to do it."""
+    """Checks the tests above: they notice a page that does forbidden things."""
     (tmp_path / "bad.html").write_text(
         "<!doctype html><body style='width: 500px'><script>console.error('seen')</script><img src='other.png'>"
     )

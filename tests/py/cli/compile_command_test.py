@@ -1,5 +1,6 @@
 """``nacelle compile`` and ``nacelle check``, with the reference engine."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_from_torchscript_and_checked(script: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(program(x), seeded(TwoHeads)(x))
     checked = nacelle("check", out, "--against", script)
     assert (checked.code, checked.err) == (0, "")
-    assert "profile 1, max" in checked.out
+    assert "optimization profile 1, max" in checked.out
     facts = nacelle("check", out, "--against", script, "--json").json
     assert facts["passed"] is True
     assert len(facts["outputs"]) == 2 * 3 * 2
@@ -162,15 +163,15 @@ def test_onnx_without_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (["-i", "float32[1,3,8,8]", "-i", "float32[1]"], 1, "2"),
         (["-i", "float32[1,4,8,8]"], 1, "to have 3 channels, but got 4 channels instead"),
         (["-i", "float32[1,3,8,8]", "--backend", "tensorrt_9"], 1, "there is no backend 'tensorrt_9'"),
-        (["-i", "float32[1,3,8,8]", "--fp16"], 1, "fp16: the reference engine has no such build option"),
+        (["-i", "float32[1,3,8,8]", "--fp16"], 1, "build option fp16 is given for the reference engine"),
         (
             ["-i", "float32[1,3,8,8]", "--fp32-layers", "/head/*", "--fp32-layers", "/a"],
             1,
-            "fp32_layers: the reference engine has no such build option",
+            "build option fp32_layers is given for the reference engine",
         ),
         (["-i", "float32[1,3,8,8]", "--workspace", "4X"], 2, "--workspace takes a number of bytes, such as 512M or 4G"),
         (["-i", "float32[1,3,8,8]", "--abi", "2"], 1, "2"),
-        (["-i", "float32[1,3,8,8]", "--name", "a b"], 1, "must be an identifier"),
+        (["-i", "float32[1,3,8,8]", "--name", "a b"], 1, "wanted an identifier"),
         ([], 2, "a TorchScript model does not tell what it takes: give --input for each of x"),
     ],
 )
@@ -180,6 +181,41 @@ def test_what_cannot_be_compiled(script: Path, arguments: list[str], code: int, 
     assert (outcome.code, outcome.out) == (code, "")
     assert words in outcome.words
     assert list(tmp_path.iterdir()) == []
+
+
+def test_flags_become_build_options(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+
+    def stop(*_: object, **arguments: object) -> None:
+        given.update(arguments)
+        raise nacelle_package.InputError("seen")
+
+    monkeypatch.setattr(nacelle_package, "compile", stop)
+    command: list[str | Path] = ["compile", script, "-o", tmp_path / "out.ts", "-i", "[1,3,8,8]"]
+    assert nacelle(*command).code == 1
+    without = dict(given)
+    flags = shlex.split(
+        "--fp16 --no-tf32 --fp32-layers /a --fp32-layers /b --workspace 4G --tactic-sources cublas,cudnn "
+        "--optimization-level 5 --hardware-compatibility none --library /opt --timing-cache on "
+        "--engine-cache folder --engine-cache-size 512MiB --fold-constants"
+    )
+    assert nacelle(*command, *flags).code == 1
+    assert {name: value for name, value in given.items() if name not in without} == {
+        "fp16": True,
+        "tf32": False,
+        "fp32_layers": ["/a", "/b"],
+        "workspace": 4 << 30,
+        "tactic_sources": ["cublas", "cudnn"],
+        "optimization_level": 5,
+        "hardware_compatibility": "none",
+        "library": Path("/opt"),
+        "timing_cache": True,
+        "engine_cache": Path("folder"),
+        "engine_cache_size": 512 << 20,
+        "fold_constants": True,
+    }
+    assert nacelle(*command, "--tactic-sources", "none").code == 1
+    assert given["tactic_sources"] == []
 
 
 def test_where_it_cannot_be_written_nothing_is_built(script: Path, tmp_path: Path) -> None:
@@ -276,6 +312,6 @@ def test_nothing_is_built_with_tensorrt_9(script: Path, tmp_path: Path, file: st
     outcome = nacelle("compile", script, "-o", tmp_path / "out.ts", "-i", "x=float32[1,3,8,8]", *options)
     assert (outcome.code, outcome.out) == (1, "")
     said = " ".join(outcome.err.split())
-    for words in (f"TensorRT {release}", "runs plans here but builds none", "Build with TensorRT 8.x, 10.x, 11.x"):
+    for words in (f"TensorRT {release}", "runs plans but builds none", "Build with TensorRT 8.x, 10.x, 11.x"):
         assert words in said
     assert not (tmp_path / "out.ts").exists()

@@ -20,7 +20,7 @@ needs_upstream = pytest.mark.skipif(
     not UPSTREAM, reason="programs that Torch-TensorRT saved: set NACELLE_UPSTREAM_DATA to their folder"
 )
 
-# What a field is when every field is set, the version that has it first, and what it is where it is not set.
+# The value of a field when every field is set, the version that has it first, and its value when it is not set.
 FIELDS = {
     "input_names": (4, ["input_0"], []),
     "output_names": (4, ["output_1", "output_0"], []),
@@ -32,7 +32,7 @@ FIELDS = {
     "requires_native_multi_device": (9, True, False),
     "aliased_io": (10, [("output_1", "input_0", "kv")], []),
 }
-# What a conversion writes into fields that the source's version lacks: this machine's platform, what the plan tells.
+# The values that a conversion writes into fields that the source's version lacks: this machine's platform, the plan's.
 FILLED = {"input_names": ["input_0"], "output_names": ["output_0", "output_1"], "target_platform": "linux_x86_64"}
 
 

@@ -1,4 +1,4 @@
-"""Where commands write: every command that names a file to write takes links, devices, pipes, and odd names."""
+"""Destinations of commands: every command that names a file to write takes links, devices, pipes, and odd names."""
 
 import io
 import os
@@ -214,7 +214,7 @@ def test_outputs_go_into_a_folder_behind_a_link(tmp_path: Path) -> None:
     assert "it is a link to" in call("run", tmp_path / "nothing").words
 
 
-# What Python makes of the locale, with the variables that bring it there.
+# Python's encodings in a locale, with the variables that bring it there.
 LOCALES = {
     "C": {"LC_ALL": "C"},
     "C.UTF-8": {"LC_ALL": "C.UTF-8"},

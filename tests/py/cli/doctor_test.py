@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,7 @@ def test_json_tells_what_the_package_tells() -> None:
     assert (found["nacelle"], found["torch"]) == (nacelle.__version__, torch.__version__)
     wanted = [(one.path, one.kind, one.release) for one in nacelle.tensorrt_libraries()]
     assert [(one["path"], one["kind"], one["release"]) for one in found["libraries"]] == wanted
-    assert bool(found["driver"]["problem"]) != bool(found["driver"]["cuda"])
+    assert bool(found["driver"]["problem"]) != bool(found["driver"]["gpus"])
 
 
 def test_as_a_module_it_is_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,68 +91,35 @@ def test_tensors_on_a_device_that_is_not_here(folder: Path) -> None:
     assert doctor.examine(folder / "moved.ts", machine.Machine(torch="2.13.0+cu130", torch_cuda="13.0")).notes == []
 
 
-def test_the_driver_is_asked_through_its_own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Fake:
-        """A driver with one GPU, whose functions write where a pointer leads."""
+@dataclasses.dataclass
+class Gpu:
+    number: int
+    name: str
+    compute_capability: tuple[int, int]
+    memory: int
 
-        def cuInit(self, flags: int) -> int:  # noqa: N802
-            return 0
 
-        def cuDriverGetVersion(self, number: object) -> int:  # noqa: N802
-            number._obj.value = 13020  # type: ignore[attr-defined]
-            return 0
+@dataclasses.dataclass
+class Driver:
+    version: int
+    gpus: list[Gpu]
+    problem: str
 
-        def cuDeviceGetCount(self, count: object) -> int:  # noqa: N802
-            count._obj.value = 1  # type: ignore[attr-defined]
-            return 0
 
-        def cuDeviceGet(self, device: object, number: int) -> int:  # noqa: N802
-            device._obj.value = number  # type: ignore[attr-defined]
-            return 0
-
-        def cuDeviceGetName(self, name: object, size: int, device: object) -> int:  # noqa: N802
-            name.value = b"NVIDIA A10"  # type: ignore[attr-defined]
-            return 0
-
-        def cuDeviceTotalMem_v2(self, memory: object, device: object) -> int:  # noqa: N802
-            memory._obj.value = 24 << 30  # type: ignore[attr-defined]
-            return 0
-
-        def cuDeviceGetAttribute(self, value: object, attribute: int, device: object) -> int:  # noqa: N802
-            value._obj.value = {75: 8, 76: 6}[attribute]  # type: ignore[attr-defined]
-            return 0
-
-    monkeypatch.setattr("nacelle_cli.machine.ctypes.CDLL", lambda name: Fake())
+def test_the_driver_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nacelle_core.cuda_driver", lambda: Driver(13020, [Gpu(0, "NVIDIA A10", (8, 6), 24 << 30)], ""))
     (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul 27 2025")
     monkeypatch.setattr(machine, "_KERNEL_MODULE", tmp_path / "version")
     wanted = machine.Driver("580.65.06", "13.2", [machine.Gpu(0, "NVIDIA A10", "8.6", 24 << 30)], "")
     assert machine._driver() == wanted
+    assert "580.65.06, runs CUDA up to 13.2" in in_process("doctor").out
 
 
-@pytest.mark.parametrize(
-    ("functions", "problem"),
-    [
-        ({}, "libcuda.so.1 has no function cuInit: it is not NVIDIA's driver, or far too old"),
-        ({"cuInit": 0}, "libcuda.so.1 has no function cuDriverGetVersion"),
-        ({"cuInit": 100}, "cuInit failed: error 100"),
-        ({"cuInit": 0, "cuDriverGetVersion": 0}, "libcuda.so.1 has no function cuDeviceGetCount"),
-        ({"cuInit": 0, "cuDriverGetVersion": 0, "cuDeviceGetCount": 3}, "cuDeviceGetCount failed: error 3"),
-    ],
-)
-def test_a_driver_that_lacks_functions(
-    functions: dict[str, int], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Stub:
-        def __getattr__(self, name: str) -> Callable[..., int]:
-            if name not in functions:
-                raise AttributeError(name)
-            return lambda *_: functions[name]
-
-    monkeypatch.setattr("nacelle_cli.machine.ctypes.CDLL", lambda name: Stub())
-    monkeypatch.setattr(machine, "_KERNEL_MODULE", tmp_path / "none")
-    found = machine._driver()
-    assert found.problem.startswith(problem)
-    assert (found.cuda, found.gpus) == ("", [])
+def test_a_driver_without_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nacelle_core.cuda_driver", lambda: Driver(13020, [], "the driver lists no GPU"))
+    shown = " ".join(in_process("doctor").out.split())
+    assert "runs CUDA up to 13.2" in shown
+    assert "only plans of the reference engine run here (the driver lists no GPU)" in shown
 
 
 def test_a_library_that_has_nothing_of_a_driver(tmp_path: Path) -> None:
@@ -164,7 +131,7 @@ def test_a_library_that_has_nothing_of_a_driver(tmp_path: Path) -> None:
 
 
 def with_checksum(plan: bytes) -> bytes:
-    """A plan of the reference engine with size and checksum put right, as docs/reference_engine.md describes them."""
+    """A plan of the reference engine with size and checksum put right, as docs/reference/reference_engine.md says."""
     digest = 14695981039346656037
     body = plan[24:]
     whole = len(body) // 8

@@ -1,4 +1,4 @@
-"""What inspect and doctor print, word for word: the files in golden/.
+"""The output of inspect and doctor, word for word: the files in golden/.
 
 To write them anew, then read what changed:
 

@@ -64,7 +64,7 @@ def edited(content: bytes, changes: dict[int, Sequence[Text | bytes]]) -> bytes:
 
 
 def values(content: bytes) -> Any:
-    """What a pickle holds, in a form that can be compared; long texts by their bytes."""
+    """The contents of a pickle, in a form that can be compared; long texts by their bytes."""
     seen: dict[int, int] = {}
 
     def shown(value: Any) -> Any:

@@ -100,8 +100,8 @@ def test_embedded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--name", "a-b"], "an engine's name must be an identifier"),
-        (["--inputs", "x"], "input_names must list each input of the plan once: found x; the plan has input_0"),
+        (["--name", "a-b"], 'the engine\'s name is "a-b"; wanted an identifier'),
+        (["--inputs", "x"], "input_names lists x; wanted each input of the plan once: input_0"),
         (["--abi", "2"], "2"),
         (["--device", "gpu"], 'there is no device "gpu"; give cpu, cuda, cuda:1'),
     ],

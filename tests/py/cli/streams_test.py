@@ -1,4 +1,4 @@
-"""What is no file: closed and broken standard streams, pipes and endless devices where a command reads."""
+"""Streams that are no files: closed and broken standard streams, pipes and endless devices where a command reads."""
 
 import os
 import signal

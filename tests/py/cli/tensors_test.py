@@ -10,7 +10,7 @@ import typer
 import torch_nacelle as nacelle
 from nacelle_cli.arguments.tensors import parse_described, parse_given, tensors_of
 from tests.py.networks import TwoHeads, seeded
-from torch_nacelle._programs.arguments import arguments
+from torch_nacelle import arguments
 
 
 @pytest.mark.parametrize(

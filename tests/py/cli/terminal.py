@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# What the console script runs, without the script.
+# The command that the console script runs, without the script.
 _NACELLE = f'{shlex.quote(sys.executable)} -c "from nacelle_cli.app import main; main()"'
 _SECONDS = 600  # ends what hangs
 
 
 @dataclass
 class Outcome:
-    """How a script ended, and what it printed; on a terminal everything is in `out`."""
+    """The exit status and output of a script; on a terminal all output is in `out`."""
 
     code: int
     out: str
@@ -33,7 +33,7 @@ class Outcome:
 
     @property
     def words(self) -> str:
-        """What was printed as words: without frames, styles, and where lines end."""
+        """The words of an output: without frames, styles and line ends."""
         plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.out + self.err)
         return " ".join(plain.replace("│", " ").split())
 
@@ -48,7 +48,7 @@ def _command(script: str) -> list[str]:
 
 
 def pipe(script: str, folder: Path, **environment: str) -> Outcome:
-    """Runs a script of bash in `folder`, where `nacelle` is the command; what it prints goes into pipes."""
+    """Runs a script of bash in `folder` with the command `nacelle`; its output goes into pipes."""
     result = subprocess.run(
         _command(script),
         cwd=folder,

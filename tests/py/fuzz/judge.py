@@ -28,7 +28,7 @@ VARIANTS = ("script", "trace", "scripted", "auto", "hybrid", "hybrid trace")
 _TOLERANCES = {torch.float16: 1e-2, torch.bfloat16: 1e-1, torch.float32: 1e-5, torch.float64: 1e-9}
 _TRACING = ("trace", "hybrid trace")
 
-# What is called in turn: the program in memory alone, then two programs loaded from one file.
+# The calls in turn: the program in memory alone, then two programs loaded from one file.
 _IN_MEMORY = ("a ones", "a opt", "a opt", "a max", "a opt", "a min", "a opt")
 _LOADED = ("a opt", "b opt", "a opt", "b max", "a opt", "a max", "b opt", "b min", "a min", "b opt", "a opt")
 
@@ -78,13 +78,13 @@ class Finding:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What stays the same while a case is made smaller."""
+        """The part that stays the same while a case is made smaller."""
         return self.variant, self.kind
 
 
 @dataclass
 class Verdict:
-    """What became of one case.
+    """The outcome of one case.
 
     Attributes:
         findings: The faults.
@@ -319,13 +319,13 @@ def _differs(found: Any, wanted: Any) -> bool:
 
 def _calls(inputs: Sequence[nacelle.Input]) -> dict[str, list[tuple[str, list[torch.Tensor]]]]:
     """The inputs of calls: of each extent one for each profile."""
-    count = max(one.profile_count for one in inputs)
+    count = max(one.range_count for one in inputs)
     calls: dict[str, list[tuple[str, list[torch.Tensor]]]] = {"ones": [("ones", [one.example() for one in inputs])]}
     for seed, extent in enumerate(("opt", "max", "min")):
         calls[extent] = []
         for profile in range(max(count, 1)):
             generator = torch.Generator().manual_seed(10 * seed + profile)
-            shapes = [getattr(one.profiles[profile], extent) if one.profiles else one.shape for one in inputs]
+            shapes = [getattr(one.ranges[profile], extent) if one.ranges else one.shape for one in inputs]
             tensors = [_values(one.dtype, shape, generator) for one, shape in zip(inputs, shapes, strict=True)]
             calls[extent].append((f"{extent}{profile or ''}", tensors))
     return calls

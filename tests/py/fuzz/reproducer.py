@@ -8,7 +8,7 @@ from tests.py.fuzz.modules import Case
 _END = """
 
 def values(one: nacelle.Input, extent: str, profile: int, generator: torch.Generator) -> Tensor:
-    shape = getattr(one.profiles[profile], extent) if one.profiles else one.shape
+    shape = getattr(one.ranges[profile], extent) if one.ranges else one.shape
     if extent == "opt" and generator.initial_seed() == 99:
         return torch.ones(shape, dtype=one.dtype)
     if one.dtype.is_floating_point:

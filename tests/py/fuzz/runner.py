@@ -27,7 +27,7 @@ _CASES_OF_A_WORKER = 50
 
 @dataclass(frozen=True)
 class Answer:
-    """What a worker said of a case.
+    """A worker's answer about a case.
 
     Attributes:
         features: The features of the case.

@@ -55,7 +55,7 @@ class NoHooks(Faithful):
 
 
 class NoPatches(Faithful):
-    """Runs the class's forward where an instance has its own."""
+    """Runs the class's forward instead of an instance's own."""
 
     def change(self, program: torch.nn.Module) -> Any:
         """With the forward of each class."""
@@ -143,7 +143,7 @@ class Inaccurate(KeptState):
 
 
 class OneRow(KeptState):
-    """Leaves the last rows out where there are more than three."""
+    """Leaves the last rows out if there are more than three."""
 
     def change(self, program: torch.nn.Module) -> Any:
         """With fewer rows."""

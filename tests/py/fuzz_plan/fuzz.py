@@ -40,10 +40,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run found.
+    """The findings of a run.
 
     Attributes:
-        cases: How many plans were set up.
+        cases: The number of plans that were set up.
         findings: The faults.
         slowest: The most seconds that a case took.
         largest: The most bytes of memory that a case took.

@@ -106,7 +106,7 @@ def _child(work: Callable[[], None], folder: str, output: int) -> None:
 
 
 def _drain(pipe: int, deadline: float) -> tuple[str, bool]:
-    """What comes out of the pipe until its end, of which the last part is kept; True if it did not end in time."""
+    """The last part of the pipe's output until its end; True if it did not end in time."""
     kept = b""
     with os.fdopen(pipe, "rb", buffering=0) as stream:
         while (left := deadline - time.monotonic()) > 0:

@@ -113,7 +113,7 @@ class _Running:
         os.close(writing)
 
     def poll(self) -> Judged | None:
-        """What became of it; None if it runs."""
+        """The error of the case; None if it runs."""
         late = time.monotonic() - self._begun > _WALL_SECONDS
         if late:
             os.kill(self._process, signal.SIGKILL)

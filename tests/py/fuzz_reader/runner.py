@@ -22,7 +22,7 @@ _KILLED = "exit status -9"
 
 @dataclass
 class Result:
-    """How a case went."""
+    """The outcome of a case."""
 
     seed: int
     outcome: str

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import nacelle_core
 from nacelle_cli.commands import inspect
 from nacelle_cli.reading import programs
 from nacelle_cli.reading.errors import ReadingError
@@ -68,7 +69,6 @@ def _digests(path: Path) -> None:
 
 def _torch_ways() -> dict[str, Callable[[Path], object]]:
     import torch_nacelle as nacelle
-    from torch_nacelle._programs import running
 
     def read(path: Path) -> None:
         if programs.is_program(path):
@@ -77,13 +77,13 @@ def _torch_ways() -> dict[str, Callable[[Path], object]]:
 
     def load(path: Path) -> None:
         if programs.is_program(path):
-            running.load_program(path)
+            nacelle.load(path)
 
     return {"nacelle.read": read, "load": load}
 
 
 def _tried(way: Callable[[Path], object], path: Path, size: int) -> tuple[str, str]:
-    """How it went, and what is wrong with that."""
+    """The outcome, and the fault in it."""
     _trim()
     before = _status("VmRSS")
     _reset_peak()
@@ -94,12 +94,11 @@ def _tried(way: Callable[[Path], object], path: Path, size: int) -> tuple[str, s
     outcome, finding = "read", ""
     try:
         way(path)
-    except ReadingError:
+    except nacelle_core.Error:
         outcome = "refused"
     except Exception as error:
         outcome = "refused"
-        if not _is_ours(error):
-            finding = f"{type(error).__name__}: {str(error)[:300]}{_place(error)}"
+        finding = f"{type(error).__name__}: {str(error)[:300]}{_place(error)}"
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
     seconds = time.process_time() - begun
@@ -116,12 +115,6 @@ def _place(error: BaseException) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return f" ({trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})" if trace else ""
-
-
-def _is_ours(error: Exception) -> bool:
-    """True for nacelle.Error, if torch_nacelle is there to raise it."""
-    module = sys.modules.get("torch_nacelle.errors")
-    return module is not None and isinstance(error, module.Error)
 
 
 def _trim() -> None:

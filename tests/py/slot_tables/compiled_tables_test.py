@@ -46,7 +46,7 @@ def short(name: str, names: list[str]) -> str:
 
 
 def same(entry: dict[str, str], method: str) -> bool:
-    """Whether a compiled name is that of a function in a file: overloads have something after an underscore."""
+    """True if a compiled name is that of a function in a file: overloads have something after an underscore."""
     if entry["name"] == "~":
         return method == {"complete": "destroy", "deleting": "delete"}[entry["dtor"]]
     return method == entry["name"] or method.startswith(entry["name"] + "_")

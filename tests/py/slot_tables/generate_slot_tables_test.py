@@ -30,7 +30,7 @@ def newest() -> Table:
 
 
 class Generated(NamedTuple):
-    """What a run of the generator ended with."""
+    """The outcome of a run of the generator."""
 
     returncode: int
     stderr: str
@@ -150,7 +150,7 @@ def repeat_release(table: Table) -> None:
         (insert_in_the_middle, "CudaEngine of 11.2.0.1 does not begin as in 11.1.0.106"),
         (change_parameters, "CudaEngine_getProfileShape"),
         (change_result, "CudaEngine_getNbLayers is long"),
-        (leave_a_gap, "slot 30 where slot 3 should be"),
+        (leave_a_gap, "slot 30; wanted slot 3"),
         (change_enum, "DataType::kHALF is 7 in 11.2.0.1 and 1 before"),
         (change_struct, "Dims64 of 11.2.0.1"),
         (lose_dims, "exactly one of Dims32 and Dims64"),
@@ -194,7 +194,7 @@ def test_tensorrt_rtx_takes_the_slots_that_differ(tmp_path: Path, newest: Table)
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"base": "12.0.0.1"}, "there is no table of 12.0.0.1"),
+        ({"base": "12.0.0.1"}, "builds on 12.0.0.1, which has no table"),
         ({"slots": {"CudaEngine": {"getNames": 3}}}, "has no CudaEngine_getNames"),
     ],
 )

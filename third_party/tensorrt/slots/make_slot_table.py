@@ -25,7 +25,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# What is looked for, by the last part of the name; a release has those that it has. Versioned interfaces live in
+# The declarations to extract, by the last part of the name; a release may lack some. Versioned interfaces live in
 # namespaces like v_1_0, which stay in the name.
 CLASSES = words(
     """IBuilder IBuilderConfig ICudaEngine IDebugListener IEngineInspector IErrorRecorder IExecutionContext
@@ -64,14 +64,14 @@ class HeaderError(Exception):
 
 @dataclass(frozen=True)
 class Function:
-    """A virtual function with what decides whether another one overrides it."""
+    """A virtual function, with the key that a function which overrides it shares."""
 
     key: tuple[str, tuple[str, ...], bool]
     entry: Json
 
     @property
     def slots(self) -> int:
-        """How many slots it takes: a destructor takes two, the complete and the deleting one."""
+        """Number of its slots: a destructor has two, the complete and the deleting one."""
         return 2 if self.entry["name"] == "~" else 1
 
 
@@ -153,13 +153,13 @@ def describe(cursor: Cursor) -> Function:
     params = [canonical(a) for a in cursor.type.argument_types()]
     is_const = bool(cursor.is_const_method())
     entry = {"name": cursor.spelling, "ret": canonical(cursor.result_type), "params": params, "const": is_const}
-    # In the canonical type of a function its parameters are without the const that callers do not see.
+    # The canonical type of a function drops const from value parameters, which callers do not see.
     bare = tuple(str(a.spelling) for a in cursor.type.get_canonical().argument_types())
     return Function((cursor.spelling, bare, is_const), entry)
 
 
 def is_dynamic(cursor: Cursor) -> bool:
-    """Whether objects of a class have a pointer to a virtual table."""
+    """True if objects of a class have a pointer to a virtual table."""
     return bool(virtual_functions(cursor))
 
 
@@ -237,7 +237,7 @@ def read_release(unit: TranslationUnit) -> str | None:
 
 
 def make_table(unit: TranslationUnit, release: str) -> Json:
-    """What the headers declare of what is looked for."""
+    """The table of the declarations to extract."""
     classes: Json = {}
     enums: Json = {}
     structs: Json = {}

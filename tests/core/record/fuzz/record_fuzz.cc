@@ -1,7 +1,7 @@
 // Fuzzes what reads engines in programs of unknown origin: any bytes are read as a plan's header and as a record.
 //
 // Nothing may crash or throw anything but our own errors, whose messages stay short; what is accepted is written back
-// to the very same strings, and converts to other versions without loss where no error says so. With the environment
+// to the very same strings, and converts to other versions without loss unless an error says so. With the environment
 // variable ABI_FUZZ_ACCEPT a record that is refused is a failure too: for seeds.
 #include <fuzzer/FuzzedDataProvider.h>
 

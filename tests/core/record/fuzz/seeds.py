@@ -37,7 +37,7 @@ def seeds() -> Iterator[tuple[str, bytes]]:
 
 
 def write(folder: Path) -> int:
-    """Writes the seeds into a folder, which is made where it is missing; returns how many there are."""
+    """Writes the seeds into a folder, which it makes if it is missing; returns their number."""
     folder.mkdir(parents=True, exist_ok=True)
     made = dict(seeds())
     for name, content in made.items():

@@ -38,7 +38,7 @@ TEST(BuilderLibrary, OfTheWholeVersionWhereThatIsThere) {
 
 TEST(BuilderLibrary, SaysWhyItCannotBuild) {
   ExpectHas(Refusal("/nowhere/libnvinfer.so.8"), "/nowhere/libnvinfer.so.8\" cannot be loaded");
-  ExpectHas(Refusal(FakePath("libnvinfer_lean_fake.so")), "builds no engines: a full library");
+  ExpectHas(Refusal(FakePath("libnvinfer_lean_fake.so")), "builds no engines: use a full library");
   ExpectHas(Refusal(FakePath("libfake_8_5.so")), "does not export createInferBuilder_INTERNAL");
 }
 
@@ -73,7 +73,7 @@ TEST(BuilderLibrary, OfAReleaseWhoseParserIsNotKnownNothingIsBuilt) {
     EXPECT_EQ(found.front().library, nullptr) << file;
     for (const std::string& problem : {found.front().problem, Refusal(FakePath(file))}) {
       ExpectHas(problem, release);
-      ExpectHas(problem, "runs plans here but builds none: Nacelle does not know the ONNX parser of TensorRT 9.x");
+      ExpectHas(problem, "runs plans but builds none: Nacelle does not know the ONNX parser of TensorRT 9.x");
       ExpectHas(problem,
                 "Build with TensorRT 8.x, 10.x, 11.x, or build the plan with TensorRT's own tools and embed it");
     }

@@ -1,5 +1,5 @@
-// A TensorRT that is no TensorRT: an engine with one input and two outputs, on the CPU, enough of it to see every call
-// of the binding arrive where it should.
+// A fake TensorRT: an engine with one input and two outputs, on the CPU, with enough functions to see every call of the
+// binding arrive in its slot.
 //
 //     x (float, [-1, 3]) ──▶ twice (float, [-1, 3])      doubled
 //                        └─▶ rows (int32, [-1])          the row numbers, data-dependent shape: wants an allocator
@@ -342,7 +342,7 @@ __attribute__((visibility("default"))) void* createInferRuntime_INTERNAL(void* l
   return static_cast<fake::IRuntime*>(new fake::Runtime(fake_logger));
 }
 
-// What happened since the last call, in order.
+// The events since the last call, in order.
 __attribute__((visibility("default"))) const char* fake_events() {
   static std::string taken;
   const std::lock_guard lock(fake::events_mutex);

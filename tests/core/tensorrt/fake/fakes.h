@@ -1,4 +1,4 @@
-// Where the fake TensorRT libraries are, for tests.
+// Paths of the fake TensorRT libraries, for tests.
 #ifndef NACELLE_TESTS_CORE_TENSORRT_FAKE_FAKES_H_
 #define NACELLE_TESTS_CORE_TENSORRT_FAKE_FAKES_H_
 
@@ -16,7 +16,7 @@ inline std::string FakePath(const std::string& file) { return "tests/core/tensor
 
 inline std::shared_ptr<const Library> OpenFake(const std::string& file) { return Library::Open(FakePath(file)); }
 
-// What the fake library did since the last call: "~context ~engine".
+// The events in the fake library since the last call: "~context ~engine".
 inline std::string TakeEvents(const Library& library) {
   void* const file = dlopen(library.path().c_str(), RTLD_NOW | RTLD_NOLOAD);
   if (file == nullptr) return "the library is not loaded";

@@ -1,4 +1,4 @@
-// What the fake TensorRT libraries share: small types, and the interfaces that their callers implement.
+// Declarations that the fake TensorRT libraries share: small types, and the interfaces that their callers implement.
 //
 // Nothing here comes from core/tensorrt: the fakes are the other side of the binding, and g++ decides their layouts.
 // FAKE_VERSION is what getInferLibVersion() reports; FAKE_INTERFACES (8, 9, 10 or 11) says whose callbacks are used.
@@ -49,7 +49,7 @@ inline void Unexpected(const char* function) {
   std::abort();
 }
 
-// What callers implement.
+// Interfaces that callers implement.
 
 class IVersionedInterface {
  public:
@@ -124,7 +124,7 @@ class IOutputAllocator : public IVersionedInterface {
 };
 #endif
 
-// What callers delete: {vptr, pointer to the implementation}.
+// Objects that callers delete: {vptr, pointer to the implementation}.
 
 template <typename Implementation>
 class InterfaceObject {
