@@ -2,8 +2,8 @@
 //
 //   "nref" │ format version │ size │ checksum │ number of profiles │ name │ inputs │ outputs │ module
 //
-// docs/reference/reference_engine.md describes the bytes field by field. Knows nothing of torch. Pure functions: calls may run at
-// once on any thread.
+// docs/reference/reference_engine.md describes the bytes field by field. Knows nothing of torch. Pure functions: calls
+// may run at once on any thread.
 #ifndef NACELLE_REFERENCE_PLAN_H_
 #define NACELLE_REFERENCE_PLAN_H_
 

@@ -61,8 +61,8 @@ INSTANTIATE_TEST_SUITE_P(NotUtf8, QuoteTest,
                                          QuoteCase{"\xc3\xa9\xff\xc3\xa9", 80, "\"é\\xffé\""},
                                          QuoteCase{"\xc2\x9b", 80, R"("\xc2\x9b")"}));  // a control character
 
-// Characters that a terminal obeys, or shows in another order or not at all: the first and last of each range, and their
-// neighbours, which stay.
+// Characters that a terminal obeys, or shows in another order or not at all: the first and last of each range, and
+// their neighbours, which stay.
 INSTANTIATE_TEST_SUITE_P(Unprintable, QuoteTest,
                          testing::Values(QuoteCase{"\x1b]0;x\x07", 80, R"("\x1b]0;x\x07")"},
                                          QuoteCase{"\xc2\x80\xc2\x9f\u00a0", 80, "\"\\xc2\\x80\\xc2\\x9f\u00a0\""},

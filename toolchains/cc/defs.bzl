@@ -14,6 +14,9 @@ _WITHOUT_TORCH = ["core", "tests/core", "third_party", "toolchains"]
 # A shared library of the wheel stands in torch_nacelle/lib, beside the folder torch; an extension in torch_nacelle.
 _WHEEL_RUNTIME_PATH = "-Wl,-rpath,'$$ORIGIN/../../torch/lib:$$ORIGIN/../torch/lib'"
 
+# A shared library exports few functions, and the names of all others would be a tenth of it in the wheel.
+_STRIP = "-Wl,--strip-all"
+
 def _runtime_path():
     """Returns the dependency that lets a program of the current package find torch's libraries, if it may need them."""
     package = native.package_name()
@@ -105,7 +108,7 @@ def nacelle_cc_binary(name, copts = [], deps = [], linkopts = [], linkshared = F
     inputs = shared_libraries
     linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries]
     if linkshared:
-        linkopts = linkopts + ["-Wl,--no-undefined", _WHEEL_RUNTIME_PATH]
+        linkopts = linkopts + ["-Wl,--no-undefined", _STRIP, _WHEEL_RUNTIME_PATH]
     else:
         deps = deps + _runtime_path()
     if version_script:
@@ -134,14 +137,12 @@ def nacelle_python_extension(name, shared_libraries = [], copts = [], linkopts =
       linkopts: flags for the linker beside the project's.
       **kwargs: cc_binary's other attributes.
     """
-    # An extension exports one function, and the names of all others would be a tenth of it in the wheel.
-    strip = ["-Wl,--strip-all"]
     runtime_paths = ["-Wl,-rpath,'$$ORIGIN/lib'", _WHEEL_RUNTIME_PATH] if shared_libraries else []
     native.cc_binary(
         name = name,
         additional_linker_inputs = shared_libraries,
         copts = _COPTS + copts,
-        linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries] + strip + runtime_paths,
+        linkopts = linkopts + ["$(location %s)" % library for library in shared_libraries] + [_STRIP] + runtime_paths,
         linkshared = True,
         **kwargs
     )
