@@ -126,7 +126,7 @@ def test_says_what_it_requires() -> None:
     with zipfile.ZipFile(WHEEL) as wheel:
         (metadata,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA"))
     required = re.findall(r"^Requires-Dist: (\w+)[=>]=[^;\n]*$", metadata, re.MULTILINE)
-    assert required == ["torch", "jinja2", "rich", "typer"]
+    assert required == ["torch", "jinja2", "platformdirs", "rich", "typer"]
     assert "License-Expression: Apache-2.0\n" in metadata
 
 
@@ -156,7 +156,7 @@ def test_importing_imports_nothing_of_others(imported: tuple[list[str], list[str
 def test_importing_maps_its_own_files_and_no_engine(imported: tuple[list[str], list[str]]) -> None:
     _, paths = imported
     names = {Path(path).name.split(".")[0] for path in paths if "/torch_nacelle/" in path}
-    assert names == {"_C", "libtorch_nacelle"}
+    assert names == {"_C", "_core", "libtorch_nacelle"}
     assert not drivers({Path(path).name for path in paths})
 
 

@@ -97,7 +97,7 @@ TEST_F(Affine, AWrongNumberOfInputs) {
   EXPECT_EQ(none.class_name, "torch_nacelle.InputError");
   EXPECT_THAT(none.message, HasSubstr("engine \"tiny\" got 0 inputs; wanted 1: "));
   EXPECT_THAT(FailureWith({at::ones({1, 3}), at::ones({1, 3})}).message,
-              HasSubstr("found 2; it takes input_0: float32"));
+              HasSubstr("engine \"tiny\" got 2 inputs; wanted 1: input_0: float32"));
 }
 
 TEST_F(Affine, AnUndefinedTensor) {
