@@ -30,7 +30,7 @@ void Translate(std::exception_ptr pointer) {
   try {
     std::rethrow_exception(pointer);
   } catch (const reference::StateError& error) {
-    SetError("torch_nacelle._state", "StateError", error.what(), "");
+    SetError("torch_nacelle._models.state", "StateError", error.what(), "");
   } catch (const Error& error) {
     SetError(kErrors, ErrorClassName(error.kind()), error.what(), "");
   } catch (const torch::jit::JITException& error) {

@@ -111,7 +111,7 @@ def test_every_public_header_is_in_the_reference(header: Path) -> None:
 
 def test_the_reference_tells_what_headers_tell() -> None:
     page = re.sub(r"<[^>]*>", "", PAGES["reference/cpp_api.html"])
-    assert "A module whose forward takes the plan's inputs and returns its output" in page  # a comment
+    assert "a module whose forward takes the plan's inputs and returns its output" in page  # a comment
     assert "torch::jit::Module EmbedEngine(std::string plan, const EmbedOptions&amp; options);" in page  # a declaration
     assert "Loaded loaded();" in page  # without its body
     assert "failure_" not in page  # a private member

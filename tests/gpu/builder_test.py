@@ -111,10 +111,10 @@ def test_layers_that_stay_in_float32() -> None:
 
 def test_options_that_the_release_lacks_are_refused() -> None:
     lacking: list[tuple[dict[str, Any], str]] = [
-        ({"version_compatible": True}, "TensorRT 8.6.0.12 and later"),
-        ({"bf16": True}, "TensorRT 10.0.0.6 to 10.16.0.72"),
-        ({"optimization_level": 3}, "TensorRT 8.6.0.12 and later"),
-        ({"strongly_typed": True}, "TensorRT 10.0.0.6 and later"),
+        ({"version_compatible": True}, "TensorRT 8.6 and later"),
+        ({"bf16": True}, "TensorRT 10"),
+        ({"optimization_level": 3}, "TensorRT 8.6 and later"),
+        ({"strongly_typed": True}, "TensorRT 10.0 and later"),
     ]
     for options, said in lacking:
         with pytest.raises(nacelle.InputError, match=said):
@@ -239,7 +239,7 @@ def test_an_input_whose_values_decide_about_shapes() -> None:
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 16)])
     model.ir_version = 8
     data = model.SerializeToString()
-    with pytest.raises(nacelle.InputError, match=r'"target".*give its least, usual and largest values'):
+    with pytest.raises(nacelle.InputError, match=r'"target".*give its min, opt and max values'):
         nacelle.build_engine(data, **OWN_KERNELS)
     target = nacelle.Input(
         shape=(2,),

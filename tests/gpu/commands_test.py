@@ -54,7 +54,8 @@ def test_run(program: Path, tmp_path: Path) -> None:
 def test_check(program: Path) -> None:
     report = json.loads(nacelle("check", program, "--against", DATA / "two_heads.onnx", "--json"))
     assert report["passed"] is True
-    assert {one["case"] for one in report["outputs"]} == {f"profile 0, {at}" for at in ("min", "opt", "max")}
+    cases = {one["case"] for one in report["outputs"]}
+    assert cases == {f"optimization profile 0, {place}" for place in ("min", "opt", "max")}
 
 
 def test_replace_compares_plans_that_can_be_set_up(program: Path, tmp_path: Path) -> None:

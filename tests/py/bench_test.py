@@ -62,7 +62,8 @@ def test_the_parts_of_a_call() -> None:
     assert parts.engine > 0
     assert parts.rest > 0
     assert parts.runtime <= sum(parts.phases.values()) * 2
-    assert parts.engine + parts.runtime + parts.rest < result.host.mean * 20
+    # Units: parts and calls are timed one after the other, and other processes may interrupt either.
+    assert parts.engine + parts.runtime + parts.rest < max(result.host.samples) * 20
 
 
 def test_a_file_is_loaded_and_what_it_took_is_told(tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ def test_values_that_decide_about_shapes() -> None:
     assert build_onnx(model, target(**ranges)).startswith(b"vtrt")
     several = {name: [value, (2, 6)] for name, value in ranges.items()}
     assert len(build_onnx(model, target(**several))) > 0
-    with pytest.raises(nacelle.InputError, match=r'"target".*give its least, usual and largest values'):
+    with pytest.raises(nacelle.InputError, match=r'"target".*give its min, opt and max values'):
         build_onnx(model, target())
 
 
