@@ -43,14 +43,17 @@ def test_a_call_of_known_length() -> None:
     program = torch.jit.trace(Waits(), torch.ones(1), check_trace=False)
     calls.clear()
     steps: list[float] = []
+    begun = time.perf_counter()
     result = nacelle.bench(program, [torch.ones(1)], seconds=1.2, threads=(1, 3), progress=steps.append)
+    elapsed = time.perf_counter() - begun
     assert result.host.percentile(50) >= 10
+    assert sum(result.host.samples) < elapsed * 1000
     assert result.end_to_end is result.host
     assert (result.parts, result.on_device, result.load, result.device) == (None, None, None, "cpu")
     assert [one.threads for one in result.throughput] == [1, 3]
     assert all(0 < one.calls_per_second <= 100 * one.threads for one in result.throughput)
     assert len(set(calls)) >= 4  # this thread and three more, at once
-    assert sum(steps) > 0.5
+    assert 0.84 < sum(steps) < elapsed
 
 
 def test_the_parts_of_a_call() -> None:
@@ -62,8 +65,6 @@ def test_the_parts_of_a_call() -> None:
     assert parts.engine > 0
     assert parts.rest > 0
     assert parts.runtime <= sum(parts.phases.values()) * 2
-    # Units: parts and calls are timed one after the other, and other processes may interrupt either.
-    assert parts.engine + parts.runtime + parts.rest < max(result.host.samples) * 20
 
 
 def test_a_file_is_loaded_and_what_it_took_is_told(tmp_path: Path) -> None:

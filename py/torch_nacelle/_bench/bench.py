@@ -174,7 +174,7 @@ class _Runner:
                 start = time.perf_counter_ns()
                 self._program(*self._inputs)
                 spans.append((start, time.perf_counter_ns()))
-        return _parts(spans, recorded)
+        return parts_of_calls(spans, recorded)
 
     def throughput(self, threads: int, seconds: float) -> Throughput:
         """Threads that call all the time; the first exception of one of them is raised."""
@@ -203,10 +203,12 @@ class _Runner:
         start = time.perf_counter()
         try:
             ready.wait()
-            start = time.perf_counter()
-            while not failures and time.perf_counter() - start < seconds:
+            reported = start = time.perf_counter()
+            while not failures and reported - start < seconds:
                 time.sleep(min(0.1, seconds))
-                self._progress(min(0.1, seconds))
+                now = time.perf_counter()
+                self._progress(now - reported)
+                reported = now
         except threading.BrokenBarrierError:
             pass  # failures has the reason
         finally:
@@ -242,8 +244,13 @@ class _Runner:
             torch.cuda.current_stream(self._device).synchronize()
 
 
-def _parts(spans: Sequence[tuple[int, int]], recorded: Profile) -> CallParts:
-    """Gives each phase to the call in whose time it began, and takes medians over calls."""
+def parts_of_calls(spans: Sequence[tuple[int, int]], recorded: Profile) -> CallParts:
+    """Gives each phase to the call in whose time it began, and takes medians over calls.
+
+    Args:
+        spans: Begin and end of each call, in nanoseconds.
+        recorded: The profile of these calls.
+    """
     starts = [start for start, _ in spans]
     names = list(dict.fromkeys(phase.name for phase in recorded.phases))
     by_call: list[dict[str, int]] = [dict.fromkeys(names, 0) for _ in spans]
