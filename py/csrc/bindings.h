@@ -24,7 +24,7 @@ void BindRecords(pybind11::module_& m);
 // Settings of engines, and their moves to other devices.
 void BindSettings(pybind11::module_& m);
 
-// Where wheels with TensorRT's libraries are, and whether plans may bring code.
+// The folders of wheels with TensorRT's libraries, and the permission for plans to bring code.
 void BindMachine(pybind11::module_& m);
 
 // TensorRT's own log.

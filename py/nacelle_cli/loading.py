@@ -13,7 +13,7 @@ from nacelle_cli.reading.plans import TensorSpec
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of an engine, as its inspector names it; the kind is empty where it does not say."""
+    """A layer of an engine, as its inspector names it; the kind is empty if it does not say."""
 
     name: str
     kind: str = ""
@@ -24,8 +24,8 @@ class Loaded:
     """The facts that an engine told.
 
     Attributes:
-        ready: Whether it can run here.
-        reason: Why it cannot; empty where it can.
+        ready: True if it can run here.
+        reason: Why it cannot; empty if it can.
         runs_on: The device and the library: ``"cuda:0 with TensorRT 10.3.0.26 (full) at …"``.
         optimization_profile_count: Number of optimization profiles.
         inputs: In the order of a call.

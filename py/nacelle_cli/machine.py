@@ -30,7 +30,7 @@ class Driver:
     """The CUDA driver.
 
     Attributes:
-        release: Of the kernel's module: ``"580.65.06"``; empty where that is not loaded.
+        release: Of the kernel's module: ``"580.65.06"``; empty if that is not loaded.
         cuda: The newest CUDA that it runs: ``"13.0"``; empty if no driver could be opened.
         gpus: As CUDA numbers them; ``CUDA_VISIBLE_DEVICES`` may hide some.
         problem: Why there are no GPUs; else empty.
@@ -63,7 +63,7 @@ class Machine:
     """The equipment of this machine.
 
     Attributes:
-        nacelle: The release of this package; empty where it cannot be imported, which `problem` says.
+        nacelle: The release of this package; empty if it cannot be imported, which `problem` says.
         problem: Why torch_nacelle cannot be imported; else empty.
         torch: The release of torch: ``"2.13.0+cpu"``.
         torch_cuda: The CUDA that torch was built for; empty for none.

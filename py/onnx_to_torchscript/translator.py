@@ -30,7 +30,7 @@ def to_torchscript(model: onnx.ModelProto) -> torch.jit.ScriptModule:
     """A module whose forward computes what an ONNX model computes.
 
     It takes the graph's inputs by position, without those that have an initializer, and returns a tensor, or a tuple
-    where the graph has several outputs. The same model gives the same module.
+    if the graph has several outputs. The same model gives the same module.
 
     Args:
         model: The model, with its external data loaded.

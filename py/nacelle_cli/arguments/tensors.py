@@ -57,7 +57,7 @@ class Described:
 
     @property
     def shape(self) -> tuple[int, ...] | None:
-        """The shape, where it is fixed."""
+        """The shape if it is fixed."""
         fixed = len(self.ranges) == 1 and all(extent.low == extent.high for extent in self.ranges[0])
         return tuple(extent.low for extent in self.ranges[0]) if fixed else None
 
@@ -114,7 +114,7 @@ def parse_given(text: str) -> Given:
 
 
 def tensors_of(given: Sequence[Given], program: Any, seed: int) -> dict[str, torch.Tensor]:
-    """The tensors for a call of `program`, by argument; what was not given is made up where its engines tell how.
+    """The tensors for a call of `program`, by argument; what was not given is made up if its engines tell how.
 
     A name is that of an argument of forward, or of the engine's input that the argument goes to.
     """
@@ -144,7 +144,7 @@ def torch_dtype(name: str) -> torch.dtype:
 
 
 def torch_device(text: str) -> torch.device:
-    """The device that ``--device`` names; wrong usage where there is none of that name."""
+    """The device that ``--device`` names; wrong usage if there is none of that name."""
     import torch
 
     try:

@@ -33,7 +33,7 @@ shared, code. Exit code 0 if they are the same, 1 if they differ.
 
 @dataclass(frozen=True)
 class Change:
-    """A thing that is not the same in both; None where one of them has it not."""
+    """A thing that is not the same in both; None if one of them lacks it."""
 
     what: str
     old: object

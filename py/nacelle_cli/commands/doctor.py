@@ -21,7 +21,7 @@ _HELP = """Say what this machine has, and whether the engines of a program will 
 
 Torch, the CUDA driver and its GPUs, and every TensorRT that is found. With FILE, a program or a plan, each engine is \
 set up as a call would do it: the answer is the runtime's own. The program around the engines is not loaded, and \
-nothing of it is run. Exit code 1 where an engine will not run here.
+nothing of it is run. Exit code 1 if an engine will not run here.
 
 [bold]Examples[/bold]
 

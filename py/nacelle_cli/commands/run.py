@@ -44,8 +44,8 @@ def run(
             "--output",
             "-o",
             metavar="OUT",
-            help="Where to write the outputs: a .npz file, a .npy file where there is one, or a folder; a device or a "
-            "pipe gets what a .npz file has.",
+            help="Where to write the outputs: a .npz file, a .npy file if there is one output, or a folder; a device "
+            "or a pipe gets what a .npz file has.",
             parser=parse_or_folder,
         ),
     ] = None,

@@ -49,7 +49,7 @@ def first_bytes(path: Path) -> bytes:
 
 
 def check_start(name: object, first: bytes) -> None:
-    """Raises ReadingError where a file of that name and with these first bytes is no archive, and so no program."""
+    """Raises ReadingError if a file of that name and with these first bytes is no archive, and so no program."""
     if first.startswith(MAGIC):
         return
     found = f"it begins with {first.hex(' ')} ({texts.quoted(texts.from_bytes(first))})" if first else "it is empty"
@@ -166,7 +166,7 @@ class Archive:
         return self._entries[name]
 
     def check_kind(self) -> None:
-        """Raises ReadingError where the archive is no program."""
+        """Raises ReadingError if the archive is no program."""
         if "data.pkl" in self and "constants.pkl" in self:
             if "model.json" in self:
                 raise ReadingError(f"{self.path}: member model.json is a second program beside data.pkl; {_ADVICE}")

@@ -29,7 +29,7 @@ class PlanBytes:
     Attributes:
         stored_size: Bytes as they are stored.
         part: Reads a part of the stored bytes: (start, size).
-        encoded: Whether the stored bytes are base64.
+        encoded: True if the stored bytes are base64.
     """
 
     stored_size: int

@@ -23,8 +23,8 @@ class Engine:
 
     Attributes:
         path: Where the program holds it, as ``nacelle.EngineInfo.path`` has it.
-        record: Its record; None where it is damaged, and then `problem` says how.
-        plan: What is known of its plan; None where it cannot be found.
+        record: Its record; None if it is damaged, and then `problem` says how.
+        plan: What is known of its plan; None if it cannot be found.
         problem: What is wrong with the record; else empty.
     """
 
@@ -42,7 +42,7 @@ class Program:
         path: The file.
         size: Its bytes.
         folder: The folder in the archive, which torch names after the file that it saved.
-        forward: The signature of forward; None where there is none.
+        forward: The signature of forward; None if there is none.
         methods: The other methods of the outermost module.
         engines: In the order of the program's attributes; one that is held twice is there twice.
         tensors: ``parameters``, ``buffers``, ``others`` and ``constants``, in sum.

@@ -95,7 +95,7 @@ def progress(what: str, total: int | None = None, *, in_bytes: bool = False) -> 
     Args:
         what: What is done, for a person.
         total: The number of steps or bytes; None if it is not known.
-        in_bytes: Whether the steps are bytes.
+        in_bytes: True if the steps are bytes.
 
     Yields:
         A function that is told how many steps were done.

@@ -150,7 +150,7 @@ def average_pool(
     ceil: bool,
     count_padding: bool,
 ) -> Tensor:
-    """Average pooling; the padding counts where asked, what the last windows need beyond it never does."""
+    """Average pooling; the padding counts if asked, and what the last windows need beyond it never counts."""
     rank = len(kernel)
     stride = or_ones(strides, rank)
     dilation = or_ones(dilations, rank)

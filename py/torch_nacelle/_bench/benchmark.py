@@ -15,7 +15,7 @@ class Benchmark:
     Attributes:
         device: Where the program ran.
         inputs: Name, dtype and shape of each input.
-        load: Milliseconds to load the program and to set its engines up; None where it was given loaded.
+        load: Milliseconds to load the program and to set its engines up; None if it was given loaded.
         host: From the call until it returns to the caller. On CUDA the device may still work then.
         on_device: Between CUDA events before and after the call; None on the CPU.
         end_to_end: From inputs in the host's memory to outputs in the host's memory. On the CPU, where nothing is

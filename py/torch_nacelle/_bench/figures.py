@@ -72,12 +72,12 @@ class MemoryUse:
     """Memory in bytes.
 
     Attributes:
-        host_before: What the process had in the host's memory before the program was loaded; None where it was given
+        host_before: What the process had in the host's memory before the program was loaded; None if it was given
             loaded.
         host_peak: The most that the process ever had.
         device_peak: The most that torch had on the GPU; None on the CPU.
         device_rise: How much less of the GPU's memory is free than before the program was loaded: engines and contexts
-            are not torch's. None on the CPU, and where the program was given loaded.
+            are not torch's. None on the CPU, and if the program was given loaded.
     """
 
     host_before: int | None

@@ -15,7 +15,7 @@ _COLOURS = {"host": "#3b6fb6", "device": "#5a9e4b", "end to end": "#c9782b"}
 
 
 def check_plot(path: PathLike) -> None:
-    """Raises InputError where a plot of that name cannot be drawn here; before anything is measured."""
+    """Raises InputError if a plot of that name cannot be drawn here; before anything is measured."""
     if _format(path) not in FORMATS:
         raise InputError(f"a plot is written as {' or '.join(FORMATS)}, found {path}")
     try:

@@ -65,13 +65,13 @@ def compile(
         device: What the engines are for; see ``embed``. Left out: the CPU for the reference engine, else the model's
             GPU or the current one.
         abi_version: The version of the records; see ``embed``. Left out: 3, or the oldest that keeps what the engines
-            need: 4 where names alone do not tell the order of inputs and outputs, 5 for hardware compatibility, 6 for a
+            need: 4 if names alone do not tell the order of inputs and outputs, 5 for hardware compatibility, 6 for a
             platform.
         platform: The platform that the engines are for; see ``embed``.
         method: How what becomes an engine is turned into a graph; see ``build_engine``.
-        check: Whether the program is compared to the model before it is returned; see ``check``. In a hybrid program
-            True compares each engine to its submodule. Inputs for the whole program compare the whole.
-        progress: Whether a terminal shows progress; None: where standard error is one.
+        check: True if the program is compared to the model before it is returned; see ``check``. In a hybrid program
+            each engine is compared to its submodule. Inputs for the whole program, given here, compare the whole.
+        progress: True if a terminal shows progress; None: if standard error is a terminal.
         options: See ``BuildOptions``.
 
     Returns:
@@ -157,7 +157,7 @@ class _ProgramJob:
         return built.device
 
     def check(self, program: torch.jit.ScriptModule, model: object, built: Built, inputs: CheckInputs) -> None:
-        """Raises CheckError where the program computes something else than the model."""
+        """Raises CheckError if the program computes something else than the model."""
         run_check(program, model, inputs, precision=precision_of(built.choice.backend, self.options, built.inputs))
 
 
@@ -278,7 +278,7 @@ def _engine_names(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _check_devices(module: torch.nn.Module, parts: Sequence[torch.nn.Module], choice: Choice) -> None:
-    """Raises InputError where tensors of the rest are not where the engines will run: no call could join them."""
+    """Raises InputError if tensors of the rest are not on the engines' device: no call could join them."""
     wanted = "cpu" if choice.builder is None else "cuda"
     inside = {id(one) for part in parts for one in part.modules()}
     for path, part in module.named_modules():

@@ -48,10 +48,10 @@ def build_engine(
             a tensor, or a tuple or list of tensors; an ``ExportedProgram`` of torch.export of the same kind; or an ONNX
             model, as a path or as bytes. For the reference engine it is on the CPU, for the others on any one device.
         inputs: What the model takes: tensors (their dtype and exact shape) or ``Input``. For ONNX models they are given
-            by name or by position. Left out: what the model itself says, where that is an ONNX model or an
+            by name or by position. Left out: what the model itself says, if it is an ONNX model or an
             ``ExportedProgram`` with fixed shapes.
         backend: ``"tensorrt"``; ``"tensorrt_rtx"``; ``"reference"``, the reference engine, which runs on the CPU; or
-            ``"auto"``: TensorRT where a CUDA device and a builder are found, else the reference engine. The logger
+            ``"auto"``: TensorRT if a CUDA device and a builder are found, else the reference engine. The logger
             ``torch_nacelle`` says which it took, at level INFO, and so does the terminal.
         name: The engine's name.
         output_names: The outputs' names; left out, ``output_0``, ``output_1`` …, or those of the ONNX model.
@@ -60,7 +60,7 @@ def build_engine(
         method: How an ``nn.Module`` becomes a graph. ``"script"`` keeps control flow; ``"trace"`` follows one run with
             made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the others. It
             takes a trace only if that computes what the model computes at min, opt and max of every shape range.
-        progress: Whether a terminal shows progress; None: where standard error is one.
+        progress: True if a terminal shows progress; None: if standard error is a terminal.
         options: See ``BuildOptions``.
 
     Returns:
@@ -97,9 +97,9 @@ class Built:
         plan: The plan.
         choice: What built it.
         inputs: Its inputs, named, in order.
-        output_names: Its outputs' names; None where the plan tells them.
-        device: The GPU that the model is on, where it is on one.
-        returns: How the model returns its outputs: "tensor", "tuple" or "list"; None where it does not say.
+        output_names: Its outputs' names; None if the plan tells them.
+        device: The GPU that the model is on; None if it is on none.
+        returns: How the model returns its outputs: "tensor", "tuple" or "list"; None if it does not say.
     """
 
     plan: bytes
@@ -123,7 +123,7 @@ def build(
     options: BuildOptions,
     choice: Choice | None = None,
 ) -> Built:
-    """``build_engine``, and what it chose: `choice` where that was made before."""
+    """``build_engine``, and what it chose: `choice` if that was made before."""
     _C.check_build_options(options)
     checks.text(name, "name")
     checks.texts(data_dependent, "data_dependent")

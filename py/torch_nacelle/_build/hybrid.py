@@ -39,7 +39,7 @@ def returns_its_input(module: torch.nn.Module, inputs: InputDescriptions) -> boo
 def refuse_python(program: torch.jit.ScriptModule) -> None:
     """Raises InputError if a method of a program calls a Python function, which no file can hold, or always raises.
 
-    Where forward calls a function that torch.jit.unused leaves out, TorchScript has an exception in its place.
+    If forward calls a function that torch.jit.unused leaves out, TorchScript has an exception in its place.
     """
     for node in _inlined(program._c._get_method("forward").graph).nodes():
         if node.kind() == "prim::RaiseException":

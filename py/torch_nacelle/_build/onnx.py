@@ -70,7 +70,7 @@ def export(
         opset: The newest opset that the reader knows; a newer one than the exporter writes counts as that.
         output_names: Names of the outputs; left out, ``output_0``, ``output_1`` …
         method: How an ``nn.Module`` becomes a graph: ``"trace"`` follows one run with made-up inputs, ``"script"``
-            keeps control flow, ``"auto"`` traces, and scripts where tracing was seen to lose what values decide.
+            keeps control flow, ``"auto"`` traces, and scripts if tracing was seen to lose what values decide.
 
     Returns:
         The model. The same module and arguments give the same bytes.
@@ -223,7 +223,7 @@ def _refuse_what_is_dropped(module: torch.nn.Module, examples: tuple[torch.Tenso
 
 
 def _run_exporter(module: torch.nn.Module, job: _ExportJob) -> tuple[OnnxModel, list[str]]:
-    """The exported model, and where tracing lost a decision that values make."""
+    """The exported model, and the places where tracing lost a decision that values make."""
     weights = sum(tensor.nbytes for tensor in [*module.parameters(), *module.buffers()])
     if weights <= WEIGHTS_IN_ONE_FILE:
         buffer = io.BytesIO()
@@ -288,7 +288,7 @@ def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _Ex
 @contextlib.contextmanager
 def _quiet_exporter() -> Iterator[None]:
     """Without the whole graph on standard output when the exporter fails."""
-    # The exporter prints it always, since it tests a function where it means to call it.
+    # The exporter prints it always: it means to call a function that says if it should, and tests the function instead.
     log = torch._C._jit_onnx_log
     torch._C._jit_onnx_log = lambda *_: None
     try:

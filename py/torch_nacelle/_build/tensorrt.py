@@ -125,7 +125,7 @@ class _EngineJob:
         )
 
     def run(self, timing: TimingCache | None, shown: Display) -> bytes:
-        """Builds: from the model as it is, or folded; left open, folded where that fails for how it is written."""
+        """Builds from the model as it is, or folded; left open, folded if that fails for how the model is written."""
         if self._fold:
             try:
                 model = folded(self._exported, self._inputs)

@@ -20,7 +20,7 @@ class ProgramInput:
     Attributes:
         name: The argument's name.
         dtype: Its dtype.
-        shape: A size, or the least and the greatest where it was exported as dynamic, for each dimension.
+        shape: For each dimension its size, or the least and the greatest if it was exported as dynamic.
     """
 
     name: str
@@ -67,7 +67,7 @@ def _bound(bounds: object, side: str, otherwise: int) -> int:
 
 
 def check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input]) -> None:
-    """Raises InputError where `inputs` ask for what the program was not exported for."""
+    """Raises InputError if `inputs` ask for what the program was not exported for."""
     wanted = program_inputs(program)
     if len(wanted) != len(inputs):
         names = ", ".join(one.name for one in wanted)

@@ -35,8 +35,8 @@ class OnnxModel:
         path: The model's file, beside which its external data lies; empty if it has none.
         output_names: Names of its outputs in order.
         external_files: The files beside it that hold its weights, by their names from there.
-        open_inputs: Names of the inputs whose shape the model itself leaves open, where others made it.
-        folder: Keeps the temporary folder of `path`, where there is one, until this object goes.
+        open_inputs: Names of the inputs whose shape the model itself leaves open, if others made it.
+        folder: Keeps the temporary folder of `path`, if there is one, until this object goes.
         returns: How the module that it was made from returns its outputs: "tensor", "tuple" or "list"; else None.
     """
 

@@ -30,8 +30,8 @@ class OnnxInput:
 
     Attributes:
         name: Its name.
-        dtype: Its dtype; None where torch has none that is the same.
-        shape: A size, or for a dynamic dimension its name or ``"?"``, each; None where the rank is not told.
+        dtype: Its dtype; None if torch has none that is the same.
+        shape: A size, or for a dynamic dimension its name or ``"?"``, each; None if the rank is not told.
     """
 
     name: str
@@ -147,7 +147,7 @@ class OnnxSource:
         """The inputs in the model's order and with its names.
 
         Args:
-            inputs: By name or by position; None or empty where the model's shapes are fixed.
+            inputs: By name or by position; None or empty if the model's shapes are fixed.
 
         Raises:
             InputError: They contradict the model; the message names both sides.

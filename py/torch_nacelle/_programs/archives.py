@@ -34,11 +34,11 @@ class ProgramFile:
 
         Args:
             source: The file.
-            every_entry: Whether each entry is held against its checksum, which reads all of the file. torch does not.
+            every_entry: True if each entry is compared to its checksum, which reads the whole file. torch does not.
 
         Raises:
             InputError: It is no TorchScript program, or damaged; or `source` is no file.
-            OSError: It cannot be opened; FileNotFoundError where there is none.
+            OSError: It cannot be opened; FileNotFoundError if there is none.
         """
         self.path: Path | None = None
         self.content = b""

@@ -19,10 +19,10 @@ class Argument:
 
     Attributes:
         name: Its name.
-        input: The engine's input that it goes to as it is, with dtype and shapes; None where it goes to no engine
+        input: The engine's input that it goes to as it is, with dtype and shapes; None if it goes to no engine
             directly, or the engine cannot be set up here.
-        engine: The path of that engine; None where it goes to none.
-        why_unknown: Why `input` is not known; empty where it is.
+        engine: The path of that engine; None if it goes to none.
+        why_unknown: Why `input` is not known; empty if it is.
         required: False if it has a default; nothing else is told of such an argument.
     """
 
@@ -142,7 +142,7 @@ def _fed(program: torch.jit.ScriptModule) -> Iterator[tuple[int, tuple[str, int]
 
 
 def _path(value: Any, module: str) -> str | None:
-    """The path of attributes that leads from the module to a value of its graph; None where it comes otherwise."""
+    """The path of attributes that leads from the module to a value of its graph; None if the value is no attribute."""
     parts: list[str] = []
     while value.debugName() != module:
         node = value.node()

@@ -23,7 +23,7 @@ def embed(
 ) -> torch.jit.ScriptModule:
     """A TorchScript module that holds `plan` as an engine and calls it in forward.
 
-    Its forward takes the plan's inputs and returns its output, or a tuple where there are several. The same arguments
+    Its forward takes the plan's inputs and returns its output, or a tuple if there are several. The same arguments
     give a module that saves to the same bytes.
 
     Args:
@@ -37,13 +37,13 @@ def embed(
             reference engine, else the current GPU.
         abi_version: The version of the record, 3 to 10. Version 3 keeps no names and no flags. Every Nacelle reads
             all of them, a Torch-TensorRT only the version that it writes. None: the oldest that keeps what is given.
-        hardware_compatible: Whether the plan was built to run on any GPU of compute capability 8.0 or newer.
+        hardware_compatible: True if the plan was built to run on any GPU of compute capability 8.0 or newer.
         platform: The platform that the plan was built for: ``"linux_x86_64"``, ``"linux_aarch64"``,
             ``"windows_x86_64"``, ``"windows_arm64"`` or ``"unknown"``. Left out: this machine's. Kept from version 6
             on.
 
     Returns:
-        The module. Where the engine cannot run on this machine, it says so when it is called.
+        The module. If the engine cannot run on this machine, a call raises the error that says why.
 
     Raises:
         PlanError: `plan` is of no known kind.

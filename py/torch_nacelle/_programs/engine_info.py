@@ -28,9 +28,9 @@ class EngineInfo:
         device: The device it was built for, as records write it: ``0%9%0%0%NVIDIA H100 80GB HBM3``.
         device_description: The same for a person.
         plan_size: Bytes of its plan.
-        input_names: Names of its inputs in the order of a call; empty where the record keeps none (version 3).
+        input_names: Names of its inputs in the order of a call; empty if the record keeps none (version 3).
         output_names: The same of its outputs.
-        flags: The record's other fields by name, neutral where its version lacks them: hardware_compatible,
+        flags: The record's other fields by name, neutral if its version lacks them: hardware_compatible,
             requires_output_allocator, dynamic_resource_allocation, requires_native_multi_device (bool),
             target_platform (str), aliased_io (list of (output, input, kind)).
         metadata: What the compiler that made the program left, as text. Torch-TensorRT puts a pickle there, in

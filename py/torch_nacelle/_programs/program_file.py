@@ -81,7 +81,7 @@ class FileProgram:
         Raises:
             InputError: It is no TorchScript program, or damaged; or `source` is no file.
             RecordError: A record is damaged.
-            OSError: It cannot be opened; FileNotFoundError where there is none.
+            OSError: It cannot be opened; FileNotFoundError if there is none.
         """
         file = ProgramFile(source, every_entry=False)
         self.name = file.name
@@ -227,6 +227,6 @@ def _info(path: str, record: _Record) -> EngineInfo:
 
 
 def opened_engine(fields: list[bytes], plan_size: int, read_into: Callable[[memoryview], None]) -> "torch.ScriptObject":
-    """The engine of a record, set up where this machine can; `read_into` fills memory with its plan."""
+    """The engine of a record, set up if this machine can; `read_into` fills memory with its plan."""
     engine: torch.ScriptObject = wrap(_C.engine_module(fields, plan_size, read_into)).engine
     return engine

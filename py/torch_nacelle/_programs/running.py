@@ -33,7 +33,7 @@ def load(source: ProgramSource, device: str | None = None) -> torch.jit.ScriptMo
 
     Raises:
         InputError: It is no TorchScript program.
-        OSError: It cannot be opened; FileNotFoundError where there is none.
+        OSError: It cannot be opened; FileNotFoundError if there is none.
     """
     file = ProgramFile(source, every_entry=False)
     where = device or (None if torch.cuda.is_available() else "cpu")

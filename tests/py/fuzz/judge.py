@@ -276,7 +276,7 @@ class _Variant:
                     _scribble(found)
 
     def _survive(self, program: Any, tensors: Sequence[torch.Tensor]) -> None:
-        """Calls where the module itself fails: anything but a crash is right."""
+        """Calls that the module itself fails on: anything but a crash is right."""
         try:
             _call(program, tensors)
         except Exception:
