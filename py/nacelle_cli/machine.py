@@ -30,7 +30,7 @@ class Driver:
     """The CUDA driver.
 
     Attributes:
-        release: Of the kernel's module: ``"580.65.06"``; empty if that is not loaded.
+        release: The release of the kernel's module: ``"580.65.06"``; empty if the module is not loaded.
         cuda: The newest CUDA that it runs: ``"13.0"``; empty if no driver could be opened.
         gpus: As CUDA numbers them; ``CUDA_VISIBLE_DEVICES`` may hide some.
         problem: Why there are no GPUs; else empty.

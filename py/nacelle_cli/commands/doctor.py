@@ -37,9 +37,9 @@ class Diagnosis:
 
     Attributes:
         path: The file.
-        engines: What setting up each engine said, by its path; a plan has the path "".
-        notes: What else stands in the way, or is good to know.
-        fatal: What keeps the program from being loaded at all; else empty.
+        engines: The result of setting up each engine, by the engine's path; a plan has the path "".
+        notes: Other obstacles, and facts that are good to know.
+        fatal: The reason why the program cannot be loaded at all; else empty.
     """
 
     path: Path

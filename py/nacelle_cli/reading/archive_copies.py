@@ -63,7 +63,7 @@ def write(archive: Archive, changes: Mapping[str, Sequence[Piece] | None], file:
     """Writes a copy, from its start to its end; `file` need not be one that can be rewound.
 
     Args:
-        archive: What is copied; it must stay open meanwhile.
+        archive: The original; it must stay open meanwhile.
         changes: By name the new content of entries, None for one that goes; names that the archive lacks are added.
         file: The file to write to.
 

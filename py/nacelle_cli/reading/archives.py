@@ -68,7 +68,7 @@ class Archive:
     Attributes:
         path: The file, for messages.
         folder: The folder that all entries are in.
-        limits: What reading the file may cost.
+        limits: The memory and time that reading the file may cost.
     """
 
     def __init__(self, path: Path, file: IO[bytes] | None = None) -> None:

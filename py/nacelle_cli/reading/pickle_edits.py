@@ -75,7 +75,7 @@ def edited(
 
     Args:
         size: Bytes of the pickle.
-        trace: What watched the reading of it.
+        trace: The trace of reading it.
         states: The places of the old states, and the texts of the new ones.
         copied: Gives a part of the pickle: (start, size).
 

@@ -78,7 +78,7 @@ class Plan:
             run here; `problem` if there is one.
         problem: Why the header cannot be read; else empty.
         name: The engine's own name, of reference plans.
-        profile_count: How many optimization profiles it has, of reference plans; else None.
+        profile_count: Number of optimization profiles of a reference plan; else None.
         inputs: Its inputs in its own order, of reference plans; else None.
         outputs: The same of its outputs.
     """

@@ -24,8 +24,8 @@ class Engine:
     Attributes:
         path: Where the program holds it, as ``nacelle.EngineInfo.path`` has it.
         record: Its record; None if it is damaged, and then `problem` says how.
-        plan: What is known of its plan; None if it cannot be found.
-        problem: What is wrong with the record; else empty.
+        plan: The facts about its plan; None if it cannot be found.
+        problem: The fault of the record; else empty.
     """
 
     path: str
@@ -49,10 +49,10 @@ class Program:
         held: Each tensor by its path.
         values: Plain values that modules hold, as text, by path.
         code: A digest of each class and function, by its name.
-        operators: What forward calls, by count.
+        operators: The number of calls that forward makes to each operator.
         modules: The outermost module.
         extra_files: Bytes of each file that was saved beside the program, by name.
-        problems: What could not be read, for a person.
+        problems: The parts that could not be read, for a person.
     """
 
     path: Path

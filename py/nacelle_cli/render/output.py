@@ -35,8 +35,8 @@ def stdout(*, beside: Path | None = None) -> Console:
     """A console for facts. Square brackets are printed as they are: style what needs it with rich's Text.
 
     Args:
-        beside: What the command wrote. If that is standard output itself, the facts go to standard error: what reads
-            the file gets the file alone.
+        beside: The file that the command wrote. If it is standard output itself, the facts go to standard error, so
+            that a reader of the file gets the file alone.
     """
     return _console(_stream(beside))
 
@@ -93,7 +93,7 @@ def progress(what: str, total: int | None = None, *, in_bytes: bool = False) -> 
                 advance(len(block))
 
     Args:
-        what: What is done, for a person.
+        what: The work, for a person.
         total: The number of steps or bytes; None if it is not known.
         in_bytes: True if the steps are bytes.
 

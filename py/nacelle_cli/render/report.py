@@ -58,7 +58,7 @@ def write(path: Path, inspected: Sequence[Inspected], profile: Path | None) -> N
 
     Args:
         path: The page.
-        inspected: What was read, without errors.
+        inspected: The files that were read without errors.
         profile: A trace that ``nacelle.profile`` saved of one of the programs.
 
     Raises:

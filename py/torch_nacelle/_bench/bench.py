@@ -48,10 +48,10 @@ def bench(
     Args:
         program: A loaded program, or a file that ``torch.jit.save`` wrote, as a path or open for reading bytes. A file
             is loaded and its code is run: give one that you trust.
-        inputs: What to call it with, by name or in the order of forward's arguments, or a function of the program that
-            returns it; left out, made up, of the shapes that its engines are fastest at.
+        inputs: The tensors to call it with, by name or in the order of forward's arguments, or a function of the
+            program that returns them; left out, made up, of the shapes that its engines are fastest at.
         device: Where to run it; left out, where its tensors are, or on the current GPU if its engines need one.
-        seconds: How long to measure, about; at least three calls of each kind are made.
+        seconds: The time to measure, about; at least three calls of each kind are made.
         threads: Numbers of threads to measure throughput with.
         progress: Is told every now and then how many seconds more have been measured.
         plot: A file to draw the figures into, as ``Benchmark.save_plot`` does. Its name is checked before anything is

@@ -22,7 +22,7 @@ class Benchmark:
             copied, the same as `host`.
         throughput: By the number of threads.
         parts: Where the time of a call goes; None for a program without engines.
-        memory: What it took.
+        memory: The memory that it took.
         conditions: The machine and the releases.
     """
 

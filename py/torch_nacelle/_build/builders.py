@@ -35,7 +35,7 @@ class Choice:
     Attributes:
         backend: ``"tensorrt"``, ``"tensorrt_rtx"`` or ``"reference"``.
         builder: The library; None for the reference engine.
-        why: How it came to be, for a person.
+        why: The reason for the choice, for a person.
     """
 
     def __init__(self, backend: str, builder: "_C.BuilderInfo | None", why: str) -> None:

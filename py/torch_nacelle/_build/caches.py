@@ -101,7 +101,7 @@ class TimingCache:
         Args:
             folder: The folder of the cache.
             device: The device's name and compute capability.
-            release: What measures, with its release.
+            release: The library that measures, with its release.
         """
         words = re.sub(r"[^A-Za-z0-9.]+", "_", f"{device} {release}").strip("_")
         self.path = folder / f"{words}.{key_of(device, release)[:8]}.timing"

@@ -56,19 +56,20 @@ def compile(
     Args:
         model: The model, as ``build_engine`` takes it; left as it is. A hybrid program is made from an ``nn.Module``,
             and everything in it is in eval mode.
-        inputs: What its forward takes (see ``build_engine``), or for each submodule, by its path, what that takes.
-        backend: Who builds and runs the engines; see ``build_engine``.
+        inputs: The inputs of its forward (see ``build_engine``), or of each submodule's forward, by the submodule's
+            path.
+        backend: The library that builds and runs the engines; see ``build_engine``.
         name: The engine's name; left out, the model's class or the ONNX file's name. In a hybrid program engines are
             named after their paths: ``head.box`` is ``head_box``, ``0`` is ``engine_0``, ``layer-1`` ``layer_1``.
         output_names: See ``build_engine``; not for hybrid programs.
         data_dependent: The same.
-        device: What the engines are for; see ``embed``. Left out: the CPU for the reference engine, else the model's
-            GPU or the current one.
+        device: The device that the engines are for; see ``embed``. Left out: the CPU for the reference engine, else
+            the model's GPU or the current one.
         abi_version: The version of the records; see ``embed``. Left out: 3, or the oldest that keeps what the engines
             need: 4 if names alone do not tell the order of inputs and outputs, 5 for hardware compatibility, 6 for a
             platform.
         platform: The platform that the engines are for; see ``embed``.
-        method: How what becomes an engine is turned into a graph; see ``build_engine``.
+        method: The way to turn a module into a graph; see ``build_engine``.
         check: True if the program is compared to the model before it is returned; see ``check``. In a hybrid program
             each engine is compared to its submodule. Inputs for the whole program, given here, compare the whole.
         progress: True if a terminal shows progress; None: if standard error is a terminal.

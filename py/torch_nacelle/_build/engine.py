@@ -47,8 +47,8 @@ def build_engine(
         model: An ``nn.Module`` or ``ScriptModule`` whose forward takes the inputs as tensors, by position, and returns
             a tensor, or a tuple or list of tensors; an ``ExportedProgram`` of torch.export of the same kind; or an ONNX
             model, as a path or as bytes. For the reference engine it is on the CPU, for the others on any one device.
-        inputs: What the model takes: tensors (their dtype and exact shape) or ``Input``. For ONNX models they are given
-            by name or by position. Left out: what the model itself says, if it is an ONNX model or an
+        inputs: The model's inputs: tensors (their dtype and exact shape) or ``Input``. For ONNX models they are given
+            by name or by position. Left out: the inputs that the model itself states, if it is an ONNX model or an
             ``ExportedProgram`` with fixed shapes.
         backend: ``"tensorrt"``; ``"tensorrt_rtx"``; ``"reference"``, the reference engine, which runs on the CPU; or
             ``"auto"``: TensorRT if a CUDA device and a builder are found, else the reference engine. The logger
@@ -57,9 +57,10 @@ def build_engine(
         output_names: The outputs' names; left out, ``output_0``, ``output_1`` …, or those of the ONNX model.
         data_dependent: Names of outputs whose shape follows from the inputs' values, for the reference engine. Those
             that show themselves when the module is tried need not be named. TensorRT finds them.
-        method: How an ``nn.Module`` becomes a graph. ``"script"`` keeps control flow; ``"trace"`` follows one run with
-            made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the others. It
-            takes a trace only if that computes what the model computes at min, opt and max of every shape range.
+        method: The way to turn an ``nn.Module`` into a graph. ``"script"`` keeps control flow; ``"trace"`` follows one
+            run with made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the
+            others. It takes a trace only if that computes what the model computes at min, opt and max of every shape
+            range.
         progress: True if a terminal shows progress; None: if standard error is a terminal.
         options: See ``BuildOptions``.
 
@@ -95,11 +96,11 @@ class Built:
 
     Attributes:
         plan: The plan.
-        choice: What built it.
+        choice: The builder that built it.
         inputs: Its inputs, named, in order.
         output_names: Its outputs' names; None if the plan tells them.
         device: The GPU that the model is on; None if it is on none.
-        returns: How the model returns its outputs: "tensor", "tuple" or "list"; None if it does not say.
+        returns: The form in which the model returns its outputs: "tensor", "tuple" or "list"; None if it does not say.
     """
 
     plan: bytes

@@ -66,11 +66,12 @@ def export(
 
     Args:
         module: An ``nn.Module``, ``ScriptModule`` or ``ExportedProgram``.
-        inputs: What its forward takes, each with a name.
+        inputs: The inputs of its forward, each with a name.
         opset: The newest opset that the reader knows; a newer one than the exporter writes counts as that.
         output_names: Names of the outputs; left out, ``output_0``, ``output_1`` …
-        method: How an ``nn.Module`` becomes a graph: ``"trace"`` follows one run with made-up inputs, ``"script"``
-            keeps control flow, ``"auto"`` traces, and scripts if tracing was seen to lose what values decide.
+        method: The way to turn an ``nn.Module`` into a graph: ``"trace"`` follows one run with made-up inputs,
+            ``"script"`` keeps control flow, ``"auto"`` traces, and scripts if tracing was seen to lose what values
+            decide.
 
     Returns:
         The model. The same module and arguments give the same bytes.

@@ -129,7 +129,8 @@ class _ReferenceJob:
 
         Args:
             script: The module.
-            content: What makes it this model; left out, its archive, which is the same for the same module.
+            content: The bytes that identify the model in the cache; left out, its archive, which is the same for the
+                same module.
         """
         tuples = [
             (

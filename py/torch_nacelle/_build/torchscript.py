@@ -215,7 +215,7 @@ def traced(module: torch.nn.Module, inputs: Sequence[Input], device: torch.devic
 
     Args:
         module: The module.
-        inputs: What it takes.
+        inputs: Its inputs.
         device: Its device.
 
     Raises:

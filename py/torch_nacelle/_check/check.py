@@ -62,8 +62,8 @@ def check(
             program's engine tells, if the program is one engine.
         threshold: The relative error that is allowed; left out, by precision: 1e-3 for fp32, 1e-2 for tf32 and fp16,
             5e-2 for bf16, 1e-1 for int8.
-        precision: What the engines compute in.
-        seed: Of the values that are made up.
+        precision: The precision that the engines compute in.
+        seed: The seed of the values that are made up.
 
     Returns:
         The report, which prints as a table.
@@ -141,7 +141,7 @@ class _Case:
     Attributes:
         name: For a person.
         optimization_profile: The optimization profile of the call; None for fixed shapes and given tensors.
-        tensors: What to call with; on the CPU if they were made up.
+        tensors: The inputs of the call; on the CPU if they were made up.
         may_not_fit: True if the values that decide about shapes may not suit these tensors: the least of each is not
             always a target that a tensor can be reshaped to, nor must the model take integers other than 0 and 1.
     """

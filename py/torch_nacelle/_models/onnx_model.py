@@ -37,7 +37,7 @@ class OnnxModel:
         external_files: The files beside it that hold its weights, by their names from there.
         open_inputs: Names of the inputs whose shape the model itself leaves open, if others made it.
         folder: Keeps the temporary folder of `path`, if there is one, until this object goes.
-        returns: How the module that it was made from returns its outputs: "tensor", "tuple" or "list"; else None.
+        returns: The form in which its module returned the outputs: "tensor", "tuple" or "list"; None without a module.
     """
 
     model: bytes

@@ -48,9 +48,9 @@ class OnnxSource:
     """An ONNX model, read but not built.
 
     Attributes:
-        what: What to call it in messages.
+        what: Its name in messages.
         model: The protobuf, for the builder.
-        path: Where it lies; empty for bytes.
+        path: Its file; empty for bytes.
         proto: The same as an object, with its external data not loaded.
     """
 

@@ -23,8 +23,8 @@ class ProgramFile:
     """A file that should hold a program, or the bytes of an open one.
 
     Attributes:
-        name: What to call it in messages.
-        path: Where it lies; None for an open file.
+        name: Its name in messages.
+        path: Its path; None for an open file.
         content: The rest of an open file; empty for a path.
         extra_files: Names of the files that ``torch.jit.save(..., _extra_files=...)`` put beside the program.
     """

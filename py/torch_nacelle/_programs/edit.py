@@ -27,9 +27,9 @@ class Replaced:
 
     Attributes:
         engine: The engine as it is in the new program.
-        former_release: What had built the plan that was there.
-        checked: What was compared and found equal: of ``"names"``, ``"dtypes"`` and ``"ranks"``.
-        why_unchecked: Why not all of them; empty if all were.
+        former_release: The release that had built the former plan.
+        checked: The properties that were compared and found equal: of ``"names"``, ``"dtypes"`` and ``"ranks"``.
+        why_unchecked: Why not all three were compared; empty if they were.
     """
 
     engine: EngineInfo

@@ -32,7 +32,7 @@ def embed(
         input_names: The order in which forward takes the inputs, as names of the plan's bindings. Left out: by the
             numbers in the plan's names (``input_0``, ``input_1`` …), else the plan's own order.
         output_names: The same for what forward returns.
-        device: What the plan was built for: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or a record's text such as
+        device: The device that the plan was built for: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or a record's text such as
             ``"0%9%0%0%NVIDIA H100 80GB HBM3"`` for a GPU of another machine. Left out: the CPU for a plan of the
             reference engine, else the current GPU.
         abi_version: The version of the record, 3 to 10. Version 3 keeps no names and no flags. Every Nacelle reads

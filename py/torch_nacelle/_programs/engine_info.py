@@ -33,8 +33,8 @@ class EngineInfo:
         flags: The record's other fields by name, neutral if its version lacks them: hardware_compatible,
             requires_output_allocator, dynamic_resource_allocation, requires_native_multi_device (bool),
             target_platform (str), aliased_io (list of (output, input, kind)).
-        metadata: What the compiler that made the program left, as text. Torch-TensorRT puts a pickle there, in
-            base64: do not unpickle what you do not trust.
+        metadata: The text that the compiler of the program left. Torch-TensorRT puts a pickle there, in base64: do
+            not unpickle what you do not trust.
     """
 
     path: str

@@ -149,8 +149,8 @@ class FileProgram:
         """Writes the program: what changed anew, all else as its bytes are.
 
         Args:
-            file: Where to.
-            extra_files: What is to be beside the program; left out, what is there.
+            file: The file to write to.
+            extra_files: The files to put beside the program; left out, those that are there.
         """
         with as_our_errors():
             changed = {engine: self._texts(record) for engine, record in self._records.items() if record.changed}

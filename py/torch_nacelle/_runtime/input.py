@@ -330,7 +330,7 @@ def optimization_profiles(
     Shapes of dynamic inputs, and values of those whose values decide about shapes.
 
     Args:
-        inputs: What the engine takes.
+        inputs: The engine's inputs.
         opened: Names of inputs whose shape the model leaves open, which every optimization profile has, fixed ones too.
 
     Raises:

@@ -16,9 +16,9 @@ class Settings(TypedDict, total=False):
     Attributes:
         max_contexts: Execution contexts at most (64). Each lets one more call run at once and has scratch memory of its
             own on the device; a call that finds all of them in use waits.
-        plan_copies: How often the plan is deserialized (1). TensorRT 8.5 gives an optimization profile of a plan with
-            dynamic shapes to one context only: there a copy lets one more call run at once, at the price of another
-            engine in the device's memory.
+        plan_copies: Number of times that the plan is deserialized (1). TensorRT 8.5 gives an optimization profile of a
+            plan with dynamic shapes to one context only: there a copy lets one more call run at once, at the price of
+            another engine in the device's memory.
         optimization_profile: The optimization profile for every call; None: the one whose optimum is nearest to a
             call's shapes.
         move_inputs: True if a call copies inputs on another device to the engine's (False). Else they are errors.
