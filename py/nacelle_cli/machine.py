@@ -69,7 +69,7 @@ class Machine:
         torch_cuda: The CUDA that torch was built for; empty for none.
         python: The release of Python.
         system: The system, for a person.
-        peer: The release of Torch-TensorRT, where that is installed; else empty.
+        peer: The release of Torch-TensorRT; empty if it is not installed.
         driver: The CUDA driver.
         libraries: Every TensorRT library that engines are run with, in the order in which one is looked for.
         variables: The environment variables that decide where engines run.

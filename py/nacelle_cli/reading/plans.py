@@ -71,9 +71,9 @@ class Plan:
 
     Attributes:
         size: Its bytes.
-        sha256: Of them, in hexadecimal digits.
-        kind: ``"TensorRT"``, ``"TensorRT-RTX"``, ``"reference engine"``; empty where `problem` says why.
-        release: ``"8.6.1.6"``; of a reference plan its format version; empty where `problem` says why.
+        sha256: The digest of its bytes, in hexadecimal digits.
+        kind: ``"TensorRT"``, ``"TensorRT-RTX"``, ``"reference engine"``; empty if there is a `problem`.
+        release: ``"8.6.1.6"``; of a reference plan its format version; empty if there is a `problem`.
         description: Its builder: ``"TensorRT 8.6.1.6"``, ``"reference engine, plan format 1"``, and whether it cannot
             run here; `problem` if there is one.
         problem: Why the header cannot be read; else empty.

@@ -61,8 +61,8 @@ def bench(
         The figures.
 
     Raises:
-        InputError: What the program takes cannot be told, or an argument is wrong.
-        Error: What a call of the program raises.
+        InputError: The program's inputs cannot be told, or an argument is wrong.
+        Error: A call of the program raised it.
     """
     _check(seconds, threads)
     if plot is not None:

@@ -80,12 +80,12 @@ def compile(
         tensor, a tuple or a list, of one element too.
 
     Warns:
-        TracingWarning: What ``build_engine`` warns of.
+        TracingWarning: ``build_engine`` warns.
 
     Raises:
         InputError: A path that leads to no submodule, or a model that cannot be turned into what the backend reads.
         CheckError: The program computes something else; the message names the worst case.
-        Error: What ``build_engine`` and ``embed`` raise.
+        Error: ``build_engine`` or ``embed`` raised it.
     """
     if abi_version is not None:
         abi_version = checks.whole_number(abi_version, "abi_version")

@@ -64,7 +64,7 @@ def configure(program: _Module, engine: str | None = None, **settings: Unpack[Se
 
     Raises:
         InputError: There is no such engine or setting, a value that is out of range, or no program.
-        Error: What keeps an engine from being set up with these settings. It keeps its former ones then.
+        Error: An engine cannot be set up with these settings. It keeps its former ones then.
     """
     _C.configure_engines(require_program(program), checks.engine_path(engine), dict(settings))
     return program
