@@ -136,7 +136,7 @@ class _Translator:
         if domain not in self.opsets:
             raise UnsupportedError("the model imports no opset of this domain")
         if domain:
-            raise UnsupportedError("of other domains than ai.onnx nothing is translated")
+            raise UnsupportedError("operators of domains other than ai.onnx are not translated")
         known = OPERATORS.get(proto.op_type)
         if known is None:
             raise UnsupportedError("the operator is not translated")

@@ -78,7 +78,7 @@ def compile(
     if not described and isinstance(loaded, torch.jit.ScriptModule):
         names = [argument.name for argument in nacelle.arguments(loaded)]
         wrong_usage(
-            f"a TorchScript model does not tell what it takes: give --input for each of {', '.join(names)}, for "
+            f"a TorchScript model does not tell its inputs: give --input for each of {', '.join(names)}, for "
             f"instance --input '{names[0] if names else 'x'}=float32[1..16:8,3,224,224]'"
         )
     program = nacelle.compile(

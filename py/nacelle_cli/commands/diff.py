@@ -74,7 +74,9 @@ def compare(old: Inspected, new: Inspected) -> list[Change]:
         return _changed("plan", facts.of_plan(old.plan), facts.of_plan(new.plan))
     if old.program is None or new.program is None:
         kinds = ["plan" if one.program is None else "program" for one in (old, new)]
-        raise failures.wrong_usage(f"{old.path} is a {kinds[0]} and {new.path} a {kinds[1]}; give two of a kind")
+        raise failures.wrong_usage(
+            f"{old.path} is a {kinds[0]} and {new.path} a {kinds[1]}; give two programs or two plans"
+        )
     a, b = old.program, new.program
     changes = _changed("forward", {"": str(a.forward)}, {"": str(b.forward)})
     changes += _engine_changes(a.engines, b.engines)

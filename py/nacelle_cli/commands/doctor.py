@@ -1,4 +1,4 @@
-"""``nacelle doctor``: what this machine has, and whether a program's engines will run on it."""
+"""``nacelle doctor`` says what this machine has, and if a program's engines will run on it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from nacelle_cli.render import output, show
 _HELP = """Say what this machine has, and whether the engines of a program will run on it.
 
 Torch, the CUDA driver and its GPUs, and every TensorRT that is found. With FILE, a program or a plan, each engine is \
-set up as a call would do it: the answer is the runtime's own. The program around the engines is not loaded, and \
-nothing of it is run. Exit code 1 if an engine will not run here.
+set up as for a call, so the answer is the runtime's own. The program around the engines is not loaded, and nothing \
+of it is run. Exit code 1 if an engine will not run here.
 
 [bold]Examples[/bold]
 
@@ -49,7 +49,7 @@ class Diagnosis:
 
     @property
     def will_run(self) -> bool:
-        """True if all of it will run."""
+        """True if every engine will run."""
         return not self.fatal and all(engine.ready for engine in self.engines.values())
 
 

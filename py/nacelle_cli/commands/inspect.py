@@ -77,7 +77,7 @@ def _inspect(
     if json and graph:
         failures.wrong_usage("--graph prints a text, and --json prints JSON: give one of them")
     if allow_code and not graph:
-        failures.wrong_usage("--allow-code is for the graph, all else runs nothing of the file: give --graph too")
+        failures.wrong_usage("--allow-code is for --graph, since nothing else runs code of the file: give --graph too")
     check(html)
     found = [inspect_file(path, load) for path in files]
     if html is not None:

@@ -211,7 +211,7 @@ def _real(node: ast.expr) -> float | None:
 
 def _integers(count: int, node: ast.Call) -> None:
     if node.keywords or len(node.args) != count or any(_literal(arg) is None for arg in node.args):
-        raise ExpressionError("it has a number of no 64 bits")
+        raise ExpressionError("it has arguments that are not numbers of 64 bits")
 
 
 def _float(node: ast.Call) -> None:

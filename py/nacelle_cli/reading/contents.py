@@ -244,7 +244,7 @@ def _stream_digest(stream: IO[bytes], classes: _Classes) -> str:
             continue
         known = _OPCODES.get(opcode)
         if known is None:
-            raise ReadingError(f"a pickle has the opcode {opcode!r}, which is none")
+            raise ReadingError(f"a pickle has {opcode!r} in place of an opcode")
         if known.arg is not None:
             argument = known.arg.reader(stream)
             text = classes.text(argument.replace(" ", ".")) if opcode == b"c" else repr(argument)

@@ -230,8 +230,8 @@ class SourceCode:
             found = self._modules.get(texts.lower(module), module)
             if found != module and module not in self.classes:
                 raise ReadingError(
-                    f"{self._where(found)}: the program names {texts.quoted(module)}; wanted a file of this name in "
-                    "these letters, since torch takes one in others"
+                    f"{self._where(found)}: the program names {texts.quoted(module)}; wanted a file of exactly this "
+                    "name, since torch takes one in other capital letters"
                 )
 
     def signature(self, type_name: str, method: str) -> Signature | None:

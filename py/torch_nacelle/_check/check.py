@@ -219,7 +219,7 @@ class _Program:
     def inputs(self) -> list[Input]:
         """The program's inputs."""
         if self._engine is None:
-            raise InputError("what the program takes is not known, since it is more than one engine: give inputs")
+            raise InputError("the program's inputs are not known, since it is more than one engine: give inputs")
         return [_input(*described) for described in self._engine.inputs()]
 
     def output_name(self, index: int) -> str:

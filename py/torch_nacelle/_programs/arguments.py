@@ -81,7 +81,7 @@ def example_inputs(
     for argument in (argument for argument in arguments(program) if argument.required):
         if argument.input is None:
             raise InputError(
-                f"what argument {argument.name} of forward takes cannot be told: {argument.why_unknown}; give a tensor"
+                f"the dtype and shape of argument {argument.name} are not known: {argument.why_unknown}; give a tensor"
             )
         shape = argument.input.shape
         if argument.input.dynamic:
