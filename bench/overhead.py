@@ -93,7 +93,7 @@ class Row:
 
 @contextmanager
 def idle_engines() -> Iterator[None]:
-    """While it lasts, engines of the reference engine are set up to do nothing when they run."""
+    """Makes engines of the reference engine, if they are set up within, do nothing when they run."""
     before = os.environ.get("NACELLE_REFERENCE_LIBRARY")
     os.environ["NACELLE_REFERENCE_LIBRARY"] = str(IDLE_ENGINE)
     try:

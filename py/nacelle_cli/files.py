@@ -1,9 +1,9 @@
-"""Files that are there whole or not at all: the one way in which the commands and ``torch_nacelle`` write.
+"""Writes files whole or not at all; the commands and ``torch_nacelle`` write every file through this module.
 
 A file is written under a temporary name in the folder of its destination, synced, and moved to the destination, whose
 folder is synced then. Temporary names are ``.nacelle.`` with 16 digits for the destination and 8 random ones. A writer
-holds a lock on its temporary file, so the next writer of the same destination knows those of killed writers from those
-of living ones, and removes them. Writers of one destination do not wait for each other: the last move stays.
+holds a lock on its temporary file. So the next writer of the same destination can tell the files of killed writers from
+those of living ones, and removes them. Writers of one destination do not wait for each other: the last move stays.
 
 Imports neither torch nor anything of the command line.
 """

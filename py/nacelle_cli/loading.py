@@ -1,4 +1,4 @@
-"""Engines set up to be asked: what their library tells of them. This imports torch, and may take seconds."""
+"""Sets engines up to read the facts that their library has. This imports torch, and may take seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The equipment of this machine: torch, the CUDA driver and its GPUs, TensorRT. Looking may take seconds."""
+"""Finds the equipment of this machine: torch, the CUDA driver and its GPUs, TensorRT. This may take seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensors that an ONNX model holds, as torch's."""
+"""Converts the tensors in an ONNX model to torch's."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""From a model to a module: the source of its forward, and the constants that it uses."""
+"""Translates a model to a module: the source of its forward, and the constants that it uses."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""``nacelle bench``: how long the calls of a program take."""
+"""``nacelle bench`` measures the times of a program's calls."""
 
 from __future__ import annotations
 

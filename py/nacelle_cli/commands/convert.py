@@ -1,4 +1,4 @@
-"""``nacelle convert`` and ``nacelle strip``: the records of a program in another version, or without metadata."""
+"""``nacelle convert`` and ``nacelle strip`` write a program with records of another version, or without metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nacelle diff``: what changed between two programs."""
+"""``nacelle diff`` shows the differences between two programs."""
 
 from __future__ import annotations
 

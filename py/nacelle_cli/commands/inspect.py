@@ -1,4 +1,4 @@
-"""``nacelle inspect``: a program or a plan at a glance; only ``--graph`` has torch load the program."""
+"""``nacelle inspect`` shows a program or a plan at a glance; only with ``--graph`` does torch load the program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nacelle extract``, ``replace`` and ``embed``: plans out of programs and into them."""
+"""``nacelle extract``, ``replace`` and ``embed`` take plans out of programs, and put plans into them."""
 
 from __future__ import annotations
 

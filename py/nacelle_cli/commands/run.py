@@ -1,4 +1,4 @@
-"""``nacelle run``: a program is called once, and its outputs are shown and written."""
+"""``nacelle run`` calls a program once, and shows and writes its outputs."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _write(outputs: Mapping[str, Any], destination: Path) -> None:
 
 
 def _array(value: Any) -> Any:
-    """As numpy has it: bfloat16 and the like, which numpy lacks, as float32; None for what is no number."""
+    """The tensor as a numpy array; None for dtypes that are no numbers. Dtypes that numpy lacks become float32."""
     import torch
 
     if isinstance(value, bool | int | float):

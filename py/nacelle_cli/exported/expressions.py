@@ -1,4 +1,4 @@
-"""The grammar of sizes. torch gives these texts to sympy, which evaluates them as Python."""
+"""Checks the texts of sizes by a grammar. torch would give them to sympy, which evaluates them as Python."""
 
 from __future__ import annotations
 

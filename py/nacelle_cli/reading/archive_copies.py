@@ -1,6 +1,6 @@
-"""Copies of a program's archive in which some entries are others.
+"""Copies of a program's archive with other content in some entries.
 
-An entry that stays is copied as its bytes are: stored or deflated, and never unpacked. torch maps stored entries into
+The bytes of every other entry, stored or deflated, are copied and never unpacked. torch maps stored entries into
 memory, so their bytes begin at multiples of 64, as torch's own writer puts them:
 
     header of the entry | name | padding | bytes of the entry | …next entry… | table of contents

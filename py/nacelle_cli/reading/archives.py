@@ -125,7 +125,7 @@ class Archive:
         return entries
 
     def _why_ambiguous(self, member: Member, folder: str, slash: str, name: str, seen: dict[str, str]) -> str:
-        """Why torch could take another member for this one, or none; else empty."""
+        """The reason why torch could take another member for this one, or none; empty if it cannot."""
         shown = f"member {texts.quoted(member.name)}"
         lower = texts.lower(member.name)
         if lower in seen:
@@ -162,7 +162,7 @@ class Archive:
         return name in self._entries
 
     def member(self, name: str) -> Member:
-        """Where an entry lies in the file, and how it is packed."""
+        """The place of an entry in the file, and its packing."""
         return self._entries[name]
 
     def check_kind(self) -> None:

@@ -1,4 +1,4 @@
-"""Which code of a program torch.jit.load runs: what makes objects again, and values that sources compute.
+"""Finds the code of a program that torch.jit.load runs.
 
 Torch runs three things of a file when it loads it, before anybody calls the program:
 

@@ -1,4 +1,4 @@
-"""Everything that torch reads of a program, in parts: two programs with equal parts are one to torch.
+"""All the parts of a program that torch reads: if two programs have equal parts, torch reads the same from both.
 
 torch numbers classes of one name (``___torch_mangle_3.Net``) by what its process made before, so each gets a number
 here by the order in which the program uses it. Positions in source files and the archive's own id are left out.

@@ -1,4 +1,4 @@
-"""The engines of a program with their records' fields, and programs in which these are others."""
+"""The engines of a program with the fields of their records, and copies of programs with other records."""
 
 from __future__ import annotations
 

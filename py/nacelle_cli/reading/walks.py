@@ -1,4 +1,4 @@
-"""Walks through what a program's pickle holds: to its engines, its modules, its tensors and plain values."""
+"""Walks through the values in a program's pickle, to its engines, modules, tensors and plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Elements by index."""
+"""Functions that take or set elements by index."""
 
 import torch
 from torch import Tensor

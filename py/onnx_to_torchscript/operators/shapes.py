@@ -1,4 +1,4 @@
-"""Shapes, constants, and what changes only shapes."""
+"""Operators that make constants, read shapes, or change only shapes."""
 
 import torch
 

@@ -155,7 +155,7 @@ class _Runner:
         return Times(tuple(host)), Times(tuple(device)) if device else None
 
     def end_to_end(self, seconds: float, inputs: list[torch.Tensor]) -> Times:
-        """From inputs in the host's (pinned) memory to outputs there."""
+        """Times of calls from inputs in the host's (pinned) memory to outputs there."""
         pinned = [tensor.pin_memory() for tensor in inputs]
         samples: list[float] = []
         with torch.inference_mode(), self._stream():

@@ -1,4 +1,4 @@
-"""Which builder makes an engine."""
+"""The choice of the builder that makes an engine."""
 
 import logging
 import os

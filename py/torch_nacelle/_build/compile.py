@@ -1,4 +1,4 @@
-"""From a model to a program with engines in it."""
+"""Compiles a model into a program with engines in it."""
 
 import copy
 import inspect

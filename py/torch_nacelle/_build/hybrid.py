@@ -1,4 +1,4 @@
-"""The rest of a hybrid program: TorchScript around engines, and what it may not do to them."""
+"""Checks the rest of a hybrid program, the TorchScript around its engines, for code that engines do not allow."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence

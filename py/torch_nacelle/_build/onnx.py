@@ -1,4 +1,4 @@
-"""From a module to ONNX, with torch's own exporter.
+"""Exports modules to ONNX, with torch's own exporter.
 
 torch has two exporters. The one on torch.export needs onnxscript and writes opset 18 and later; the one on TorchScript
 needs nothing beside torch and writes opsets up to 20, among them 17, the newest that TensorRT 8.5 reads. The latter is
@@ -288,7 +288,7 @@ def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _Ex
 
 @contextlib.contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Without the whole graph on standard output when the exporter fails."""
+    """Keeps the exporter from printing the whole graph when it fails."""
     # The exporter prints it always: it means to call a function that says if it should, and tests the function instead.
     log = torch._C._jit_onnx_log
     torch._C._jit_onnx_log = lambda *_: None
@@ -300,7 +300,7 @@ def _quiet_exporter() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _slow_attention() -> Iterator[None]:
-    """With attention as single operators: ONNX has none for torch's fused ones."""
+    """Makes torch compute attention in single operators: ONNX has none for torch's fused ones."""
     fast = torch.backends.mha.get_fastpath_enabled()
     packed = F._in_projection_packed  # type: ignore[attr-defined]
     torch.backends.mha.set_fastpath_enabled(False)

@@ -1,4 +1,4 @@
-"""ONNX models with what is constant in them computed, for parsers that want it as constants.
+"""Computes the constant parts of ONNX models, for parsers that require constants there.
 
 TensorRT's parsers read axes and sizes of pads only if these are constants, and the branches of an ``If`` only if both
 give the same shape. Other exporters write models that compute axes, or that choose a branch by shapes. onnxruntime

@@ -1,4 +1,4 @@
-"""ONNX models in which weights are written as copies of others.
+"""Gives every weight of an ONNX model a copy of its own.
 
 If two weights are the same, torch's exporter keeps one of them, and an Identity node in the place of the other. To
 TensorRT 8.5 that node is a layer, but scales of a quantized model and weights of a convolution must be constants.

@@ -292,7 +292,7 @@ def _module_function(module: torch.nn.Module) -> Callable[..., object]:
 
 @contextlib.contextmanager
 def _full_precision() -> Iterator[None]:
-    """Without TF32, which torch uses in convolutions by default."""
+    """Switches off TF32, which torch uses in convolutions by default."""
     # torch has an older and a newer switch for each. The older one sets both, so they agree while the original runs;
     # it can be read only if they agree.
     older: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)

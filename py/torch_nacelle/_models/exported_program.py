@@ -131,7 +131,7 @@ def _refuse_state(program: torch.export.ExportedProgram) -> None:
     """Raises InputError for a program that changes its buffers, its parameters or its inputs."""
     calls = [node.target for node in program.graph.nodes if node.op == "call_function"]
     in_place = any(isinstance(call, torch._ops.OpOverload) and call._schema.is_mutable for call in calls)
-    # Without writes in its graph, a program says in its signature what it changes.
+    # The signature of a program without writes in its graph lists the state that it changes.
     signature = (program.run_decompositions({}) if in_place else program).graph_signature
     changed = [*signature.buffers_to_mutate.values(), *getattr(signature, "parameters_to_mutate", {}).values()]
     if changed:

@@ -1,4 +1,4 @@
-"""ONNX models that others made: what they take, and whether that is what is asked for."""
+"""ONNX models that others made: their inputs, and checks of a build's inputs against these."""
 
 import itertools
 import os

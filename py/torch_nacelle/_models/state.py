@@ -1,4 +1,4 @@
-"""Refusals of what an engine would drop: state that a module keeps from call to call, and hooks."""
+"""Refuses models with parts that an engine would drop: state that is kept from call to call, and hooks."""
 
 import contextlib
 from collections.abc import Callable, Iterator

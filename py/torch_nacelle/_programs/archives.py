@@ -1,4 +1,4 @@
-"""Programs as archives, looked into before torch reads them: its reader says little about what is wrong with one."""
+"""Checks the archive of a program before torch reads it, since torch's reader says little about a damaged one."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""The parameters of a program's forward, as far as its engines tell."""
+"""The parameters of a program's forward, with the dtypes and shapes that its engines take."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

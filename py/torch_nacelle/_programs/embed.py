@@ -1,4 +1,4 @@
-"""From a plan to a TorchScript module."""
+"""Embeds a plan in a TorchScript module."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Engines of programs, as their records tell."""
+"""The facts that a record holds about an engine of a program."""
 
 from dataclasses import dataclass
 from typing import Protocol

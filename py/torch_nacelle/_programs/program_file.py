@@ -1,6 +1,6 @@
-"""Programs as files: their engines are read, changed and written again without torch's reader, which runs code of them.
+"""Reads and changes the engines in a program's file, without torch's reader, which would run code of the file.
 
-Records are read and made by C++; ``nacelle_cli.reading`` finds them in the file, and puts others in their place.
+C++ reads and makes records; ``nacelle_cli.reading`` finds them in the file, and writes others in their place.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Checks of arguments, before C++ or torch see them: their own messages name types of C++ and no argument."""
+"""Checks arguments before C++ or torch get them, whose messages name types of C++ and no argument."""
 
 import operator
 import os

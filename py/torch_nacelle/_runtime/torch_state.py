@@ -1,4 +1,4 @@
-"""States of torch that hold for the whole process, or for a thread, while Nacelle works with TorchScript."""
+"""Sets torch's settings of the process or thread while Nacelle works with TorchScript, and restores them."""
 
 import contextlib
 import threading
