@@ -49,7 +49,7 @@ def check(
     seed: Seed = 0,
     json: output.Json = False,
 ) -> None:
-    """Call a program and what it was made from with the same inputs, and compare what they return.
+    """Call a program and its original with the same inputs, and compare their outputs.
 
     The exit code is 0 if every output is within the threshold, else 1. The relative error of an output is its largest
     difference, divided by the original's largest value.

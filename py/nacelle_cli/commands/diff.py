@@ -101,7 +101,7 @@ def _extra_file_changes(old: Program, new: Program) -> list[Change]:
 
 
 def _other_changes(old: Path, new: Path) -> list[Change]:
-    """Anything else that torch reads and that is not the same: what is compared first, a person asks for first."""
+    """Other differences in what torch reads. The first kind with a difference is shown: people ask for it first."""
     a, b = contents.read(old), contents.read(new)
     return (
         _changed("value", a.values, b.values)
@@ -160,7 +160,7 @@ def _summary(engine: Engine | None) -> str | None:
 
 
 def _flat(values: Mapping[str, object]) -> dict[str, object]:
-    """Fields, with those of the flags among them; what differs by definition or is in others is left out."""
+    """The fields with the flags as fields of their own; without the path, which always differs."""
     flags = values.get("flags")
     return {name: value for name, value in values.items() if name not in ("path", "flags")} | (
         flags if isinstance(flags, dict) else {}

@@ -17,7 +17,7 @@ from nacelle_cli.reading.programs import Engine, Program
 from nacelle_cli.reading.texts import printable, printable_lines
 from nacelle_cli.render import output, show
 
-_HELP = """Say what this machine has, and whether the engines of a program will run on it.
+_HELP = """Say what this machine has, and if the engines of a program will run on it.
 
 Torch, the CUDA driver and its GPUs, and every TensorRT that is found. With FILE, a program or a plan, each engine is \
 set up as for a call, so the answer is the runtime's own. The program around the engines is not loaded, and nothing \
@@ -79,7 +79,7 @@ def _doctor(
 
 
 def examine(path: Path, machine: Machine) -> Diagnosis:
-    """Sets up every engine of a file, and says what stands in its way.
+    """Sets up every engine of a file, and finds the reasons if one cannot run.
 
     Raises:
         CommandError: The file cannot be read.

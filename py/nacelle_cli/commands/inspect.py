@@ -92,7 +92,7 @@ def _inspect(
 
 
 def inspect_file(path: Path, load: bool = False) -> Inspected:
-    """Reads a file; what keeps it from being read is in the result."""
+    """Reads a file. If it cannot be read, the result has the reason."""
     inspected = Inspected(path)
     try:
         _read(inspected)

@@ -53,7 +53,7 @@ def run(
     seed: Seed = 0,
     json: output.Json = False,
 ) -> None:
-    r"""Call a program once; print what it returns, and write it with --output.
+    r"""Call a program once; print its outputs, and write them with --output.
 
     This runs the code of the file: give a file that you trust.
 
@@ -83,7 +83,7 @@ def run(
 
 @contextmanager
 def calling(file: Path) -> Iterator[None]:
-    """Turns what a program's own operations, or its asserts, raise into a message."""
+    """Turns an exception of a program's own operations, or of its asserts, into a message."""
     import torch
 
     import torch_nacelle as nacelle
@@ -121,7 +121,7 @@ def _check_destination(destination: Path | None) -> None:
 
 
 def _format(destination: Path) -> str:
-    """The end of the name, which tells what is written there: empty for a folder."""
+    """The end of the name, which tells the format; empty for a folder."""
     format = destination.suffix
     return ".npz" if not format and files.is_stream(destination) else format
 

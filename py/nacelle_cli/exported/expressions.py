@@ -115,7 +115,7 @@ class _Checker:
         raise ExpressionError("it is no arithmetic of numbers and sizes")
 
     def _widest(self, nodes: list[ast.expr], depth: int) -> _Measure:
-        """The measure of what is not multiplied out: one term."""
+        """The measure of an expression that is not multiplied out: one term."""
         return _Measure(max(self.measure(node, depth + 1).degree for node in nodes))
 
     def _product(self, nodes: list[ast.expr], depth: int) -> _Measure:

@@ -145,7 +145,7 @@ class _Writer:
         self._write(member.name + extra)
 
     def _finish(self, member: _Member) -> None:
-        """Writes what follows an entry's bytes."""
+        """Writes the bytes that follow an entry's own."""
         if member.flags & _SIZES_FOLLOW:
             form = _SIZES_64 if member.long else _SIZES_32
             self._write(form.pack(b"PK\x07\x08", member.checksum, member.packed, member.size))

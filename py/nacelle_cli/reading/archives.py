@@ -180,7 +180,7 @@ class Archive:
         raise ReadingError(f"{self.path} is {what} and no TorchScript program; give a file that torch.jit.save wrote")
 
     def check_entries(self) -> None:
-        """Reads every entry to its end, and raises ReadingError for the first that is not what its checksum says."""
+        """Reads every entry to its end, and raises ReadingError for the first that contradicts its checksum."""
         for name in self.names:
             with self.open(name) as stream:
                 while stream.read(_BLOCK):
@@ -291,7 +291,7 @@ def _is_known(entries: dict[str, Member]) -> bool:
 
 
 def _check_name(folder: str, name: str) -> str:
-    """Says what is wrong with a member's name, for another reader than this one; empty if nothing is."""
+    """The fault of a member's name that another reader would take differently; empty if it has none."""
     if "\0" in folder or "\0" in name:
         return "has a zero byte in its name, at which torch ends it"
     if texts.shown(name) != name:

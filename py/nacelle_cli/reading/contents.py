@@ -122,7 +122,7 @@ class _Classes:
         return _NAME.sub(self._named, text)
 
     def _named(self, found: re.Match[str]) -> str:
-        """The longest part that is a class or function here; what follows it is an attribute."""
+        """A dotted name with its class or function numbered; the rest of the name is an attribute."""
         full, rest = found[0], ""
         while full not in self._parts and "." in full:
             full, _, last = full.rpartition(".")

@@ -124,7 +124,7 @@ class Trace:
         del self._values[size:]
 
     def _take(self, left: Any, opcode: bytes, start: int) -> None:
-        """Follows an operation that leaves `left` in the place of what it takes."""
+        """Follows an operation that takes values from the stack and leaves `left` in their place."""
         if opcode == _BUILD:
             self._build(left, Span(self._stack[-1], start))
         elif opcode == _NEW_OBJECT and _is_engine(left):

@@ -272,7 +272,7 @@ class SourceCode:
         return self._constants[type_name]
 
     def _total(self, calls: _Calls) -> Counter[str]:
-        """The operators of a function with those of the functions that it calls; none of what calls itself."""
+        """The operators of a function and of the functions that it calls; those of recursive calls are left out."""
         total = Counter(calls.operators)
         self._work += 2 * len(total)
         for function, _, count in calls.functions.values():

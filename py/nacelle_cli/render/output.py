@@ -68,12 +68,12 @@ class _Filtered(Console):
 
 
 def complain(message: str) -> None:
-    """Prints what went wrong, on standard error."""
+    """Prints a message about a failure on standard error."""
     stderr().print(Text.assemble(("nacelle: ", "bold red"), message), soft_wrap=True)
 
 
 def note(message: str) -> None:
-    """Prints what is good to know beside the facts, on standard error."""
+    """Prints a note beside the facts, on standard error."""
     stderr().print(Text(message, style="dim"), soft_wrap=True)
 
 

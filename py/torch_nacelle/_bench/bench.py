@@ -41,7 +41,7 @@ def bench(
     progress: Progress | None = None,
     plot: PathLike | None = None,
 ) -> Benchmark:
-    """Measures the calls of a program: latency, throughput by threads, what the runtime adds, memory.
+    """Measures the calls of a program: latency, throughput by threads, the runtime's share, memory.
 
     Calls are made in ``torch.inference_mode``, after a tenth of the time as warm-up.
 

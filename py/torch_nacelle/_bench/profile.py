@@ -36,7 +36,7 @@ class LayerTime:
 
 @dataclass(frozen=True)
 class PhaseTime:
-    """A part of what the runtime does on the host for a call of an engine.
+    """A part of the runtime's work on the host for a call of an engine.
 
     Attributes:
         engine: The engine's path in the program.

@@ -78,9 +78,10 @@ class Rest:
         }
 
     def refuse_writes_around(self, returning: Sequence[str]) -> None:
-        """Raises InputError if forward changes what it passes to, or gets from, a submodule that returns its input.
+        """Raises InputError if forward changes the input or the output of a submodule that returns its input.
 
-        A change of the one is a change of the other for the submodule, and not for an engine, whose outputs are new.
+        For the submodule, input and output are one tensor, so a change of one changes the other. An engine's outputs
+        are new tensors.
 
         Args:
             returning: Paths of the submodules that may return an input or a view of one.

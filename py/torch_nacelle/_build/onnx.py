@@ -211,7 +211,7 @@ def _outputs(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: 
 
 
 def _refuse_what_is_dropped(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> None:
-    """Raises InputError for what the exporter leaves out without a word: state, and a ScriptModule's own hooks."""
+    """Raises InputError for parts that the exporter drops without an error: state, and a ScriptModule's own hooks."""
     refuse_state(module, examples, name)
     if not isinstance(module, torch.jit.ScriptModule):
         return

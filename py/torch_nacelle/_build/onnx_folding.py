@@ -30,7 +30,7 @@ class CannotFoldError(Exception):
 
 
 def folded(model: OnnxModel, inputs: Sequence[Input]) -> bytes:
-    """The model with what is constant computed, for inputs of these shapes; the same bytes for the same model.
+    """The model with its constant parts computed, for inputs of these shapes; the same bytes for the same model.
 
     Names and order of its inputs and outputs, dtypes and operator sets are those of the original.
 
@@ -60,7 +60,7 @@ def has_branches(model: bytes) -> bool:
 
 
 def _fix_shapes(proto: Any, inputs: Iterable[Input]) -> None:
-    """Writes the sizes that the inputs fix into the model, and removes what it says of other shapes."""
+    """Writes the sizes that the inputs fix into the model, and removes its notes of other shapes."""
     described = {str(one.name): one for one in inputs}
     for value in proto.graph.input:
         if value.name not in described:

@@ -125,7 +125,7 @@ class _ReferenceJob:
         raise InputError(f"{what} cannot become an engine; {'; '.join(_reasons(failures))}") from failures[-1][1]
 
     def plan(self, script: torch.jit.ScriptModule, content: Sequence[bytes] | None = None) -> bytes:
-        """The plan of what TorchScript computes: from the engine cache, or built.
+        """The plan of a TorchScript module: from the engine cache, or built.
 
         Args:
             script: The module.

@@ -95,7 +95,7 @@ class _TypesOfThread:
 
 @contextlib.contextmanager
 def _own_types() -> Iterator[None]:
-    """Has the compiler share types within this call alone."""
+    """Makes the compiler share types within this call alone."""
     before = compiler.concrete_type_store
     types: Any = _Types()
     compiler.concrete_type_store = _TypesOfThread(threading.get_ident(), types, before)
@@ -148,9 +148,9 @@ def _check_part(part: torch.nn.Module, path: str) -> None:
 
 @contextlib.contextmanager
 def _as_python_calls() -> Iterator[None]:
-    """Has the compiler refuse functions whose source is not what Python calls, and forget functions that it knows.
+    """Makes the compiler refuse a function if Python calls something else than its source, and forget known functions.
 
-    A function that it compiled before may call others that have been replaced since.
+    A function that the compiler compiled before may call others that have been replaced since.
     """
     cache = _state._jit_caching_layer
     for function in list(cache):
@@ -224,7 +224,7 @@ def traced(module: torch.nn.Module, inputs: Sequence[Input], device: torch.devic
     """
     examples = tuple(one.example().to(device) for one in inputs)
     with for_inference(module), torch.no_grad(), tracer_warnings() as caught:
-        # It calls the module: what the first call makes for those after it is there when a call is followed.
+        # The module is called first, so that values which its first call keeps for later ones exist in the traced call.
         refuse_state(module, examples, type(module).__name__)
         script: torch.jit.ScriptModule = torch.jit.trace(module, examples, check_trace=False, strict=False)
         losses = losses_in(caught)

@@ -45,7 +45,7 @@ def check(
     precision: Precision = "fp32",
     seed: int = 0,
 ) -> CheckReport:
-    """Runs a program and what it was made from on the same inputs, and compares their outputs.
+    """Runs a program and its original on the same inputs, and compares their outputs.
 
     The relative error of an output is max |a - b| / max |b| over its elements, where b is the original's: the largest
     difference, measured by the largest value. For integers and truths it is the share of elements that differ. Shapes,

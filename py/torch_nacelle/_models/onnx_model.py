@@ -11,7 +11,7 @@ import torch
 
 from torch_nacelle.errors import InputError
 
-# By the number that ONNX gives a tensor's element type.
+# Torch's dtypes by the number that ONNX gives a tensor's element type.
 DTYPES = {
     1: torch.float32,
     2: torch.uint8,

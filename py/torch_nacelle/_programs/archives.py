@@ -113,7 +113,7 @@ def _rest_of(source: object) -> bytes:
 
 @contextmanager
 def as_our_errors() -> Iterator[None]:
-    """Turns what reading a file raises into errors of this package."""
+    """Turns errors of reading a file into errors of this package."""
     try:
         yield
     except Error:

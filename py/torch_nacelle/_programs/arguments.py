@@ -34,7 +34,7 @@ class Argument:
 
 
 def arguments(program: torch.jit.ScriptModule) -> list[Argument]:
-    """Returns the arguments of a program's forward, with what its engines tell of them.
+    """Returns the arguments of a program's forward, with the facts that its engines tell about them.
 
     Sets up the engines that they go to, if that has not been done.
 
@@ -127,7 +127,7 @@ def _argument(program: torch.jit.ScriptModule, name: str, fed: tuple[str, int] |
 
 
 def _fed(program: torch.jit.ScriptModule) -> Iterator[tuple[int, tuple[str, int]]]:
-    """For arguments that go to an engine as they are: their place, the engine's path, and the place in its inputs."""
+    """The arguments that go to an engine as they are: place, the engine's path, and place among the engine's inputs."""
     graph: Any = program.inlined_graph
     names = [value.debugName() for value in graph.inputs()]
     module = names[0]

@@ -168,7 +168,7 @@ def _check_kind(former: EngineInfo, release: str) -> None:
 
 
 def _check_tensors(former: EngineInfo, opened: Any) -> tuple[tuple[str, ...], str]:
-    """Compares what is known of both plans; returns what that was, and why not all."""
+    """Compares the known facts of both plans. Returns the names of these facts, and why others were not compared."""
     why_not = opened.why_not_ready()
     if why_not:
         return (), f"the new plan cannot be set up here: {why_not}"

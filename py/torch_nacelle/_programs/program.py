@@ -57,7 +57,7 @@ class Program:
 
     @property
     def extra_files(self) -> dict[str, bytes]:
-        """The files that were saved beside the program, by name; what is changed here is saved with it."""
+        """The files that were saved beside the program, by name. Changes of this dict are saved with the program."""
         if self._extra_files is None:
             assert self._file is not None
             self._extra_files = dict(self._file.extra_files)

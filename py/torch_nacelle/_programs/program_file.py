@@ -134,7 +134,7 @@ class FileProgram:
         self._records[engine] = _Record(_with_start(self._records[engine].fields, made), made, changed=True)
 
     def remove_metadata(self) -> list[tuple[str, bytes]]:
-        """Empties the metadata of every record. Returns what was there, with the engines' paths."""
+        """Empties the metadata of every record. Returns the former metadata, with the engines' paths."""
         removed: dict[engines.Engine, tuple[str, bytes]] = {}
         for path, engine in self._engines.sites:
             record = self._records[engine]
@@ -146,7 +146,7 @@ class FileProgram:
         return list(removed.values())
 
     def write(self, file: IO[bytes], extra_files: dict[str, bytes] | None = None) -> None:
-        """Writes the program: what changed anew, all else as its bytes are.
+        """Writes the program: entries that changed are written anew, all others keep their bytes.
 
         Args:
             file: The file to write to.
@@ -206,7 +206,7 @@ class FileProgram:
 
 
 def _opened(file: ProgramFile) -> IO[bytes]:
-    """The file, open: what takes its path later does not matter. What was given open is copied."""
+    """The file, open, so that another file which takes its path later does not matter. A file given open is copied."""
     if file.path is not None:
         return file.path.open("rb")
     copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the archive

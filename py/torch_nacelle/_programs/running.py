@@ -20,7 +20,7 @@ CallInputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | to
 
 
 def load(source: ProgramSource, device: str | None = None) -> torch.jit.ScriptModule:
-    """Loads a program as ``torch.jit.load`` does; errors say what the file is and which entry of it is damaged.
+    """Loads a program as ``torch.jit.load`` does; errors name the kind of the file, and its damaged entry.
 
     Loading runs code that the file brings, so give one that you trust.
 
