@@ -50,9 +50,7 @@ def _exported(path: Path) -> torch.export.ExportedProgram:
             program.module(check_guards=False)  # a graph that is none is told here, with the file's name
             return program
         except Exception as error:  # its reader raises all kinds
-            raise CommandError(
-                f"{path} cannot be read as an exported program: {_first_line(error)}"
-            ) from error
+            raise CommandError(f"{path} cannot be read as an exported program: {_first_line(error)}") from error
 
 
 def _script(path: Path) -> torch.jit.ScriptModule:
