@@ -87,7 +87,7 @@ def _spec(tensor: tuple[str, str, list[int], list[list[list[int]]]]) -> TensorSp
 
 
 def _layers(information: str) -> tuple[Layer, ...]:
-    """The layers in an inspector's JSON: a list of names, or of objects where the plan was built to tell more."""
+    """The layers in an inspector's JSON: a list of names, or of objects if the plan was built to tell more."""
     try:
         listed = json.loads(information).get("Layers", [])
     except (ValueError, AttributeError):

@@ -147,7 +147,7 @@ class Library:
 
     @property
     def source(self) -> str:
-        """Where it was looked for, for a person."""
+        """The place where it was looked for, for a person."""
 
     @property
     def kind(self) -> str:

@@ -14,7 +14,7 @@ class Error(nacelle_core.Error):
     """Base of all of them. ``str(error)`` is the whole message; its last line names the place in the documentation.
 
     Attributes:
-        torchscript_trace: Where in a TorchScript program it happened, as torch tells it; empty elsewhere.
+        torchscript_trace: The place in a TorchScript program, as torch tells it; empty for an error elsewhere.
     """
 
     torchscript_trace: str = ""

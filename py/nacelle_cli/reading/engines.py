@@ -89,7 +89,7 @@ class Engine:
 
     Attributes:
         entry: The pickle that holds it.
-        span: Where its state lies there.
+        span: The place of its state in the pickle.
         fields: Its record's fields, the plan's empty.
         plan: Its plan.
     """

@@ -44,7 +44,8 @@ class Definition:
     Attributes:
         put: The operation that numbers it.
         value: The operation that makes it; None for a value of several operations, or one that can change.
-        uses: Where later operations name it by its number: the first in each engine's state, up to the first elsewhere.
+        uses: The places of later operations that name it by its number: the first in each engine's state, up to the
+            first elsewhere.
     """
 
     put: Span

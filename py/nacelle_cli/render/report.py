@@ -42,7 +42,7 @@ class TreeRow:
 class Segment:
     """A layer in the strip of a call.
 
-    Where it begins and how wide it is are in per mille of the call; `weight` is its time beside the slowest layer's.
+    Begin and width are in per mille of the call; `weight` is its time divided by the slowest layer's.
     """
 
     name: str

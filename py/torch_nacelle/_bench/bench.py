@@ -50,7 +50,7 @@ def bench(
             is loaded and its code is run: give one that you trust.
         inputs: The tensors to call it with, by name or in the order of forward's arguments, or a function of the
             program that returns them; left out, made up, of the shapes that its engines are fastest at.
-        device: Where to run it; left out, where its tensors are, or on the current GPU if its engines need one.
+        device: The device to run it on; left out, that of its tensors, or the current GPU if its engines need one.
         seconds: The time to measure, about; at least three calls of each kind are made.
         threads: Numbers of threads to measure throughput with.
         progress: Is told every now and then how many seconds more have been measured.

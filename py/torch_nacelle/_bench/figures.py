@@ -52,7 +52,7 @@ class Throughput:
 
 @dataclass(frozen=True)
 class CallParts:
-    """Where a call's time goes, in milliseconds, median over calls that were profiled; these wait for the device.
+    """The parts of a call's time, in milliseconds: the median over profiled calls, which wait for the device.
 
     Attributes:
         engine: The engines alone: TensorRT's enqueue until the device is done. The floor of a call.

@@ -21,8 +21,8 @@ class EngineInfo:
     r"""An engine in a program, as its record tells. Bytes that are not UTF-8 are shown as ``\xNN`` in its texts.
 
     Attributes:
-        path: Where the program holds it, as after ``self.``: ``backbone.backbone_trt_engine``, ``engines[0]``. Of a
-            file, a module with a ``__setstate__`` of its own holds what that gets: ``backbone[1]``.
+        path: Its path in the program, as after ``self.``: ``backbone.backbone_trt_engine``, ``engines[0]``. In a file,
+            a module with a ``__setstate__`` of its own holds the state that this method gets: ``backbone[1]``.
         abi_version: The version of its record, 3 to 10.
         name: Its name.
         device: The device it was built for, as records write it: ``0%9%0%0%NVIDIA H100 80GB HBM3``.
