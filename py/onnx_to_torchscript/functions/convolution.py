@@ -77,7 +77,7 @@ def conv_transpose(
     output_paddings: list[int],
     output_shape: list[int],
 ) -> Tensor:
-    """Transposed convolution: all of it, then cut to what the paddings leave."""
+    """Transposed convolution: computed without padding, then cut by the paddings."""
     rank = x.dim() - 2
     stride = or_ones(strides, rank)
     dilation = or_ones(dilations, rank)

@@ -32,7 +32,7 @@ def grown(around: list[int], more: list[int]) -> list[int]:
 
 
 def max_windows(x: Tensor, kernel: list[int], stride: list[int], dilation: list[int]) -> tuple[Tensor, Tensor]:
-    """The largest number of each window, and where it is in the spatial dimensions, flattened."""
+    """The largest number of each window, and its place in the spatial dimensions, flattened."""
     zeros = [0] * len(kernel)
     if len(kernel) == 1:
         return torch.max_pool1d_with_indices(x, kernel, stride, zeros, dilation)
@@ -150,7 +150,7 @@ def average_pool(
     ceil: bool,
     count_padding: bool,
 ) -> Tensor:
-    """Average pooling; the padding counts where asked, what the last windows need beyond it never does."""
+    """Average pooling; the padding counts if asked, and what the last windows need beyond it never counts."""
     rank = len(kernel)
     stride = or_ones(strides, rank)
     dilation = or_ones(dilations, rank)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def activate(name: str, x: Tensor) -> Tensor:
-    """One of the activations that need no numbers."""
+    """The input through the activation `name`, one of those without parameters."""
     if name == "sigmoid":
         return torch.sigmoid(x)
     if name == "tanh":
@@ -23,18 +23,18 @@ def limited(x: Tensor, clip: float) -> Tensor:
 
 
 def projected(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """All steps [time, batch, features] through the input weights, plus the bias of the input."""
+    """All steps of x [time, batch, features], multiplied by the input weights, plus the bias of the input."""
     result = torch.matmul(x, weight.t())
     return result if bias is None else result + bias
 
 
 def state_or_zeros(state: Tensor | None, direction: int, x: Tensor, hidden: int) -> Tensor:
-    """The initial state of a direction."""
+    """The initial state of a direction; zeros if none is given."""
     return torch.zeros([x.size(1), hidden], dtype=x.dtype) if state is None else state[direction]
 
 
 def held(new: Tensor, old: Tensor, lengths: Tensor | None, step: int) -> Tensor:
-    """The new state of the samples that go on, the old one of those that ended."""
+    """The new state for the samples that go on, the old state for those that have ended."""
     if lengths is None:
         return new
     return torch.where((lengths > step).unsqueeze(1), new, old)

@@ -30,7 +30,7 @@ class Finding:
     Attributes:
         seed: Its seed.
         kind: "crash", "hang", "exception", "file" or "memory".
-        detail: What is known of it.
+        detail: The known facts about it.
         plan: The plan.
     """
 
