@@ -214,7 +214,7 @@ class Writer {
 // A cursor that never leaves the bytes. It compares counts with the bytes that are left before it allocates for them.
 class Reader {
  public:
-  Reader(std::string_view bytes, size_t offset) : bytes_(bytes), offset_(offset) {}
+  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
 
   template <std::integral T>
   T Number(const std::string& field) {
@@ -250,7 +250,7 @@ class Reader {
 
  private:
   std::string_view bytes_;
-  size_t offset_;
+  size_t offset_ = 0;
 };
 
 // The numbers of tensors and of profiles are checked before anything is allocated for them, the other rules when the
@@ -286,9 +286,9 @@ std::vector<TensorSpec> ReadTensors(Reader& reader, const char* role, bool is_in
   return tensors;
 }
 
-// Throws unless magic, format version, size and checksum are those of a whole plan of the known format.
-void CheckEnvelope(std::string_view bytes) {
-  Reader reader(bytes, 0);
+// Reads magic, format version, size and checksum. Throws unless the first three are those of a plan of `size` bytes in
+// the known format; returns the checksum.
+uint64_t ReadEnvelope(Reader& reader, size_t size) {
   const std::string_view magic = reader.Take(kMagic.size(), "magic");
   if (magic != kMagic) Refuse("magic at byte 0", Quote(magic), Quote(kMagic));
   const auto version = reader.Number<uint32_t>("format version");
@@ -296,14 +296,28 @@ void CheckEnvelope(std::string_view bytes) {
     Refuse("format version at byte 4", Cat(version),
            Cat(kPlanFormatVersion, "; build the plan again with this release of Nacelle, or run it with a later one"));
   }
-  const auto size = reader.Number<uint64_t>("plan size");
-  if (size != bytes.size()) Refuse("plan size at byte 8", Cat(size), Cat(bytes.size(), ", the bytes that there are"));
-  const auto checksum = reader.Number<uint64_t>("checksum");
-  const uint64_t actual = Checksum(bytes.substr(kPayloadOffset));
-  if (checksum != actual) {
-    Refuse("checksum at byte 16", Cat(checksum),
-           Cat(actual, ", the checksum of the bytes after it; the plan is damaged"));
-  }
+  const auto written = reader.Number<uint64_t>("plan size");
+  if (written != size) Refuse("plan size at byte 8", Cat(written), Cat(size, ", the bytes that there are"));
+  return reader.Number<uint64_t>("checksum");
+}
+
+// Reads all between envelope and module.
+Plan ReadParts(Reader& reader) {
+  Plan plan;
+  plan.profile_count = reader.Number<int32_t>("number of profiles");
+  CheckProfileCount(plan.profile_count);
+  plan.name = reader.Text("engine name");
+  plan.inputs = ReadTensors(reader, "input", /*is_input=*/true, plan.profile_count);
+  plan.outputs = ReadTensors(reader, "output", /*is_input=*/false, plan.profile_count);
+  return plan;
+}
+
+void CheckDescription(const Plan& plan) {
+  CheckInputs(plan.inputs, plan.profile_count);
+  CheckName("engine name", plan.name);
+  CheckTensors("output", plan.outputs, /*is_input=*/false, plan.profile_count);
+  if (plan.outputs.empty()) Refuse("number of outputs", "0", "at least 1");
+  CheckNames(plan.inputs, plan.outputs);
 }
 
 }  // namespace
@@ -317,11 +331,7 @@ void CheckInputs(const std::vector<TensorSpec>& inputs, int profile_count) {
 }
 
 void CheckPlan(const Plan& plan) {
-  CheckInputs(plan.inputs, plan.profile_count);
-  CheckName("engine name", plan.name);
-  CheckTensors("output", plan.outputs, /*is_input=*/false, plan.profile_count);
-  if (plan.outputs.empty()) Refuse("number of outputs", "0", "at least 1");
-  CheckNames(plan.inputs, plan.outputs);
+  CheckDescription(plan);
   if (plan.module.empty()) Refuse("module", "empty", "the bytes of a TorchScript archive");
 }
 
@@ -341,15 +351,23 @@ std::string WritePlan(const Plan& plan) {
   return std::move(writer).Finish();
 }
 
+Plan ReadDescription(std::string_view start, size_t size) {
+  Reader reader(start);
+  ReadEnvelope(reader, size);
+  Plan plan = ReadParts(reader);
+  CheckDescription(plan);
+  return plan;
+}
+
 Plan ReadPlan(std::string_view bytes) {
-  CheckEnvelope(bytes);
-  Reader reader(bytes, kPayloadOffset);
-  Plan plan;
-  plan.profile_count = reader.Number<int32_t>("number of profiles");
-  CheckProfileCount(plan.profile_count);
-  plan.name = reader.Text("engine name");
-  plan.inputs = ReadTensors(reader, "input", /*is_input=*/true, plan.profile_count);
-  plan.outputs = ReadTensors(reader, "output", /*is_input=*/false, plan.profile_count);
+  Reader reader(bytes);
+  const uint64_t checksum = ReadEnvelope(reader, bytes.size());
+  const uint64_t actual = Checksum(bytes.substr(kPayloadOffset));
+  if (checksum != actual) {
+    Refuse("checksum at byte 16", Cat(checksum),
+           Cat(actual, ", the checksum of the bytes after it; the plan is damaged"));
+  }
+  Plan plan = ReadParts(reader);
   const auto module_size = reader.Number<uint64_t>("module size");
   if (module_size != reader.left()) {
     Refuse("module size", Cat(module_size), Cat(reader.left(), ", the bytes that are left"));

@@ -7,6 +7,7 @@
 #ifndef NACELLE_REFERENCE_PLAN_H_
 #define NACELLE_REFERENCE_PLAN_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -66,6 +67,10 @@ void CheckInputs(const std::vector<TensorSpec>& inputs, int profile_count);
 
 // Returns the bytes of `plan`; the same plan gives the same bytes. Throws as CheckPlan does.
 std::string WritePlan(const Plan& plan);
+
+// Reads a plan up to its module from `start`, the first bytes of a plan of `size` bytes: Plan::module is empty, and the
+// checksum is not looked at. Throws as ReadPlan does, also if `start` ends before the module.
+Plan ReadDescription(std::string_view start, size_t size);
 
 // Returns the plan in `bytes`: ReadPlan(WritePlan(p)) == p. Reads nothing outside `bytes`, whatever they hold. Throws
 // PlanError with the field, its offset, its value and the wanted one.
