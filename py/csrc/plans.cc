@@ -17,11 +17,9 @@
 #include "core/tensorrt/data_type.h"
 #include "core/text.h"
 #include "py/csrc/bindings.h"
+#include "py/csrc/plan_maker.h"
 #include "py/csrc/without_gil.h"
-#include "reference/archive.h"
-#include "reference/builder.h"
 #include "reference/forward_graph.h"
-#include "reference/state.h"
 #include "runtime/embed.h"
 
 namespace nacelle::python {
@@ -114,7 +112,7 @@ py::bytes ReferenceArchive(const torch::jit::Module& module, size_t inputs) {
   std::string archive;
   {
     const WithoutGil released;
-    archive = reference::MakeArchive(module, inputs);
+    archive = PlanMaker().make_archive(module, inputs);
   }
   return py::bytes(archive);
 }
@@ -131,7 +129,7 @@ py::bytes BuildReference(std::string archive, const std::string& name, const std
   std::string plan;
   {
     const WithoutGil released;
-    plan = reference::BuildReferencePlan(std::move(archive), options);
+    plan = PlanMaker().build_plan(std::move(archive), options);
   }
   return py::bytes(plan);
 }
@@ -139,13 +137,12 @@ py::bytes BuildReference(std::string archive, const std::string& name, const std
 // The part of BuildReference that other builders need too. Whatever else is wrong with forward is theirs to say.
 void RefuseState(const torch::jit::Module& module, size_t inputs) {
   const WithoutGil released;
-  std::optional<reference::ForwardGraph> forward;
   try {
-    forward = reference::MakeForwardGraph(module, inputs);
+    PlanMaker().check_keeps_no_state(module, inputs);
+  } catch (const reference::StateError&) {
+    throw;
   } catch (const InputError&) {
-    return;
   }
-  reference::CheckKeepsNoState(*forward);
 }
 
 }  // namespace
@@ -158,7 +155,7 @@ void BindPlans(py::module_& m) {
   m.def("build_reference", &BuildReference, py::arg("archive"), py::arg("name"), py::arg("inputs"),
         py::arg("output_names"), py::arg("data_dependent"), py::arg("values"));
   m.def("refuse_state", &RefuseState, py::arg("module"), py::arg("inputs"));
-  m.def("state_message", &reference::StateMessage, py::arg("what"));
+  m.def("state_message", [](const std::string& what) { return PlanMaker().state_message(what); }, py::arg("what"));
 }
 
 }  // namespace nacelle::python

@@ -5,13 +5,14 @@
 #include <memory>
 
 #include "core/tensorrt/library.h"
+#include "runtime/export.h"
 
 namespace nacelle::runtime {
 
 // Opens libnacelle_reference.so: the file that NACELLE_REFERENCE_LIBRARY names, else the one beside this code (in the
 // wheel), else the one among the running program's Bazel runfiles. Throws LibraryError that lists the places. Any
 // thread.
-std::shared_ptr<const tensorrt::Library> OpenReferenceLibrary();
+NACELLE_API std::shared_ptr<const tensorrt::Library> OpenReferenceLibrary();
 
 }  // namespace nacelle::runtime
 
