@@ -20,7 +20,7 @@ from nacelle_cli.reading.walks import HeldTensor
 from nacelle_cli.render import facts, output, show
 from nacelle_cli.render.inspected import Inspected
 
-_HELP = """Say what changed between two programs, or two plans.
+_HELP = """Say what changed between two programs, two plans, or two other files of one kind that hold engines.
 
 Engines field by field (plans by sha256), what forward takes and returns, tensors, operators, modules and extra files. \
 If all of these are the same, everything else that torch reads: strides, types and order of values, which of them are \
@@ -77,8 +77,7 @@ def compare(old: Inspected, new: Inspected) -> list[Change]:
     if old.container is not None and new.container is not None and old.container.kind == new.container.kind:
         return _container_changes(old.container, new.container)
     if old.program is None or new.program is None:
-        kinds = [_kind(one) for one in (old, new)]
-        raise failures.wrong_usage(f"{old.path} is a {kinds[0]} and {new.path} a {kinds[1]}; give two of a kind")
+        raise failures.wrong_usage(f"{old.path} is {_kind(old)} and {new.path} {_kind(new)}; give two of a kind")
     a, b = old.program, new.program
     changes = _changed("forward", {"": str(a.forward)}, {"": str(b.forward)})
     changes += _engine_changes(a.engines, b.engines)
@@ -94,7 +93,8 @@ def compare(old: Inspected, new: Inspected) -> list[Change]:
 
 
 def _kind(one: Inspected) -> str:
-    return one.container.kind if one.container is not None else "plan" if one.program is None else "program"
+    kind = one.container.kind if one.container is not None else "plan" if one.program is None else "program"
+    return f"{'an' if kind[0] in 'aeouAEO' else 'a'} {kind}"
 
 
 def _container_changes(old: Container, new: Container) -> list[Change]:

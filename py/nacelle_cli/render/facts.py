@@ -78,7 +78,7 @@ def of_engine(engine: Engine, loaded: Loaded | None) -> Facts:
         "device_description": record.device_description if record else None,
         "input_names": list(engine.input_names) if record or engine.input_names else None,
         "output_names": list(engine.output_names) if record or engine.output_names else None,
-        "flags": record.flags if record else None,
+        "flags": record.flags if record else dict(engine.flags) or None,
         "metadata_bytes": len(record.metadata) if record else None,
         "plan": of_plan(engine.plan) if engine.plan else None,
     }

@@ -104,6 +104,7 @@ def engine_lines(page: Page, engine: Engine, loaded: Loaded | None) -> None:
         page.row("built for", printable(record.device_description), indent=4)
         page.row("flags", "\n".join(printable(text) for text in flag_texts(record.flags)), indent=4)
         page.row("metadata", f"{output.size_text(len(record.metadata))}, not read" if record.metadata else "", indent=4)
+    page.row("flags", "\n".join(printable(text) for text in flag_texts(dict(engine.flags))), indent=4)
     for label, value in engine.details.items():
         page.row(printable(label), printable(value), indent=4)
     if engine.plan is not None:

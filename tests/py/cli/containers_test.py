@@ -188,7 +188,7 @@ def test_an_onnx_model_with_contexts(tmp_path: Path) -> None:
     found = read(tmp_path, made.onnx_model(nodes))
     assert (found.kind, found.problems) == ("ONNX model", [])
     assert [engine.path for engine in found.engines] == ["a", "EPContext[1]", "EPContext[2]"]
-    assert found.engines[0].details == {"source": "TensorrtExecutionProvider", "ep sdk version": "11.0.0.114"}
+    assert found.engines[0].details == {"source": "TensorrtExecutionProvider", "SDK": "11.0.0.114"}
     assert (found.engines[0].input_names, found.engines[0].output_names) == (("x",), ("y", "z"))
     assert found.inputs == [Tensor("input", "float32", ("batch", 3))]
     assert found.operators == {"Relu": 1, "com.microsoft.EPContext": 3}
@@ -279,7 +279,7 @@ def test_blobs_in_an_executorch_program(tmp_path: Path) -> None:
     assert first.plan is not None
     assert first.plan.inputs == (TensorSpec("x", "float32", (1, 3)),)
     assert first.plan.outputs == (TensorSpec("y", "float16", (1, 2)),)
-    assert first.details["target platform"] == "linux_x86_64"
+    assert first.flags == {"hardware_compatible": True, "target_platform": "linux_x86_64"}
     assert second.details["output y"] == "is input x (user)"
     check_plan(tmp_path, "blobs[0]")
     check_plan(tmp_path, "blobs[1]", other)

@@ -136,17 +136,12 @@ def _spec(entry: dict[str, Any]) -> TensorSpec:
 def _flags(told: Any) -> dict[str, object]:
     return {
         "hardware_compatible": within(told, "hardware_compatible") in (True, 1, "1"),
-        "target_platform": text(within(told, "target_platform")) or "unknown",
+        "target_platform": short(text(within(told, "target_platform"))) or "unknown",
     }
 
 
 def _details(told: Any, magic: str, start: int) -> dict[str, str]:
     details = {"blob": f"{magic} at byte {start}"}
-    flags = _flags(told)
-    if flags["hardware_compatible"]:
-        details["hardware compatible"] = "yes"
-    if flags["target_platform"] != "unknown":
-        details["target platform"] = short(str(flags["target_platform"]))
     if (device := number(within(told, "device_id"))) is not None:
         details["device"] = f"GPU {device}"
     for output, alias in entries(within(told, "aliased_io"))[:20]:

@@ -23,7 +23,10 @@ from nacelle_cli.reading.records import Engine
 
 # The execution providers whose contexts are plans; models of early releases name none.
 _SOURCES = ("", "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider")
-_TOLD = ("source", "ep_sdk_version", "hardware_architecture", "partition_name", "onnx_model_filename", "notes")
+_TOLD = {
+    "source": "source", "ep_sdk_version": "SDK", "hardware_architecture": "hardware", "partition_name": "partition",
+    "onnx_model_filename": "made from", "notes": "notes",
+}  # fmt: skip
 _LONGEST_TEXT = 1 << 12
 _BLOCK = 1 << 16
 _VARINT, _BYTES64, _SIZED, _BYTES32 = 0, 1, 2, 5
@@ -257,7 +260,7 @@ class _Reader:
         if not isinstance(context, _Part):
             self.found.note(f"{path} has no context of its own (main_context {node.attributes.get('main_context', 1)})")
             return
-        details = {name.replace("_", " "): short(text) for name, text in told.items() if text}
+        details = {_TOLD[name]: short(text) for name, text in told.items() if text}
         if node.attributes.get("embed_mode", 1) == 1:
             size, part = context.size, lambda offset, size: self.content.at(context.start + offset, size)
         else:
