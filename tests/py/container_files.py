@@ -132,7 +132,9 @@ def _model(engines: Sequence[str]) -> dict[str, object]:
         }
         for engine, before, after in zip(engines, names[:-1], names[1:], strict=True)
     ]
-    specs = [{"custom_obj": {"arg": {"name": f"obj_{name}", "class_fqn": ""}, "custom_obj_name": name}} for name in engines]
+    specs = [
+        {"custom_obj": {"arg": {"name": f"obj_{name}", "class_fqn": ""}, "custom_obj_name": name}} for name in engines
+    ]
     return {
         "graph_module": {
             "graph": {

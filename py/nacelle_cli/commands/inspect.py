@@ -44,7 +44,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _inspect(
-    files: Annotated[list[Path], typer.Argument(help="Programs (.ts, .pt2) and plans (.plan, .engine).", metavar="FILE...")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Programs (.ts, .pt2) and plans (.plan, .engine).", metavar="FILE...")
+    ],
     json: output.Json = False,
     load: Annotated[
         bool,

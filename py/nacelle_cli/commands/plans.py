@@ -142,7 +142,8 @@ def embed(
     plan: Annotated[
         Path,
         typer.Argument(
-            metavar="PLAN", help="A serialized engine, of trtexec for instance; or a file that holds one: .onnx, .engine."
+            metavar="PLAN",
+            help="A serialized engine, of trtexec for instance; or a file that holds one: .onnx, .engine.",
         ),
     ],
     destination: Annotated[

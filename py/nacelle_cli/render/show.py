@@ -75,7 +75,7 @@ def shape_text(shape: Iterable[int | str]) -> str:
 
 def tensor_text(tensor: TensorSpec) -> str:
     """``x: float32 [-1, 3], from [1, 3] to [16, 3], best [8, 3]``, a range for each profile."""
-    text = f"{printable(tensor.name)}: {tensor.dtype} {shape_text(tensor.shape)}"
+    text = f"{printable(tensor.name)}: {printable(tensor.dtype)} {shape_text(tensor.shape)}"
     ranges = [(low, best, high) for low, best, high in tensor.profiles if low != high]
     for i, (low, best, high) in enumerate(ranges):
         which = f" in profile {i}" if len(ranges) > 1 else ""

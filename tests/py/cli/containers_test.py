@@ -98,7 +98,9 @@ def test_objects_of_other_kinds_are_named_and_left_alone(tmp_path: Path) -> None
         "data/constants/custom_obj_0: an object of __torch__.torch.classes._TorchScriptTesting._Foo, which is no engine"
     ]
     bomb = made.exported_program({"bomb": pickle.dumps(Bomb())}, "opaque")
-    assert read(tmp_path, written(bomb)).problems == ["data/constants/opaque_obj_0: a pickled Python object, which is not read"]
+    assert read(tmp_path, written(bomb)).problems == [
+        "data/constants/opaque_obj_0: a pickled Python object, which is not read"
+    ]
     assert not (tmp_path / "boom").exists()
 
 
@@ -123,7 +125,10 @@ OTHER_CALL = made.opaque_object(made.record(), function="_reconstruct_trt_engine
         (changed(PROGRAM, OBJECT, CUSTOM["net_engine"][:-30]), f"{OBJECT} begins as a zip archive"),
         (changed(PROGRAM, OBJECT, b"text"), f"{OBJECT} is no zip archive; wanted the one that torch writes"),
         (with_more(PROGRAM, "data/constants/CUSTOM_obj_0", b""), "since torch compares names without their case"),
-        (with_more(PROGRAM, "data/constants/Custom_obj_1", b""), "is in capital letters; wanted data/constants/custom_obj_1"),
+        (
+            with_more(PROGRAM, "data/constants/Custom_obj_1", b""),
+            "is in capital letters; wanted data/constants/custom_obj_1",
+        ),
         (with_more(PROGRAM, OBJECT, b""), "is there twice"),
         (changed(PROGRAM, "constants_config.json", b"[" * 100_000), "cannot be read as JSON"),
         (changed(PROGRAM, "constants_config.json", b"[" + b"0," * 300_000 + b"0]"), "values of JSON: 300001"),
@@ -169,7 +174,9 @@ def test_a_damaged_record_is_a_problem_of_its_engine(fields: list[bytes], words:
         assert engine.plan is None
 
 
-@pytest.mark.parametrize("model", [[], {}, {"graph_module": 3}, {"graph_module": {"graph": {"nodes": [[], 3, {}]}}}, 1e999])
+@pytest.mark.parametrize(
+    "model", [[], {}, {"graph_module": 3}, {"graph_module": {"graph": {"nodes": [[], 3, {}]}}}, 1e999]
+)
 def test_a_graph_of_another_form_tells_less(model: object, tmp_path: Path) -> None:
     found = read(tmp_path, written(made.exported_program(CUSTOM, model=model)))
     assert [engine.problem for engine in found.engines] == [""]
@@ -302,7 +309,9 @@ def test_offsets_of_a_blob_are_checked(changes: dict[str, object], words: str, t
     assert words in found.problems[0]
 
 
-@pytest.mark.parametrize("told", [{"io_bindings": 3}, {"io_bindings": [3, {"shape": "x"}]}, {"aliased_io": [1]}, {"device_id": "x"}])
+@pytest.mark.parametrize(
+    "told", [{"io_bindings": 3}, {"io_bindings": [3, {"shape": "x"}]}, {"aliased_io": [1]}, {"device_id": "x"}]
+)
 def test_json_of_another_form_tells_less(told: dict[str, object], tmp_path: Path) -> None:
     (engine,) = read(tmp_path, made.executorch_program([made.executorch_blob(**told)])).engines
     assert engine.problem == ""

@@ -10,7 +10,19 @@ from tests.py.fuzz_reader import archives, pickled, records
 from tests.py.zip_files import Entry, entries_of, written
 
 _NUMBERS = (0, 1, 2, 15, 16, 31, 32, 100, 1 << 16, 1 << 20, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
-_MARKS = (b"TR01", b"TR02", b"PK\3\4", b"ftrt", b"\x1b[2J", b"{", b"}", b"\x0a", b"\x3a", b"\xff\xff\xff\xff\x7f", b"\x80" * 12)
+_MARKS = (
+    b"TR01",
+    b"TR02",
+    b"PK\3\4",
+    b"ftrt",
+    b"\x1b[2J",
+    b"{",
+    b"}",
+    b"\x0a",
+    b"\x3a",
+    b"\xff\xff\xff\xff\x7f",
+    b"\x80" * 12,
+)
 _TOKENS = (
     b"null", b"true", b"3", b"-1", b"1e999", b"9" * 5000, b"[]", b"{}", b'""', b"NaN", b'"\\ud800"', b'"\\u001b[31m"',
     b'"custom_obj_1"', b'"opaque_obj_0"', b'"CUSTOM_obj_0"', b'"../custom_obj_0"', b"[" * 300, b"[" * 200_000,

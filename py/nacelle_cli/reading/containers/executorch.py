@@ -129,8 +129,8 @@ class _Blob:
 
 def _spec(entry: dict[str, Any]) -> TensorSpec:
     shape = tuple(-1 if (extent := number(each)) is None else extent for each in items(entry.get("shape")))
-    dtype = short(str(entry.get("dtype", "unknown")).removeprefix("torch."), 40)
-    return TensorSpec(text(entry.get("name")), dtype, shape)
+    dtype = text(entry.get("dtype")).removeprefix("torch.")
+    return TensorSpec(text(entry.get("name")), short(dtype, 40) or "unknown", shape)
 
 
 def _flags(told: Any) -> dict[str, object]:
@@ -145,5 +145,7 @@ def _details(told: Any, magic: str, start: int) -> dict[str, str]:
     if (device := number(within(told, "device_id"))) is not None:
         details["device"] = f"GPU {device}"
     for output, alias in entries(within(told, "aliased_io"))[:20]:
-        details[f"output {short(output, 60)}"] = f"is input {short(text(within(alias, 0)), 60)} ({short(text(within(alias, 1)), 40)})"
+        details[f"output {short(output, 60)}"] = (
+            f"is input {short(text(within(alias, 0)), 60)} ({short(text(within(alias, 1)), 40)})"
+        )
     return details

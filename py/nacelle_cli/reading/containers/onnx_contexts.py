@@ -251,7 +251,9 @@ class _Reader:
         return extent
 
     def _add(self, node: _Node, path: str) -> None:
-        told = {name: self.messages.text(value) for name in _TOLD if isinstance(value := node.attributes.get(name), _Part)}
+        told = {
+            name: self.messages.text(value) for name in _TOLD if isinstance(value := node.attributes.get(name), _Part)
+        }
         source = told.get("source", "")
         if source not in _SOURCES:
             self.found.note(f"{path} is a context of {short(source)}, which is no TensorRT plan")

@@ -115,7 +115,9 @@ class _Reader:
         """The fields of an engine that torch pickled, and the archive that long ones lie in; None if it is another object."""
         content = self.archive.content(name)
         if content.at(0, len(MAGIC)) != MAGIC:
-            raise ReadingError(f"{self.archive.path}: {name} is no zip archive; wanted the one that torch writes of an object")
+            raise ReadingError(
+                f"{self.archive.path}: {name} is no zip archive; wanted the one that torch writes of an object"
+            )
         inner = self.stack.enter_context(Archive(self.archive.path / name, content))
         if "data.pkl" not in inner:
             raise ReadingError(f"{inner.path} holds no data.pkl; wanted the pickle of an object, as torch writes it")
