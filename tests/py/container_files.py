@@ -1,4 +1,4 @@
-"""Files that hold engines and are neither TorchScript programs nor plans, made byte by byte in the layouts of their writers."""
+"""Files with engines that are neither TorchScript programs nor plans, made byte by byte as their writers do."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _FIRST = 8
 _BLOCK = 1 << 20
 _BUFFER = 1 << 16
 # Maximum bytes of an entry that is read as a whole: source code, a version. No program comes near it.
-_MOST_AT_ONCE = 256 << 20
+_MAX_BYTES_AT_ONCE = 256 << 20
 # The files and folders that torch looks for. It compares names without their case.
 _KNOWN = frozenset(
     {
@@ -53,7 +53,7 @@ def first_bytes(path: Path) -> bytes:
 
 
 def check_start(name: object, first: bytes) -> None:
-    """Raises ReadingError where a file of that name and with these first bytes is no archive, and so no program."""
+    """Raises ReadingError if a file of that name and with these first bytes is no archive, and so no program."""
     if first.startswith(MAGIC):
         return
     found = f"it begins with {first.hex(' ')} ({texts.quoted(texts.from_bytes(first))})" if first else "it is empty"
@@ -73,7 +73,7 @@ class Archive:
         path: The file, for messages.
         folder: The folder that all entries are in.
         loose: Members that are in no folder.
-        limits: What reading the file may cost.
+        limits: The memory and time that reading the file may cost.
     """
 
     def __init__(self, path: Path, file: IO[bytes] | zips.Bytes | None = None) -> None:
@@ -135,7 +135,7 @@ class Archive:
         return entries
 
     def _why_ambiguous(self, member: Member, folder: str, slash: str, name: str, seen: dict[str, str]) -> str:
-        """Why torch could take another member for this one, or none; else empty."""
+        """The reason why torch could take another member for this one, or none; empty if it cannot."""
         shown = f"member {texts.quoted(member.name)}"
         lower = texts.lower(member.name)
         if lower in seen:
@@ -172,11 +172,11 @@ class Archive:
         return name in self._entries
 
     def member(self, name: str) -> Member:
-        """Where an entry lies in the file, and how it is packed."""
+        """The place of an entry in the file, and its packing."""
         return self._entries[name]
 
     def check_kind(self) -> None:
-        """Raises ReadingError where the archive is no program."""
+        """Raises ReadingError if the archive is no program."""
         if "data.pkl" in self and "constants.pkl" in self:
             if "model.json" in self:
                 raise ReadingError(f"{self.path}: member model.json is a second program beside data.pkl; {_ADVICE}")
@@ -203,7 +203,7 @@ class Archive:
         return "exported program" if any(map(_MODEL.fullmatch, self.names)) else ""
 
     def check_entries(self) -> None:
-        """Reads every entry to its end, and raises ReadingError for the first that is not what its checksum says."""
+        """Reads every entry to its end, and raises ReadingError for the first that contradicts its checksum."""
         for name in self.names:
             with self.open(name) as stream:
                 while stream.read(_BLOCK):
@@ -231,8 +231,10 @@ class Archive:
 
     def read(self, name: str) -> bytes:
         """A whole entry, for small ones."""
-        if self.size(name) > _MOST_AT_ONCE:
-            raise ReadingError(f"{self.path}: entry {name} has {self.size(name)} bytes; wanted at most {_MOST_AT_ONCE}")
+        if self.size(name) > _MAX_BYTES_AT_ONCE:
+            raise ReadingError(
+                f"{self.path}: entry {name} has {self.size(name)} bytes; wanted at most {_MAX_BYTES_AT_ONCE}"
+            )
         with self.open(name) as stream:
             return stream.read()
 
@@ -327,7 +329,7 @@ def _is_known(entries: dict[str, Member]) -> bool:
 
 
 def _check_name(folder: str, name: str) -> str:
-    """Says what is wrong with a member's name, for another reader than this one; empty if nothing is."""
+    """The fault of a member's name that another reader would take differently; empty if it has none."""
     if "\0" in folder or "\0" in name:
         return "has a zero byte in its name, at which torch ends it"
     if texts.shown(name) != name:

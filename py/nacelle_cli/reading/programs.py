@@ -24,17 +24,17 @@ class Program:
         path: The file.
         size: Its bytes.
         folder: The folder in the archive, which torch names after the file that it saved.
-        forward: The signature of forward; None where there is none.
+        forward: The signature of forward; None if there is none.
         methods: The other methods of the outermost module.
         engines: In the order of the program's attributes; one that is held twice is there twice.
         tensors: ``parameters``, ``buffers``, ``others`` and ``constants``, in sum.
         held: Each tensor by its path.
         values: Plain values that modules hold, as text, by path.
         code: A digest of each class and function, by its name.
-        operators: What forward calls, by count.
+        operators: The number of calls that forward makes to each operator.
         modules: The outermost module.
         extra_files: Bytes of each file that was saved beside the program, by name.
-        problems: What could not be read, for a person.
+        problems: The parts that could not be read, for a person.
     """
 
     path: Path
@@ -54,7 +54,7 @@ class Program:
 
 
 def is_program(path: Path) -> bool:
-    """True if a file begins as a program does, which is a zip archive.
+    """True if a file begins as a zip archive does, and so may be a program.
 
     Raises:
         ReadingError: The file is empty, a folder, or no regular file.
@@ -66,7 +66,7 @@ def read(path: Path) -> Program:
     """Reads a program.
 
     Raises:
-        ReadingError: It is none, or damaged in a way that leaves nothing to tell.
+        ReadingError: It is no program, or so damaged that nothing can be told.
         OSError: The file cannot be read.
     """
     with archives.Archive(path) as archive, without_recursion(path):
@@ -74,14 +74,14 @@ def read(path: Path) -> Program:
 
 
 def check(archive: archives.Archive) -> None:
-    """Raises ReadingError if the archive is no program, or one that torch would read as another, or over a limit."""
+    """Raises ReadingError if the archive is no program, if torch would read another one, or if it is over a limit."""
     with without_recursion(archive.path):
         Reader(archive).find_engines()
 
 
 @contextmanager
 def without_recursion(path: Path) -> Iterator[None]:
-    """Limits that were raised let through what Python cannot walk through."""
+    """Turns a RecursionError within into a ReadingError: raised limits admit values that Python cannot walk through."""
     try:
         yield
     except RecursionError as error:
@@ -120,7 +120,7 @@ class Reader:
 
         Args:
             archive: The program; it must stay open.
-            watches: By the name of a pickle, what watches the reading of it.
+            watches: Callbacks that watch the reading of a pickle, by the pickle's name.
         """
         watches = watches or {}
         archive.check_kind()
@@ -136,7 +136,7 @@ class Reader:
         self.finder = walks.Finder(self.source, self.constants, self._effort(), archive)
 
     def read(self) -> Program:
-        """All that the program tells."""
+        """Reads all facts about the program."""
         self._read_values()
         self._read_signatures()
         program = self.program
@@ -151,7 +151,7 @@ class Reader:
         return program
 
     def find_engines(self) -> list[tuple[str, pickles.Instance]]:
-        """Every engine with its path; what torch would read in another way is refused."""
+        """Every engine with its path. A program that torch would read in another way is refused."""
         self.source.check_references()
         found = self.finder.find(self.root)
         if len(found) > self.archive.limits.engines:

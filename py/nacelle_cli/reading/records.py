@@ -17,15 +17,15 @@ class Engine:
     """An engine in a file.
 
     Attributes:
-        path: Where the file holds it; of a TorchScript program, as ``nacelle.EngineInfo.path`` has it.
-        record: Its record; None where it is damaged, and then `problem` says how, or where there is none.
-        plan: What is known of its plan; None where it cannot be found.
-        problem: What is wrong with the record, or why the plan cannot be found; else empty.
-        stored: The plan's bytes, for as long as the file is open; None where `plan` is.
-        input_names: Names of its inputs where the file tells them: the record's, or its container's.
-        output_names: The same of its outputs.
-        details: What a container without records tells of it besides, for a person.
-        flags: Flags that a container without records tells, by the names that a record has for them.
+        path: Its path in the file; in a TorchScript program, in the form of ``nacelle.EngineInfo.path``.
+        record: Its record; None if there is none, or if it is damaged, and then `problem` says how.
+        plan: The facts about its plan; None if it cannot be found.
+        problem: The fault of the record, or the reason why there is no plan; else empty.
+        stored: The plan's bytes, valid while the file is open; None if `plan` is.
+        input_names: Names of its inputs if the file has them, in the record or beside the plan.
+        output_names: The same for its outputs.
+        details: Other facts that a file without records has about it, for a person.
+        flags: Flags that a file without records has, by the names that a record has for them.
     """
 
     path: str
@@ -40,10 +40,10 @@ class Engine:
 
 
 def record_version(fields: Sequence[object]) -> int:
-    """The version of a record, whose number of fields is right then.
+    """The version of a record, once its number of fields is checked.
 
     Raises:
-        nacelle_core.RecordError: It is none that is known, or has another number of fields.
+        nacelle_core.RecordError: The version is unknown, or has another number of fields.
     """
     first = fields[0] if fields else ""
     return nacelle_core.record_version(texts.to_bytes(first) if isinstance(first, str) else b"", len(fields))
@@ -92,7 +92,7 @@ class Records:
         return plan
 
     def text(self, field: object, archive: Archive) -> str:
-        """The text in a field beside the plan; empty for what is no text."""
+        """The text in a field beside the plan; empty if the field holds no text."""
         size = field.size if isinstance(field, pickles.LongText) else len(field) if isinstance(field, str) else 0
         self._fields += size
         if self._fields > self._file.limits.fields:

@@ -38,7 +38,7 @@ class Inspected:
         return holder.engines if holder is not None else []
 
     def facts(self) -> facts.Facts:
-        """As JSON."""
+        """The facts, for JSON."""
         if self.program is not None:
             return facts.of_program(self.program, self.loaded)
         if self.container is not None:

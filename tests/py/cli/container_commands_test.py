@@ -169,7 +169,7 @@ def test_diff(folder: Path, tmp_path: Path) -> None:
         facts = nacelle("diff", folder / name, tmp_path / name, "--json").json
         assert f"engine {KINDS[name][1]} plan sha256" in [change["what"] for change in facts["changes"]]
     other = nacelle("diff", folder / "custom.pt2", folder / "opaque.ep", "--json").json["changes"]
-    assert [change["what"] for change in other][0] == "member data/constants/custom_obj_0"
+    assert other[0]["what"] == "member data/constants/custom_obj_0"
     mixed = nacelle("diff", folder / "custom.pt2", folder / "package.pt2")
     assert mixed.code == 2
     assert "an exported program and" in mixed.words

@@ -1,4 +1,4 @@
-"""Engines in files of other kinds: exported programs, AOTInductor packages, ONNX models, ultralytics' and ExecuTorch's."""
+"""Engines in exported programs, AOTInductor packages, ONNX models, and files of ultralytics and ExecuTorch."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ def test_an_onnx_model_that_is_damaged(tmp_path: Path) -> None:
     with pytest.raises(ReadingError, match='has the attribute "source" twice'):
         read(tmp_path, made.onnx_model([twice]))
     many = made.message((1, 10), (7, made.message((1, b"\x0a\0" * 120_000))))
-    with pytest.raises(ReadingError, match="fields: .* or more; wanted at most"):
+    with pytest.raises(ReadingError, match=r"fields: .* or more; wanted at most"):
         read(tmp_path, many)
 
 

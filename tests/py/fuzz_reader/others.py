@@ -1,4 +1,4 @@
-"""Changes of files that hold engines and are no TorchScript programs: objects within them, JSON, numbers of their headers."""
+"""Changes of files with engines that are no TorchScript programs: objects in them, JSON, numbers of headers."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _DTYPES = (
 )  # fmt: skip
 
 
-class _Malformed(Exception):
+class _MalformedError(Exception):
     """Bytes that are no message."""
 
 
@@ -84,9 +84,9 @@ class _Messages:
             elif form in (_BYTES64, _BYTES32):
                 size = 8 if form == _BYTES64 else 4
             else:
-                raise _Malformed(f"a field of form {form} at byte {at}")
+                raise _MalformedError(f"a field of form {form} at byte {at}")
             if number == 0 or size > part.end - at:
-                raise _Malformed(f"a field of {size} bytes at byte {at} ends after what it is in")
+                raise _MalformedError(f"a field of {size} bytes at byte {at} ends after what it is in")
             yield number, form, _Part(at, at + size)
             at += size
 
@@ -112,13 +112,13 @@ class _Messages:
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return value & ((1 << 64) - 1), at
-        raise _Malformed(f"a number without an end at byte {at}")
+        raise _MalformedError(f"a number without an end at byte {at}")
 
     def _byte(self, at: int) -> int:
         if not self._block_start <= at < self._block_start + len(self._block):
             self._block_start, self._block = at, self._content.at(at, _BLOCK)
             if not self._block:
-                raise _Malformed("the file ends within a message")
+                raise _MalformedError("the file ends within a message")
         return self._block[at - self._block_start]
 
 
@@ -143,7 +143,7 @@ def matches(content: zips.Bytes) -> bool:
             if _MODEL.get(number) != form:
                 return False
             graphs += number == 7
-    except (_Malformed, ReadingError):
+    except (_MalformedError, ReadingError):
         return False
     return graphs == 1
 
@@ -157,7 +157,7 @@ def read(path: Path, content: zips.Bytes, allowed: limits.Limits) -> Container:
     """
     try:
         return _Reader(path, content, allowed).read()
-    except _Malformed as error:
+    except _MalformedError as error:
         raise ReadingError(f"{path} begins as an ONNX model and is damaged: {error}; copy it again") from error
 
 
@@ -222,7 +222,7 @@ class _Reader:
             elif (number, form) in ((3, _VARINT), (4, _SIZED)):
                 found = value
         if name in node.attributes:
-            raise _Malformed(f"an EPContext node has the attribute {texts.quoted(name)} twice")
+            raise _MalformedError(f"an EPContext node has the attribute {texts.quoted(name)} twice")
         if found is not None:
             node.attributes[name] = found
 

@@ -112,7 +112,7 @@ class _Reader:
             self.found.add(self.records.read(path, fields, holder), self.archive.limits)
 
     def _custom(self, name: str) -> tuple[list[Any], Archive | None]:
-        """The fields of an engine that torch pickled, and the archive that long ones lie in; None if it is another object."""
+        """The fields of an engine that torch pickled, and the archive of long ones; None for another object."""
         content = self.archive.content(name)
         if content.at(0, len(MAGIC)) != MAGIC:
             raise ReadingError(
