@@ -9,6 +9,7 @@ import struct
 import sys
 import types
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tests.py.zip_files import Entry, written
 
@@ -161,7 +162,7 @@ def ultralytics_engine(plan: bytes = PLAN, metadata: object = None) -> bytes:
     return struct.pack("<I", len(text)) + text + plan
 
 
-def executorch_blob(plan: bytes = PLAN, magic: bytes = b"TR01", **changes: object) -> bytes:
+def executorch_blob(plan: bytes = PLAN, magic: bytes = b"TR01", **changes: Any) -> bytes:
     """A blob of Torch-TensorRT's delegate for ExecuTorch; `changes` are of its header or its JSON."""
     told = {
         "io_bindings": [
@@ -174,7 +175,7 @@ def executorch_blob(plan: bytes = PLAN, magic: bytes = b"TR01", **changes: objec
         "target_platform": "linux_x86_64",
     }
     told |= {"aliased_io": {"y": ["x", "user"]}} if magic == b"TR02" else {}
-    header = {"metadata_offset": 32, "metadata_size": None, "plan_offset": None, "plan_size": len(plan)}
+    header: dict[str, Any] = {"metadata_offset": 32, "metadata_size": None, "plan_offset": None, "plan_size": len(plan)}
     text = json.dumps(told | {name: value for name, value in changes.items() if name not in header}).encode()
     start = (32 + len(text) + 15) // 16 * 16
     header |= {"metadata_size": len(text), "plan_offset": start}

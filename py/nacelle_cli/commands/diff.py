@@ -150,8 +150,8 @@ def _tensor(tensor: HeldTensor, digest: str) -> str:
 
 def _engine_changes(old: list[Engine], new: list[Engine]) -> list[Change]:
     """Engines by path: those that went, those that came, and field by field those that stayed."""
-    before = {engine.path: facts.of_engine(engine, None) | engine.details | {"plan": None} for engine in old}
-    after = {engine.path: facts.of_engine(engine, None) | engine.details | {"plan": None} for engine in new}
+    before = {engine.path: facts.of_engine(engine, None) | {**engine.details, "plan": None} for engine in old}
+    after = {engine.path: facts.of_engine(engine, None) | {**engine.details, "plan": None} for engine in new}
     plans = [{engine.path: facts.of_plan(engine.plan) if engine.plan else {} for engine in side} for side in (old, new)]
     metadata = [{e.path: e.record.metadata if e.record else b"" for e in side} for side in (old, new)]
     changes = []

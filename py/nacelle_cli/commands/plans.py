@@ -215,7 +215,7 @@ def embed(
         content,
         name=name,
         abi_version=abi_version if abi_version is not None or known is not None else nacelle_core.DEFAULT_ABI_VERSION,
-        **(known or {}) | {option: value for option, value in given.items() if value is not None},  # type: ignore[arg-type]
+        **(known or {}) | {option: value for option, value in given.items() if value is not None},
     )
     nacelle.Program(program, extra_files).save(destination)
     (made,) = nacelle.read(program).engines

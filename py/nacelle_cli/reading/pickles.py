@@ -112,8 +112,8 @@ class _Machine:
         return ReadingError(f"{self.where}: {why}; this is no pickle that {self.form.writer} wrote whole")
 
     def run(self) -> Any:
-        start = self.take(2)
-        if start[0] != 0x80 or start[1] not in self.form.protocols:
+        first = self.take(2)
+        if first[0] != 0x80 or first[1] not in self.form.protocols:
             raise self.damaged(f"it does not begin as pickles of protocol {self.form.protocols[0]} do")
         while (opcode := self.take(1)) != b".":
             action = self.form.actions.get(opcode)

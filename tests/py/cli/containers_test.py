@@ -7,6 +7,7 @@ import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -303,7 +304,7 @@ def test_blobs_in_an_executorch_program(tmp_path: Path) -> None:
         ({"plan_size": 1 << 60}, "its plan of 1152921504606846976 bytes ends"),
     ],
 )
-def test_offsets_of_a_blob_are_checked(changes: dict[str, object], words: str, tmp_path: Path) -> None:
+def test_offsets_of_a_blob_are_checked(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     found = read(tmp_path, made.executorch_program([made.executorch_blob(**changes)]))
     assert found.engines == []
     assert words in found.problems[0]
@@ -312,7 +313,7 @@ def test_offsets_of_a_blob_are_checked(changes: dict[str, object], words: str, t
 @pytest.mark.parametrize(
     "told", [{"io_bindings": 3}, {"io_bindings": [3, {"shape": "x"}]}, {"aliased_io": [1]}, {"device_id": "x"}]
 )
-def test_json_of_another_form_tells_less(told: dict[str, object], tmp_path: Path) -> None:
+def test_json_of_another_form_tells_less(told: dict[str, Any], tmp_path: Path) -> None:
     (engine,) = read(tmp_path, made.executorch_program([made.executorch_blob(**told)])).engines
     assert engine.problem == ""
     check_plan(tmp_path, "blobs[0]")

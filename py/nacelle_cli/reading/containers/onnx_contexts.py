@@ -275,8 +275,9 @@ class _Reader:
                 self.found.add(Engine(path, None, None, problem, details=details), self.allowed)
                 return
             size, part = beside.stored_size, beside.part
-        names = {"input_names": tuple(node.inputs), "output_names": tuple(node.outputs)}
-        self.found.add(bare_engine(path, size, part, **names, details=details), self.allowed)
+        inputs, outputs = tuple(node.inputs), tuple(node.outputs)
+        engine = bare_engine(path, size, part, input_names=inputs, output_names=outputs, details=details)
+        self.found.add(engine, self.allowed)
 
     def _beside(self, name: str) -> Path:
         """The file of a plan beside the model."""
