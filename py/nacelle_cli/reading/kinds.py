@@ -32,7 +32,7 @@ def read(path: Path) -> Program | Plan | Container:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Container | None]:
-    """What holds plans without being one or a TorchScript program; else None. Plans can be read within the block.
+    """The file as a container; None for a plan or a TorchScript program. Its plans can be read within the block.
 
     Raises:
         ReadingError: The file is none that is read here.

@@ -72,7 +72,7 @@ def load(
         path: The archive, for messages.
         allowed: The limits of the file; None: those of a small one.
         watch: Called after each operation, with the state of reading, the opcode, and where the operation begins.
-        form: What is read; None: what TorchScript writes.
+        form: The part of the format to read; None: the one that TorchScript writes.
 
     Returns:
         None, bool, int, float, str (see ``texts``), list, tuple, dict, or one of this module's classes. Nothing is
@@ -458,7 +458,7 @@ class Form:
     Attributes:
         writer: Who writes it, for messages.
         protocols: The versions of the format.
-        actions: What an operation does, by its opcode.
+        actions: The function of each operation, by its opcode.
     """
 
     writer: str

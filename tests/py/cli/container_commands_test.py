@@ -108,7 +108,7 @@ def test_an_engine_without_a_plan_is_not_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_embedded(name: str, folder: Path, tmp_path: Path) -> None:
-    """What the file tells of an engine that cannot be set up here is in the program."""
+    """The program has what the file tells of an engine, also of one that cannot be set up here."""
     out = tmp_path / "net.ts"
     given = [] if name in ("custom.pt2", "opaque.ep", "package.pt2") else ["--device", made.DEVICE]
     given += ["--inputs", "x", "--outputs", "y,z", "--abi", "9"] if name == "net.engine" else []

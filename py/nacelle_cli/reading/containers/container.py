@@ -37,12 +37,12 @@ class Container:
         kind: ``"exported program"``, ``"AOTInductor package"``, ``"ONNX model"``, ``"ExecuTorch program"`` or
             ``"ultralytics engine"``.
         engines: In the order of the file.
-        inputs: The program's inputs; None where nothing but code tells them.
+        inputs: The program's inputs; None if code alone knows them.
         outputs: The same of its outputs.
-        operators: What its graph calls, by count.
-        details: What else it tells, for a person.
+        operators: The operators in its graph, by count.
+        details: Other facts, for a person.
         extra_files: Texts of the file that belong beside its plan, by a name.
-        problems: What is not read, for a person.
+        problems: Parts that are not read, and why, for a person.
     """
 
     path: Path

@@ -27,7 +27,7 @@ def parsed(raw: bytes, where: str, allowed: limits.Limits) -> Any:
 
 
 def within(value: Any, *keys: str | int) -> Any:
-    """The value at a path of keys and indices; None where there is nothing."""
+    """The value at a path of keys and indices; None if nothing is there."""
     for key in keys:
         if isinstance(value, dict) and isinstance(key, str):
             value = value.get(key)

@@ -50,7 +50,7 @@ def read(archive: Archive, stack: ExitStack) -> Container:
 
     Args:
         archive: The package, whose ``package_kind`` is not empty.
-        stack: What keeps archives within the file open, for as long as plans may be read.
+        stack: The holder of the archives within the file: their plans can be read until it closes.
 
     Raises:
         ReadingError: It is damaged, or could be read in two ways.
