@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nacelle_cli.reading import kinds
+from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.plans import TensorSpec
+from nacelle_cli.reading.records import Engine
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,50 @@ def of_plan(path: Path) -> Loaded:
         return _ask(nacelle.embed(path.read_bytes()).engine_trt_engine)
     except nacelle.Error as error:
         return Loaded(ready=False, reason=str(error))
+
+
+def of_container(path: Path) -> dict[str, Loaded]:
+    """Sets up the plans of another file that holds engines one after the other, and asks each."""
+    import torch_nacelle as nacelle
+
+    told = {}
+    with kinds.opened(path) as container:
+        for engine in container.engines if container is not None else ():
+            try:
+                module = nacelle.embed(plan_of(engine), abi_version=None, **known_of(engine))
+                told[engine.path] = _ask(module.engine_trt_engine)
+            except nacelle.Error as error:
+                told[engine.path] = Loaded(ready=False, reason=str(error))
+    return told
+
+
+def plan_of(engine: Engine) -> bytes:
+    """The plan of an engine, whose file is open.
+
+    Raises:
+        ReadingError: It has none that can be read.
+    """
+    if engine.stored is None or engine.problem:
+        raise ReadingError(f"engine {engine.path} has no plan that can be read: {engine.problem}")
+    content = io.BytesIO()
+    for block in engine.stored.blocks():
+        content.write(block)
+    return content.getvalue()
+
+
+def known_of(engine: Engine) -> dict[str, Any]:
+    """The arguments of ``nacelle.embed`` that an engine's record or container tells."""
+    known: dict[str, Any] = {}
+    if engine.input_names and engine.output_names:
+        known |= {"input_names": list(engine.input_names), "output_names": list(engine.output_names)}
+    if engine.record is not None:
+        known["device"] = engine.record.device
+    flags = engine.record.flags if engine.record is not None else engine.flags
+    if flags.get("hardware_compatible"):
+        known["hardware_compatible"] = True
+    if flags.get("target_platform", "unknown") != "unknown":
+        known["platform"] = flags["target_platform"]
+    return known
 
 
 def _ask(engine: Any) -> Loaded:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Entry:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
-def entries_of(path: Path) -> list[Entry]:
+def entries_of(path: Path | IO[bytes]) -> list[Entry]:
     """The members of an archive that was written rightly."""
     with zipfile.ZipFile(path) as archive:
         return [

@@ -12,13 +12,15 @@ import typer
 from nacelle_cli import failures
 from nacelle_cli.commands import inspect
 from nacelle_cli.reading import contents, programs
-from nacelle_cli.reading.programs import Engine, Program
+from nacelle_cli.reading.containers.container import Container
+from nacelle_cli.reading.programs import Program
+from nacelle_cli.reading.records import Engine
 from nacelle_cli.reading.texts import printable
 from nacelle_cli.reading.walks import HeldTensor
 from nacelle_cli.render import facts, output, show
 from nacelle_cli.render.inspected import Inspected
 
-_HELP = """Say what changed between two programs, or two plans.
+_HELP = """Say what changed between two programs, two plans, or two other files of one kind that hold engines.
 
 Engines field by field (plans by sha256), what forward takes and returns, tensors, operators, modules and extra files. \
 If all of these are the same, everything else that torch reads: strides, types and order of values, which of them are \
@@ -72,10 +74,11 @@ def compare(old: Inspected, new: Inspected) -> list[Change]:
     """The changes, in the order in which a person would ask."""
     if old.plan is not None and new.plan is not None:
         return _changed("plan", facts.of_plan(old.plan), facts.of_plan(new.plan))
+    if old.container is not None and new.container is not None and old.container.kind == new.container.kind:
+        return _container_changes(old.container, new.container)
     if old.program is None or new.program is None:
-        kinds = ["plan" if one.program is None else "program" for one in (old, new)]
         raise failures.wrong_usage(
-            f"{old.path} is a {kinds[0]} and {new.path} a {kinds[1]}; give two programs or two plans"
+            f"{old.path} is {_kind(old)} and {new.path} {_kind(new)}; give two files of one kind"
         )
     a, b = old.program, new.program
     changes = _changed("forward", {"": str(a.forward)}, {"": str(b.forward)})
@@ -89,6 +92,23 @@ def compare(old: Inspected, new: Inspected) -> list[Change]:
     changes += _changed("module", _types(a_facts["modules"]), _types(b_facts["modules"]))
     changes += _changed("code", _short(a.code), _short(b.code))
     return changes or _other_changes(a.path, b.path)
+
+
+def _kind(one: Inspected) -> str:
+    kind = one.container.kind if one.container is not None else "plan" if one.program is None else "program"
+    return f"{'an' if kind[0] in 'aeouAEO' else 'a'} {kind}"
+
+
+def _container_changes(old: Container, new: Container) -> list[Change]:
+    """Engines first, then what else the file tells, then its members or bytes by sha256."""
+    changes = []
+    for what in ("inputs", "outputs"):
+        sides = [{one.name: show.argument_text(one) for one in getattr(side, what) or ()} for side in (old, new)]
+        changes += _changed(what.removesuffix("s"), *sides)
+    changes += _engine_changes(old.engines, new.engines)
+    changes += _changed("", old.details, new.details)
+    changes += _changed("operator", old.operators, new.operators)
+    return changes or _changed("member", *(_short(contents.members_of(side.path)) for side in (old, new)))
 
 
 def _extra_file_changes(old: Program, new: Program) -> list[Change]:
@@ -130,8 +150,8 @@ def _tensor(tensor: HeldTensor, digest: str) -> str:
 
 def _engine_changes(old: list[Engine], new: list[Engine]) -> list[Change]:
     """Engines by path: those that went, those that came, and field by field those that stayed."""
-    before = {engine.path: facts.of_engine(engine, None) | {"plan": None} for engine in old}
-    after = {engine.path: facts.of_engine(engine, None) | {"plan": None} for engine in new}
+    before = {engine.path: facts.of_engine(engine, None) | {**engine.details, "plan": None} for engine in old}
+    after = {engine.path: facts.of_engine(engine, None) | {**engine.details, "plan": None} for engine in new}
     plans = [{engine.path: facts.of_plan(engine.plan) if engine.plan else {} for engine in side} for side in (old, new)]
     metadata = [{e.path: e.record.metadata if e.record else b"" for e in side} for side in (old, new)]
     changes = []

@@ -13,7 +13,8 @@ from nacelle_cli import failures, loading
 from nacelle_cli.commands import inspect
 from nacelle_cli.loading import Loaded
 from nacelle_cli.machine import Library, Machine, look
-from nacelle_cli.reading.programs import Engine, Program
+from nacelle_cli.reading.programs import Program
+from nacelle_cli.reading.records import Engine
 from nacelle_cli.reading.texts import printable, printable_lines
 from nacelle_cli.render import output, show
 
@@ -60,7 +61,7 @@ def register(app: typer.Typer) -> None:
 
 def _doctor(
     file: Annotated[
-        Path | None, typer.Argument(help="A program (.ts) or a plan (.plan, .engine).", metavar="[FILE]")
+        Path | None, typer.Argument(help="A program (.ts, .pt2) or a plan (.plan, .engine).", metavar="[FILE]")
     ] = None,
     json: output.Json = False,
 ) -> None:
@@ -90,6 +91,8 @@ def examine(path: Path, machine: Machine) -> Diagnosis:
     diagnosis = Diagnosis(path)
     if machine.problem:
         diagnosis.fatal = "torch_nacelle cannot be imported here; see above"
+    elif found.container is not None:
+        diagnosis.engines = loading.of_container(path)
     elif found.program is None:
         diagnosis.engines[""] = loading.of_plan(path)
     else:

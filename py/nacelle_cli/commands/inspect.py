@@ -1,4 +1,4 @@
-"""``nacelle inspect`` shows a program or a plan at a glance; only with ``--graph`` does torch load the program."""
+"""``nacelle inspect`` shows a file with engines at a glance; only with ``--graph`` does torch load the program."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ import typer
 from nacelle_cli import failures, loading
 from nacelle_cli.arguments.destinations import check, parse
 from nacelle_cli.loading import Loaded
-from nacelle_cli.reading import plans, programs
+from nacelle_cli.reading import kinds
+from nacelle_cli.reading.containers.container import Container
 from nacelle_cli.reading.errors import ReadingError
+from nacelle_cli.reading.plans import Plan
+from nacelle_cli.reading.programs import Program
 from nacelle_cli.render import output, show
 from nacelle_cli.render.inspected import Inspected
 
 _HELP = """Show what a program or a plan is, without running anything of it.
 
-Engines with their records and plans, the TorchScript around them, what forward takes and returns. \
-Needs no GPU and no TensorRT, and holds no plan in memory. Only --graph has torch load the program.
+Engines with their records and plans, the program around them, what it takes and returns. Reads programs of \
+torch.jit.save, torch.export.save and AOTInductor, plans, and engines in ONNX models (EPContext), in ultralytics' \
+.engine files and in ExecuTorch programs. Needs no GPU and no TensorRT, and holds no plan in memory. Only --graph has \
+torch load the program.
 
 [bold]Examples[/bold]
 
   nacelle inspect model.ts
+  nacelle inspect model.pt2
   nacelle inspect model.ts --html report.html --profile trace.json
   nacelle inspect *.ts --json | jq -r '.[].engines[].plan.release'
 """
@@ -38,7 +44,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _inspect(
-    files: Annotated[list[Path], typer.Argument(help="Programs (.ts) and plans (.plan, .engine).", metavar="FILE...")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Programs (.ts, .pt2) and plans (.plan, .engine).", metavar="FILE...")
+    ],
     json: output.Json = False,
     load: Annotated[
         bool,
@@ -107,16 +115,20 @@ def inspect_file(path: Path, load: bool = False) -> Inspected:
 
 def _read(inspected: Inspected) -> None:
     path = inspected.path
-    is_program = programs.is_program(path)
-    slow = path.stat().st_size >= _SLOW
+    slow = path.exists() and path.stat().st_size >= _SLOW
     with output.progress(f"Reading {path.name}") if slow else contextlib.nullcontext():
-        if is_program:
-            inspected.program = programs.read(path)
-        else:
-            inspected.plan = plans.read(plans.of_file(path))
+        match kinds.read(path):
+            case Program() as program:
+                inspected.program = program
+            case Plan() as plan:
+                inspected.plan = plan
+            case Container() as container:
+                inspected.container = container
 
 
 def _load(inspected: Inspected) -> dict[str, Loaded]:
+    if inspected.container is not None:
+        return loading.of_container(inspected.path)
     if inspected.program is None:
         return {"": loading.of_plan(inspected.path)}
     return loading.of_program(inspected.path, [engine.path for engine in inspected.program.engines])
@@ -129,6 +141,8 @@ def _print(found: list[Inspected], graph: bool, allow_code: bool, html: Path | N
             page.blank()
         if one.program is not None:
             show.program_lines(page, one.program, one.loaded)
+        elif one.container is not None:
+            show.container_lines(page, one.container, one.loaded)
         elif one.plan is not None:
             page.heading(str(one.path), "plan")
             show.plan_lines(page, one.plan, indent=2)

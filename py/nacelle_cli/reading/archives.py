@@ -1,8 +1,9 @@
-"""The zip archive that a TorchScript program is, entry by entry."""
+"""The zip archive that a program is, entry by entry."""
 
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -28,7 +29,10 @@ _KNOWN = frozenset(
         "attributes", "tensors", "code", "debug", "extra", "models", ".data", ".format",
     }
 )  # fmt: skip
-_ADVICE = "two readers could find different programs in this archive; save the program again with torch.jit.save"
+_MODEL = re.compile(r"models/.+\.json")
+# A member of what torch.export.save of torch 2.8 and older wrote.
+_OLD_EXPORT = "serialized_exported_program.json"
+_ADVICE = "two readers could find different programs in this archive; save the program again"
 
 
 def first_bytes(path: Path) -> bytes:
@@ -68,11 +72,14 @@ class Archive:
     Attributes:
         path: The file, for messages.
         folder: The folder that all entries are in.
+        loose: Members that are in no folder.
         limits: The memory and time that reading the file may cost.
     """
 
-    def __init__(self, path: Path, file: IO[bytes] | None = None) -> None:
+    def __init__(self, path: Path, file: IO[bytes] | zips.Bytes | None = None) -> None:
         """Opens a file and reads its table of contents; `file`, if it is open already, is closed with this.
+
+        An archive within another is read from its bytes there (see ``content``), which must stay open.
 
         Raises:
             ReadingError: It is damaged, can be read in two ways, or unpacks to more than its limit.
@@ -80,11 +87,12 @@ class Archive:
         """
         self.path = path
         self.folder = ""
-        self._file = file or path.open("rb")
+        self.loose: list[str] = []
+        self._file = io.BytesIO() if isinstance(file, zips.Bytes) else file or path.open("rb")
         self._unpacked: dict[str, tuple[IO[bytes], zips.Bytes]] = {}
         self._by_letters: dict[str, str] = {}
         try:
-            self._bytes = zips.Bytes(self._file)
+            self._bytes = file if isinstance(file, zips.Bytes) else zips.Bytes(self._file)
             self.limits = limits.of_size(self._bytes.size)
             self._entries = self._read_table()
         except BaseException:
@@ -118,6 +126,8 @@ class Archive:
             folder, slash, name = member.name.partition("/")
             self.folder = self.folder or folder
             problem = problem or self._why_ambiguous(member, folder, slash, name, seen)
+            if not slash:
+                self.loose.append(folder)
             if name and not name.endswith("/"):
                 entries[name] = member
         if problem and _is_known(entries):
@@ -173,11 +183,24 @@ class Archive:
             return
         if "data.pkl" in self:
             what = "what torch.save wrote (tensors or other objects)"
-        elif any(name.startswith("models/") or name.endswith("/model.json") for name in self.names):
-            what = "an exported program (torch.export.save)"
+        elif kind := self.package_kind():
+            raise ReadingError(
+                f"{self.path} is an {kind} and no TorchScript program; give a file that torch.jit.save wrote (nacelle "
+                "inspect, diff and extract read this one)"
+            )
+        elif _OLD_EXPORT in self.loose:
+            what = "an exported program of torch 2.8 or older, whose constants are pickles,"
         else:
             what = "some other zip archive"
         raise ReadingError(f"{self.path} is {what} and no TorchScript program; give a file that torch.jit.save wrote")
+
+    def package_kind(self) -> str:
+        """``"exported program"`` (torch.export.save) or ``"AOTInductor package"``; empty if it is neither."""
+        if "data.pkl" in self:
+            return ""
+        if any(name.startswith("data/aotinductor/") for name in self.names):
+            return "AOTInductor package"
+        return "exported program" if any(map(_MODEL.fullmatch, self.names)) else ""
 
     def check_entries(self) -> None:
         """Reads every entry to its end, and raises ReadingError for the first that contradicts its checksum."""
@@ -240,6 +263,13 @@ class Archive:
             raise self.damaged(name, ReadingError("the file ends within it"))
         return found
 
+    def content(self, name: str) -> zips.Bytes:
+        """The bytes of an entry as a file of their own, such as an archive within this one."""
+        entry = self._entries[name]
+        if entry.method != zips.STORED:
+            return self._unpack(name)
+        return zips.Window(self._bytes, entry.start, entry.size)
+
     def packed_entries(self) -> Iterator[tuple[Member, Iterator[bytes]]]:
         """Every entry with its bytes as they lie in the file, deflated ones too, in blocks of a megabyte."""
         for name, member in self._entries.items():
@@ -256,10 +286,14 @@ class Archive:
     def _unpack(self, name: str) -> zips.Bytes:
         if name not in self._unpacked:
             file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the archive
+            try:
+                with self.open(name) as stream:
+                    shutil.copyfileobj(stream, file, _BLOCK)
+                file.flush()
+            except BaseException:
+                file.close()
+                raise
             self._unpacked[name] = (file, zips.Bytes(file))
-            with self.open(name) as stream:
-                shutil.copyfileobj(stream, file, _BLOCK)
-            file.flush()
         return self._unpacked[name][1]
 
     def damaged(self, name: str, error: Exception) -> ReadingError:
@@ -289,7 +323,9 @@ class _Entry(zips.Stream):
 def _is_known(entries: dict[str, Member]) -> bool:
     """True if it is an archive of torch, as far as torch looks."""
     names = {texts.lower(name) for name in entries}
-    return "data.pkl" in names or any(name.endswith("model.json") or name.startswith("models/") for name in names)
+    return not names.isdisjoint(("data.pkl", "archive_format")) or any(
+        name.endswith("model.json") or name.startswith(("models/", "data/aotinductor/")) for name in names
+    )
 
 
 def _check_name(folder: str, name: str) -> str:

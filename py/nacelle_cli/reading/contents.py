@@ -28,6 +28,7 @@ _BLOCK = 1 << 20
 _TEXTS = {b"X": "<I", b"B": "<I", b"\x8d": "<Q"}
 _OPCODES = {known.code.encode("latin-1"): known for known in pickletools.opcodes}
 _PICKLES = ("data.pkl", "constants.pkl")
+_ID = ".data/serialization_id"
 
 
 @dataclass
@@ -75,9 +76,22 @@ def digest_of(path: Path, names: list[str]) -> dict[str, str]:
         return {name: _digest(archive, name, 0, archive.size(name)) for name in names}
 
 
+def members_of(path: Path) -> dict[str, str]:
+    """The sha256 of each member of an archive but its id, by name; of another file, of all of it."""
+    if not archives.first_bytes(path).startswith(archives.MAGIC):
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        return {"of the whole file": digest.hexdigest()}
+    with archives.Archive(path) as archive:
+        names = [name for name in archive.names if name != _ID]
+        return {name: _digest(archive, name, 0, archive.size(name)) for name in names}
+
+
 def _is_elsewhere(name: str) -> bool:
     """True for a member that is read as another part, or that says nothing of the program."""
-    return name in _PICKLES or name.startswith("code/") or name == ".data/serialization_id"
+    return name in _PICKLES or name.startswith("code/") or name == _ID
 
 
 def _digest(archive: archives.Archive, name: str, start: int, size: int) -> str:

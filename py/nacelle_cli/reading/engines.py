@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import nacelle_core
-from nacelle_cli.reading import pickle_edits, pickles, pieces, plans, programs, texts
+from nacelle_cli.reading import pickle_edits, pickles, pieces, plans, programs, records, texts
 from nacelle_cli.reading.archives import Archive
 from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.pickle_edits import Text
@@ -143,7 +143,7 @@ class Engines:
     def _read(self, instance: pickles.Instance, entry: str, span: Span, start: int) -> Engine:
         found = list(instance.state) if isinstance(instance.state, list | tuple) else []
         try:
-            version = programs.record_version(found)
+            version = records.record_version(found)
             plan = self._plan(found[ENGINE_FIELD], version, start)
             texts_found = [b"" if i == ENGINE_FIELD else self._text(i, field) for i, field in enumerate(found)]
         except nacelle_core.Error as error:
@@ -152,7 +152,7 @@ class Engines:
 
     def _plan(self, field: object, version: int, start: int) -> Plan:
         where = f"record of ABI version {version}, field {ENGINE_FIELD} (engine): "
-        stored = self._reader.plan_bytes(field, nacelle_core.holds_base64(version))
+        stored = records.plan_bytes(field, nacelle_core.holds_base64(version), self.archive)
         size, first = 0, b""
         try:
             for block in stored.blocks():
@@ -167,7 +167,7 @@ class Engines:
     def _text(self, index: int, field: object) -> bytes:
         if not isinstance(field, str | pickles.LongText):
             raise ReadingError(f"record field {index} is no text, but {type(field).__name__}; wanted a text")
-        return texts.to_bytes(self._reader.text(field))
+        return texts.to_bytes(self._reader.records.text(field, self.archive))
 
     def rewritten(self, changes: Mapping[Engine, Sequence[Text]]) -> dict[str, list[Piece]]:
         """The pickles in which some engines have other fields, by their entries.

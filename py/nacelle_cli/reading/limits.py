@@ -30,6 +30,8 @@ class Limits:
         definitions: Classes, functions, their arguments and attributes, by how much of each there is to remember.
         engines: Engines, one that is held twice counted twice.
         fields: Bytes of the fields of all records, beside their plans.
+        json: Bytes of a JSON text.
+        marks: Its brackets, braces and commas, which are about as many as its values.
     """
 
     unpacked: int
@@ -42,6 +44,8 @@ class Limits:
     definitions: int
     engines: int
     fields: int
+    json: int
+    marks: int
 
 
 def of_size(size: int) -> Limits:
@@ -62,6 +66,8 @@ def of_size(size: int) -> Limits:
         definitions=int((75_000 + size // 50) * times),
         engines=int((2000 + size // 1000) * times),
         fields=int(((1 << 20) + size // 4) * times),
+        json=int(((8 << 20) + size) * times),
+        marks=int((250_000 + size // 20) * times),
     )
 
 

@@ -62,6 +62,7 @@ def load(
     path: str = "",
     allowed: limits.Limits | None = None,
     watch: Watch | None = None,
+    form: Form | None = None,
 ) -> Any:
     """Reads a pickle to its end.
 
@@ -71,6 +72,7 @@ def load(
         path: The archive, for messages.
         allowed: The limits of the file; None: those of a small one.
         watch: Called after each operation, with the state of reading, the opcode, and where the operation begins.
+        form: The part of the format to read; None: the one that TorchScript writes.
 
     Returns:
         None, bool, int, float, str (see ``texts``), list, tuple, dict, or one of this module's classes. Nothing is
@@ -79,7 +81,7 @@ def load(
     Raises:
         ReadingError: It is cut off, or holds what TorchScript's own reader would not read either, or is over a limit.
     """
-    return _Machine(stream, entry, path, allowed or limits.of_size(0), watch).run()
+    return _Machine(stream, entry, path, allowed or limits.of_size(0), watch, form or TORCHSCRIPT).run()
 
 
 @dataclass
@@ -88,7 +90,8 @@ class _Machine:
     entry: str
     path: str
     allowed: limits.Limits
-    watch: Watch | None = None
+    watch: Watch | None
+    form: Form
     position: int = 0
     number_read: Any = 0
     values: int = 0
@@ -106,15 +109,16 @@ class _Machine:
         return f"{self.path}: {self.entry}, byte {self.position}"
 
     def damaged(self, why: str) -> ReadingError:
-        return ReadingError(f"{self.where}: {why}; this is no pickle that TorchScript wrote whole")
+        return ReadingError(f"{self.where}: {why}; this is no pickle that {self.form.writer} wrote whole")
 
     def run(self) -> Any:
-        if self.take(2) != b"\x80\x02":
-            raise self.damaged("it does not begin as pickles of protocol 2 do")
+        first = self.take(2)
+        if first[0] != 0x80 or first[1] not in self.form.protocols:
+            raise self.damaged(f"it does not begin as pickles of protocol {self.form.protocols[0]} do")
         while (opcode := self.take(1)) != b".":
-            action = _ACTIONS.get(opcode)
+            action = self.form.actions.get(opcode)
             if action is None:
-                raise self.damaged(f"opcode {opcode!r} is not one of TorchScript's")
+                raise self.damaged(f"opcode {opcode!r} is not one that {self.form.writer} writes here")
             start = self.position - 1
             action(self)
             if self.watch is not None:
@@ -445,3 +449,38 @@ _ACTIONS: dict[bytes, Callable[[_Machine], None]] = {
     b"R": _Machine.reduce,
     b"Q": _Machine.persistent,
 }
+
+
+@dataclass(frozen=True)
+class Form:
+    """A part of the format that is read.
+
+    Attributes:
+        writer: Who writes it, for messages.
+        protocols: The versions of the format.
+        actions: The function of each operation, by its opcode.
+    """
+
+    writer: str
+    protocols: tuple[int, ...]
+    actions: dict[bytes, Callable[[_Machine], None]]
+
+
+def _stack_global(machine: _Machine) -> None:
+    name, module = machine.pop(str), machine.pop(str)
+    machine.push(Name(f"{module}.{name}"))
+
+
+TORCHSCRIPT = Form("TorchScript", (2,), _ACTIONS)
+# Calls of functions with texts, lists, tuples and dicts, as Python's pickle writes them.
+PYTHON = Form(
+    "Python",
+    (2, 3, 4, 5),
+    _ACTIONS
+    | {
+        b"\x8c": _push(lambda machine: machine.text(machine.number(_U8))),
+        b"\x93": _stack_global,
+        b"\x94": lambda machine: machine.put(len(machine.memo)),
+        b"\x95": lambda machine: machine.number(_U64),  # the length of a frame
+    },
+)

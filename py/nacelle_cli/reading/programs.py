@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import nacelle_core
-from nacelle_cli.reading import archives, limits, pickles, plans, texts, walks
+from nacelle_cli.reading import archives, limits, pickles, texts, walks
 from nacelle_cli.reading.errors import ReadingError
+from nacelle_cli.reading.records import Engine, Records
 from nacelle_cli.reading.sources import Signature, SourceCode
-from nacelle_core import ENGINE_FIELD, Record
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """An engine in a program.
-
-    Attributes:
-        path: Its path in the program, in the form of ``nacelle.EngineInfo.path``.
-        record: Its record; None if it is damaged, and then `problem` says how.
-        plan: The facts about its plan; None if it cannot be found.
-        problem: The fault of the record; else empty.
-    """
-
-    path: str
-    record: Record | None
-    plan: plans.Plan | None
-    problem: str
 
 
 @dataclass
@@ -118,16 +100,6 @@ def _load_root(archive: archives.Archive, watch: pickles.Watch | None) -> pickle
     return root
 
 
-def record_version(fields: Sequence[object]) -> int:
-    """The version of a record, once its number of fields is checked.
-
-    Raises:
-        nacelle_core.RecordError: The version is unknown, or has another number of fields.
-    """
-    first = fields[0] if fields else ""
-    return nacelle_core.record_version(texts.to_bytes(first) if isinstance(first, str) else b"", len(fields))
-
-
 def hash_entries(path: Path, entries: Iterable[str]) -> dict[str, str]:
     """The sha256 of entries of a program's archive, such as those that ``HeldTensor.entry`` names."""
     digests = {}
@@ -157,8 +129,7 @@ class Reader:
         self.program = Program(archive.path, archive.file_size, archive.folder)
         self.source = SourceCode(str(archive.path), archive.limits)
         self.known: dict[int, Engine] = {}  # by the engine's identity: a record is read once
-        self.plans: dict[tuple[object, bool], plans.Plan] = {}  # by the field: several records may share one
-        self.fields = 0  # bytes of records beside their plans
+        self.records = Records(archive)
         self._read_source()
         found = _load_pickle(archive, "constants.pkl", watches.get("constants.pkl"))
         self.constants = tuple(found) if isinstance(found, tuple | list) else ()
@@ -224,51 +195,8 @@ class Reader:
         known = self.known.get(id(instance))
         if known is None:
             known = self.known[id(instance)] = self._read_engine(path, instance)
-        return Engine(path, known.record, known.plan, known.problem)
+        return replace(known, path=path)
 
     def _read_engine(self, path: str, instance: pickles.Instance) -> Engine:
         fields = list(instance.state) if isinstance(instance.state, list | tuple) else []
-        shorter = ["" if i == ENGINE_FIELD else self.text(field) for i, field in enumerate(fields)]
-        record, plan, problem = None, None, ""
-        try:
-            version = record_version(fields)
-            record = Record.parse([texts.to_bytes(text) for text in shorter], with_plan=False)
-            plan = self._read_plan(fields[ENGINE_FIELD], version)
-        except nacelle_core.Error as error:
-            problem = str(error)
-        return Engine(path, record, plan, problem)
-
-    def _read_plan(self, field: object, version: int) -> plans.Plan:
-        where = f"record of ABI version {version}, field {ENGINE_FIELD} (engine): "
-        encoded = nacelle_core.holds_base64(version)
-        key = (field, encoded)
-        if isinstance(field, str | pickles.LongText) and key in self.plans:
-            return self.plans[key]
-        stored = self.plan_bytes(field, encoded)
-        if stored.stored_size == 0:
-            raise ReadingError(where + "the plan is empty; wanted a serialized engine")
-        try:
-            plan = self.plans[key] = plans.read(stored)
-        except nacelle_core.Error as error:
-            raise ReadingError(where + str(error)) from error
-        return plan
-
-    def plan_bytes(self, field: object, encoded: bool) -> plans.PlanBytes:
-        """The plan in a record's field; nothing of it is read."""
-        if isinstance(field, pickles.LongText):
-            long = field
-            return plans.PlanBytes(
-                long.size, lambda offset, size: self.archive.part(long.entry, long.start + offset, size), encoded
-            )
-        return plans.of_bytes(texts.to_bytes(field) if isinstance(field, str) else b"", encoded)
-
-    def text(self, field: object) -> str:
-        """The text in a field beside the plan; empty if the field holds no text."""
-        size = field.size if isinstance(field, pickles.LongText) else len(field) if isinstance(field, str) else 0
-        self.fields += size
-        if self.fields > self.archive.limits.fields:
-            where = f"{self.archive.path}: data.pkl: with a field of {size} bytes"
-            raise limits.exceeded(where, "bytes of records beside plans", self.fields, self.archive.limits.fields)
-        if isinstance(field, pickles.LongText):
-            return texts.from_bytes(self.archive.part(field.entry, field.start, field.size))
-        return field if isinstance(field, str) else ""
+        return self.records.read(path, fields, self.archive)

@@ -112,6 +112,20 @@ class Bytes:
         return b"".join(parts)
 
 
+class Window(Bytes):
+    """A part of other bytes, read as a file of its own."""
+
+    def __init__(self, source: Bytes, start: int, size: int) -> None:
+        """The `size` bytes of `source` from `start`."""
+        self._source = source
+        self._start = start
+        self.size = size
+
+    def at(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes from `offset`; fewer at the end of the part."""
+        return self._source.at(self._start + offset, max(0, min(size, self.size - offset)))
+
+
 def members(file: Bytes) -> list[Member]:
     """The members of an archive, in the order of its table of contents.
 

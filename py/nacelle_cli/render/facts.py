@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from nacelle_cli.loading import Loaded
+from nacelle_cli.reading.containers.container import Container, Tensor
 from nacelle_cli.reading.plans import Plan, TensorSpec
-from nacelle_cli.reading.programs import Engine, Program
+from nacelle_cli.reading.programs import Program
+from nacelle_cli.reading.records import Engine
 from nacelle_cli.reading.sources import Signature
 from nacelle_cli.reading.texts import shown
 from nacelle_cli.reading.walks import Module
@@ -40,6 +42,24 @@ def of_program(program: Program, loaded: dict[str, Loaded]) -> Facts:
     }
 
 
+def of_container(container: Container, loaded: dict[str, Loaded]) -> Facts:
+    """The facts of another file that holds engines."""
+    return {
+        "file": str(container.path),
+        "kind": container.kind,
+        "size": container.size,
+        "inputs": _arguments(container.inputs),
+        "outputs": _arguments(container.outputs),
+        "engines": [
+            of_engine(engine, loaded.get(engine.path)) | {"details": dict(engine.details)}
+            for engine in container.engines
+        ],
+        "operators": dict(sorted(container.operators.items())),
+        "details": container.details,
+        "problems": container.problems,
+    }
+
+
 def of_plan_file(path: Path, plan: Plan, loaded: Loaded | None) -> Facts:
     """The facts of a plan in a file of its own."""
     facts: Facts = {"file": str(path), "kind": "plan", "plan": of_plan(plan)}
@@ -56,9 +76,9 @@ def of_engine(engine: Engine, loaded: Loaded | None) -> Facts:
         "name": record.name if record else None,
         "device": record.device if record else None,
         "device_description": record.device_description if record else None,
-        "input_names": list(record.input_names) if record else None,
-        "output_names": list(record.output_names) if record else None,
-        "flags": record.flags if record else None,
+        "input_names": list(engine.input_names) if record or engine.input_names else None,
+        "output_names": list(engine.output_names) if record or engine.output_names else None,
+        "flags": record.flags if record else dict(engine.flags) or None,
         "metadata_bytes": len(record.metadata) if record else None,
         "plan": of_plan(engine.plan) if engine.plan else None,
     }
@@ -89,6 +109,15 @@ def _loaded(loaded: Loaded) -> Facts:
         "outputs": _tensors(loaded.outputs),
         "layers": [{"name": layer.name, "kind": layer.kind} for layer in loaded.layers],
     }
+
+
+def _arguments(tensors: list[Tensor] | None) -> list[Facts] | None:
+    if tensors is None:
+        return None
+    return [
+        {"name": tensor.name, "dtype": tensor.dtype, "shape": None if tensor.shape is None else list(tensor.shape)}
+        for tensor in tensors
+    ]
 
 
 def _tensors(tensors: tuple[TensorSpec, ...] | None) -> list[Facts] | None:

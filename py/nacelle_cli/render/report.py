@@ -82,6 +82,7 @@ def render(inspected: Sequence[Inspected], times: dict[str, traces.EngineTimes])
         "size_and_bytes": show.size_and_bytes,
         "shape": show.shape_text,
         "printable": printable,
+        "argument": show.argument_text,
         "flags": show.flag_texts,
         "milliseconds": _milliseconds,
     }
@@ -98,7 +99,7 @@ def render(inspected: Sequence[Inspected], times: dict[str, traces.EngineTimes])
 
 
 def _check_engines(times: dict[str, traces.EngineTimes], inspected: Sequence[Inspected], profile: Path | None) -> None:
-    known = {engine.path for one in inspected if one.program for engine in one.program.engines}
+    known = {engine.path for one in inspected for engine in one.engines}
     unknown = [engine for engine in times if engine not in known]
     if unknown:
         raise CommandError(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from nacelle_cli.loading import Loaded
+from nacelle_cli.reading.containers.container import Container, Tensor
 from nacelle_cli.reading.plans import Plan, TensorSpec
-from nacelle_cli.reading.programs import Engine, Program
+from nacelle_cli.reading.programs import Program
+from nacelle_cli.reading.records import Engine
 from nacelle_cli.reading.texts import printable, printable_lines
 from nacelle_cli.reading.walks import Tensors
 from nacelle_cli.render import output
@@ -48,7 +51,7 @@ class Page:
         lines = wanted.wrap(self._console, wide) if self._console.is_terminal else wanted.split("\n")
         for i, line in enumerate(lines):
             line.rstrip()
-            shown = Text.assemble(" " * indent, ((label if i == 0 else "").ljust(LABEL_WIDTH), "dim"), line)
+            shown = Text.assemble(" " * indent, ((label + " " if i == 0 else "").ljust(LABEL_WIDTH), "dim"), line)
             self._console.print(shown, soft_wrap=True)
 
     def blank(self) -> None:
@@ -65,14 +68,14 @@ def size_and_bytes(size: int) -> str:
     return f"{size:,} bytes ({output.size_text(size)})" if size >= 1024 else output.size_text(size)
 
 
-def shape_text(shape: Iterable[int]) -> str:
+def shape_text(shape: Iterable[int | str]) -> str:
     """``[1, 3, 32, 32]``."""
     return f"[{', '.join(str(extent) for extent in shape)}]"
 
 
 def tensor_text(tensor: TensorSpec) -> str:
     """``x: float32 [-1, 3], from [1, 3] to [16, 3], best [8, 3]``, a range for each profile."""
-    text = f"{printable(tensor.name)}: {tensor.dtype} {shape_text(tensor.shape)}"
+    text = f"{printable(tensor.name)}: {printable(tensor.dtype)} {shape_text(tensor.shape)}"
     ranges = [(low, best, high) for low, best, high in tensor.profiles if low != high]
     for i, (low, best, high) in enumerate(ranges):
         which = f" in profile {i}" if len(ranges) > 1 else ""
@@ -101,10 +104,13 @@ def engine_lines(page: Page, engine: Engine, loaded: Loaded | None) -> None:
         page.row("built for", printable(record.device_description), indent=4)
         page.row("flags", "\n".join(printable(text) for text in flag_texts(record.flags)), indent=4)
         page.row("metadata", f"{output.size_text(len(record.metadata))}, not read" if record.metadata else "", indent=4)
+    page.row("flags", "\n".join(printable(text) for text in flag_texts(dict(engine.flags))), indent=4)
+    for label, value in engine.details.items():
+        page.row(printable(label), printable(value), indent=4)
     if engine.plan is not None:
         plan_lines(page, engine.plan, indent=4)
-    if record is not None:
-        names = (record.input_names, record.output_names)
+    if record is not None or engine.plan is not None:
+        names = (engine.input_names, engine.output_names)
         binding_lines(page, engine.plan, loaded, names, indent=4)
     if loaded is not None:
         loaded_lines(page, loaded, indent=4)
@@ -162,7 +168,7 @@ def program_lines(page: Page, program: Program, loaded: dict[str, Loaded]) -> No
     page.row("engines", "none" if not program.engines else str(len(program.engines)))
     for sort, tensors in program.tensors.items():
         page.row("tensors" if sort == "others" else sort, tensors_text(tensors))
-    page.row("operators", operators_text(program))
+    page.row("operators", operators_text(program.operators))
     page.row(
         "extra files", ", ".join(f"{name} ({output.size_text(size)})" for name, size in program.extra_files.items())
     )
@@ -170,6 +176,27 @@ def program_lines(page: Page, program: Program, loaded: dict[str, Loaded]) -> No
     for engine in program.engines:
         page.blank()
         engine_lines(page, engine, loaded.get(engine.path))
+
+
+def container_lines(page: Page, container: Container, loaded: dict[str, Loaded]) -> None:
+    """The known facts of another file that holds engines."""
+    page.heading(printable(str(container.path)), f"{container.kind}, {size_and_bytes(container.size)}")
+    for label, tensors in (("inputs", container.inputs), ("outputs", container.outputs)):
+        page.row(label, "" if tensors is None else "\n".join(map(argument_text, tensors)) or "none")
+    for label, value in container.details.items():
+        page.row(printable(label), printable(value))
+    page.row("engines", "none" if not container.engines else str(len(container.engines)))
+    page.row("operators", printable(operators_text(container.operators)))
+    page.row("not read", "\n".join(printable(problem) for problem in container.problems), "yellow")
+    for engine in container.engines:
+        page.blank()
+        engine_lines(page, engine, loaded.get(engine.path))
+
+
+def argument_text(tensor: Tensor) -> str:
+    """``x: float32 [s77, 3]``."""
+    shape = "" if tensor.shape is None else f" {shape_text(tensor.shape)}"
+    return printable(f"{tensor.name}: {tensor.dtype}{shape}")
 
 
 def tensors_text(tensors: Tensors) -> str:
@@ -181,9 +208,9 @@ def tensors_text(tensors: Tensors) -> str:
     return f"{count}, {tensors.elements:,} elements, {output.size_text(tensors.size)} ({dtypes})"
 
 
-def operators_text(program: Program) -> str:
-    """The operators that forward calls, the most frequent first."""
-    common = sorted(program.operators.items(), key=lambda item: (-item[1], item[0]))
+def operators_text(operators: Counter[str]) -> str:
+    """The operators that a program calls, the most frequent first."""
+    common = sorted(operators.items(), key=lambda item: (-item[1], item[0]))
     shown = [name if count == 1 else f"{name} x{count}" for name, count in common[:_MAX_OPERATORS]]
     rest = len(common) - len(shown)
     return ", ".join(shown) + (f" and {rest} more (--json lists all)" if rest else "")

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.py.fuzz_reader import archives, pickled, records, sources
+from tests.py.fuzz_reader import archives, others, pickled, records, sources
 from tests.py.zip_files import Entry, written
 
 EXTREMES = (0, 1, 2, 7, 8, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 63, (1 << 64) - 1)
@@ -14,10 +14,11 @@ EXTREMES = (0, 1, 2, 7, 8, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xF
 
 @dataclass
 class Samples:
-    """The members of programs, and plans, by name."""
+    """The members of programs, and plans and other files, by name."""
 
     programs: dict[str, list[Entry]]
     plans: dict[str, bytes]
+    others: dict[str, bytes]
 
 
 @dataclass
@@ -35,6 +36,11 @@ def make(seed: int, samples: Samples) -> Case:
     if numbers.random() < 0.05:
         name = numbers.choice(sorted(samples.plans))
         content, step = records.change_plan(samples.plans[name], numbers)
+        return Case(content, [name, step], is_program=False)
+    if numbers.random() < 0.2:
+        name = numbers.choice(sorted(samples.others))
+        change = numbers.choice([change_bytes, others.change])
+        content, step = change(samples.others[name], numbers)
         return Case(content, [name, step], is_program=False)
     name = numbers.choice(sorted(samples.programs))
     entries = [entry.but() for entry in samples.programs[name]]
@@ -104,5 +110,7 @@ _CHANGES: dict[str, Callable[[list[Entry], random.Random], tuple[list[Entry], st
     "pickle": change_one(lambda name: name == b"data.pkl", pickled.change),  # type: ignore[dict-item]
     "constants": change_one(lambda name: name == b"constants.pkl", pickled.change),  # type: ignore[dict-item]
     "record": change_one(lambda name: name == b"data.pkl", records.change),  # type: ignore[dict-item]
+    "object": change_one(lambda name: name.startswith(b"data/constants/") and b"_obj_" in name, others.change_object),  # type: ignore[dict-item]
+    "json": change_one(lambda name: name.endswith(b".json"), others.change_json),  # type: ignore[dict-item]
     "source": change_one(lambda name: name.startswith(b"code/") and name.endswith(b".py"), sources.change),  # type: ignore[dict-item]
 }

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 import torch_nacelle as nacelle
-from tests.py.zip_files import Entry, entries_of
+from tests.py import container_files
+from tests.py.zip_files import Entry, entries_of, written
 
 PLANS = Path("tests/data/two_heads")
 
@@ -70,11 +71,28 @@ def make(folder: Path) -> None:
         output_names=["y", "z"],
     )
     module.save(str(folder / "record.ts"))
+    engines = {"a": container_files.custom_object(container_files.record()), "b": container_files.custom_object([])}
+    opaque = {str(i): container_files.opaque_object(container_files.record(), i) for i in (2, 4)}
+    blobs = [container_files.executorch_blob(magic=magic) for magic in (b"TR01", b"TR02")]
+    nodes = [container_files.context_node(), container_files.context_node(embed_mode=0, ep_cache_context="short.plan")]
+    files = {
+        "custom.pt2": written(container_files.exported_program(engines)),
+        "opaque.pt2": written(container_files.exported_program(opaque, "opaque")),
+        "package.pt2": written(container_files.aotinductor_package(engines)),
+        "model.onnx": container_files.onnx_model(nodes),
+        "ultralytics.engine": container_files.ultralytics_engine(),
+        "blobs.pte": container_files.executorch_program(blobs),
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
     for path in sorted(PLANS.glob("*.plan")) if PLANS.exists() else []:
         (folder / path.name).write_bytes(path.read_bytes())
 
 
-def read(folder: Path) -> tuple[dict[str, list[Entry]], dict[str, bytes]]:
-    """The members of each program, and the bytes of each plan, by file name."""
-    programs = {path.name: entries_of(path) for path in sorted(folder.glob("*.ts"))}
-    return programs, {path.name: path.read_bytes() for path in sorted(folder.glob("*.plan"))}
+def read(folder: Path) -> tuple[dict[str, list[Entry]], dict[str, bytes], dict[str, bytes]]:
+    """The members of each program, the bytes of each plan, and those of other files, by file name."""
+    found = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
+    programs = {name: entries_of(path) for name, path in found.items() if path.suffix in (".ts", ".pt2")}
+    plans = {name: path.read_bytes() for name, path in found.items() if path.suffix == ".plan"}
+    others = {name: path.read_bytes() for name, path in found.items() if path.suffix in (".onnx", ".engine", ".pte")}
+    return programs, plans, others

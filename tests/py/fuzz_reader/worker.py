@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nacelle_core
 from nacelle_cli.commands import inspect
-from nacelle_cli.reading import programs
+from nacelle_cli.reading import kinds, programs
 from nacelle_cli.reading.errors import ReadingError
 from tests.py.fuzz_reader import cases, samples
 
@@ -31,7 +31,7 @@ def main(folder: Path, with_torch: bool) -> None:
     known = cases.Samples(*samples.read(folder))
     path = folder / "cases" / f"{os.getpid()}.ts"
     path.parent.mkdir(exist_ok=True)
-    ways: dict[str, Callable[[Path], object]] = {"inspect": _inspect, "digests": _digests}
+    ways: dict[str, Callable[[Path], object]] = {"inspect": _inspect, "plans": _plans, "digests": _digests}
     if with_torch:
         ways |= _torch_ways()
     print(json.dumps({"ready": True}), flush=True)
@@ -59,6 +59,14 @@ def _inspect(path: Path) -> None:
     if found.error:
         raise ReadingError(found.error)
     json.dumps(found.facts(), default=str)
+
+
+def _plans(path: Path) -> None:
+    """Reads the plans of a file that is no TorchScript program, as extract does."""
+    with kinds.opened(path) as container:
+        for engine in container.engines if container is not None else ():
+            for _ in engine.stored.blocks() if engine.stored is not None and not engine.problem else ():
+                pass
 
 
 def _digests(path: Path) -> None:

@@ -1,0 +1,5 @@
+"""Files with engines that are neither TorchScript programs nor plans: read as data, not run, not unpickled.
+
+``packages`` reads what torch.export.save and AOTInductor write; ``onnx_contexts``, ``executorch`` and ``ultralytics``
+read the files of other projects. ``container`` has the result, ``json_texts`` what they read JSON with.
+"""
