@@ -15,12 +15,12 @@ import torch
 
 from torch_nacelle import _C
 
-ENGINE_CLASS = "__torch__.torch.classes.tensorrt.Engine"
+_ENGINE_CLASS = "__torch__.torch.classes.tensorrt.Engine"
 
 
 def is_engine(value: object) -> bool:
     """True for a ``torch.classes.tensorrt.Engine``."""
-    return isinstance(value, torch.ScriptObject) and value._type().qualified_name() == ENGINE_CLASS  # type: ignore[attr-defined]
+    return isinstance(value, torch.ScriptObject) and value._type().qualified_name() == _ENGINE_CLASS  # type: ignore[attr-defined]
 
 
 def engine_from_record(fields: list[bytes]) -> torch.ScriptObject:
