@@ -33,8 +33,8 @@ constexpr const char* kOwner =
     "torch-nacelle (it registers the class and operators that Torch-TensorRT registers too: one process can load only "
     "one of the two libraries)";
 
-// Keys of what takes part in a call above the engine: Python's modes and subclasses of tensors (FakeTensorMode, DTensor),
-// functionalization, and the transforms of torch.func.
+// Keys of what takes part in a call above the engine: Python's modes and subclasses of tensors (FakeTensorMode,
+// DTensor), functionalization, and the transforms of torch.func.
 constexpr c10::DispatchKeySet kTakesPart({c10::DispatchKey::Python, c10::DispatchKey::Functionalize,
                                           c10::DispatchKey::FuncTorchDynamicLayerBackMode});
 
@@ -68,9 +68,8 @@ void ExecuteEngineAboveAutograd(const c10::OperatorHandle& op, c10::DispatchKeyS
 void RegisterOperator(torch::Library& library) {
   library.def("execute_engine(Tensor[] input_tensors, __torch__.torch.classes.tensorrt.Engine engine) -> Tensor[]");
   // Not as a catch-all: torch takes a catch-all for a composition of other operators, and refuses a fake kernel for it.
-  library.impl("execute_engine",
-               torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd,
-                               torch::CppFunction::makeFromBoxedFunction<&ExecuteEngine>()));
+  library.impl("execute_engine", torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd,
+                                                 torch::CppFunction::makeFromBoxedFunction<&ExecuteEngine>()));
   library.impl("execute_engine",
                torch::dispatch(c10::DispatchKey::Autograd,
                                torch::CppFunction::makeFromBoxedFunction<&ExecuteEngineAboveAutograd>()));

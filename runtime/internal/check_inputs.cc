@@ -108,8 +108,8 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
       for (size_t d = 0; d < sizes.size(); ++d) {
         if (sizes[d] >= range.min[d] && sizes[d] <= range.max[d]) continue;
         reasons +=
-            Cat(reasons.empty() ? "" : "; ", NameInput(engine, i), " has the shape ", ShapeOf(*inputs[i]), ": dimension ",
-                d, " is ", sizes[d], ", wanted ",
+            Cat(reasons.empty() ? "" : "; ", NameInput(engine, i), " has the shape ", ShapeOf(*inputs[i]),
+                ": dimension ", d, " is ", sizes[d], ", wanted ",
                 range.min[d] == range.max[d] ? Cat(range.min[d]) : Cat(range.min[d], " to ", range.max[d]),
                 engine.optimization_profile_count == 1 ? std::string() : Cat(" (optimization profile ", profile, ")"));
       }

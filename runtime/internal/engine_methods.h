@@ -25,8 +25,8 @@ namespace nacelle::runtime {
 void RegisterEngineClass(torch::Library& library);
 
 // Sets the function that tells if torch.export runs now. It is asked while torch traces, on any thread. torch.export
-// then gets the engine itself; torch.compile gets the fake class. (The graph of torch.export's strict mode keeps what it
-// was given, and a fake object in it could be neither run nor saved; the inductor wants a fake object.)
+// then gets the engine itself; torch.compile gets the fake class. (The graph of torch.export's strict mode keeps what
+// it was given, and a fake object in it could be neither run nor saved; the inductor wants a fake object.)
 NACELLE_API void SetExports(bool (*exports)());
 
 }  // namespace nacelle::runtime

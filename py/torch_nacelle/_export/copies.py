@@ -14,13 +14,7 @@ from typing import Any
 import torch
 
 from torch_nacelle import _C
-
-_ENGINE_CLASS = "__torch__.torch.classes.tensorrt.Engine"
-
-
-def is_engine(value: object) -> bool:
-    """True for a ``torch.classes.tensorrt.Engine``."""
-    return isinstance(value, torch.ScriptObject) and value._type().qualified_name() == _ENGINE_CLASS  # type: ignore[attr-defined]
+from torch_nacelle._runtime.holders import is_engine
 
 
 def engine_from_record(fields: list[bytes]) -> torch.ScriptObject:

@@ -3,17 +3,15 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import torch
 
 import nacelle_core
 from torch_nacelle import _C
-from torch_nacelle._export.copies import is_engine
 from torch_nacelle._programs.embed import embed_returning
+from torch_nacelle._runtime.holders import is_engine
 from torch_nacelle.errors import Error, InputError
-
-Returns: TypeAlias = Literal["tensor", "tuple", "list"]
 
 
 class EngineModule(torch.nn.Module):
@@ -44,7 +42,7 @@ class EngineModule(torch.nn.Module):
         output_names: Sequence[str] | None = None,
         device: str | torch.device | None = None,
         abi_version: int | None = nacelle_core.DEFAULT_ABI_VERSION,
-        returns: Returns | None = None,
+        returns: str | None = None,
     ) -> None:
         """Makes a module of a plan or an engine.
 
@@ -131,9 +129,10 @@ def _only_engine(source: object) -> torch.ScriptObject:
         if len(sites) == 1 and "." not in sites[0].path and ":" not in sites[0].path:
             source = getattr(source, sites[0].path)
         else:
+            paths = ", ".join(site.path for site in sites) or "none"
             raise InputError(
-                f"the program has {len(sites)} engines ({', '.join(site.path for site in sites) or 'none'}); wanted one, "
-                "which is an attribute of the program: nacelle.extract gives the plans of others"
+                f"the program has {len(sites)} engines ({paths}); wanted one, which is an attribute of the program: "
+                "nacelle.extract gives the plans of others"
             )
     if isinstance(source, torch.ScriptObject) and is_engine(source):
         return source

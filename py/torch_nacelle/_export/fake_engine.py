@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import torch
 from torch._library.fake_class_registry import FakeScriptObject, register_fake_class
+from torch.utils._python_dispatch import _disable_current_modes
 
 from torch_nacelle import _C
 from torch_nacelle._export.output_shapes import EngineTensors, output_shapes
@@ -16,7 +17,7 @@ from torch_nacelle.errors import InputError
 
 
 class FakeEngine:
-    """What stands for an engine while torch traces.
+    """A stand-in for an engine while torch traces.
 
     Its one attribute is what the engine's ``__obj_flatten__`` gives. It has every method of the class, since torch logs
     a warning for each that is missing, and none of them can be called.
@@ -54,8 +55,12 @@ def fake_execute_engine(
         Error: What keeps the engine from being set up here; nothing is known of its outputs then.
     """
     real: torch.ScriptObject = engine.real_obj if isinstance(engine, FakeScriptObject) else engine
-    tensors = EngineTensors.of(real)
-    if written := _C.written_inputs(real):
+    # The reference engine finds shapes with torch, which would take part in what is traced.
+    with _disable_current_modes():
+        tensors = EngineTensors.of(real)
+        written = _C.written_inputs(real)
+        device = _C.engine_device(real)
+    if written:
         raise InputError(
             f'engine "{tensors.name}" writes its outputs to the memory of inputs ({", ".join(written)}), and '
             "torch.compile and torch.export must not be given an operator that changes its inputs; call the engine in "
@@ -63,12 +68,11 @@ def fake_execute_engine(
         )
     shapes = output_shapes(real, tensors, [list(tensor.shape) for tensor in input_tensors])
     on_meta = any(tensor.is_meta and not isinstance(tensor, torch._subclasses.FakeTensor) for tensor in input_tensors)
-    device = "meta" if on_meta else _C.engine_device(real)
     return [
         torch.empty(
             [torch.library.get_ctx().new_dynamic_size() if size is None else size for size in shape],
             dtype=output.dtype,
-            device=device,
+            device="meta" if on_meta else device,
         )
         for output, shape in zip(tensors.outputs, shapes, strict=True)
     ]
@@ -76,6 +80,6 @@ def fake_execute_engine(
 
 def register() -> None:
     """Gives both to torch."""
-    register_fake_class("tensorrt::Engine", FakeEngine)
+    register_fake_class("tensorrt::Engine", FakeEngine)  # type: ignore[arg-type]
     for name in ("tensorrt::execute_engine", "trt::execute_engine"):
         torch.library.register_fake(name, fake_execute_engine)

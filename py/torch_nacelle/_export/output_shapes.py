@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 from torch_nacelle import _C
 from torch_nacelle.errors import InputError
@@ -81,7 +82,8 @@ def output_shapes(
     """
     _bound(tensors, input_shapes)
     if all(isinstance(size, int) for shape in input_shapes for size in shape):
-        shapes = _C.output_shapes(engine, [[int(size) for size in shape] for shape in input_shapes])
+        with _disable_current_modes():  # the reference engine finds shapes with torch
+            shapes = _C.output_shapes(engine, [[int(size) for size in shape] for shape in input_shapes])
         return [[None if size < 0 else size for size in shape] for shape in shapes]
     return [[None if size < 0 else size for size in output.shape] for output in tensors.outputs]
 

@@ -47,7 +47,7 @@ WAYS: dict[str, Callable[[torch.ScriptObject], torch.ScriptObject]] = {
     "pickle, oldest protocol": lambda engine: pickle.loads(pickle.dumps(engine, protocol=0)),
     "torch.save": saved,
     # as in the archive of an exported program
-    "torch's own pickle": lambda engine: torch._C._pickle_load_obj(torch._C._pickle_save(engine)),  # type: ignore[attr-defined]
+    "torch's own pickle": lambda engine: torch._C._pickle_load_obj(torch._C._pickle_save(engine)),
 }
 
 
@@ -56,7 +56,7 @@ WAYS: dict[str, Callable[[torch.ScriptObject], torch.ScriptObject]] = {
 def test_a_copy_has_the_same_record_and_runs(abi_version: int, way: str) -> None:
     engine = program(abi_version).net_trt_engine
     copied = WAYS[way](engine)
-    assert torch._C._pickle_save(copied) == torch._C._pickle_save(engine)  # type: ignore[attr-defined]
+    assert torch._C._pickle_save(copied) == torch._C._pickle_save(engine)
     torch.testing.assert_close(run(copied), X * 2)
     torch.testing.assert_close(run(engine), X * 2)
 
