@@ -1,9 +1,12 @@
 #include "runtime/engine.h"
 
+#include <functional>
+#include <string_view>
 #include <utility>
 
 #include "core/device/device.h"
 #include "core/text.h"
+#include "core/utf8.h"
 #include "runtime/internal/loaded_engine.h"
 #include "runtime/tensor_info.h"
 #include "runtime/timing.h"
@@ -44,8 +47,14 @@ bool InspectOnly::active() { return inspect_only_depth > 0; }
 
 void KeepPlansInMemory(bool keep) { keep_plans_in_memory = keep; }
 
+struct Engine::Identity {
+  std::once_flag once;
+  std::string text;
+};
+
 Engine::Engine(record::Record record, const Settings& settings)
     : record_(WithoutPlan(record)),
+      identity_(std::make_shared<Identity>()),
       settings_(settings),
       plan_(std::make_shared<const StoredBytes>(std::move(record.plan))) {
   if (InspectOnly::active()) return;
@@ -57,8 +66,12 @@ Engine::Engine(record::Record record, const Settings& settings)
 }
 
 Engine::Engine(record::Record record, std::shared_ptr<const StoredBytes> plan, std::unique_ptr<LoadedEngine> loaded,
-               std::optional<Error> failure)
-    : record_(WithoutPlan(record)), plan_(std::move(plan)), failure_(std::move(failure)) {
+               std::optional<Error> failure, const Settings& settings)
+    : record_(WithoutPlan(record)),
+      identity_(std::make_shared<Identity>()),
+      settings_(settings),
+      plan_(std::move(plan)),
+      failure_(std::move(failure)) {
   if (loaded == nullptr) return;
   loaded_.Replace(std::move(loaded));
   StorePlan(loaded_.use()->plan());
@@ -75,6 +88,33 @@ record::Record Engine::CompleteRecord() const {
   record::Record record = record_;
   record.plan = plan()->bytes();
   return record;
+}
+
+c10::intrusive_ptr<Engine> Engine::Copy() {
+  const std::lock_guard lock(set_up_mutex_);
+  Settings settings = this->settings();
+  std::unique_ptr<LoadedEngine> shared;
+  if (loaded_.has_value()) {
+    const Loaded loaded = loaded_.use();
+    if (loaded->plan().AllowsManyContexts()) {
+      shared = loaded->WithRecord(record_);
+    } else if (!settings.device) {
+      settings.device = loaded->facts().device;
+    }
+  }
+  auto copy = c10::make_intrusive<Engine>(record_, plan(), std::move(shared), failure_, settings);
+  copy->identity_ = identity_;
+  return copy;
+}
+
+const std::string& Engine::identity() const {
+  std::call_once(identity_->once, [this] {
+    const std::shared_ptr<const StoredBytes> plan = this->plan();
+    const std::string_view bytes = plan->bytes();
+    identity_->text =
+        Cat(utf8::Valid(record_.name), ", ", bytes.size(), " bytes, ", std::hash<std::string_view>()(bytes));
+  });
+  return identity_->text;
 }
 
 // Shares the bytes of the deserialized plan, and moves large ones into a file if one can be made.

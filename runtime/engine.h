@@ -61,7 +61,7 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   // Makes an Engine that EmbedEngine has set up already, of `plan`. `loaded` is null if that failed, because of
   // `failure`.
   Engine(record::Record record, std::shared_ptr<const StoredBytes> plan, std::unique_ptr<LoadedEngine> loaded,
-         std::optional<Error> failure);
+         std::optional<Error> failure, const Settings& settings = {});
   ~Engine() override;
 
   // The record, without its plan.
@@ -73,6 +73,14 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
 
   // The record with a copy of the plan.
   record::Record CompleteRecord() const;
+
+  // Returns an engine of the same record, plan and settings with contexts of its own. Shares the plan's bytes and, if
+  // this engine is set up, the deserialized plan; if contexts cannot share that, the copy is set up when it is called.
+  c10::intrusive_ptr<Engine> Copy();
+
+  // A short text that is the same for engines of the same name and plan: torch.compile compares it at each call. The
+  // first call reads the plan.
+  const std::string& identity() const;
 
   // The facts in the plan's first bytes. Throws PlanError if they are not those of a known plan.
   plan::PlanHeader plan_header() const;
@@ -113,19 +121,26 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   // The timing that is under way; null if there is none, which costs one load.
   std::shared_ptr<Timing> timing() { return timed_.load(std::memory_order_relaxed) ? CurrentTiming() : nullptr; }
 
+  // Returns true for the first call alone, for a warning about inputs that require grad.
+  bool FirstWithGradient() { return !warned_of_gradient_.exchange(true, std::memory_order_relaxed); }
+
   // Describes name, record, plan, device, inputs and outputs in a few lines. Does not set the engine up.
   std::string Describe();
 
  private:
+  struct Identity;
+
   void SetUp();
   std::shared_ptr<Timing> CurrentTiming();
   void StorePlan(const DeserializedPlan& plan);
 
-  const record::Record record_;  // its plan is empty
+  const record::Record record_;         // its plan is empty
+  std::shared_ptr<Identity> identity_;  // copies share it
   mutable std::mutex settings_mutex_;
   Settings settings_;
   mutable std::mutex plan_mutex_;
   std::shared_ptr<const StoredBytes> plan_;
+  std::atomic<bool> warned_of_gradient_{false};
   std::mutex set_up_mutex_;  // held while the engine is set up
   Replaceable<LoadedEngine> loaded_;
   std::atomic<bool> timed_{false};

@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "runtime/engine.h"
 #include "runtime/execute.h"
+#include "runtime/internal/check_autograd.h"
 #include "runtime/internal/engine_methods.h"
 #include "runtime/internal/record_operators.h"
 #include "runtime/torch_error.h"
@@ -32,7 +33,12 @@ constexpr const char* kOwner =
     "torch-nacelle (it registers the class and operators that Torch-TensorRT registers too: one process can load only "
     "one of the two libraries)";
 
-void ExecuteEngineBoxed(const c10::OperatorHandle& /*op*/, torch::jit::Stack* stack) {
+// Keys of what takes part in a call above the engine: Python's modes and subclasses of tensors (FakeTensorMode,
+// DTensor), functionalization, and the transforms of torch.func.
+constexpr c10::DispatchKeySet kTakesPart({c10::DispatchKey::Python, c10::DispatchKey::Functionalize,
+                                          c10::DispatchKey::FuncTorchDynamicLayerBackMode});
+
+void ExecuteOnStack(torch::jit::Stack* stack) {
   const size_t size = stack->size();
   c10::List<at::Tensor> outputs =
       WithTorchErrors([&] { return ExecuteValues((*stack)[size - 2].toListRef(), (*stack)[size - 1]); });
@@ -40,9 +46,33 @@ void ExecuteEngineBoxed(const c10::OperatorHandle& /*op*/, torch::jit::Stack* st
   stack->emplace_back(std::move(outputs));
 }
 
+void ExecuteEngine(const c10::OperatorHandle& /*op*/, torch::jit::Stack* stack) { ExecuteOnStack(stack); }
+
+// Runs above ExecuteEngine for tensors that autograd may follow, and executes the engine itself if nothing else takes
+// part in the call, so that a plain call is dispatched once.
+void ExecuteEngineAboveAutograd(const c10::OperatorHandle& op, c10::DispatchKeySet keys, torch::jit::Stack* stack) {
+  const size_t size = stack->size();
+  for (const c10::IValue& input : (*stack)[size - 2].toListRef()) {
+    if (HasAutogradState(input.toTensor())) [[unlikely]] {
+      WithTorchErrors([&] { CheckAutograd((*stack)[size - 2].toListRef(), (*stack)[size - 1], keys); });
+      break;
+    }
+  }
+  if (keys.has_any(kTakesPart) || keys.has_backend(c10::BackendComponent::MetaBit)) [[unlikely]] {
+    op.redispatchBoxed(keys & c10::after_autograd_keyset, stack);
+    return;
+  }
+  ExecuteOnStack(stack);
+}
+
 void RegisterOperator(torch::Library& library) {
-  library.def("execute_engine(Tensor[] inputs, __torch__.torch.classes.tensorrt.Engine engine) -> Tensor[]");
-  library.impl("execute_engine", torch::CppFunction::makeFromBoxedFunction<&ExecuteEngineBoxed>());
+  library.def("execute_engine(Tensor[] input_tensors, __torch__.torch.classes.tensorrt.Engine engine) -> Tensor[]");
+  // Not as a catch-all: torch takes a catch-all for a composition of other operators, and refuses a fake kernel for it.
+  library.impl("execute_engine", torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd,
+                                                 torch::CppFunction::makeFromBoxedFunction<&ExecuteEngine>()));
+  library.impl("execute_engine",
+               torch::dispatch(c10::DispatchKey::Autograd,
+                               torch::CppFunction::makeFromBoxedFunction<&ExecuteEngineAboveAutograd>()));
 }
 
 // Returns the names that another library has registered; empty if all are free.

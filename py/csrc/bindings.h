@@ -18,6 +18,9 @@ void BindErrors(pybind11::module_& m);
 // Engines inside programs: find, read, convert, load without setting up.
 void BindPrograms(pybind11::module_& m);
 
+// Single engines as torch.ScriptObjects: copy them, pickle them, ask for the shapes of their outputs.
+void BindEngines(pybind11::module_& m);
+
 // Records as lists of fields: convert them, make engines of them.
 void BindRecords(pybind11::module_& m);
 

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_C, m) {
   nacelle::python::BindErrors(m);
   nacelle::runtime::Register();
   nacelle::python::BindPrograms(m);
+  nacelle::python::BindEngines(m);
   nacelle::python::BindRecords(m);
   nacelle::python::BindPlans(m);
   nacelle::python::BindBuilders(m);

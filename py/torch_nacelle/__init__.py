@@ -24,6 +24,8 @@ from torch_nacelle._build.compile import compile
 from torch_nacelle._build.engine import build_engine
 from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._check.check import check
+from torch_nacelle._export import registration as _registration  # noqa: F401 - it registers
+from torch_nacelle._export.engine_module import EngineModule
 from torch_nacelle._programs.arguments import Argument, arguments, example_inputs, example_tensor
 from torch_nacelle._programs.edit import RemovedMetadata, Replaced, extract, replace, strip
 from torch_nacelle._programs.embed import embed
@@ -61,6 +63,7 @@ __all__ = [
     "Comparison",
     "DeviceError",
     "EngineInfo",
+    "EngineModule",
     "Error",
     "ExecutionError",
     "Input",

@@ -12,11 +12,6 @@
 namespace nacelle::runtime {
 namespace {
 
-// Names an input in a message: `input "x" (number 0) of engine "resnet"`.
-std::string Which(const EngineFacts& engine, size_t index) {
-  return Cat("input ", Quote(engine.inputs[index].name), " (number ", index, ") of engine ", Quote(engine.name));
-}
-
 std::string ShapeOf(const at::Tensor& tensor) { return ShapeText(tensor.sizes().data(), tensor.sizes().size()); }
 
 // Tensors on whose values shapes depend are read on the host, so they may be there or on the engine's device.
@@ -70,7 +65,7 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
 
 [[noreturn, gnu::noinline]] void ThrowTensor(const EngineFacts& engine, size_t index, const at::Tensor& tensor) {
   const TensorInfo& wanted = engine.inputs[index];
-  const std::string which = Which(engine, index);
+  const std::string which = NameInput(engine, index);
   if (!tensor.defined()) {
     throw InputError(Cat(which, " is an undefined tensor (None in Python); wanted ", Describe(wanted)));
   }
@@ -113,8 +108,8 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
       for (size_t d = 0; d < sizes.size(); ++d) {
         if (sizes[d] >= range.min[d] && sizes[d] <= range.max[d]) continue;
         reasons +=
-            Cat(reasons.empty() ? "" : "; ", Which(engine, i), " has the shape ", ShapeOf(*inputs[i]), ": dimension ",
-                d, " is ", sizes[d], "; wanted ",
+            Cat(reasons.empty() ? "" : "; ", NameInput(engine, i), " has the shape ", ShapeOf(*inputs[i]),
+                ": dimension ", d, " is ", sizes[d], "; wanted ",
                 range.min[d] == range.max[d] ? Cat(range.min[d]) : Cat(range.min[d], " to ", range.max[d]),
                 engine.optimization_profile_count == 1 ? std::string() : Cat(" (optimization profile ", profile, ")"));
       }
@@ -167,6 +162,10 @@ size_t Nearest(const EngineFacts& engine, c10::ArrayRef<const at::Tensor*> input
 }
 
 }  // namespace
+
+std::string NameInput(const EngineFacts& engine, size_t index) {
+  return Cat("input ", Quote(engine.inputs[index].name), " (number ", index, ") of engine ", Quote(engine.name));
+}
 
 size_t CheckInputs(const EngineFacts& engine, c10::ArrayRef<const at::Tensor*> inputs) {
   const std::vector<TensorInfo>& wanted = engine.inputs;

@@ -7,10 +7,14 @@
 #include <c10/util/SmallVector.h>
 
 #include <cstddef>
+#include <string>
 
 #include "runtime/internal/engine_facts.h"
 
 namespace nacelle::runtime {
+
+// Names an input in a message: `input "x" (number 0) of engine "resnet"`.
+std::string NameInput(const EngineFacts& engine, size_t index);
 
 // Returns the index of the optimization profile group to run `inputs` with: of the groups that allow their shapes, the
 // one with the nearest optimum. Throws InputError that names the engine, the tensor, and what was found and wanted: for

@@ -4,9 +4,9 @@
 #include <torch/custom_class.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstring>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,8 +21,8 @@
 #include "core/text.h"
 #include "core/utf8.h"
 #include "runtime/engine.h"
-#include "runtime/internal/infer_shapes.h"
 #include "runtime/internal/loaded_engine.h"
+#include "runtime/internal/output_shapes.h"
 #include "runtime/internal/read_tensor_info.h"
 #include "runtime/internal/write_file.h"
 #include "runtime/tensor_info.h"
@@ -64,46 +64,18 @@ at::Tensor PlanTensor(const Engine& engine) {
   return tensor;
 }
 
-// Returns the first optimization profile that allows the shapes.
-int OptimizationProfileFor(const EngineFacts& engine, const std::vector<Shape>& shapes) {
-  const std::vector<TensorInfo>& inputs = engine.inputs;
-  if (shapes.size() != inputs.size()) {
-    throw InputError(Cat("infer_outputs has ", shapes.size(), " shapes; engine ", Quote(engine.name), " takes ",
-                         inputs.size(), " inputs: ", Join(NamesOf(inputs), ", ")));
-  }
-  const auto allows = [](const ShapeRange& range, const Shape& shape) {
-    return std::ranges::equal(shape, range.min, std::ranges::greater_equal()) &&
-           std::ranges::equal(shape, range.max, std::ranges::less_equal());
-  };
-  for (int profile = 0; profile < engine.optimization_profile_count; ++profile) {
-    bool fits = true;
-    for (size_t i = 0; i < inputs.size(); ++i) fits &= allows(inputs[i].optimization_profiles[profile], shapes[i]);
-    if (fits) return profile;
-  }
-  std::vector<std::string> found;
-  std::vector<std::string> wanted;
-  for (const Shape& shape : shapes) found.push_back(ShapeText(shape));
-  for (const TensorInfo& input : inputs) wanted.push_back(Describe(input));
-  throw InputError(Cat("infer_outputs has the shapes ", Join(found, ", "), ", which no optimization profile of engine ",
-                       Quote(engine.name), " allows; it takes ", Join(wanted, "; ")));
-}
-
 // Returns tensors of the dtypes and shapes that the engine would return; their elements are not set.
 std::vector<at::Tensor> InferOutputs(const LoadedEngine& loaded, const std::vector<Shape>& input_shapes) {
   const EngineFacts& engine = loaded.facts();
-  const int profile = OptimizationProfileFor(engine, input_shapes);
-  const auto shapes = InferShapes(loaded.engine(), engine.device, engine.inputs, engine.outputs, profile, input_shapes);
-  if (!shapes)
-    throw ExecutionError(
-        Cat("engine ", Quote(engine.name), ": its plan reports no shapes of outputs for these inputs"));
+  const std::vector<Shape> shapes = OutputShapes(loaded, input_shapes);
   std::vector<at::Tensor> outputs;
-  for (size_t i = 0; i < shapes->size(); ++i) {
+  for (size_t i = 0; i < shapes.size(); ++i) {
     const TensorInfo& output = engine.outputs[i];
-    if (std::ranges::any_of((*shapes)[i], [](int64_t extent) { return extent < 0; })) {
+    if (std::ranges::any_of(shapes[i], [](int64_t extent) { return extent < 0; })) {
       throw InputError(Cat("engine ", Quote(engine.name), ": the shape of output ", Quote(output.name),
                            " follows from values, so it is known only when the engine has run"));
     }
-    outputs.push_back(at::empty((*shapes)[i], output.dtype));
+    outputs.push_back(at::empty(shapes[i], output.dtype));
   }
   return outputs;
 }
@@ -179,7 +151,20 @@ std::vector<std::string> Valid(std::vector<std::string> names) {
   return names;
 }
 
+std::atomic<bool (*)()>& Exports() {
+  static std::atomic<bool (*)()> exports(+[] { return false; });
+  return exports;
+}
+
+// Python compares engines when it looks for one among others, and expects an answer for whatever else is there.
+bool IsSame(const Self& engine, const c10::IValue& other) {
+  const bool is_engine = other.isObject() && other.type()->isSubtypeOf(*c10::getCustomClassType<Self>());
+  return is_engine && other.toCustomClass<Engine>() == engine;
+}
+
 }  // namespace
+
+void SetExports(bool (*exports)()) { Exports() = exports; }
 
 void RegisterEngineClass(torch::Library& library) {
   auto engine = library.class_<Engine>("Engine");
@@ -191,6 +176,11 @@ void RegisterEngineClass(torch::Library& library) {
       .def_pickle(
           [](const Self& self) { return WithTorchErrors([&] { return record::Write(self->CompleteRecord()); }); },
           [](const c10::List<std::string>& record) { return WithTorchErrors([&] { return FromList(record); }); })
+      .def("__obj_flatten__",
+           [](const Self& self) { return std::make_tuple(std::make_tuple(std::string("identity"), self->identity())); })
+      .def("tracing_mode", [](const Self& /*self*/) { return std::string(Exports().load()() ? "real" : "fake"); })
+      .def("__eq__", [](const Self& self, const c10::IValue& other) { return IsSame(self, other); })
+      .def("__ne__", [](const Self& self, const c10::IValue& other) { return !IsSame(self, other); })
       .def("__str__", [](const Self& self) { return utf8::Valid(self->Describe()); })
       .def("__repr__", [](const Self& self) { return utf8::Valid(self->Describe()); })
       .def("name", [](const Self& self) { return utf8::Valid(self->record().name); })

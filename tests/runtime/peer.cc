@@ -16,7 +16,7 @@ extern "C" __attribute__((visibility("default"))) const char* RegisterPeer() {
   try {
     static torch::Library library(torch::Library::DEF, "tensorrt", std::nullopt, "peer", 1);
     library.class_<PeerEngine>("Engine").def(torch::init<>());
-    library.def("execute_engine(Tensor[] inputs, __torch__.torch.classes.tensorrt.Engine engine) -> Tensor[]");
+    library.def("execute_engine(Tensor[] input_tensors, __torch__.torch.classes.tensorrt.Engine engine) -> Tensor[]");
     problem.clear();
   } catch (const c10::Error& error) {
     problem = error.what_without_backtrace();

@@ -1,4 +1,7 @@
 // Engines of one plan share the deserialized plan if the release allows it.
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -9,9 +12,13 @@
 #include <vector>
 
 #include "core/stored_bytes.h"
+#include "runtime/engine.h"
 #include "runtime/engine_host_code.h"
+#include "runtime/execute.h"
 #include "runtime/internal/deserialized_plan.h"
+#include "runtime/internal/loaded_engine.h"
 #include "runtime/internal/reference_library.h"
+#include "runtime/program.h"
 #include "tests/runtime/tiny.h"
 
 namespace nacelle::runtime {
@@ -132,6 +139,37 @@ TEST(SharedPlan, BytesInAFileAreComparedToo) {
   ASSERT_TRUE(shared->bytes()->in_file());
   EXPECT_EQ(shared->bytes()->bytes(), plan);
   EXPECT_EQ(shared, Get(plan));
+}
+
+c10::intrusive_ptr<Engine> EngineOf(const std::string& plan) {
+  return FindEngines(testing::Embedded(plan)).front().engine();
+}
+
+TEST(SharedPlan, ACopyOfAnEngineHasItWithoutReadingIt) {
+  const auto engine = EngineOf(FixedPlan("17"));
+  const auto copy = engine->Copy();
+  EXPECT_EQ(copy->plan(), engine->plan());
+  EXPECT_EQ(&copy->loaded()->plan(), &engine->loaded()->plan());
+  EXPECT_EQ(copy->identity(), engine->identity());
+  EXPECT_NE(copy->identity(), EngineOf(FixedPlan("19"))->identity());
+}
+
+TEST(SharedPlan, ACopyOfAnEngineWhoseContextsCannotShareItHasItsOwn) {
+  const auto engine = EngineOf(testing::AffinePlan());
+  const auto copy = engine->Copy();
+  EXPECT_EQ(copy->plan(), engine->plan());
+  for (const auto& each : {engine, copy}) {
+    EXPECT_TRUE(at::equal(Execute(*each, {at::ones({2, 3})})[0], at::full({2, 3}, 3)));
+  }
+  EXPECT_EQ(&copy->loaded()->plan() == &engine->loaded()->plan(), !OneContextAProfile());
+}
+
+TEST(SharedPlan, ACopyOfAnEngineThatWasNotSetUpIsNotSetUp) {
+  const InspectOnly inspect;
+  const auto engine = c10::make_intrusive<Engine>(EngineOf(FixedPlan("23"))->CompleteRecord());
+  const auto copy = engine->Copy();
+  EXPECT_NE(copy->Describe().find("not set up"), std::string::npos);
+  EXPECT_TRUE(at::equal(Execute(*copy, {at::ones({2})})[0], at::full({2}, 23)));
 }
 
 }  // namespace

@@ -53,6 +53,6 @@ def test_operators(both: tuple[Surface, Surface]) -> None:
 
 
 def test_the_operator_that_programs_call(both: tuple[Surface, Surface]) -> None:
-    """TorchScript calls it by position, so that an argument's name may differ, and nothing else may."""
+    """Exported programs and AOTInductor packages store the names of its arguments."""
     judged, ours = (side["operators"]["tensorrt::execute_engine"][0] for side in both)
-    assert ours.replace("Tensor[] inputs", "Tensor[] input_tensors") == judged
+    assert ours == judged

@@ -7,7 +7,7 @@ import os
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias, overload
 
 import torch
 from typing_extensions import Unpack
@@ -20,6 +20,7 @@ from torch_nacelle._build.progress import display
 from torch_nacelle._build.torchscript import scripted
 from torch_nacelle._check.check import CheckInputs, precision_of
 from torch_nacelle._check.check import check as run_check
+from torch_nacelle._export.engine_module import EngineModule
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._models.sources import InputDescriptions, Model
 from torch_nacelle._models.state import tensors_in
@@ -30,11 +31,17 @@ from torch_nacelle._runtime.input import Input, as_list
 from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle.errors import InputError
 
+Container: TypeAlias = Literal["torchscript", "module"]
 
+CONTAINERS: tuple[str, ...] = ("torchscript", "module")
+
+
+@overload
 def compile(
     model: Model,
     inputs: InputDescriptions | Mapping[str, InputDescriptions] | None = None,
     *,
+    container: Literal["torchscript"] = "torchscript",
     backend: Backend = "auto",
     name: str | None = None,
     output_names: Sequence[str] | None = None,
@@ -46,8 +53,47 @@ def compile(
     check: bool | CheckInputs = False,
     progress: bool | None = None,
     **options: Unpack[BuildOptions],
-) -> torch.jit.ScriptModule:
-    """A TorchScript program that computes what `model` computes, with engines inside.
+) -> torch.jit.ScriptModule: ...
+
+
+@overload
+def compile(
+    model: Model,
+    inputs: InputDescriptions | Mapping[str, InputDescriptions] | None = None,
+    *,
+    container: Literal["module"],
+    backend: Backend = "auto",
+    name: str | None = None,
+    output_names: Sequence[str] | None = None,
+    data_dependent: Sequence[str] = (),
+    device: str | torch.device | None = None,
+    abi_version: int | None = None,
+    platform: str | None = None,
+    method: Method = "auto",
+    check: bool | CheckInputs = False,
+    progress: bool | None = None,
+    **options: Unpack[BuildOptions],
+) -> torch.nn.Module: ...
+
+
+def compile(
+    model: Model,
+    inputs: InputDescriptions | Mapping[str, InputDescriptions] | None = None,
+    *,
+    container: Container = "torchscript",
+    backend: Backend = "auto",
+    name: str | None = None,
+    output_names: Sequence[str] | None = None,
+    data_dependent: Sequence[str] = (),
+    device: str | torch.device | None = None,
+    abi_version: int | None = None,
+    platform: str | None = None,
+    method: Method = "auto",
+    check: bool | CheckInputs = False,
+    progress: bool | None = None,
+    **options: Unpack[BuildOptions],
+) -> torch.nn.Module:
+    """A program that computes what `model` computes, with engines inside.
 
     With a list of inputs all of `model` becomes one engine. With a dict, the submodules that it names become engines
     and the rest is scripted around them: ``nacelle.compile(detector, {"backbone": [...], "head.box": [...]})``. The
@@ -58,6 +104,9 @@ def compile(
             and everything in it is in eval mode.
         inputs: The inputs of its forward (see ``build_engine``), or of each submodule's forward, by the submodule's
             path.
+        container: ``"torchscript"``: a TorchScript program, one file for Python and C++. ``"module"``: an
+            ``EngineModule``, or the model with ``EngineModule`` in place of the submodules, for eager mode,
+            ``torch.compile`` and ``torch.export``; it shares the model's parameters, which do not require grad in it.
         backend: The library that builds and runs the engines; see ``build_engine``.
         name: The engine's name; left out, the model's class or the ONNX file's name. In a hybrid program engines are
             named after their paths: ``head.box`` is ``head_box``, ``0`` is ``engine_0``, ``layer-1`` ``layer_1``.
@@ -89,19 +138,21 @@ def compile(
     """
     if abi_version is not None:
         abi_version = checks.whole_number(abi_version, "abi_version")
+    if container not in CONTAINERS:
+        raise InputError(f"there is no container {container!r}; there are: {', '.join(CONTAINERS)}")
     job = _ProgramJob(backend, device, abi_version, platform, method, progress, options)
     if not isinstance(inputs, Mapping):
         name = name or _default_name(model)
         program, built = job.engine(model, inputs, name, output_names, data_dependent)
         if check is not False:
             job.check(program, model, built, built.inputs if check is True else check)
-        return program
+        return program if container == "torchscript" else EngineModule(program, returns=built.returns)
     if name is not None or output_names or data_dependent:
         raise InputError(
             "name, output_names and data_dependent are for a program of one engine; in a hybrid program engines are "
             "named after their paths"
         )
-    return _compile_hybrid(model, inputs, job, check)
+    return _compile_hybrid(model, inputs, job, check, container)
 
 
 @dataclass(frozen=True)
@@ -157,7 +208,7 @@ class _ProgramJob:
             return self.device
         return built.device
 
-    def check(self, program: torch.jit.ScriptModule, model: object, built: Built, inputs: CheckInputs) -> None:
+    def check(self, program: torch.nn.Module, model: object, built: Built, inputs: CheckInputs) -> None:
         """Raises CheckError if the program computes something else than the model."""
         run_check(program, model, inputs, precision=precision_of(built.choice.backend, self.options, built.inputs))
 
@@ -186,8 +237,12 @@ def _identifier(text: str) -> str:
 
 
 def _compile_hybrid(
-    module: object, inputs: Mapping[str, InputDescriptions], job: _ProgramJob, check: bool | CheckInputs
-) -> torch.jit.ScriptModule:
+    module: object,
+    inputs: Mapping[str, InputDescriptions],
+    job: _ProgramJob,
+    check: bool | CheckInputs,
+    container: Container,
+) -> torch.nn.Module:
     if not isinstance(module, torch.nn.Module):
         raise InputError(
             f"a hybrid program is made from an nn.Module, found {type(module).__name__}: give inputs as a list"
@@ -199,6 +254,12 @@ def _compile_hybrid(
     builts: dict[str, Built] = {}
     for path, name in _engine_names(list(parts)).items():
         engines[path], builts[path] = job.engine(parts[path], inputs[path], name, choice=choice)
+    if container == "module":
+        made = _with_modules(
+            module, {id(parts[path]): EngineModule(engines[path], returns=builts[path].returns) for path in parts}
+        )
+        _check_hybrid(made, module, parts, engines, builts, job, check)
+        return made
     try:
         with for_inference(module):
             program = scripted(_with_replaced(module, {id(parts[path]): engine for path, engine in engines.items()}))
@@ -214,12 +275,39 @@ def _compile_hybrid(
     rest.refuse_writes_around([path for path, part in parts.items() if returns_its_input(part, inputs[path])])
     if rest.writes_to_parameters():
         own_parameters(program)
+    _check_hybrid(program, module, parts, engines, builts, job, check)
+    return program
+
+
+def _check_hybrid(
+    program: torch.nn.Module,
+    module: torch.nn.Module,
+    parts: Mapping[str, torch.nn.Module],
+    engines: Mapping[str, torch.jit.ScriptModule],
+    builts: Mapping[str, Built],
+    job: _ProgramJob,
+    check: bool | CheckInputs,
+) -> None:
+    """Compares each engine with its submodule for True, or the whole for inputs of it."""
     if check is True:
         for path, built in builts.items():
             job.check(engines[path], parts[path], built, built.inputs)
     elif check is not False:
         job.check(program, module, next(iter(builts.values())), check)
-    return program
+
+
+def _with_modules(module: torch.nn.Module, engines: Mapping[int, torch.nn.Module]) -> torch.nn.Module:
+    """The tree of modules anew, with engines in it, and with parameters that share memory and do not require grad."""
+    made = _with_replaced(module, engines)
+    shared: dict[int, torch.nn.Parameter] = {}
+    for part in made.modules():
+        part.__dict__["_parameters"] = {
+            name: None
+            if parameter is None
+            else shared.setdefault(id(parameter), torch.nn.Parameter(parameter.detach(), requires_grad=False))
+            for name, parameter in part._parameters.items()
+        }
+    return made
 
 
 def _names_of_arguments(program: torch.jit.ScriptModule) -> list[str]:

@@ -1,4 +1,4 @@
-"""Programs inside other modules: an ``nn.Module`` may hold some, as ``nn.Sequential(program, nn.Softmax())`` does."""
+"""Programs and engines inside other modules: ``nn.Sequential(program, nn.Softmax())`` holds a program."""
 
 import os
 
@@ -6,6 +6,8 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle.errors import InputError
+
+_ENGINE_CLASS = "__torch__.torch.classes.tensorrt.Engine"
 
 
 def joined(module: torch.nn.Module) -> torch._C.ScriptModule:
@@ -16,12 +18,27 @@ def joined(module: torch.nn.Module) -> torch._C.ScriptModule:
     if isinstance(module, torch.jit.ScriptModule):
         program: torch._C.ScriptModule = module._c
         return program
+    if (engine := _engine_of(module)) is not None:
+        return _C.engine_holder(engine)
     parts: list[tuple[str, torch._C.ScriptModule]] = []
     for path, part in module.named_modules():
         inside = any(path.startswith(f"{outer}.") for outer, _ in parts)
         if isinstance(part, torch.jit.ScriptModule) and not inside:
             parts.append((path, part._c))
+        elif (engine := _engine_of(part)) is not None:
+            parts.append((path, _C.engine_holder(engine)))
     return _C.join(parts)
+
+
+def is_engine(value: object) -> bool:
+    """True for a ``torch.classes.tensorrt.Engine``."""
+    return isinstance(value, torch.ScriptObject) and value._type().qualified_name() == _ENGINE_CLASS
+
+
+def _engine_of(module: torch.nn.Module) -> torch.ScriptObject | None:
+    """The engine of an ``EngineModule``, which is known by its attribute."""
+    engine: torch.ScriptObject | None = module.__dict__.get("engine")
+    return engine if is_engine(engine) else None
 
 
 def require_program(program: object) -> torch._C.ScriptModule:
@@ -38,6 +55,7 @@ def require_program(program: object) -> torch._C.ScriptModule:
         elif isinstance(getattr(program, "module", None), torch.jit.ScriptModule):
             hint = ": give its .module"
         raise InputError(f"found {type(program).__name__}; {wanted}{hint}")
-    if not any(isinstance(part, torch.jit.ScriptModule) for part in program.modules()):
+    parts = program.modules()
+    if not any(isinstance(part, torch.jit.ScriptModule) or _engine_of(part) is not None for part in parts):
         raise InputError(f"{type(program).__name__} holds no program; {wanted}")
     return joined(program)

@@ -375,7 +375,7 @@ def test_onnx_models_are_whole_programs_only(builder: Builder) -> None:
     with pytest.raises(nacelle.InputError, match=r"a hybrid program is made from an nn\.Module, found PosixPath"):
         nacelle.compile(TWO_HEADS, {"a": [IMAGES]})
     with pytest.raises(nacelle.InputError, match=r"model must be an nn\.Module.*found int"):
-        nacelle.compile(3, [IMAGES])  # type: ignore[arg-type]
+        nacelle.compile(3, [IMAGES])  # type: ignore[call-overload]
 
 
 def test_the_rest_of_a_hybrid_program_must_be_where_its_engines_run(builder: Builder) -> None:

@@ -93,7 +93,7 @@ def test_modes_and_buffers_stay(kind: type[Mixed], how: str) -> None:
         elif how == "check":
             nacelle.compile(module, [X], backend="reference", check=True)
         else:
-            nacelle.compile(module, [X], backend="reference", method=how)  # type: ignore[arg-type]
+            nacelle.compile(module, [X], backend="reference", method=how)  # type: ignore[call-overload]
     except nacelle.InputError:
         pass
     assert_left_alone(module, before)
@@ -112,7 +112,7 @@ def test_state_that_forward_keeps_is_refused_and_put_back(method: str) -> None:
     module = Counting()
     before = state(module)
     with pytest.raises(nacelle.InputError):
-        nacelle.compile(module, [X], backend="reference", method=method)  # type: ignore[arg-type]
+        nacelle.compile(module, [X], backend="reference", method=method)  # type: ignore[call-overload]
     assert_left_alone(module, before)
     assert module.seen == [] and module.last is None
 

@@ -51,7 +51,7 @@ class Nacelle:
 
     def compile(self, module: torch.nn.Module, inputs: Any, method: str) -> Any:
         """``nacelle.compile`` for the reference engine."""
-        return nacelle.compile(module, inputs, method=method, backend="reference", progress=False)  # type: ignore[arg-type]
+        return nacelle.compile(module, inputs, method=method, backend="reference", progress=False)  # type: ignore[call-overload]
 
     def save(self, program: Any, path: Path) -> None:
         """Writes a program."""

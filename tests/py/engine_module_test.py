@@ -1,0 +1,253 @@
+"""EngineModule: kinds of engines in all ways to run them, compared with eager mode; what an nn.Module does."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import torch_nacelle as nacelle
+
+X = torch.arange(6, dtype=torch.float32).view(2, 3) + 1
+LARGER = torch.arange(15, dtype=torch.float32).view(5, 3) - 4
+BATCHED = nacelle.Input(min=(1, 3), opt=(2, 3), max=(8, 3))
+
+
+class Doubled(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+
+class TwoOutputs(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x + 1, x.sum(1)
+
+
+class OtherDtypes(torch.nn.Module):
+    """bool and int64."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x > 2, torch.argmax(x, 1)
+
+
+class Half(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.half() * 2
+
+
+class Positive(torch.nn.Module):
+    """An output whose shape depends on values."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nonzero(x > 2)
+
+
+class Hybrid(torch.nn.Module):
+    """Two parts that become engines, and operators of torch between and around them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.Linear(3, 4)
+        self.scale = torch.nn.Parameter(torch.full((4,), 3.0))
+        self.second = TwoOutputs()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        sums, totals = self.second(torch.relu(self.first(x + 1)) * self.scale)
+        return sums + totals.unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, and the module with engines in it."""
+
+    model: torch.nn.Module
+    module: torch.nn.Module
+
+
+def of(model: torch.nn.Module) -> Case:
+    dependent = ["output_0"] if isinstance(model, Positive) else []
+    return Case(model, nacelle.compile(model, [BATCHED], data_dependent=dependent, container="module"))
+
+
+def hybrid() -> Case:
+    torch.manual_seed(0)
+    model = Hybrid().eval()
+    middle = nacelle.Input(min=(1, 4), opt=(2, 4), max=(8, 4))
+    return Case(model, nacelle.compile(model, {"first": [BATCHED], "second": [middle]}, container="module"))
+
+
+KINDS: dict[str, Callable[[], Case]] = {
+    "one output": lambda: of(Doubled()),
+    "two outputs": lambda: of(TwoOutputs()),
+    "bool and int64": lambda: of(OtherDtypes()),
+    "half": lambda: of(Half()),
+    "data-dependent": lambda: of(Positive()),
+    "hybrid": hybrid,
+}
+
+Runner = Callable[[torch.Tensor], object]
+
+
+def compiled(backend: str, dynamic: bool) -> Callable[[torch.nn.Module], Runner]:
+    def make(module: torch.nn.Module) -> Runner:
+        torch._dynamo.reset()
+        return torch.compile(module, backend=backend, fullgraph=True, dynamic=dynamic)
+
+    return make
+
+
+def exported(strict: bool, dynamic: bool, reloaded: bool = False) -> Callable[[torch.nn.Module], Runner]:
+    def make(module: torch.nn.Module) -> Runner:
+        shapes: Any = ({0: torch.export.Dim.DYNAMIC},) if dynamic else None
+        if isinstance(module, nacelle.EngineModule):
+            shapes = (shapes,) if shapes else None  # forward takes *inputs
+        program = torch.export.export(module, (X,), strict=strict, dynamic_shapes=shapes)
+        if reloaded:
+            file = io.BytesIO()
+            torch.export.save(program, file)
+            file.seek(0)
+            program = torch.export.load(file)
+        return program.module()
+
+    return make
+
+
+WAYS: dict[str, Callable[[torch.nn.Module], Runner]] = {
+    "eager": lambda module: module,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda module: pickle.loads(pickle.dumps(module)),
+    "compile, eager": compiled("eager", dynamic=True),
+    "compile, aot_eager": compiled("aot_eager", dynamic=True),
+    "compile, inductor, static": compiled("inductor", dynamic=False),
+    "compile, inductor": compiled("inductor", dynamic=True),
+    "export, static": exported(strict=False, dynamic=False),
+    "export": exported(strict=False, dynamic=True),
+    "export, strict, static": exported(strict=True, dynamic=False),
+    "export, strict": exported(strict=True, dynamic=True),
+    "export, saved and loaded": exported(strict=False, dynamic=True, reloaded=True),
+}
+STATIC = {"export, static", "export, strict, static"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_in_every_way(kind: str, way: str) -> None:
+    case = KINDS[kind]()
+    run = WAYS[way](case.module)
+    for x in (X, X + 1) if way in STATIC else (X, LARGER):
+        with torch.no_grad():
+            torch.testing.assert_close(run(x), case.model(x))
+
+
+READ = """
+import sys, torch, torch_nacelle
+program = torch.export.load(sys.argv[1])
+x, wanted = torch.load(sys.argv[2])
+torch.testing.assert_close(program.module()(x), wanted)
+"""
+
+
+@pytest.mark.parametrize("kind", ["one output", "hybrid"])
+def test_a_saved_program_runs_in_a_fresh_process(kind: str, tmp_path: Path) -> None:
+    case = KINDS[kind]()
+    shapes = {0: torch.export.Dim.DYNAMIC}
+    program = torch.export.export(case.module, (X,), dynamic_shapes=((shapes,),) if kind == "one output" else (shapes,))
+    torch.export.save(program, tmp_path / "program.pt2")
+    with torch.no_grad():
+        torch.save((LARGER, case.model(LARGER)), tmp_path / "wanted.pt")
+    subprocess.run([sys.executable, "-c", READ, tmp_path / "program.pt2", tmp_path / "wanted.pt"], check=True)
+
+
+def test_the_profile_bounds_a_dynamic_dimension() -> None:
+    program = torch.export.export(of(Doubled()).module, (X,), dynamic_shapes=(({0: torch.export.Dim.DYNAMIC},),))
+    bounds = [bound for symbol, bound in program.range_constraints.items() if str(symbol).startswith("s")]
+    # torch takes 0 and 1 for special cases, unless a Dim allows them.
+    assert [(int(bound.lower), int(bound.upper)) for bound in bounds] == [(2, 8)]
+
+
+def test_calls_are_not_compiled_again() -> None:
+    torch._dynamo.reset()
+    counter = torch._dynamo.testing.CompileCounter()
+    run = torch.compile(of(Doubled()).module, backend=counter, dynamic=True)
+    for x in (X, LARGER, X, LARGER):
+        run(x)
+    assert counter.frame_count == 1
+
+
+@pytest.fixture
+def module() -> nacelle.EngineModule:
+    made = nacelle.compile(TwoOutputs(), [BATCHED], name="net", container="module")
+    assert isinstance(made, nacelle.EngineModule)
+    return made
+
+
+def test_what_an_nn_module_does(module: nacelle.EngineModule) -> None:
+    assert module.state_dict() == {}
+    assert list(module.parameters()) == []
+    assert repr(module) == (
+        "EngineModule(\n  net on cpu\n  input input_0: float32 [-1, 3]\n"
+        "  output output_0: float32 [-1, 3]\n  output output_1: float32 [-1]\n)"
+    )
+    for same in (module.to("cpu"), module.cpu(), module.half(), module.eval()):
+        assert same is module
+    file = io.BytesIO()
+    torch.save(module, file)
+    file.seek(0)
+    torch.testing.assert_close(torch.load(file, weights_only=False)(X), TwoOutputs()(X))
+
+
+def test_the_sources_of_a_module(module: nacelle.EngineModule, tmp_path: Path) -> None:
+    plan = nacelle.build_engine(Doubled(), [BATCHED])
+    (tmp_path / "x.plan").write_bytes(plan)
+    program = nacelle.embed(plan, name="net")
+    for source in (plan, tmp_path / "x.plan", str(tmp_path / "x.plan"), program, program.net_trt_engine):
+        torch.testing.assert_close(nacelle.EngineModule(source)(X), X * 2)
+    with pytest.raises(nacelle.InputError, match="found int; wanted a plan"):
+        nacelle.EngineModule(3)  # type: ignore[arg-type]
+    with pytest.raises(nacelle.InputError, match="returns is 'dict'"):
+        nacelle.EngineModule(plan, returns="dict")
+
+
+@pytest.mark.parametrize(("returns", "wanted"), [("list", list), ("tuple", tuple), ("tensor", torch.Tensor)])
+def test_what_a_call_returns(returns: str, wanted: type) -> None:
+    module = nacelle.EngineModule(nacelle.build_engine(Doubled(), [BATCHED]), returns=returns)
+    assert isinstance(module(X), wanted)
+
+
+def test_several_outputs_are_no_tensor(module: nacelle.EngineModule) -> None:
+    with pytest.raises(nacelle.InputError, match="has 2 outputs; wanted one"):
+        nacelle.EngineModule(module.engine, returns="tensor")(X)
+
+
+def test_a_hybrid_needs_no_no_grad_and_shares_its_parameters() -> None:
+    case = hybrid()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = case.module(X)
+    assert not result.requires_grad
+    parameter = case.module.get_parameter("scale")
+    assert parameter.data_ptr() == case.model.get_parameter("scale").data_ptr()
+    assert case.model.get_parameter("scale").requires_grad
+
+
+def test_settings_reach_the_engines_of_a_module(module: nacelle.EngineModule) -> None:
+    holder = torch.nn.Sequential(module)
+    nacelle.configure(holder, convert_inputs=True)
+    torch.testing.assert_close(holder(X.double()), TwoOutputs()(X))
+    nacelle.to(holder, "cpu")
+    torch.testing.assert_close(holder(X), TwoOutputs()(X))
+
+
+def test_an_unknown_container_is_refused() -> None:
+    with pytest.raises(nacelle.InputError, match="there is no container 'onnx'"):
+        nacelle.compile(Doubled(), [BATCHED], container="onnx")  # type: ignore[call-overload]
