@@ -1,0 +1,1 @@
+"""Engines inside torch's own program formats."""
