@@ -62,8 +62,8 @@ class Asker {
       if (!input.on_host) continue;
       const size_t index = on_host_.size();
       const bool given = index < host_values.size() && !host_values[index].empty();
-      on_host_.push_back(HostBytes(
-          input, input_shapes[i], given ? host_values[index] : HostValueRangeOf(plan_, input, profile_).opt));
+      on_host_.push_back(
+          HostBytes(input, input_shapes[i], given ? host_values[index] : HostValueRangeOf(plan_, input, profile_).opt));
       if (!context_.SetInputTensorAddress(name, on_host_.back().data())) return std::nullopt;
     }
     if (context_.InferShapes() < 0) return std::nullopt;
@@ -101,7 +101,9 @@ std::optional<c10::DeviceGuard> GuardFor(at::Device device) {
 HostValueRange HostValueRangeOf(const tensorrt::CudaEngine& plan, const TensorInfo& input, int profile) {
   if (!HasHostValues(plan, input)) return {};
   using Selector = tensorrt::OptProfileSelector;
-  const auto values = [&](Selector selector) { return plan.ProfileTensorValues(input.name.c_str(), profile, selector); };
+  const auto values = [&](Selector selector) {
+    return plan.ProfileTensorValues(input.name.c_str(), profile, selector);
+  };
   return {values(Selector::kMIN), values(Selector::kOPT), values(Selector::kMAX)};
 }
 
@@ -120,10 +122,11 @@ InferredShapes InferShapesAtPoints(const tensorrt::CudaEngine& plan, at::Device 
   const tensorrt::MessageScope messages;
   Asker asker(plan, inputs, outputs);
   if (!asker.ChooseProfile(profile)) {
-    throw ExecutionError(Cat("optimization profile ", profile,
-                             " cannot be chosen for the execution context that is asked for shapes; before TensorRT 8.6 "
-                             "a profile belongs to one context: ask before the engine runs.",
-                             messages.Said(plan.library()->Describe())));
+    throw ExecutionError(
+        Cat("optimization profile ", profile,
+            " cannot be chosen for the execution context that is asked for shapes; before TensorRT 8.6 "
+            "a profile belongs to one context: ask before the engine runs.",
+            messages.Said(plan.library()->Describe())));
   }
   InferredShapes inferred;
   for (const ShapePoint& point : points) {

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from torch_nacelle import _C
-from torch_nacelle._export.shape_laws import Dimension, EngineLaws, Law, Unknown, upper_bounds
+from torch_nacelle._export.shape_laws import Dimension, EngineLaws, upper_bounds
 from torch_nacelle._export.shape_laws_fit import Box, Sizes, fit
 from torch_nacelle.errors import ExecutionError
 
@@ -32,8 +32,8 @@ def output_sizes(engine: torch.ScriptObject, input_sizes: Sequence[Sequence[Any]
     """Returns the sizes of each output of an engine for inputs of these sizes, without running it.
 
     The sizes are ints or torch.SymInts; only +, -, * and // touch them. Sizes that depend on values, or that no law
-    gives, are an Unknown. Sizes outside of the optimization profiles are not refused here. Raises InputError for a wrong
-    number of inputs or dimensions, and the engine's own error if it cannot be set up here.
+    gives, are an Unknown. Sizes outside of the optimization profiles are not refused here. Raises InputError for a
+    wrong number of inputs or dimensions, and the engine's own error if it cannot be set up here.
     """
     return laws_of(engine).output_sizes(input_sizes)
 
@@ -96,7 +96,7 @@ class _Recovery:
         if len(sizes) != sum(ranks):
             raise ExecutionError(
                 f"engine {self._engine.name()!r} gives no output shapes at the minimum, optimum and maximum of its "
-                "optimization profiles, so that no laws of them can be found; set the log level to \"error\" to see why"
+                'optimization profiles, so that no laws of them can be found; set the log level to "error" to see why'
             )
         ranges = {
             one: (min(box.min[i] for box in self._boxes), max(box.max[i] for box in self._boxes))
@@ -156,17 +156,18 @@ class _Recovery:
 
 def _host_values(engine: torch.ScriptObject, profiles: int) -> list[list[list[list[int]]]]:
     """Returns for each optimization profile sets of values of the inputs that are read on the host: ends and between."""
-    inputs = _C.host_inputs(engine)
+    inputs = [ranges for _, ranges in _C.host_inputs(engine)]
     if not inputs:
         return [[] for _ in range(profiles)]
 
     def between(low: list[int], high: list[int], turn: int) -> list[int]:
-        return [a + (b - a) * ((turn * (3 + i)) % HOST_VALUES) // (HOST_VALUES - 1) for i, (a, b) in enumerate(zip(low, high, strict=True))]
+        parts = [turn * (3 + i) % HOST_VALUES for i in range(len(low))]
+        return [a + (b - a) * part // (HOST_VALUES - 1) for a, b, part in zip(low, high, parts, strict=True)]
 
     return [
         [
-            *([ranges[profile][end] for _, ranges in inputs] for end in range(3)),
-            *([between(ranges[profile][0], ranges[profile][2], turn) for _, ranges in inputs] for turn in range(HOST_VALUES)),
+            *([ranges[profile][end] for ranges in inputs] for end in range(3)),
+            *([between(one[profile][0], one[profile][2], turn) for one in inputs] for turn in range(HOST_VALUES)),
         ]
         for profile in range(profiles)
     ]

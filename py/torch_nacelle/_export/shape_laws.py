@@ -8,8 +8,8 @@ A law is a sum of products of whole-number divisions, each of one input size:
     │   └── Quotient                             x.0
     └── Term            3
 
-This holds constants, input sizes, affine functions of them, strided windows, flattened products and counts of anchors. A
-size that no law gives is an Unknown with its range.
+This holds constants, input sizes, affine functions of them, strided windows, flattened products and counts of anchors.
+A size that no law gives is an Unknown with its range.
 """
 
 from __future__ import annotations
@@ -253,7 +253,9 @@ def parse_law(text: str) -> Law:
     except ValueError:
         found = None
     if found is None or found.text() != text:
-        raise InputError(f"{text[:80]!r} is not a shape law; wanted a text such as '2 * ((0.2 + 1) // 2) + 3'") from None
+        raise InputError(
+            f"{text[:80]!r} is not a shape law; wanted a text such as '2 * ((0.2 + 1) // 2) + 3'"
+        ) from None
     return found
 
 
@@ -281,7 +283,9 @@ class EngineLaws:
         ranks = tuple(len(shape) for shape in sizes)
         if ranks != self.ranks:
             raise InputError(f"the inputs have the ranks {list(ranks)}; wanted {list(self.ranks)}")
-        return [[size if isinstance(size, Unknown) else size.apply(sizes) for size in output] for output in self.outputs]
+        return [
+            [size if isinstance(size, Unknown) else size.apply(sizes) for size in output] for output in self.outputs
+        ]
 
     def text(self, input_names: Sequence[str], output_names: Sequence[str]) -> str:
         """Writes a line for each output for people: ``y: [x.0, 8, (x.2 + 1) // 2]``."""
@@ -307,9 +311,13 @@ class EngineLaws:
             raise InputError(f"{first[:80]!r} is not a list of ranks; shape laws begin with one such as '4, 2'")
         ranks = tuple(int(rank) for rank in first.split(", ") if rank)
         outputs = tuple(tuple(parse_size(size) for size in line.split(", ") if size) for line in rest)
-        for dimension in (one for output in outputs for size in output if isinstance(size, Law) for one in size.dimensions):
+        for dimension in (
+            one for output in outputs for size in output if isinstance(size, Law) for one in size.dimensions
+        ):
             if dimension.input >= len(ranks) or dimension.dim >= ranks[dimension.input]:
-                raise InputError(f"a shape law takes dimension {dimension.dim} of input {dimension.input}, which is not there")
+                raise InputError(
+                    f"a shape law takes dimension {dimension.dim} of input {dimension.input}, which is not there"
+                )
         return EngineLaws(ranks, outputs)
 
 
@@ -329,4 +337,3 @@ def upper_bounds(
         return tuple(sizes)
     bound = Unknown(unknown[0].reason, 0, max_elements // least)
     return tuple(bound if isinstance(size, Unknown) else size for size in sizes)
-

@@ -147,9 +147,7 @@ class _Search:
 
     def run(self) -> list[Law | Unknown]:
         named = [point for box in self._boxes for point in (box.min, box.opt, box.max)]
-        bases = [
-            point for point, answer in zip(named, self._answers.ask(named), strict=True) if answer is not None
-        ]
+        bases = [point for point, answer in zip(named, self._answers.ask(named), strict=True) if answer is not None]
         if not bases:
             return []
         found: list[Law | Unknown | None] = [None] * len(self._answers.ask(bases[:1])[0] or ())
@@ -176,7 +174,9 @@ class _Search:
 
     def _ask_all(self) -> bool:
         """Asks for every point, if there are few. Returns True if it did."""
-        count = sum(math.prod(high - low + 1 for low, high in zip(box.min, box.max, strict=True)) for box in self._boxes)
+        count = sum(
+            math.prod(high - low + 1 for low, high in zip(box.min, box.max, strict=True)) for box in self._boxes
+        )
         if count > MAX_ALL:
             return False
         for box in self._boxes:
@@ -265,9 +265,7 @@ class _Search:
         chosen = variables if self._random.random() < 0.5 else self._random.sample(variables, min(len(variables), 1))
         for variable in chosen:
             index = variable.index
-            ends = sorted(
-                math.trunc((end[index] - point[index]) / variable.step) for end in (box.min, box.max)
-            )
+            ends = sorted(math.trunc((end[index] - point[index]) / variable.step) for end in (box.min, box.max))
             # Small and large numbers of steps alike.
             count = self._random.randint(*ends)
             if self._random.random() < 0.3:
@@ -289,9 +287,7 @@ class _Search:
 
     # Candidates.
 
-    def _candidates(
-        self, base: Sizes, variables: list[_Variable], missing: list[int]
-    ) -> Iterator[tuple[int, Law]]:
+    def _candidates(self, base: Sizes, variables: list[_Variable], missing: list[int]) -> Iterator[tuple[int, Law]]:
         """Yields a law for each missing output size that has one near `base`."""
         features: dict[int, list[_Features] | None] = {index: [] for index in missing}
         for variable in variables:
@@ -603,9 +599,7 @@ class _Grid:
 _Matrix = list[list[Fraction]]
 
 
-def _independent(
-    base: Sizes, features: _Features, allows: Callable[[Sizes], bool]
-) -> tuple[list[int], _Matrix] | None:
+def _independent(base: Sizes, features: _Features, allows: Callable[[Sizes], bool]) -> tuple[list[int], _Matrix] | None:
     """Returns numbers of steps from `base`, and the inverse of the matrix of the features' values there."""
     variable = features.variable
     width = len(features.products)
@@ -694,7 +688,9 @@ def _refined(found: Law, dimension: Dimension, start: int, step: int) -> Law:
     divisor = step // scale
     if divisor == 1:
         return _replaced(found, quotient, Quotient(dimension), scale, -rest)
-    return _replaced(found, quotient, Quotient(dimension, rest % divisor and -(rest % divisor), divisor), scale, -(rest // divisor))
+    return _replaced(
+        found, quotient, Quotient(dimension, rest % divisor and -(rest % divisor), divisor), scale, -(rest // divisor)
+    )
 
 
 def _shifted_best(found: Law, quotient: Quotient) -> Law:

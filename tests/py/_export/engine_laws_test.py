@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 import torch_nacelle as nacelle
 from torch_nacelle._export import engine_laws
@@ -36,14 +36,14 @@ class Strided(torch.nn.Module):
 
 class CeilPooling(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = F.max_pool2d(x, 3, 2, ceil_mode=True)
-        return x, F.max_pool2d(x, 2, 2, ceil_mode=True)
+        x = functional.max_pool2d(x, 3, 2, ceil_mode=True)
+        return x, functional.max_pool2d(x, 2, 2, ceil_mode=True)
 
 
 class Upsampling(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = F.interpolate(F.max_pool2d(x, 2), scale_factor=2.0, mode="nearest")
-        return x, F.pad(x, [1, 2, 3, 4])
+        x = functional.interpolate(functional.max_pool2d(x, 2), scale_factor=2.0, mode="nearest")
+        return x, functional.pad(x, [1, 2, 3, 4])
 
 
 class Flatten(torch.nn.Module):
@@ -114,9 +114,7 @@ def engine_of(model: torch.nn.Module, shapes: Shapes) -> torch.ScriptObject:
 
 def exported_sizes(model: torch.nn.Module, shapes: Shapes) -> tuple[list[list[Any]], list[list[Any]]]:
     """Returns the sizes of inputs and outputs in torch.export's own graph: ints and torch.SymInts."""
-    dynamic = tuple(
-        {i: torch.export.Dim.AUTO for i in range(len(low)) if low[i] < high[i]} for low, _, high in shapes
-    )
+    dynamic = tuple({i: torch.export.Dim.AUTO for i in range(len(low)) if low[i] < high[i]} for low, _, high in shapes)
     example = tuple(torch.ones(opt) for _, opt, _ in shapes)
     exported = torch.export.export(model.eval(), example, dynamic_shapes=dynamic, strict=False)
     values = {node.name: node.meta.get("val") for node in exported.graph.nodes}
@@ -180,7 +178,7 @@ def test_inputs_of_one_batch_size() -> None:
 def test_sizes_that_must_be_multiples() -> None:
     class Skip(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            low = F.interpolate(F.max_pool2d(x, 8), scale_factor=8.0)
+            low = functional.interpolate(functional.max_pool2d(x, 8), scale_factor=8.0)
             return torch.cat([x, low], 1)[:, :, ::4, ::16]
 
     laws = laws_of(engine_of(Skip(), [((1, 1, 16, 16), (1, 1, 64, 64), (2, 1, 256, 256))]))
