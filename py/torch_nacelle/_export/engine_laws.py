@@ -44,7 +44,8 @@ def laws_of(engine: torch.ScriptObject) -> EngineLaws:
     Any thread may call it; threads that ask for one engine at once wait for the first. Raises the engine's own error if
     it cannot be set up here, and ExecutionError if it gives no shapes.
     """
-    key = (_C.plan_id(engine), tuple(engine.input_names()), tuple(engine.output_names()))
+    methods: Any = engine  # torch gives a ScriptObject its class's methods when it is made
+    key = (_C.plan_id(engine), tuple(methods.input_names()), tuple(methods.output_names()))
     with _lock:
         known = _known(key)
         if known is not None:
@@ -73,7 +74,7 @@ def _known(key: _Key) -> EngineLaws | None:
 class _Recovery:
     """Asks one engine. Its inputs' sizes are in a row in a point, and its outputs' sizes in an answer."""
 
-    def __init__(self, engine: torch.ScriptObject) -> None:
+    def __init__(self, engine: Any) -> None:
         self._engine = engine
         self._inputs = engine.inputs()
         self._outputs = engine.outputs()
@@ -155,7 +156,7 @@ class _Recovery:
 
 
 def _host_values(engine: torch.ScriptObject, profiles: int) -> list[list[list[list[int]]]]:
-    """Returns for each optimization profile sets of values of the inputs that are read on the host: ends and between."""
+    """Returns for each profile sets of values of the inputs that are read on the host: the ends, and some between."""
     inputs = [ranges for _, ranges in _C.host_inputs(engine)]
     if not inputs:
         return [[] for _ in range(profiles)]

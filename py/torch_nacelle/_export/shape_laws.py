@@ -115,7 +115,7 @@ class Law:
             index, dim = factor.dimension
             return factor.text(f"{index if names is None else names[index]}.{dim}")
 
-        parts = []
+        parts: list[str] = []
         for term in self.terms:
             factors = [factor_text(factor) for factor in term.factors]
             if not factors or abs(term.coefficient) != 1:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+import sympy
 import torch
 from torch.nn import functional
 
@@ -119,12 +120,11 @@ def exported_sizes(model: torch.nn.Module, shapes: Shapes) -> tuple[list[list[An
     exported = torch.export.export(model.eval(), example, dynamic_shapes=dynamic, strict=False)
     values = {node.name: node.meta.get("val") for node in exported.graph.nodes}
     signature = exported.graph_signature
-    return tuple(
-        [list(values[name].shape) for name in names] for names in (signature.user_inputs, signature.user_outputs)
-    )
+    inputs = [list(values[name].shape) for name in signature.user_inputs]
+    return inputs, [list(values[name].shape) for name in signature.user_outputs]
 
 
-def value(size: Any, symbols: dict[Any, int]) -> Any:
+def value(size: Any, symbols: dict[Any, sympy.Integer]) -> Any:
     """Returns the value of torch's expression; None if it has symbols without one."""
     if not isinstance(size, torch.SymInt):
         return size
@@ -142,11 +142,12 @@ def test_laws_are_those_of_torch_export(name: str) -> None:
     applied = laws.output_sizes(inputs)  # the laws take torch's own symbols
     chance = random.Random(0)
     for turn in range(200):
-        symbols: dict[Any, int] = {}
+        symbols: dict[Any, sympy.Integer] = {}
         for sizes, (low, _, high) in zip(inputs, shapes, strict=True):
             for size, a, b in zip(sizes, low, high, strict=True):
                 if isinstance(size, torch.SymInt):
-                    symbols.setdefault(size.node.expr, {0: a, 1: b}.get(turn, chance.randint(a, b)))
+                    number = {0: a, 1: b}.get(turn, chance.randint(a, b))
+                    symbols.setdefault(size.node.expr, sympy.Integer(number))
         for ours, theirs in zip(applied, outputs, strict=True):
             for mine, its in zip(ours, theirs, strict=True):
                 expected = value(its, symbols)

@@ -275,6 +275,11 @@ def test_the_most_elements_bound_one_unknown_size() -> None:
     assert upper_bounds([unknown, law([Term(3, (Quotient(X[0]),))])], ranges, 100)[0] == Unknown(
         "depends on values", 0, 16
     )
-    for sizes in ([unknown, unknown], [Unknown("no law"), constant(2)], [unknown, law([Term(0)])]):
+    unbounded: list[list[Law | Unknown]] = [
+        [unknown, unknown],
+        [Unknown("no law"), constant(2)],
+        [unknown, law([Term(0)])],
+    ]
+    for sizes in unbounded:
         assert list(upper_bounds(sizes, ranges, 100)) == sizes
     assert list(upper_bounds([unknown], ranges, None)) == [unknown]
