@@ -34,6 +34,7 @@ _Place = tuple[int, tuple[tuple[int, int, int], ...]]
 Ask = Callable[[Sequence[Sizes]], Sequence[Sizes | None]]
 
 MAX_POINTS = 2000  # asked in all
+MIN_ANSWERS = 24  # if not all points are asked; with fewer, no law is tested enough
 MAX_STEPS = 1 << 40  # along a line
 MAX_ALL = 256  # if there are no more points than this, all are asked
 NEAR_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 20, 24, 28, 30, 32, 48, 64, 96, 128, 256)
@@ -155,6 +156,8 @@ class _Search:
         variables = self._find_variables(bases[min(1, len(bases) - 1)])
         if not complete:
             self._ask_for_check(variables)
+            if len(self._answers.accepted()) < MIN_ANSWERS:
+                bases = []
         for base in dict.fromkeys(bases):
             self._drop_dependent(found)
             missing = [i for i, size in enumerate(found) if size is None]

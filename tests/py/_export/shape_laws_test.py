@@ -146,6 +146,11 @@ def test_no_answers_give_no_laws() -> None:
     assert found(lambda n: (n,), [(1, 2, 3)], accepts=lambda n: False) == []
 
 
+def test_few_answers_in_a_wide_range_give_no_laws() -> None:
+    named = set(zip(*IMAGE, strict=True))
+    assert texts(found(lambda *sizes: (8,), IMAGE, accepts=lambda *sizes: sizes in named)) == ["? 0 (no law)"]
+
+
 LAWLESS: dict[str, Function] = {
     "a limit": lambda n, h, w: (min(h, 600),),
     "a lower limit": lambda n, h, w: (max(h, 40),),
