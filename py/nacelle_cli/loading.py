@@ -1,4 +1,4 @@
-"""Engines set up to be asked: what their library tells of them. This imports torch, and may take seconds."""
+"""Sets engines up to read the facts that their library has. This imports torch, and may take seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nacelle_cli.reading.plans import TensorSpec
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of an engine, as its inspector names it; the kind is empty where it does not say."""
+    """A layer of an engine, as its inspector names it; the kind is empty if it does not say."""
 
     name: str
     kind: str = ""
@@ -24,8 +24,8 @@ class Loaded:
     """The facts that an engine told.
 
     Attributes:
-        ready: Whether it can run here.
-        reason: Why it cannot; empty where it can.
+        ready: True if it can run here.
+        reason: Why it cannot; empty if it can.
         runs_on: The device and the library: ``"cuda:0 with TensorRT 10.3.0.26 (full) at …"``.
         optimization_profile_count: Number of optimization profiles.
         inputs: In the order of a call.
@@ -74,20 +74,14 @@ def _ask(engine: Any) -> Loaded:
         ready=True,
         runs_on=runs_on[1] if runs_on else "",
         optimization_profile_count=engine.optimization_profile_count(),
-        inputs=tuple(_spec(tensor) for tensor in engine.inputs()),
-        outputs=tuple(_spec(tensor) for tensor in engine.outputs()),
+        inputs=tuple(map(TensorSpec.of, engine.inputs())),
+        outputs=tuple(map(TensorSpec.of, engine.outputs())),
         layers=_layers(engine.layer_information()),
     )
 
 
-def _spec(tensor: tuple[str, str, list[int], list[list[list[int]]]]) -> TensorSpec:
-    name, dtype, shape, profiles = tensor
-    ranges = tuple((tuple(low), tuple(best), tuple(high)) for low, best, high in profiles)
-    return TensorSpec(name, dtype, tuple(shape), ranges)
-
-
 def _layers(information: str) -> tuple[Layer, ...]:
-    """The layers in an inspector's JSON: a list of names, or of objects where the plan was built to tell more."""
+    """The layers in an inspector's JSON: a list of names, or of objects if the plan was built to tell more."""
     try:
         listed = json.loads(information).get("Layers", [])
     except (ValueError, AttributeError):

@@ -22,7 +22,7 @@ from nacelle_cli.render import output, show
 from nacelle_cli.render.inspected import Inspected
 
 _TEMPLATE = "report.html.jinja"
-_LEAST_SHARE = 0.0005
+_MIN_SHARE = 0.0005
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TreeRow:
 class Segment:
     """A layer in the strip of a call.
 
-    Where it begins and how wide it is are in per mille of the call; `weight` is its time beside the slowest layer's.
+    Begin and width are in per mille of the call; `weight` is its time divided by the slowest layer's.
     """
 
     name: str
@@ -58,7 +58,7 @@ def write(path: Path, inspected: Sequence[Inspected], profile: Path | None) -> N
 
     Args:
         path: The page.
-        inspected: What was read, without errors.
+        inspected: The files that were read without errors.
         profile: A trace that ``nacelle.profile`` saved of one of the programs.
 
     Raises:
@@ -125,7 +125,7 @@ def _segments(times: traces.EngineTimes) -> list[Segment]:
     most = max((layer.total_ms for layer in times.layers), default=0.0)
     for layer in times.layers:
         share = layer.total_ms / total if total > 0 else 0.0
-        if share >= _LEAST_SHARE:
+        if share >= _MIN_SHARE:
             weight = layer.total_ms / most
             found.append(Segment(layer.name, start * 1000, share * 1000, weight, layer.mean_ms, share))
         start += share

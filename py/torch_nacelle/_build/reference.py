@@ -29,7 +29,7 @@ from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle.errors import Error, InputError
 
 # Runs of the model, each with other values, for an optimization profile.
-_MOST_TRIES = 81
+_MAX_TRIES = 81
 
 _NO_ENGINE = "no engine can be built from its"
 
@@ -125,11 +125,12 @@ class _ReferenceJob:
         raise InputError(f"{what} cannot become an engine; {'; '.join(_reasons(failures))}") from failures[-1][1]
 
     def plan(self, script: torch.jit.ScriptModule, content: Sequence[bytes] | None = None) -> bytes:
-        """The plan of what TorchScript computes: from the engine cache, or built.
+        """The plan of a TorchScript module: from the engine cache, or built.
 
         Args:
             script: The module.
-            content: What makes it this model; left out, its archive, which is the same for the same module.
+            content: The bytes that identify the model in the cache; left out, its archive, which is the same for the
+                same module.
         """
         tuples = [
             (
@@ -185,7 +186,7 @@ def _values_to_try(inputs: Sequence[Input]) -> list[dict[str, list[int]]]:
             for one in ranges
             for low, opt, high in zip(one.min, one.opt, one.max, strict=True)
         ]
-        tried.update(dict.fromkeys(itertools.islice(itertools.product(*choices), _MOST_TRIES)))
+        tried.update(dict.fromkeys(itertools.islice(itertools.product(*choices), _MAX_TRIES)))
     sizes = [len(one.values[0].min) for one in ranged]
     return [_split(values, ranged, sizes) for values in tried]
 

@@ -24,7 +24,7 @@ from torch_nacelle.errors import Error, ExecutionError, InputError
 
 _logger = logging.getLogger("torch_nacelle")
 
-# Since which release tensors can be int64, and the ONNX parser knows LayerNormalization, which came with opset 17.
+# The first releases in which tensors can be int64, and in which the ONNX parser knows LayerNormalization (opset 17).
 _HAS_INT64 = (10,)
 _HAS_LAYER_NORMALIZATION = (8, 6)
 
@@ -110,7 +110,7 @@ class _EngineJob:
         self._device = device
 
     def key(self) -> str:
-        """The same for what would give the same engine."""
+        """The key of the engine in the cache: equal for builds that give the same engine."""
         return key_of(
             VERSION,
             self._builder.kind,
@@ -125,7 +125,7 @@ class _EngineJob:
         )
 
     def run(self, timing: TimingCache | None, shown: Display) -> bytes:
-        """Builds: from the model as it is, or folded; left open, folded where that fails for how it is written."""
+        """Builds from the model as it is, or folded; left open, folded if that fails for how the model is written."""
         if self._fold:
             try:
                 model = folded(self._exported, self._inputs)
@@ -140,21 +140,21 @@ class _EngineJob:
             return self._build_folded(error, timing, shown)
 
     def _build_folded(self, first: Error, timing: TimingCache | None, shown: Display) -> bytes:
-        """Builds from what the model folds to, after it failed as it is; an error that remains has both reasons."""
+        """Builds from the folded model, after a build of the model as it is failed; an error has both reasons."""
         try:
             model = folded(self._exported, self._inputs)
             if isinstance(first, ExecutionError) and has_branches(model):
                 raise CannotFoldError("chooses between branches by more than constants and fixed shapes")
         except CannotFoldError as error:
             raise type(first)(
-                f"{_sentence(first)} Its constant parts could not be computed first: the model {error}."
+                f"{_clause(first)}; its constant parts could not be computed first: the model {error}"
             ) from None
         shown.line(f"{self._builder.description} does not take the model as it is: constant parts are computed first")
         try:
             plan = self._build(replace(self._exported, model=model, path=""), timing, shown)
         except Error as error:
             again = "the same" if error.reason == first.reason else error.reason
-            raise type(first)(f"{_sentence(first)} With its constant parts computed first: {again}") from None
+            raise type(first)(f"{_clause(first)}; with its constant parts computed first: {again}") from None
         _logger.info(
             "engine %r is built from the model with its constant parts computed by onnxruntime; as it is: %s",
             self._name,
@@ -205,8 +205,9 @@ class _EngineJob:
         return plan
 
 
-def _sentence(error: Error) -> str:
-    return error.reason.rstrip(". ") + "."
+def _clause(error: Error) -> str:
+    """The reason without a full stop, which TensorRT's own words may end with."""
+    return error.reason.rstrip(". ")
 
 
 def _timing_cache(options: BuildOptions, builder: "_C.BuilderInfo", device: torch.device | None) -> TimingCache | None:
