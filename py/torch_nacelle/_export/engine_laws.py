@@ -15,7 +15,8 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle._export.shape_laws import Dimension, EngineLaws, upper_bounds
-from torch_nacelle._export.shape_laws_fit import Box, Sizes, fit
+from torch_nacelle._export.shape_laws_fit import Box, fit
+from torch_nacelle._export.shape_laws_products import Sizes
 from torch_nacelle.errors import ExecutionError
 
 MAX_KEPT = 256  # engines whose laws are kept

@@ -3,9 +3,9 @@
 A law is found in three steps, each of which asks for more points:
 
 1. Along one input size, with the others fixed, the output size is a sum of divisions of different periods: its steps
-   from one size to the next repeat. The steps say which divisions (`_find_quotients`).
+   from one size to the next repeat. The steps say which divisions (shape_laws_steps).
 2. With several input sizes, the output size is a sum of products of those divisions. Its coefficients follow from as
-   many points as there are products (`_solve`).
+   many points as there are products (shape_laws_products).
 3. The law must give every size that was answered, at points that the first two steps did not use too: the ends of the
    ranges, neighbours, sizes varied one by one and jointly, in each optimization profile. One miss, and it is dropped.
 
@@ -20,12 +20,10 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from torch_nacelle._export.shape_laws import Dimension, Law, Quotient, Term, Unknown, law
-
-# All input sizes in a row, or all output sizes in a row; -1 is an output size that depends on values.
-Sizes = tuple[int, ...]
+from torch_nacelle._export.shape_laws_products import Features, Grid, Sizes, Variable, simplest
+from torch_nacelle._export.shape_laws_steps import find_products, quotient_of
 
 # Where a size is, and what it may be: its dimension, and its (min, opt, max) in each box.
 _Place = tuple[int, tuple[tuple[int, int, int], ...]]
@@ -40,7 +38,6 @@ MAX_ALL = 256  # if there are no more points than this, all are asked
 NEAR_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 20, 24, 28, 30, 32, 48, 64, 96, 128, 256)
 MAX_PAIRS = 8  # of sizes that are tried together
 WINDOWS = (20, 44, 100, 200, 320)  # consecutive sizes that are looked at, until the steps repeat
-MAX_QUOTIENTS = 10  # along one input size
 MAX_PRODUCTS = 256  # of a law before equal ones are joined
 MAX_SINGLE = 150  # points for the check that differ from a profile's minimum, optimum or maximum in one size
 RANDOM_POINTS = 48  # for the check, in each optimization profile
@@ -68,7 +65,7 @@ def fit(dimensions: Sequence[Dimension], boxes: Sequence[Box], ask: Ask) -> list
 
 
 class _Answers:
-    """What the engine answered so far. Asks for no point twice, and for none outside of the boxes."""
+    """The answers of the engine so far. Asks for no point twice, and for none outside of the boxes."""
 
     def __init__(self, boxes: Sequence[Box], ask: Ask) -> None:
         self._boxes = boxes
@@ -91,48 +88,15 @@ class _Answers:
         return [(point, answer) for point, answer in self._known.items() if answer is not None]
 
 
-@dataclass(frozen=True)
-class _Variable:
-    """Input sizes that vary together, each by its own step. The first one stands for all."""
-
-    steps: tuple[tuple[int, int], ...]  # index of the size, and its step
-
-    @property
-    def index(self) -> int:
-        return self.steps[0][0]
-
-    @property
-    def step(self) -> int:
-        return self.steps[0][1]
-
-    def moved(self, point: Sizes, count: int) -> Sizes:
-        """Returns the point that is `count` steps away."""
-        sizes = list(point)
-        for index, step in self.steps:
-            sizes[index] += count * step
-        return tuple(sizes)
-
-    def times(self, factor: int) -> _Variable:
-        return _Variable(tuple((index, step * factor) for index, step in self.steps))
-
-
 @dataclass
 class _Line:
     """Answers along a variable: consecutive ones, and some far away."""
 
-    variable: _Variable
+    variable: Variable
     start: Sizes
     window: list[Sizes]  # answers at start, start + step, …
     far: dict[int, Sizes]  # answers by the number of steps from start
     whole: bool  # True if `far` holds all that the boxes allow and the engine accepts
-
-
-@dataclass
-class _Features:
-    """Functions of one input size that laws are products of; the first one is 1."""
-
-    variable: _Variable
-    products: list[tuple[Quotient, ...]]
 
 
 class _Search:
@@ -187,21 +151,21 @@ class _Search:
             self._answers.ask(itertools.product(*ranges))
         return True
 
-    def _find_variables(self, base: Sizes) -> list[_Variable]:
+    def _find_variables(self, base: Sizes) -> list[Variable]:
         """Returns the sizes that vary alone from `base`, then those that vary only with others."""
         variables = []
         stuck: dict[int, _Place] = {}
         for i in self._free:
             place = self._place(i)
             # If one size of many alike does not vary alone, the others do not either.
-            variable = None if place in stuck.values() else self._in_steps(base, _Variable(((i, 1),)))
+            variable = None if place in stuck.values() else self._in_steps(base, Variable(((i, 1),)))
             if variable is None:
                 stuck[i] = place
             else:
                 variables.append(variable)
         while stuck:
             for group in self._groups(base, stuck):
-                variable = self._in_steps(base, _Variable(group))
+                variable = self._in_steps(base, Variable(group))
                 if variable is not None:
                     variables.append(variable)
                     break
@@ -229,7 +193,7 @@ class _Search:
                     divisor = math.gcd(*(step for _, step in steps)) * (1 if steps[0][1] > 0 else -1)
                     yield tuple((i, step // divisor) for i, step in steps)
 
-    def _in_steps(self, base: Sizes, variable: _Variable) -> _Variable | None:
+    def _in_steps(self, base: Sizes, variable: Variable) -> Variable | None:
         """Returns the variable with the largest step that reaches all that the engine accepts; None if it accepts none.
 
         A size of 1 counts only if there is nothing else: an input of batch size 1 goes with any other one.
@@ -249,7 +213,7 @@ class _Search:
             return None
         return variable.times(math.gcd(*accepted))
 
-    def _ask_for_check(self, variables: list[_Variable]) -> None:
+    def _ask_for_check(self, variables: list[Variable]) -> None:
         """Asks for the points that laws are checked at."""
         for box in self._boxes:
             starts = (box.min, box.opt, box.max)
@@ -262,7 +226,7 @@ class _Search:
                 points.append(tuple(self._random.randint(*ends) for ends in zip(box.min, box.max, strict=True)))
             self._answers.ask([*points, *self._tied_points(box)])
 
-    def _random_point(self, box: Box, variables: list[_Variable]) -> Sizes:
+    def _random_point(self, box: Box, variables: list[Variable]) -> Sizes:
         """Returns a point that the engine is likely to accept; half of them differ from the optimum in one size."""
         point = box.opt
         chosen = variables if self._random.random() < 0.5 else self._random.sample(variables, min(len(variables), 1))
@@ -290,9 +254,9 @@ class _Search:
 
     # Candidates.
 
-    def _candidates(self, base: Sizes, variables: list[_Variable], missing: list[int]) -> Iterator[tuple[int, Law]]:
+    def _candidates(self, base: Sizes, variables: list[Variable], missing: list[int]) -> Iterator[tuple[int, Law]]:
         """Yields a law for each missing output size that has one near `base`."""
-        features: dict[int, list[_Features] | None] = {index: [] for index in missing}
+        features: dict[int, list[Features] | None] = {index: [] for index in missing}
         for variable in variables:
             for index, found in self._features(base, variable, missing).items():
                 known = features[index]
@@ -302,7 +266,7 @@ class _Search:
         for index, one in features.items():
             if one is None or math.prod(len(f.products) for f in one) > MAX_PRODUCTS:
                 continue
-            grid = _Grid.choose(base, [f for f in one if len(f.products) > 1], self._answers.allows)
+            grid = Grid.choose(base, [f for f in one if len(f.products) > 1], self._answers.allows)
             if grid is not None:
                 grids.append((index, grid))
         self._answers.ask(point for _, grid in grids for point in grid.points())
@@ -312,31 +276,33 @@ class _Search:
             values = [answer[index] for answer in answers if answer is not None]
             terms = grid.terms(values) if len(values) == len(answers) and min(values) >= 0 else None
             if terms is not None:
-                yield index, _simplest(terms, steps)
+                yield index, simplest(terms, steps)
 
-    def _features(self, base: Sizes, variable: _Variable, missing: list[int]) -> dict[int, _Features | None]:
+    def _features(self, base: Sizes, variable: Variable, missing: list[int]) -> dict[int, Features | None]:
         """Returns the features of each missing output size along a variable; None if its steps do not repeat."""
-        found: dict[int, _Features | None] = {}
+        found: dict[int, Features | None] = {}
         waiting = missing
         for length in WINDOWS:
             line = self._line(base, variable, length)
             dimension = self._dimensions[variable.index]
             start = line.start[variable.index]
             for index in waiting:
-                products = _find_products(line, index)
+                values = [answer[index] for answer in line.window]
+                far = {position: answer[index] for position, answer in line.far.items()}
+                products = find_products(values, far, line.whole)
                 if products is None:
                     found[index] = None
                     continue
                 quotients = [
-                    tuple(_quotient(dimension, start, variable.step, one) for one in product) for product in products
+                    tuple(quotient_of(dimension, start, variable.step, one) for one in product) for product in products
                 ]
-                found[index] = _Features(variable, [(), *quotients])
+                found[index] = Features(variable, [(), *quotients])
             waiting = [index for index in waiting if found[index] is None]
             if not waiting or len(line.window) < length:
                 break
         return found
 
-    def _line(self, base: Sizes, variable: _Variable, length: int) -> _Line:
+    def _line(self, base: Sizes, variable: Variable, length: int) -> _Line:
         """Asks for `length` consecutive points, from a few below `base` on, and for some far away."""
         spans = self._spans(base, variable)
         begin, end = next(span for span in spans if span[0] <= 0 <= span[1])
@@ -362,7 +328,7 @@ class _Search:
             total <= length,
         )
 
-    def _spans(self, base: Sizes, variable: _Variable) -> list[tuple[int, int]]:
+    def _spans(self, base: Sizes, variable: Variable) -> list[tuple[int, int]]:
         """Returns the numbers of steps from `base` that stay in a box, as ranges (first, last) without overlaps."""
         spans = []
         for box in self._boxes:
@@ -394,7 +360,7 @@ class _Search:
                 if size < 0:
                     found[index] = Unknown("depends on values")
 
-    def _checked(self, candidate: Law, index: int, variables: list[_Variable]) -> Law | None:
+    def _checked(self, candidate: Law, index: int, variables: list[Variable]) -> Law | None:
         """Returns the law if it gives every answer, perhaps of other ones of the sizes that vary together."""
         tied = [variable.steps for variable in variables if self._dimensions[variable.index] in candidate.dimensions]
         choices = itertools.product(*([i for i, step in steps if step == steps[0][1]] for steps in tied))
@@ -424,295 +390,3 @@ def _renamed(candidate: Law, others: dict[Dimension, Dimension]) -> Law:
         )
         for term in candidate.terms
     )
-
-
-# Along one input size. Positions are numbers of steps from the start of a line; a pulse is a division of a position.
-
-
-@dataclass(frozen=True)
-class _Pulse:
-    """``(position + offset) // period``: one step up in each period. With the period 1 it is the position."""
-
-    offset: int
-    period: int
-
-
-def _find_products(line: _Line, index: int) -> list[tuple[_Pulse, ...]] | None:
-    """Returns the pulses whose sum, or sum of products, the output size is along a line; None if there are none.
-
-    Empty if it is constant.
-    """
-    values = [answer[index] for answer in line.window]
-    far = {position: answer[index] for position, answer in line.far.items()}
-    if min([*values, *far.values()], default=-1) < 0:
-        return None
-    if len({*values, *far.values()}) <= 1:
-        return []
-    pulses = _find_pulses(values, far)
-    if pulses is None and line.whole:
-        pulses = _find_line(far) or (_find_single(values) if len(values) == len(far) else None)
-    if pulses is not None:
-        return [(pulse,) for pulse in pulses] if len(pulses) <= MAX_QUOTIENTS else None
-    return _find_squares(values, far)
-
-
-def _find_pulses(values: list[int], far: dict[int, int]) -> list[_Pulse] | None:
-    """Returns pulses that give values whose steps repeat, near and far."""
-    steps = [after - before for before, after in itertools.pairwise(values)]
-    for period in range(1, len(steps) // 2 + 1):
-        if steps[period:] != steps[:-period]:
-            continue
-        rise = sum(steps[:period])
-        if all(value == values[position % period] + position // period * rise for position, value in far.items()):
-            return _pulses_of(steps[:period])
-    return None
-
-
-def _pulses_of(steps: list[int]) -> list[_Pulse]:
-    """Returns few pulses whose sum has these steps in each period. Pulses of short periods are taken out first."""
-    period = len(steps)
-    candidates = []
-    for smallest in (False, True):
-        rest = list(steps)
-        pulses = []
-        for divisor in (one for one in range(1, period + 1) if period % one == 0):
-            for residue in range(divisor):
-                members = rest[residue::divisor]
-                # The step that most have; of equally many the smallest, or the smallest at once.
-                counts = {step: members.count(step) for step in members}
-                common = min(counts, key=lambda step: (0 if smallest else -counts[step], abs(step), step))
-                if common == 0:
-                    continue
-                for position in range(residue, period, divisor):
-                    rest[position] -= common
-                # The step from `residue` to the next position is a step up of this pulse.
-                pulses.append(_Pulse(divisor - 1 - residue, divisor))
-        candidates.append(pulses)
-    return min(candidates, key=len)
-
-
-def _find_line(far: dict[int, int]) -> list[_Pulse] | None:
-    """Returns the position as a pulse if all values lie on a line."""
-    (first, value), (second, other), *_ = far.items()
-    rise = Fraction(other - value, second - first)
-    on_line = all(size - value == rise * (position - first) for position, size in far.items())
-    return [_Pulse(0, 1)] if on_line else None
-
-
-def _find_single(values: list[int]) -> list[_Pulse] | None:
-    """Returns the pulse of values that rise by one amount after equally many positions, which all are known."""
-    steps = [after - before for before, after in itertools.pairwise(values)]
-    jumps = [position for position, step in enumerate(steps) if step]
-    distances = {after - before for before, after in itertools.pairwise(jumps)}
-    if len({steps[position] for position in jumps}) != 1 or len(distances) > 1:
-        return None
-    period = distances.pop() if distances else len(values)
-    if jumps[0] >= period or len(steps) - 1 - jumps[-1] >= period:
-        return None
-    return [_Pulse(period - 1 - jumps[0], period)]
-
-
-def _find_squares(values: list[int], far: dict[int, int]) -> list[tuple[_Pulse, ...]] | None:
-    """Returns pulses and their products in pairs, for values whose steps of steps repeat."""
-    for period in range(1, (len(values) - 1) // 3 + 1):
-        rises = [after - before for before, after in zip(values, values[period:], strict=False)]
-        second = {after - before for before, after in zip(rises, rises[period:], strict=False)}
-        if len(second) != 1:
-            continue
-        curve = second.pop()
-
-        def value(position: int, period: int = period, rises: list[int] = rises, curve: int = curve) -> int:
-            turns, place = divmod(position, period)
-            return values[place] + turns * rises[place] + turns * (turns - 1) // 2 * curve
-
-        if any(size != value(position) for position, size in far.items()):
-            continue
-        pulses = _find_pulses(rises, {})
-        if pulses is None or len(pulses) > 3:
-            return None
-        pairs = itertools.combinations_with_replacement(pulses, 2)
-        return [*((pulse,) for pulse in pulses), *pairs]
-    return None
-
-
-def _quotient(dimension: Dimension, start: int, step: int, pulse: _Pulse) -> Quotient:
-    """Returns a pulse along a line as a division of the size itself, but for a constant.
-
-    The size is ``start + step * position``, so that offsets up to the next multiple of `step` mean the same: 0 is
-    taken if it is one of them.
-    """
-    period = step * pulse.period
-    offset = (step * pulse.offset - start) % period
-    return Quotient(dimension, 0 if offset + step > period else offset, period)
-
-
-# Sums of products.
-
-
-class _Grid:
-    """Points that combine a few sizes of each variable: as many as it has features. They tell all coefficients.
-
-    The sizes of a variable are such that the values of its features there form a matrix that has an inverse.
-    """
-
-    def __init__(self, base: Sizes, features: Sequence[_Features], sizes: Sequence[tuple[list[int], _Matrix]]) -> None:
-        self._base = base
-        self._features = features
-        self._sizes = sizes
-
-    @staticmethod
-    def choose(base: Sizes, features: Sequence[_Features], allows: Callable[[Sizes], bool]) -> _Grid | None:
-        """Returns a grid around `base`; None if the features are not independent on the allowed points."""
-        sizes = []
-        for one in features:
-            chosen = _independent(base, one, allows)
-            if chosen is None:
-                return None
-            sizes.append(chosen)
-        return _Grid(base, features, sizes)
-
-    def points(self) -> list[Sizes]:
-        """Returns the points, those of the last variable varying fastest."""
-        points = [self._base]
-        for one, (counts, _) in zip(self._features, self._sizes, strict=True):
-            points = [one.variable.moved(point, count) for point in points for count in counts]
-        return points
-
-    def terms(self, values: Sequence[int]) -> list[Term] | None:
-        """Returns the sum of products that has these values at the points; None if it has other than whole numbers."""
-        rest: list[Fraction] = [Fraction(value) for value in values]
-        for _, (counts, inverse) in zip(self._features, self._sizes, strict=True):
-            # The first axis is used up, and comes back as the last one.
-            size = len(rest) // len(counts)
-            rest = [
-                sum((row[i] * rest[i * size + j] for i in range(len(counts))), Fraction())
-                for j in range(size)
-                for row in inverse
-            ]
-        if any(one.denominator != 1 for one in rest):
-            return None
-        products = itertools.product(*(one.products for one in self._features))
-        return [
-            Term(int(coefficient), tuple(itertools.chain(*factors)))
-            for coefficient, factors in zip(rest, products, strict=True)
-            if coefficient
-        ]
-
-
-_Matrix = list[list[Fraction]]
-
-
-def _independent(base: Sizes, features: _Features, allows: Callable[[Sizes], bool]) -> tuple[list[int], _Matrix] | None:
-    """Returns numbers of steps from `base`, and the inverse of the matrix of the features' values there."""
-    variable = features.variable
-    width = len(features.products)
-    period = max((factor.divisor for product in features.products for factor in product), default=1)
-    reach = (width + 1) * max(period // variable.step, 1)
-    counts: list[int] = []
-    echelon: list[tuple[int, list[Fraction]]] = []  # rows with the column of their first number, which is 1
-    rows: _Matrix = []
-    for count in sorted(range(-reach, reach + 1), key=lambda one: (abs(one), -one)):
-        if not allows(variable.moved(base, count)):
-            continue
-        size = base[variable.index] + count * variable.step
-        row = [Fraction(math.prod(factor.apply(size) for factor in product)) for product in features.products]
-        rest = list(row)
-        for column, other in echelon:
-            rest = [one - rest[column] * two for one, two in zip(rest, other, strict=True)]
-        pivot = next((column for column, value in enumerate(rest) if value), None)
-        if pivot is None:
-            continue
-        echelon.append((pivot, [value / rest[pivot] for value in rest]))
-        counts.append(count)
-        rows.append(row)
-        if len(rows) == width:
-            return counts, _inverse(rows)
-    return None
-
-
-def _inverse(matrix: _Matrix) -> _Matrix:
-    """Returns the inverse of a matrix that has one."""
-    size = len(matrix)
-    rows = [[*row, *(Fraction(int(i == j)) for j in range(size))] for i, row in enumerate(matrix)]
-    for column in range(size):
-        pivot = next(i for i in range(column, size) if rows[i][column])
-        rows[column], rows[pivot] = rows[pivot], rows[column]
-        rows[column] = [value / rows[column][column] for value in rows[column]]
-        for i in range(size):
-            if i != column and rows[i][column]:
-                rows[i] = [one - rows[i][column] * two for one, two in zip(rows[i], rows[column], strict=True)]
-    return [row[size:] for row in rows]
-
-
-# Simpler forms of the same law.
-
-
-def _simplest(terms: Sequence[Term], variables: Sequence[tuple[Dimension, int, int]]) -> Law:
-    """Returns a law with few terms. `variables` says of a dimension that its sizes are ``start + n * step``."""
-    found = law(terms)
-    for dimension, start, step in variables:
-        if step > 1:
-            found = _refined(found, dimension, start, step)
-    for _ in range(2):
-        for quotient in sorted({factor for term in found.terms for factor in term.factors}):
-            found = _shifted_best(found, quotient)
-    return found
-
-
-def _replaced(old: Law, quotient: Quotient, factor: Quotient, scale: int, shift: int) -> Law:
-    """Returns the law with ``(factor + shift) / scale`` in place of a quotient. The scale divides its coefficients."""
-    terms = list(old.terms)
-    done: list[Term] = []
-    while terms:
-        term = terms.pop()
-        if quotient not in term.factors:
-            done.append(term)
-            continue
-        rest = list(term.factors)
-        rest.remove(quotient)
-        coefficient = term.coefficient // scale
-        done_factors = tuple(rest)
-        terms.append(Term(coefficient * shift, done_factors))
-        # A second power of the quotient is replaced in the next rounds.
-        terms.append(Term(coefficient, (*done_factors, factor)))
-    return law(done)
-
-
-def _refined(found: Law, dimension: Dimension, start: int, step: int) -> Law:
-    """Returns the law with ``size // (step / k)`` in place of ``k * (size // step)``: equal on sizes of these steps."""
-    quotient = Quotient(dimension, 0, step)
-    coefficients = [term.coefficient for term in found.terms if quotient in term.factors]
-    powers = [term.factors.count(quotient) for term in found.terms]
-    scale = math.gcd(step, *coefficients)
-    if not coefficients or scale == 1 or max(powers) > 1:
-        return found
-    # size // step is (size - rest) / step.
-    rest = start % step
-    divisor = step // scale
-    if divisor == 1:
-        return _replaced(found, quotient, Quotient(dimension), scale, -rest)
-    return _replaced(
-        found, quotient, Quotient(dimension, rest % divisor and -(rest % divisor), divisor), scale, -(rest // divisor)
-    )
-
-
-def _shifted_best(found: Law, quotient: Quotient) -> Law:
-    """Returns the law with ``quotient + n`` as a factor where that saves terms: `n` full periods in the offset."""
-    sums = {term.factors: term.coefficient for term in found.terms}
-    shifts = set()
-    for term in found.terms:
-        if quotient in term.factors:
-            rest = list(term.factors)
-            rest.remove(quotient)
-            ratio = Fraction(sums.get(tuple(rest), 0), term.coefficient)
-            if ratio.denominator == 1 and 0 < abs(ratio) <= 8:
-                shifts.add(int(ratio))
-    # A sum of a size and a number is no product; two sums are.
-    gain = 2 if quotient.divisor == 1 else 1
-    best = found
-    for shift in sorted(shifts, key=lambda one: (abs(one), one)):
-        moved = Quotient(quotient.dimension, quotient.offset + shift * quotient.divisor, quotient.divisor)
-        other = _replaced(found, quotient, moved, 1, -shift)
-        if len(other.terms) < len(best.terms) and len(other.terms) <= len(found.terms) - gain:
-            best = other
-    return best

@@ -21,7 +21,8 @@ from torch_nacelle._export.shape_laws import (
     parse_size,
     upper_bounds,
 )
-from torch_nacelle._export.shape_laws_fit import MAX_POINTS, Box, Sizes, fit
+from torch_nacelle._export.shape_laws_fit import MAX_POINTS, Box, fit
+from torch_nacelle._export.shape_laws_products import Sizes
 from torch_nacelle.errors import InputError
 
 Range = tuple[int, int, int]
