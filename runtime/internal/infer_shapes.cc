@@ -126,7 +126,7 @@ InferredShapes InferShapesAtPoints(const tensorrt::CudaEngine& plan, at::Device 
         Cat("optimization profile ", profile,
             " cannot be chosen for the execution context that is asked for shapes; before TensorRT 8.6 "
             "a profile belongs to one context: ask before the engine runs.",
-            messages.Said(plan.library()->Describe())));
+            messages.ErrorSuffix(plan.library()->Describe())));
   }
   InferredShapes inferred;
   for (const ShapePoint& point : points) {
