@@ -88,6 +88,10 @@ int32_t ExecutionContext::InferShapes(std::span<const char*> missing) {
                                                        missing.empty() ? nullptr : missing.data());
 }
 
+int64_t ExecutionContext::MaxOutputBytes(const char* tensor) const {
+  return object_->Call<int64_t(const char*)>(Method::kExecutionContext_getMaxOutputSize, tensor);
+}
+
 bool ExecutionContext::SetOutputAllocator(const char* tensor, OutputAllocator* allocator) {
   return object_->Call<bool(const char*, void*)>(Method::kExecutionContext_setOutputAllocator, tensor,
                                                  ObjectOf(allocator));

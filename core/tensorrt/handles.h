@@ -128,6 +128,10 @@ class ExecutionContext final : public Handle {
   // of their names as fit in `missing`), or a negative number on failure.
   int32_t InferShapes(std::span<const char*> missing = {});
 
+  // Returns the most bytes that an output can have with the optimization profile and the shapes set so far; -1 if
+  // TensorRT does not know.
+  int64_t MaxOutputBytes(const char* tensor) const;
+
   // Sets the allocator of an output; null removes it. The allocator must live as long as the context, or until another
   // one is set.
   bool SetOutputAllocator(const char* tensor, OutputAllocator* allocator);

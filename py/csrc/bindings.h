@@ -27,6 +27,9 @@ void BindRecords(pybind11::module_& m);
 // Settings of engines, and their moves to other devices.
 void BindSettings(pybind11::module_& m);
 
+// Output shapes of an engine at many input shapes, without running it.
+void BindShapes(pybind11::module_& m);
+
 // The folders of wheels with TensorRT's libraries, and the permission for plans to bring code.
 void BindMachine(pybind11::module_& m);
 

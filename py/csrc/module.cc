@@ -14,6 +14,7 @@ PYBIND11_MODULE(_C, m) {
   nacelle::python::BindPlans(m);
   nacelle::python::BindBuilders(m);
   nacelle::python::BindSettings(m);
+  nacelle::python::BindShapes(m);
   nacelle::python::BindMachine(m);
   nacelle::python::BindLog(m);
   nacelle::python::BindTiming(m);

@@ -3,6 +3,7 @@
 #include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,6 +20,11 @@ std::optional<c10::DeviceGuard> GuardFor(c10::Device device) {
   return device.is_cpu() ? std::nullopt : std::optional<c10::DeviceGuard>(std::in_place, device);
 }
 
+uint64_t NextId() {
+  static std::atomic<uint64_t> next = 0;
+  return next++;
+}
+
 // Returns advice about a refused plan if the library's message says that the plan contains code for the host.
 std::string HostCodeAdvice(std::string_view message) {
   if (EngineHostCodeAllowed() || message.find("ost executable code") == std::string_view::npos) return "";
@@ -30,7 +36,7 @@ std::string HostCodeAdvice(std::string_view message) {
 
 DeserializedPlan::DeserializedPlan(std::shared_ptr<const tensorrt::Library> library, c10::Device device,
                                    std::string_view plan)
-    : library_(std::move(library)), device_(device) {
+    : library_(std::move(library)), device_(device), id_(NextId()) {
   const auto guard = GuardFor(device_);
   tensorrt::Runtime runtime = tensorrt::Runtime::Create(library_);
   if (EngineHostCodeAllowed() && runtime.Has(tensorrt::Method::kRuntime_setEngineHostCodeAllowed)) {

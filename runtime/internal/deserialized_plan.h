@@ -5,6 +5,7 @@
 #include <c10/core/Device.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -42,6 +43,7 @@ class DeserializedPlan {
 
   const tensorrt::CudaEngine& engine() const { return *engine_; }
   c10::Device device() const { return device_; }
+  uint64_t id() const { return id_; }  // no other one of this process has or had it
   const std::shared_ptr<const tensorrt::Library>& library() const { return library_; }
 
   // The bytes that it was read from; null if it was made without keeping them. Engines hold these in place of equal
@@ -54,6 +56,7 @@ class DeserializedPlan {
  private:
   const std::shared_ptr<const tensorrt::Library> library_;
   const c10::Device device_;
+  const uint64_t id_;
   std::unique_ptr<tensorrt::CudaEngine> engine_;  // keeps its IRuntime
   mutable std::mutex bytes_mutex_;
   mutable std::shared_ptr<const StoredBytes> bytes_;

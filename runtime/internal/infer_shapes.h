@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/tensorrt/handles.h"
+#include "runtime/export.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::runtime {
@@ -20,6 +22,37 @@ std::optional<std::vector<std::vector<int64_t>>> InferShapes(const tensorrt::Cud
                                                              const std::vector<TensorInfo>& inputs,
                                                              const std::vector<TensorInfo>& outputs, int profile,
                                                              const std::vector<std::vector<int64_t>>& input_shapes);
+
+// Where output shapes are asked for: the shapes of all inputs, and the values of those that are read on the host, in
+// their order. Inputs without values have those of the profile's optimum.
+struct ShapePoint {
+  std::vector<std::vector<int64_t>> input_shapes;
+  std::vector<std::vector<int64_t>> host_values;
+};
+
+// The answers of a plan at many points.
+struct InferredShapes {
+  // For each point the shapes of the outputs, as InferShapes returns them; nullopt if the plan refuses the point.
+  std::vector<std::optional<std::vector<std::vector<int64_t>>>> shapes;
+  // For each output the most bytes that it can have, with the profile and the first point that was not refused; -1 if
+  // the library does not know.
+  std::vector<int64_t> max_bytes;
+};
+
+// Returns the answers at points that optimization profile `profile` allows. Asks one context without device memory.
+// Throws ExecutionError if no context can be made for the profile.
+NACELLE_API InferredShapes InferShapesAtPoints(const tensorrt::CudaEngine& plan, at::Device device,
+                                               const std::vector<TensorInfo>& inputs,
+                                               const std::vector<TensorInfo>& outputs, int profile,
+                                               std::span<const ShapePoint> points);
+
+// The values that an optimization profile allows for an input that is read on the host; empty if it gives none.
+struct HostValueRange {
+  std::vector<int64_t> min;
+  std::vector<int64_t> opt;
+  std::vector<int64_t> max;
+};
+NACELLE_API HostValueRange HostValueRangeOf(const tensorrt::CudaEngine& plan, const TensorInfo& input, int profile);
 
 // Returns for each of `outputs` true if its shape depends on values, so that it is known only when the engine has run.
 // Asks at the optimum of the first optimization profile, unless all outputs have fixed shapes. If the plan refuses

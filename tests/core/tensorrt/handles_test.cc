@@ -145,6 +145,8 @@ TEST_P(HandlesTest, ContextRuns) {
   EXPECT_EQ(context.TensorShape("twice"), Dims({2, 3}));
   EXPECT_EQ(context.TensorShape("rows"), Dims({-1}));
   EXPECT_FALSE(context.TensorShape("other").valid());
+  EXPECT_EQ(context.MaxOutputBytes("twice"), 24);
+  EXPECT_EQ(context.MaxOutputBytes("rows"), -1);
 
   const std::vector<float> x = {1, 2, 3, 4, 5, 6};
   std::vector<float> twice(6);
