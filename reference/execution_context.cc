@@ -47,10 +47,7 @@ bool ExecutionContext::Refuse(const char* method, const std::string& message, Er
 const Tensor* ExecutionContext::FindOrRefuse(const char* method, const char* name) {
   const Tensor* tensor = plan_->Find(name);
   if (tensor != nullptr) return tensor;
-  std::vector<std::string> names;
-  for (const Tensor& known : plan_->tensors()) names.push_back(Quote(known.spec->name));
-  Refuse(method, Cat("no tensor has the name ", name == nullptr ? "(null)" : Quote(name), "; the names are ",
-                     Join(names, ", ")));
+  Refuse(method, plan_->WhyNotFound(name));
   return nullptr;
 }
 

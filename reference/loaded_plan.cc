@@ -70,6 +70,13 @@ const Tensor* LoadedPlan::Find(const char* name) const {
   return nullptr;
 }
 
+std::string LoadedPlan::WhyNotFound(const char* name) const {
+  std::vector<std::string> names;
+  for (const Tensor& known : tensors_) names.push_back(Quote(known.spec->name));
+  return Cat("no tensor has the name ", name == nullptr ? "(null)" : Quote(name), "; the names are ",
+             Join(names, ", "));
+}
+
 OutputShapes LoadedPlan::InferShapes(std::span<const Shape> inputs) const {
   if (!infers_) return declared_;
   Shape key;

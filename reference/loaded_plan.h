@@ -49,6 +49,9 @@ class LoadedPlan {
   // getIOTensorName returned.
   const Tensor* Find(const char* name) const;
 
+  // Returns the message for a name that Find does not find, with the names that there are.
+  std::string WhyNotFound(const char* name) const;
+
   // Returns the outputs' shapes for these shapes of the inputs, with -1 for extents that depend on values. Throws
   // ExecutionError if the module fails or contradicts the plan.
   OutputShapes InferShapes(std::span<const Shape> inputs) const;

@@ -7,6 +7,7 @@
 #ifndef NACELLE_REFERENCE_PLAN_H_
 #define NACELLE_REFERENCE_PLAN_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@ namespace nacelle::reference {
 inline constexpr uint32_t kPlanFormatVersion = 1;
 inline constexpr size_t kMaxRank = 8;  // TensorRT's Dims has no room for more
 inline constexpr int kMaxProfiles = 1024;
+inline constexpr size_t kMaxTensors = 4096;  // inputs, and outputs
 inline constexpr size_t kMaxNameBytes = 4096;
 
 // The shapes that an optimization profile allows for an input. All three have the input's rank, and in every dimension
@@ -65,6 +67,10 @@ void CheckInputs(const std::vector<TensorSpec>& inputs, int profile_count);
 
 // Returns the bytes of `plan`; the same plan gives the same bytes. Throws as CheckPlan does.
 std::string WritePlan(const Plan& plan);
+
+// Reads a plan up to its module from `start`, the first bytes of a plan of `size` bytes: Plan::module is empty, and the
+// checksum is not looked at. Throws as ReadPlan does, also if `start` ends before the module.
+Plan ReadDescription(std::string_view start, size_t size);
 
 // Returns the plan in `bytes`: ReadPlan(WritePlan(p)) == p. Reads nothing outside `bytes`, whatever they hold. Throws
 // PlanError with the field, its offset, its value and the wanted one.

@@ -40,9 +40,9 @@ std::string DescribeDevices(const Inventory& inventory) {
                       std::ranges::none_of(inventory.devices, [](const Device& d) { return d.type == Type::kDla; });
   throw DeviceError(Cat("no device can run this engine; found ", DescribeDevices(inventory), "; wanted ",
                         DescribeRequirement(recorded, hardware_compatible),
-                        no_dla ? ". This machine has no DLA: build the engine for a GPU, or run it on a machine with "
+                        no_dla ? "; this machine has no DLA: build the engine for a GPU, or run it on a machine with "
                                  "the DLA that is named"
-                               : ". Build the engine again on this machine, or run it on one with such a device"));
+                               : "; build the engine again on this machine, or run it on one with such a device"));
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ Record Convert(Record record, int version, const FieldSet& drop) {
   if (!lost.empty()) {
     throw RecordError(Cat("record of ABI version ", record.version, " cannot become version ", version,
                           ", which has no place for ", Join(lost, ", "),
-                          ". Convert to a newer version, or name these fields in drop to accept their loss"));
+                          "; convert to a newer version, or name these fields in drop to accept their loss"));
   }
   for (const FieldInfo& info : kFields) {
     if (info.since > version) internal::MakeNeutral(record, info.field);

@@ -6,6 +6,7 @@
 #include <typeinfo>
 
 #include "core/error.h"
+#include "core/tensorrt/messages.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
@@ -29,27 +30,27 @@ T& Target(const Head* head) {
   return *static_cast<T*>(head->target);
 }
 
-// Runs `call`; what it throws becomes a message and `failed` the result.
+// Runs `call`. If it throws, records `failure` with the reason as a message and returns `failed`.
 template <typename R, typename F>
-R Guard(const char* what, R failed, const F& call) noexcept {
+R Guard(const char* failure, R failed, const F& call) noexcept {
   try {
     return call();
   } catch (const std::exception& error) {
     try {
-      RecordMessage(Severity::kERROR, Cat(what, " failed: ", error.what()).c_str());
+      RecordMessage(Severity::kERROR, Cat(failure, ": ", error.what()).c_str());
     } catch (...) {
-      RecordMessage(Severity::kERROR, what);
+      RecordMessage(Severity::kERROR, failure);
     }
   } catch (...) {
-    RecordMessage(Severity::kERROR, what);
+    RecordMessage(Severity::kERROR, failure);
   }
   return failed;
 }
 
-// The same for what gives no result.
+// The same for a call without a result.
 template <typename F>
-void GuardVoid(const char* what, const F& call) noexcept {
-  Guard(what, false, [&] {
+void GuardVoid(const char* failure, const F& call) noexcept {
+  Guard(failure, false, [&] {
     call();
     return true;
   });
@@ -84,7 +85,7 @@ int32_t OutputAllocatorVersion(const Head*) noexcept { return 1; }
 
 void* Reallocate(Head* head, const char* tensor, void* current, uint64_t size, uint64_t alignment,
                  void* stream) noexcept {
-  return Guard("The allocation of an output", static_cast<void*>(nullptr),
+  return Guard("the allocation of an output failed", static_cast<void*>(nullptr),
                [&] { return Target<OutputMemory>(head).Reallocate(tensor, current, size, alignment, stream); });
 }
 
@@ -94,7 +95,7 @@ void* ReallocateOutput(Head* head, const char* tensor, void* current, uint64_t s
 
 template <typename Wire>
 void NotifyShape(Head* head, const char* tensor, const Wire& shape) noexcept {
-  GuardVoid("The notification of an output's shape",
+  GuardVoid("the notification of an output's shape failed",
             [&] { Target<OutputMemory>(head).NotifyShape(tensor, FromWire(shape)); });
 }
 
@@ -103,7 +104,7 @@ void NotifyShape(Head* head, const char* tensor, const Wire& shape) noexcept {
 InterfaceInfo ProfilerInfo(const Head*) noexcept { return {"IProfiler", 1, 0}; }
 
 void ReportLayerTime(Head* head, const char* layer, float milliseconds) noexcept {
-  GuardVoid("The report of a layer's time", [&] { Target<LayerTimes>(head).Report(layer, milliseconds); });
+  GuardVoid("the report of a layer's time failed", [&] { Target<LayerTimes>(head).Report(layer, milliseconds); });
 }
 
 // IProgressMonitor.
@@ -111,17 +112,17 @@ void ReportLayerTime(Head* head, const char* layer, float milliseconds) noexcept
 InterfaceInfo ProgressMonitorInfo(const Head*) noexcept { return {"IProgressMonitor", 1, 0}; }
 
 void PhaseStart(Head* head, const char* phase, const char* parent, int32_t steps) noexcept {
-  GuardVoid("The report of a build's progress",
+  GuardVoid("the report of a build's progress failed",
             [&] { Target<BuildProgress>(head).PhaseStarted(phase, parent, steps); });
 }
 
 bool StepComplete(Head* head, const char* phase, int32_t step) noexcept {
-  return Guard("The report of a build's progress", false,
+  return Guard("the report of a build's progress failed", false,
                [&] { return Target<BuildProgress>(head).StepDone(phase, step); });
 }
 
 void PhaseFinish(Head* head, const char* phase) noexcept {
-  GuardVoid("The report of a build's progress", [&] { Target<BuildProgress>(head).PhaseDone(phase); });
+  GuardVoid("the report of a build's progress failed", [&] { Target<BuildProgress>(head).PhaseDone(phase); });
 }
 
 }  // namespace
@@ -130,9 +131,8 @@ Callback::Callback(const SlotTable& table, Interface interface, std::initializer
     : head_{vtable_.data() + kPrefix, target} {
   const std::span<const Method> layout = table.layout(interface);
   if (layout.empty() || layout.size() > kMaxSlots) {
-    throw LibraryError(Cat("The table of TensorRT ", table.release.ToString(), " lists ", layout.size(),
-                           " functions for the callback ", InterfaceName(interface), "; 1 to ", kMaxSlots,
-                           " can be given to the library."));
+    throw LibraryError(Cat("the table of TensorRT ", table.release.ToString(), " lists ", layout.size(),
+                           " functions for the callback ", InterfaceName(interface), "; wanted 1 to ", kMaxSlots));
   }
   vtable_[1] = &typeid(Rtti);
   for (size_t slot = 0; slot < layout.size(); ++slot) {
@@ -140,7 +140,7 @@ Callback::Callback(const SlotTable& table, Interface interface, std::initializer
                                     [&](const Entry& candidate) { return candidate.method == layout[slot]; });
     if (entry == entries.end()) {
       throw LibraryError(Cat("TensorRT ", table.release.ToString(), " calls ", MethodName(layout[slot]),
-                             ", which Nacelle does not have. Use a release before it, or a Nacelle that knows it."));
+                             ", which Nacelle does not have; use a release before it, or a Nacelle that knows it"));
     }
     vtable_[kPrefix + slot] = reinterpret_cast<const void*>(entry->function);
   }

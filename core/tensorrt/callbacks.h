@@ -24,7 +24,6 @@
 
 #include "core/tensorrt/dims.h"
 #include "core/tensorrt/log.h"
-#include "core/tensorrt/messages.h"
 #include "core/tensorrt/slot_table.h"
 
 namespace nacelle::tensorrt {

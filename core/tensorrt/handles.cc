@@ -25,7 +25,7 @@ std::shared_ptr<const LibraryObject> Make(const std::shared_ptr<const Library>& 
   void* const made = create();
   if (!IsObject(made)) {
     const std::string speaker = library->Describe();
-    throw E(Cat(speaker, " ", failure, ".", messages.Said(speaker)));
+    throw E(Cat(speaker, " ", failure, messages.ErrorSuffix(speaker)));
   }
   return std::make_shared<const LibraryObject>(library, std::move(parent), made, deleter);
 }
@@ -35,7 +35,7 @@ std::string TextOrThrow(const LibraryObject& object, const char* text, const cha
                         const MessageScope& messages) {
   if (text != nullptr) return text;
   const std::string speaker = object.library()->Describe();
-  throw ExecutionError(Cat(speaker, " ", failure, ".", messages.Said(speaker)));
+  throw ExecutionError(Cat(speaker, " ", failure, messages.ErrorSuffix(speaker)));
 }
 
 void* ObjectOf(Callback* callback) { return callback == nullptr ? nullptr : callback->object(); }

@@ -81,7 +81,7 @@ void LibraryChoice::Throw() const {
                                  : Cat("Nacelle cannot call that release (it calls ", KnownReleases(product),
                                        "): build the engine again with one of these");
   throw LibraryError(Cat("the plan needs ", header_.Describe(), ", and no library here runs it; ", remedy,
-                         ". Looked at:", verdicts_.empty() ? " nothing: no library of TensorRT is here" : "\n  ",
+                         "; looked at:", verdicts_.empty() ? " nothing: no library of TensorRT is here" : "\n  ",
                          Join(verdicts_, "\n  ")));
 }
 

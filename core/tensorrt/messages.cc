@@ -64,8 +64,8 @@ std::string MessageScope::Text() const {
   return Join(parts, "; ");
 }
 
-std::string MessageScope::Said(const std::string& speaker) const {
-  return empty() ? "" : Cat(" ", speaker, " said: ", Text());
+std::string MessageScope::ErrorSuffix(const std::string& speaker) const {
+  return empty() ? "" : Cat("; ", speaker, " said: ", Text());
 }
 
 void RecordMessage(Severity severity, const char* text) noexcept {

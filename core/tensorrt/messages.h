@@ -4,7 +4,8 @@
 // that the logger gets on this thread, and the error that follows quotes them. log.h shows TensorRT's log to users.
 //
 //   const MessageScope messages;
-//   if (!context.Enqueue(stream)) throw ExecutionError(Cat("enqueueV3 failed.", messages.Said("TensorRT 10.15.1.29")));
+//   if (!context.Enqueue(stream)) throw ExecutionError(Cat("enqueueV3 failed",
+//   messages.ErrorSuffix("TensorRT 10.15.1.29")));
 #ifndef NACELLE_CORE_TENSORRT_MESSAGES_H_
 #define NACELLE_CORE_TENSORRT_MESSAGES_H_
 
@@ -35,9 +36,9 @@ class MessageScope {
   // F, E and W are severities: internal error, error, warning.
   std::string Text() const;
 
-  // Returns the end of an error's message: " TensorRT 8.5.3.1 said: [E] …", or "" if there is none. `speaker` is
+  // Returns the end of an error's message: "; TensorRT 8.5.3.1 said: [E] …", or "" if there is none. `speaker` is
   // Library::Describe().
-  std::string Said(const std::string& speaker) const;
+  std::string ErrorSuffix(const std::string& speaker) const;
 
  private:
   friend void RecordMessage(Severity severity, const char* text) noexcept;

@@ -29,7 +29,7 @@ from pathlib import Path
 WAIT_FOR_READER = 10.0
 """Seconds that a writer waits for a process that opens a pipe for reading."""
 
-_MOST_LINKS = 40  # as many as Linux follows
+_MAX_LINKS = 40  # as many as Linux follows
 _BLOCK = 1 << 20
 _TEMPORARY = re.compile(r"\.nacelle\.[0-9a-f]{16}\.[0-9a-f]{8}")
 _OPEN_FILES = re.compile(r"/proc/(\d+)(?:/task/\d+)?/fd")
@@ -151,7 +151,7 @@ def _locate(path: str | os.PathLike[str], *, follow: bool = True) -> _Destinatio
     if given.endswith("/"):
         raise IsADirectoryError(f"cannot write {given}: a path that ends with / is a folder's; name a file in it")
     current = given
-    for _ in range(_MOST_LINKS + 1):
+    for _ in range(_MAX_LINKS + 1):
         if follow and (found := _open_file(given, current)) is not None:
             return found
         status = _status(given, current)

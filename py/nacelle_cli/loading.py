@@ -74,16 +74,10 @@ def _ask(engine: Any) -> Loaded:
         ready=True,
         runs_on=runs_on[1] if runs_on else "",
         optimization_profile_count=engine.optimization_profile_count(),
-        inputs=tuple(_spec(tensor) for tensor in engine.inputs()),
-        outputs=tuple(_spec(tensor) for tensor in engine.outputs()),
+        inputs=tuple(map(TensorSpec.of, engine.inputs())),
+        outputs=tuple(map(TensorSpec.of, engine.outputs())),
         layers=_layers(engine.layer_information()),
     )
-
-
-def _spec(tensor: tuple[str, str, list[int], list[list[list[int]]]]) -> TensorSpec:
-    name, dtype, shape, profiles = tensor
-    ranges = tuple((tuple(low), tuple(best), tuple(high)) for low, best, high in profiles)
-    return TensorSpec(name, dtype, tuple(shape), ranges)
 
 
 def _layers(information: str) -> tuple[Layer, ...]:

@@ -1,4 +1,4 @@
-r"""Records, headers of plans, the CUDA driver and TensorRT's libraries, read by C++ and without torch.
+r"""Records, plans as far as they tell of themselves, the CUDA driver and TensorRT's libraries, without torch.
 
 A private part of the wheel: ``torch_nacelle`` and its command line are made of it. Texts of files are bytes on their
 way in. On their way out they are str, with bytes that are not UTF-8 as ``\xNN``.
@@ -10,7 +10,6 @@ way in. On their way out they are str, with bytes that are not UTF-8 as ``\xNN``
 
 from nacelle_core._core import (
     CPU_DEVICE,
-    DATA_TYPES,
     DEFAULT_ABI_VERSION,
     ENGINE_FIELD,
     PLAN_START,
@@ -21,6 +20,7 @@ from nacelle_core._core import (
     Record,
     cuda_driver,
     decode_base64,
+    describe_reference_plan,
     encode_base64,
     has_plan_magic,
     holds_base64,
@@ -33,7 +33,6 @@ from nacelle_core.libraries import package_folders, tensorrt_libraries
 
 __all__ = [
     "CPU_DEVICE",
-    "DATA_TYPES",
     "DEFAULT_ABI_VERSION",
     "ENGINE_FIELD",
     "PLAN_START",
@@ -48,6 +47,7 @@ __all__ = [
     "RecordError",
     "cuda_driver",
     "decode_base64",
+    "describe_reference_plan",
     "encode_base64",
     "has_plan_magic",
     "holds_base64",

@@ -5,9 +5,6 @@ from collections.abc import Sequence
 CPU_DEVICE: str
 """The device that records of the reference engine name."""
 
-DATA_TYPES: dict[int, str]
-"""torch's names of TensorRT's data types, without ``torch.``, by TensorRT's numbers."""
-
 DEFAULT_ABI_VERSION: int
 """The version that new records get unless they need a later one."""
 
@@ -104,6 +101,24 @@ class PlanHeader:
     @property
     def description(self) -> str:
         """Kind and release for a person, with the reason if no library that Nacelle calls can run it."""
+
+_Tensor = tuple[str, str, list[int], list[tuple[list[int], list[int], list[int]]]]
+
+def describe_reference_plan(start: bytes, size: int) -> tuple[str, int, list[_Tensor], list[_Tensor]]:
+    """Reads a plan of the reference engine up to its module.
+
+    Args:
+        start: The first bytes of the plan, with all that comes before its module.
+        size: Bytes of the whole plan.
+
+    Returns:
+        The engine's name, the number of optimization profiles, the inputs and the outputs in the plan's order. Each
+        tensor is its name, its dtype as torch names it without ``torch.``, its shape with -1 for a dynamic extent, and
+        (min, opt, max) for each optimization profile.
+
+    Raises:
+        PlanError: It is no such plan, or damaged, or `start` is too short. The checksum is not looked at.
+    """
 
 def has_plan_magic(start: bytes) -> bool:
     """True if the bytes begin as a plan of a known kind does."""

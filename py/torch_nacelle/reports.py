@@ -52,7 +52,7 @@ class Comparison:
         if self.problem:
             return self.problem
         where = f"[{', '.join(map(str, self.index))}]"
-        return f"relative error {self.error:.2e}; element {where} is {self.found:.6g}, wanted {self.wanted:.6g}"
+        return f"relative error {self.error:.2e}; element {where} is {self.found:.6g}; wanted {self.wanted:.6g}"
 
 
 @dataclass(frozen=True)

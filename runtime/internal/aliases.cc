@@ -36,7 +36,7 @@ TensorInfo& Find(Tensors& tensors, const std::string& name, const char* what, co
   std::vector<std::string> names;
   for (const TensorInfo& tensor : tensors) names.push_back(tensor.name);
   throw PlanError(Cat(Which(alias), ", and its plan has no ", what, " ", Quote(name), "; it has ", Join(names, ", "),
-                      ". The record and the plan do not belong together"));
+                      "; the record and the plan do not belong together"));
 }
 
 void CheckKind(const record::AliasedIo& alias) {

@@ -8,7 +8,7 @@ namespace nacelle::runtime {
 void ThrowExecutionError(const EngineFacts& engine, const std::string& problem,
                          const tensorrt::MessageScope& messages) {
   throw ExecutionError(
-      Cat("engine ", Quote(engine.name), ": ", problem, ".", messages.Said(engine.library->Describe())));
+      Cat("engine ", Quote(engine.name), ": ", problem, messages.ErrorSuffix(engine.library->Describe())));
 }
 
 void Call::Fail(const std::string& problem) const { ThrowExecutionError(engine_, problem, messages_); }

@@ -52,7 +52,7 @@ bool CanBeWritten(const EngineFacts& engine, const at::Tensor& tensor) {
         Cat(which, " has the layout ", tensor.layout(), "; wanted a dense tensor: call .to_dense() on it"));
   }
   if (!wraps && keys.has(Key::Quantized)) {
-    throw InputError(Cat(which, " ", DescribeKind(tensor), ", wanted ", DtypeName(wanted.dtype),
+    throw InputError(Cat(which, " ", DescribeKind(tensor), "; wanted ", DtypeName(wanted.dtype),
                          "; convert it with .dequantize() or .int_repr()"));
   }
   throw InputError(Cat(which, " ", DescribeKind(tensor),
@@ -86,17 +86,17 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
                          "give a tensor that has its memory"));
   }
   if (!OnRightDevice(engine, wanted, tensor)) {
-    throw InputError(Cat(which, " is on ", tensor.device().str(), ", the engine runs on ", engine.device.str(),
-                         "; move the tensor with .to(\"", engine.device.str(), "\")",
+    throw InputError(Cat(which, " is on ", tensor.device().str(), "; wanted ", engine.device.str(),
+                         ", where the engine runs; move the tensor with .to(\"", engine.device.str(), "\")",
                          OrLetTheEngine(wanted, "move_inputs")));
   }
   if (tensor.scalar_type() != wanted.dtype) {
     const std::string dtype = DtypeName(wanted.dtype);
-    throw InputError(Cat(which, " has dtype ", DtypeName(tensor.scalar_type()), ", wanted ", dtype,
+    throw InputError(Cat(which, " has dtype ", DtypeName(tensor.scalar_type()), "; wanted ", dtype,
                          "; convert it with .to(torch.", dtype, ")", OrLetTheEngine(wanted, "convert_inputs")));
   }
   if (tensor.sizes().size() != wanted.shape.size()) {
-    throw InputError(Cat(which, " has ", tensor.dim(), " dimensions, ", ShapeOf(tensor), ", wanted ",
+    throw InputError(Cat(which, " has ", tensor.dim(), " dimensions, ", ShapeOf(tensor), "; wanted ",
                          wanted.shape.size(), ": ", ShapeText(wanted.shape)));
   }
   throw InputError(Cat(which, " shares its memory with an output, so it cannot be copied for the call, and ",
@@ -114,7 +114,7 @@ std::string WhyNotWritten(const at::Tensor& tensor) {
         if (sizes[d] >= range.min[d] && sizes[d] <= range.max[d]) continue;
         reasons +=
             Cat(reasons.empty() ? "" : "; ", Which(engine, i), " has the shape ", ShapeOf(*inputs[i]), ": dimension ",
-                d, " is ", sizes[d], ", wanted ",
+                d, " is ", sizes[d], "; wanted ",
                 range.min[d] == range.max[d] ? Cat(range.min[d]) : Cat(range.min[d], " to ", range.max[d]),
                 engine.optimization_profile_count == 1 ? std::string() : Cat(" (optimization profile ", profile, ")"));
       }

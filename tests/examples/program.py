@@ -38,9 +38,31 @@ def run(program: str, *arguments: str, folder: Path) -> Run:
     return Run(process.returncode, process.stdout, process.stderr)
 
 
+def succeed(program: str, *arguments: str, folder: Path) -> Run:
+    """The same for a run that must end well."""
+    ended = run(program, *arguments, folder=folder)
+    assert ended.status == 0, ended.errors
+    return ended
+
+
 def call(app: typer.Typer, *arguments: str, folder: Path) -> Run:
     """Runs a program in this process, which saves importing torch; an error that it does not report is raised."""
     result = CliRunner(env={"BUILD_WORKING_DIRECTORY": str(folder)}).invoke(app, arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Run(result.exit_code, result.stdout, result.stderr)
+
+
+def check_refusal(app: typer.Typer, arguments: list[str], status: int, message: str, folder: Path) -> None:
+    """Fails the test unless the program ends with that status and that message, without a traceback."""
+    ended = call(app, *arguments, folder=folder)
+    assert ended.status == status
+    assert message in ended.error_text.replace(f"{folder}/", "")
+    assert "Traceback" not in ended.errors
+
+
+def check_help(app: typer.Typer, *options: str, folder: Path) -> None:
+    """Fails the test unless the program's help names the options."""
+    ended = call(app, "--help", folder=folder)
+    assert ended.status == 0
+    assert all(option in ended.output for option in options)

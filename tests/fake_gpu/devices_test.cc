@@ -23,12 +23,7 @@ namespace tiny = runtime::testing;
 
 using ::testing::HasSubstr;
 
-class Devices : public GpuOrderTest {
- protected:
-  static void ExpectAffine(const at::Tensor& output, float input) {
-    EXPECT_TRUE(at::equal(output.cpu(), at::full(output.sizes(), input * 2 + 1, at::kFloat))) << output.cpu();
-  }
-};
+using Devices = GpuOrderTest;
 
 TEST_P(Devices, TheDriverListsThem) {
   const device::Inventory here = device::CudaDriver::Process().Devices();
@@ -83,9 +78,9 @@ TEST_P(Devices, TensorsOfTheOtherDeviceAreRefused) {
   GpuEngine engine(tiny::AffinePlan(), kGpu0);
   const auto failure = tiny::FailureOf([&] { engine(Made(1, {2, 3}, kGpu1)); });
   EXPECT_EQ(failure.class_name, "torch_nacelle.InputError");
-  EXPECT_THAT(failure.message, HasSubstr("is on cuda:1, the engine runs on cuda:0"));
+  EXPECT_THAT(failure.message, HasSubstr("is on cuda:1; wanted cuda:0, where the engine runs"));
   const auto on_cpu = tiny::FailureOf([&] { engine(at::ones({2, 3})); });
-  EXPECT_THAT(on_cpu.message, HasSubstr("is on cpu, the engine runs on cuda:0"));
+  EXPECT_THAT(on_cpu.message, HasSubstr("is on cpu; wanted cuda:0, where the engine runs"));
 
   runtime::Settings settings;
   settings.move_inputs = true;

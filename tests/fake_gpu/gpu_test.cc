@@ -73,4 +73,8 @@ void GpuOrderTest::SetUp() {
   if (GetParam() != 0) gpu_.SetSchedule(Schedule::kRandom, static_cast<uint64_t>(GetParam()));
 }
 
+void GpuOrderTest::ExpectAffine(const at::Tensor& output, float input) {
+  EXPECT_TRUE(at::equal(output.cpu(), at::full(output.sizes(), input * 2 + 1, at::kFloat))) << output.cpu();
+}
+
 }  // namespace nacelle::fake_gpu

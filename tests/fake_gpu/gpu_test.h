@@ -73,6 +73,9 @@ class GpuTest : public testing::Test {
 class GpuOrderTest : public GpuTest, public testing::WithParamInterface<int> {
  protected:
   void SetUp() override;
+
+  // Expects 2 x + 1 of inputs that all are `input`: the numbers of tiny.h's AffinePlan.
+  static void ExpectAffine(const at::Tensor& output, float input);
 };
 
 #define NACELLE_IN_EVERY_ORDER(test)                                                      \

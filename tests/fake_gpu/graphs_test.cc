@@ -22,12 +22,7 @@ namespace tiny = runtime::testing;
 
 using ::testing::HasSubstr;
 
-class Graphs : public GpuOrderTest {
- protected:
-  static void ExpectAffine(const at::Tensor& output, float input) {
-    EXPECT_TRUE(at::equal(output.cpu(), at::full(output.sizes(), input * 2 + 1, at::kFloat))) << output.cpu();
-  }
-};
+using Graphs = GpuOrderTest;
 
 TEST_P(Graphs, AReplayComputesWhatTheInputHoldsThen) {
   GpuEngine engine(tiny::AffinePlan());

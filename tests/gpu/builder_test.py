@@ -287,7 +287,7 @@ def test_what_the_parser_cannot_read_is_named() -> None:
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 16)])
     model.ir_version = 8
-    with pytest.raises(nacelle.InputError, match=r"Node 0 \('the_determinant', operator Det\)"):
+    with pytest.raises(nacelle.InputError, match=r"node 0 \('the_determinant', operator Det\)"):
         nacelle.build_engine(model.SerializeToString(), **OWN_KERNELS)
 
 

@@ -89,7 +89,7 @@ def test_threads_share_the_engine(program: torch.jit.ScriptModule) -> None:
 
 
 def test_an_input_on_the_cpu_is_an_error(program: torch.jit.ScriptModule) -> None:
-    with pytest.raises(nacelle.InputError, match="is on cpu, the engine runs on cuda:0"):
+    with pytest.raises(nacelle.InputError, match="is on cpu; wanted cuda:0, where the engine runs"):
         program(images().cpu())
 
 

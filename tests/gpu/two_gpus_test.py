@@ -74,7 +74,7 @@ def test_it_stays_there_whatever_is_current(saved: Path, reference: TwoHeads, gp
 def test_inputs_on_the_other_gpu(saved: Path, reference: TwoHeads, gpu: int) -> None:
     program = load_on(saved, gpu)
     x = images(2, device=f"cuda:{1 - gpu}")
-    with pytest.raises(nacelle.InputError, match=f"is on cuda:{1 - gpu}, the engine runs on cuda:{gpu}"):
+    with pytest.raises(nacelle.InputError, match=f"is on cuda:{1 - gpu}; wanted cuda:{gpu}, where the engine runs"):
         program(x)
     nacelle.configure(program, move_inputs=True)
     for _ in range(20):

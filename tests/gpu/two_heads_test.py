@@ -356,13 +356,13 @@ def test_threads_share_an_engine(plan: Path, settings: dict[str, object], refere
 
 def test_inputs_that_are_converted(program: torch.jit.ScriptModule, reference: TwoHeads) -> None:
     x = images(2)
-    with pytest.raises(nacelle.InputError, match="is on cpu, the engine runs on cuda:0"):
+    with pytest.raises(nacelle.InputError, match="is on cpu; wanted cuda:0, where the engine runs"):
         program(x.cpu())
-    with pytest.raises(nacelle.InputError, match="has dtype float64, wanted float32"):
+    with pytest.raises(nacelle.InputError, match="has dtype float64; wanted float32"):
         program(x.double())
     nacelle.configure(program, move_inputs=True)
     assert_close(program(x.cpu()), reference(x))
-    with pytest.raises(nacelle.InputError, match="has dtype float64, wanted float32"):
+    with pytest.raises(nacelle.InputError, match="has dtype float64; wanted float32"):
         program(x.cpu().double())
     nacelle.configure(program, convert_inputs=True)
     assert_close(program(x.cpu().double()), reference(x))
@@ -382,7 +382,7 @@ def test_slices_and_strides(program: torch.jit.ScriptModule, reference: TwoHeads
 
 
 def test_a_wrong_shape_names_the_profile(program: torch.jit.ScriptModule) -> None:
-    with pytest.raises(nacelle.InputError, match="dimension 0 is 17, wanted 1 to 16"):
+    with pytest.raises(nacelle.InputError, match="dimension 0 is 17; wanted 1 to 16"):
         program(torch.zeros(17, 3, 32, 32, device="cuda"))
 
 

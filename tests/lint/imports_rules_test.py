@@ -7,14 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.lint import imports
-
-
-def tree(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return root
+from tests.lint.made_tree import tree
 
 
 def test_circles_are_found_in_functions_and_type_checking_blocks(tmp_path: Path) -> None:

@@ -5,14 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.lint import layers
-
-
-def tree(root: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return root
+from tests.lint.made_tree import tree
 
 
 def test_core_may_not_know_the_runtime_or_torch(tmp_path: Path) -> None:
@@ -45,25 +38,30 @@ def test_core_may_not_depend_on_the_runtime_or_torch(tmp_path: Path) -> None:
     ]
 
 
-def test_the_extension_without_torch_may_know_core_alone(tmp_path: Path) -> None:
+def test_the_extension_without_torch_may_know_core_and_reference_plans(tmp_path: Path) -> None:
     files = {
         "py/csrc/a.cc": '#include "py/csrc/bindings.h"\n#include <torch/script.h>\n',
-        "py/nacelle_core/csrc/b.cc": '#include "core/a.h"\n#include "py/csrc/without_gil.h"\n',
-        "py/nacelle_core/csrc/c.cc": '#include "py/csrc/bindings.h"\n#include <c10/util/Exception.h>\n',
+        "py/nacelle_core/csrc/b.cc": (
+            '#include "core/a.h"\n#include "py/csrc/without_gil.h"\n#include "reference/plan.h"\n'
+        ),
+        "py/nacelle_core/csrc/c.cc": (
+            '#include "py/csrc/bindings.h"\n#include "reference/archive.h"\n#include <c10/util/Exception.h>\n'
+        ),
         "py/nacelle_core/csrc/BUILD": (
-            'nacelle_cc_library(name = "d", deps = ["//py/csrc:without_gil", "//third_party/pybind11"])\n'
-            'nacelle_cc_library(name = "e", deps = ["//py/csrc:extension", "//runtime", "@torch//:torch"])'
+            'nacelle_cc_library(name = "d", deps = ["//py/csrc:without_gil", "//reference:plan"])\n'
+            'nacelle_cc_library(name = "e", deps = ["//py/csrc:extension", "//reference:archive", "//runtime"])'
         ),
     }
     root = tree(tmp_path, files)
     assert layers.forbidden_includes(root) == [
         "py/nacelle_core/csrc/c.cc: py/nacelle_core must not include py/csrc/bindings.h",
+        "py/nacelle_core/csrc/c.cc: py/nacelle_core must not include reference/archive.h",
         "py/nacelle_core/csrc/c.cc: py/nacelle_core must not include c10/util/Exception.h",
     ]
     assert layers.forbidden_deps(root) == [
         "//py/nacelle_core/csrc:e: py/nacelle_core must not depend on //py/csrc:extension",
+        "//py/nacelle_core/csrc:e: py/nacelle_core must not depend on //reference:archive",
         "//py/nacelle_core/csrc:e: py/nacelle_core must not depend on //runtime:runtime",
-        "//py/nacelle_core/csrc:e: py/nacelle_core must not depend on @torch//:torch",
     ]
 
 

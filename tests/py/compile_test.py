@@ -62,7 +62,7 @@ def test_the_module_is_left_as_it_is() -> None:
 
 def test_tensors_describe_inputs() -> None:
     program = nacelle.compile(seeded(TwoHeads), [torch.randn(1, 3, 8, 8)])
-    with pytest.raises(nacelle.InputError, match="dimension 0 is 2, wanted 1"):
+    with pytest.raises(nacelle.InputError, match="dimension 0 is 2; wanted 1"):
         program(torch.randn(2, 3, 8, 8))
 
 

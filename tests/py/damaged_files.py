@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from tests.py.networks import TwoHeads, seeded
+import torch_nacelle as nacelle
+from tests.py.networks import Detector, TwoHeads, seeded
 from tests.py.zip_files import Entry, entries_of, written
 
 NOT_PROGRAMS = {
@@ -38,8 +39,12 @@ SILENT = {
 """Faults that torch does not notice, found when a file is compared with its checksums."""
 
 
-def write(folder: Path, good: Path, plan: bytes) -> None:
-    """Writes all of them; `good` is a program that holds tensors and an engine."""
+def write(folder: Path) -> None:
+    """Writes all of them, and ``good.ts``, the program with tensors and an engine that they are made of."""
+    good = folder / "good.ts"
+    program = nacelle.compile(seeded(Detector), {"backbone": [torch.rand(1, 3, 8, 8)]}, backend="reference")
+    program.save(str(good))
+    (engine,) = nacelle.read(program).engines
     content = good.read_bytes()
     (folder / "empty.ts").write_bytes(b"")
     (folder / "folder.ts").mkdir()
@@ -52,7 +57,7 @@ def write(folder: Path, good: Path, plan: bytes) -> None:
     with (folder / "exported.ts").open("wb") as file:
         torch.export.save(torch.export.export(seeded(TwoHeads), (torch.rand(1, 3, 8, 8),)), file)
     (folder / "text.ts").write_text("hello world")
-    (folder / "plan.ts").write_bytes(plan)
+    (folder / "plan.ts").write_bytes(engine.plan)
     with zipfile.ZipFile(folder / "nothing.ts", "w"):
         pass
     entries = entries_of(good)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 import resource
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -206,9 +207,45 @@ def test_texts_for_messages_and_terminals() -> None:
     assert nacelle_core.quote("ab€".encode(), 4) == '"ab"… (5 bytes)'
 
 
-def test_data_types_have_torchs_names() -> None:
-    assert nacelle_core.DATA_TYPES[0] == "float32"
-    assert nacelle_core.DATA_TYPES[8] == "int64"
+def reference_plan() -> bytes:
+    """A plan with a dynamic input and two outputs, written as docs/reference/reference_engine.md has the format."""
+
+    def tensor(name: bytes, dtype: int, shape: list[int], *profile: list[int]) -> bytes:
+        extents = [extent for part in (shape, *profile) for extent in part]
+        numbers = struct.pack("<iII", dtype, 0, len(shape)) + struct.pack(f"<{len(shape)}q", *shape)
+        profiles = struct.pack(f"<I{len(extents) - len(shape)}q", bool(profile), *extents[len(shape) :])
+        return struct.pack("<I", len(name)) + name + numbers + profiles
+
+    inputs = struct.pack("<I", 1) + tensor(b"x", 0, [-1, 3], [1, 3], [2, 3], [4, 3])
+    outputs = struct.pack("<I", 2) + tensor(b"y\xff", 8, [-1, 3]) + tensor(b"z", 7, [])
+    payload = struct.pack("<iI", 1, 3) + b"net" + inputs + outputs + struct.pack("<Q", 6) + b"module"
+    return b"nref" + struct.pack("<IQQ", 1, 24 + len(payload), 0) + payload
+
+
+def test_a_reference_plan_tells_its_tensors_without_its_module() -> None:
+    plan = reference_plan()
+    name, profile_count, inputs, outputs = nacelle_core.describe_reference_plan(plan[:-14], len(plan))
+    assert (name, profile_count) == ("net", 1)
+    assert inputs == [("x", "float32", [-1, 3], [([1, 3], [2, 3], [4, 3])])]
+    assert outputs == [(r"y\xff", "int64", [-1, 3], []), ("z", "uint8", [], [])]
+
+
+def test_a_damaged_reference_plan_says_where() -> None:
+    plan = reference_plan()
+    dtype = plan.index(b"x") + 1
+    cases = [
+        (plan[:-14], len(plan) + 1, "plan size at byte 8 is "),
+        (plan[:dtype] + b"\x63" + plan[dtype + 1 :], len(plan), 'input 0 ("x") dtype is 99; wanted one of 0 (float32)'),
+        (plan[: dtype + 10], len(plan), 'input 0 ("x") rank at byte'),
+        (plan.replace(b"nref", b"ftrt"), len(plan), 'magic at byte 0 is "ftrt"; wanted "nref"'),
+    ]
+    for start, size, message in cases:
+        with pytest.raises(nacelle_core.PlanError) as caught:
+            nacelle_core.describe_reference_plan(start, size)
+        assert message in str(caught.value)
+
+
+def test_constants() -> None:
     assert nacelle_core.CPU_DEVICE == "0%0%0%0%cpu"
     assert nacelle_core.DEFAULT_ABI_VERSION == 3
     assert nacelle_core.ENGINE_FIELD == 3

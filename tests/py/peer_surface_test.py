@@ -126,13 +126,13 @@ def test_optimization_profiles() -> None:
     engine.set_active_profile(1)
     assert (engine._auto_select_profiles, engine._active_profile_index) == (False, 1)
     torch.testing.assert_close(program(large)[0], large * 2)
-    with pytest.raises(nacelle.InputError, match=r"dimension 0 is 1, wanted 3 to 4"):
+    with pytest.raises(nacelle.InputError, match=r"dimension 0 is 1; wanted 3 to 4"):
         program(small)
     engine._auto_select_profiles = True
     torch.testing.assert_close(program(small)[0], small * 2)
     engine._auto_select_profiles = False
     assert engine._active_profile_index == 0
-    with pytest.raises(nacelle.InputError, match=r"dimension 0 is 4, wanted 1 to 2"):
+    with pytest.raises(nacelle.InputError, match=r"dimension 0 is 4; wanted 1 to 2"):
         program(large)
     with pytest.raises(nacelle.InputError, match=r"its setting optimization_profile is 2, and its plan has 2"):
         engine.set_active_profile(2)

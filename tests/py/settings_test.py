@@ -37,7 +37,7 @@ def test_inputs_of_another_dtype_are_converted_when_asked(program: torch.jit.Scr
 
 def test_what_cannot_be_converted_is_an_error(program: torch.jit.ScriptModule) -> None:
     nacelle.configure(program, convert_inputs=True)
-    with pytest.raises(nacelle.InputError, match="dimension 0 is 5, wanted 1 to 4"):
+    with pytest.raises(nacelle.InputError, match="dimension 0 is 5; wanted 1 to 4"):
         program(torch.zeros(5, 3, 8, 8, dtype=torch.float64))
 
 
@@ -70,7 +70,7 @@ def test_the_nearest_profile_is_taken_or_the_one_that_is_set() -> None:
         program(torch.zeros(batch, 3, 8, 8))
     nacelle.configure(program, optimization_profile=1)
     program(torch.zeros(4, 3, 8, 8))
-    with pytest.raises(nacelle.InputError, match=r"dimension 0 is 16, wanted 1 to 4 \(optimization profile 1\)"):
+    with pytest.raises(nacelle.InputError, match=r"dimension 0 is 16; wanted 1 to 4 \(optimization profile 1\)"):
         program(torch.zeros(16, 3, 8, 8))
     with pytest.raises(
         nacelle.InputError, match="its setting optimization_profile is 2, and its plan has 2; wanted one of 0 to 1"

@@ -11,7 +11,6 @@ import torch
 
 import torch_nacelle as nacelle
 from tests.py import damaged_files
-from tests.py.networks import Detector, seeded
 
 X = torch.rand(1, 3, 8, 8)
 ALL = damaged_files.NOT_PROGRAMS | damaged_files.NO_ARCHIVES
@@ -29,10 +28,7 @@ RUNNERS: dict[str, Callable[[Any], object]] = {"bench": lambda source: nacelle.b
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made: Path = tmp_path_factory.mktemp("files")
-    program = nacelle.compile(seeded(Detector), {"backbone": [X]}, backend="reference")
-    program.save(str(made / "good.ts"))
-    (engine,) = nacelle.read(program).engines
-    damaged_files.write(made, made / "good.ts", engine.plan)
+    damaged_files.write(made)
     return made
 
 

@@ -135,7 +135,7 @@ TEST(AliasedIo, AnInputThatCannotBeWrittenInPlaceIsAnError) {
   FindEngines(module).at(0).engine()->Configure(settings);
   const auto dtype = FailureOf([&] { module.forward({at::zeros({2, 3}, at::kDouble), x}); });
   EXPECT_EQ(dtype.class_name, "torch_nacelle.InputError");
-  EXPECT_THAT(dtype.message, HasSubstr("has dtype float64, wanted float32"));
+  EXPECT_THAT(dtype.message, HasSubstr("has dtype float64; wanted float32"));
   EXPECT_THAT(dtype.message, ::testing::Not(HasSubstr("convert_inputs")));
   const at::Tensor cache = at::zeros({2, 3});
   module.forward({cache, x.to(at::kDouble)});

@@ -4,12 +4,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 #include "core/error.h"
+#include "core/record/record.h"
+#include "core/tensorrt/log.h"
 #include "reference/builder.h"
 #include "runtime/program.h"
 #include "tests/runtime/tiny.h"
@@ -39,6 +44,16 @@ std::string DoublingPlan() {
   return testing::MakePlan("def forward(self, x):\n    return x * 2.0\n", {testing::Fixed("input_0", {2})});
 }
 
+// Counts the plans that the reference engine sets up: it logs a message for each.
+class SetUps final : public tensorrt::LogSink {
+ public:
+  void Log(tensorrt::Severity, const char* text) override {
+    count += std::string_view(text).starts_with("reading a plan");
+  }
+
+  std::atomic<int> count = 0;
+};
+
 std::string MessageOf(const std::function<void()>& body) {
   try {
     body();
@@ -57,6 +72,26 @@ TEST(Embed, OneOutputIsReturnedByItself) {
   EXPECT_THAT(graph, HasSubstr(": Tensor[] = tensorrt::execute_engine("));
   EXPECT_THAT(graph, HasSubstr(": Tensor = prim::ListUnpack("));
   EXPECT_EQ(graph.find("TupleConstruct"), std::string::npos);
+}
+
+TEST(Embed, SetsTheEngineUpOnce) {
+  const auto set_ups = std::make_shared<SetUps>();
+  tensorrt::SetLogSink(set_ups);
+  tensorrt::SetLogLevel("info");
+  EmbedOptions newer;
+  newer.abi_version = record::kNewestVersion;
+  EmbedOptions named;
+  named.input_names = {{"input_0"}};
+  named.output_names = {{"output_0"}};
+  named.hardware_compatible = true;
+  for (const EmbedOptions& options : {EmbedOptions(), newer, named}) {
+    set_ups->count = 0;
+    torch::jit::Module module = EmbedEngine(DoublingPlan(), options);
+    EXPECT_TRUE(module.forward({at::ones({2})}).toTensor().equal(at::full({2}, 2.0)));
+    EXPECT_EQ(set_ups->count, 1);
+  }
+  tensorrt::SetLogLevel("off");
+  tensorrt::SetLogSink(nullptr);
 }
 
 TEST(Embed, SeveralOutputsAreATuple) {

@@ -109,21 +109,21 @@ TEST_F(Affine, AnUndefinedTensor) {
 TEST_F(Affine, AnotherDtype) {
   const TorchFailure failure = FailureWith({at::ones({1, 3}, at::kLong)});
   EXPECT_EQ(failure.class_name, "torch_nacelle.InputError");
-  EXPECT_THAT(failure.message, HasSubstr("has dtype int64, wanted float32; convert it with .to(torch.float32)"));
+  EXPECT_THAT(failure.message, HasSubstr("has dtype int64; wanted float32; convert it with .to(torch.float32)"));
 }
 
 TEST_F(Affine, AnotherRank) {
-  EXPECT_THAT(FailureWith({at::ones({3})}).message, HasSubstr("has 1 dimensions, [3], wanted 2: [-1, 3]"));
-  EXPECT_THAT(FailureWith({at::ones({})}).message, HasSubstr("has 0 dimensions, [], wanted 2"));
+  EXPECT_THAT(FailureWith({at::ones({3})}).message, HasSubstr("has 1 dimensions, [3]; wanted 2: [-1, 3]"));
+  EXPECT_THAT(FailureWith({at::ones({})}).message, HasSubstr("has 0 dimensions, []; wanted 2"));
 }
 
 TEST_F(Affine, ADimensionOutsideTheProfile) {
   const TorchFailure failure = FailureWith({at::ones({5, 3})});
   EXPECT_EQ(failure.class_name, "torch_nacelle.InputError");
   EXPECT_THAT(failure.message,
-              AllOf(HasSubstr("\"input_0\""), HasSubstr("shape [5, 3]: dimension 0 is 5, wanted 1 to 4")));
-  EXPECT_THAT(FailureWith({at::ones({1, 2})}).message, HasSubstr("dimension 1 is 2, wanted 3"));
-  EXPECT_THAT(FailureWith({at::ones({0, 3})}).message, HasSubstr("dimension 0 is 0, wanted 1 to 4"));
+              AllOf(HasSubstr("\"input_0\""), HasSubstr("shape [5, 3]: dimension 0 is 5; wanted 1 to 4")));
+  EXPECT_THAT(FailureWith({at::ones({1, 2})}).message, HasSubstr("dimension 1 is 2; wanted 3"));
+  EXPECT_THAT(FailureWith({at::ones({0, 3})}).message, HasSubstr("dimension 0 is 0; wanted 1 to 4"));
 }
 
 // A tensor without values cannot be moved to the engine's device.

@@ -170,18 +170,18 @@ BAD_INPUTS: list[tuple[list[torch.Tensor], str, str]] = [
     (
         [torch.ones(2, 4), torch.ones(2, 4)],
         "Error while setting the input shape",
-        'input "a" (number 0) of engine "net" has the shape [2, 4]: dimension 1 is 4, wanted 3',
+        'input "a" (number 0) of engine "net" has the shape [2, 4]: dimension 1 is 4; wanted 3',
     ),
-    ([torch.ones(6), torch.ones(2, 3)], "Error while setting the input shape", "has 1 dimensions, [6], wanted 2"),
+    ([torch.ones(6), torch.ones(2, 3)], "Error while setting the input shape", "has 1 dimensions, [6]; wanted 2"),
     (
         [torch.ones(2, 3).double(), torch.ones(2, 3)],
         "Expected input tensors to have type Float, found type double",
-        "has dtype float64, wanted float32",
+        "has dtype float64; wanted float32",
     ),
     (
         [torch.ones(2, 3), torch.ones(2, 3).long()],
         "Expected input tensors to have type Float, found type long int",
-        "has dtype int64, wanted float32",
+        "has dtype int64; wanted float32",
     ),
     ([torch.ones(2, 3)], "missing value for argument 'input_1'", "missing value for argument 'input_1'"),
     ([torch.ones(2, 3)] * 3, "received 4 argument(s)", "received 4 argument(s)"),

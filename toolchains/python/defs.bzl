@@ -27,19 +27,35 @@ def nacelle_py_binary(name, **kwargs):
         **kwargs
     )
 
-def nacelle_pytest(name, srcs, args = [], data = [], size = "medium", timeout = "long", conftest = [], **kwargs):
+def nacelle_pytest(
+        name,
+        srcs = None,
+        args = [],
+        data = [],
+        size = "medium",
+        timeout = "long",
+        conftest = [],
+        deps = [],
+        tags = [],
+        **kwargs):
     """A test that runs pytest over its sources. A run that finds no test fails.
+
+    A test of our Python packages is tagged "nosan": their extensions are loaded by a Python without sanitizers.
 
     Args:
       name: the target's name.
-      srcs: the test modules, all of which are run.
+      srcs: the test modules, all of which are run; name.py if not given.
       args: arguments for pytest.
       data: files that the tests read.
       size: py_test's size.
       timeout: py_test's timeout: it ends a test that hangs, and is far above what a busy machine takes.
       conftest: conftest.py files and other modules that the tests import but that hold no tests.
-      **kwargs: py_test's other attributes. Tag a test that needs a GPU "gpu".
+      deps: py_test's deps.
+      tags: py_test's tags. Tag a test that needs a GPU "gpu".
+      **kwargs: py_test's other attributes.
     """
+    srcs = srcs or [name + ".py"]
+    ours = [dep for dep in deps if dep.startswith("//py:")]
     native.py_test(
         name = name,
         srcs = srcs + conftest + ["//toolchains/python:pytest_main.py"],
@@ -50,5 +66,17 @@ def nacelle_pytest(name, srcs, args = [], data = [], size = "medium", timeout = 
         size = size,
         timeout = timeout,
         srcs_version = "PY3",
+        deps = deps,
+        tags = tags + (["nosan"] if ours and "nosan" not in tags else []),
         **kwargs
     )
+
+def nacelle_pytests(names, **kwargs):
+    """A test for each of several modules with the same needs.
+
+    Args:
+      names: the targets' names.
+      **kwargs: nacelle_pytest's other arguments.
+    """
+    for name in names:
+        nacelle_pytest(name = name, **kwargs)

@@ -83,7 +83,7 @@ class Session {
   ObjectPointer Own(ObjectPointer parent, Method deleter, void* made, std::string_view failure) const {
     if (made != nullptr)
       return std::make_shared<const LibraryObject>(library_->library(), std::move(parent), made, deleter);
-    throw ExecutionError(Cat(speaker_, " ", failure, ".", messages_.Said(speaker_)));
+    throw ExecutionError(Cat(speaker_, " ", failure, messages_.ErrorSuffix(speaker_)));
   }
 
   void Configure() {
@@ -95,7 +95,7 @@ class Session {
     }
     if (options_.tactic_sources &&
         !config_->Call<bool(uint32_t)>(Method::kBuilderConfig_setTacticSources, *options_.tactic_sources)) {
-      throw InputError(Cat(speaker_, " does not accept build option tactic_sources.", messages_.Said(speaker_)));
+      throw InputError(Cat(speaker_, " does not accept build option tactic_sources", messages_.ErrorSuffix(speaker_)));
     }
     if (options_.without_external_tactics) {
       constexpr Flag kFeature = Flag::kPreviewFeature_DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805;
@@ -187,7 +187,7 @@ class Session {
   void AddProfile(size_t index, const std::vector<NetworkInput>& inputs) const {
     void* const profile = builder_->Call<void*()>(Method::kBuilder_createOptimizationProfile);
     if (profile == nullptr)
-      throw ExecutionError(Cat(speaker_, " creates no optimization profile.", messages_.Said(speaker_)));
+      throw ExecutionError(Cat(speaker_, " creates no optimization profile", messages_.ErrorSuffix(speaker_)));
     // The builder owns its profiles.
     void* const implementation = ImplementationOf(profile);
     for (const NetworkInput& input : inputs) {
@@ -202,7 +202,7 @@ class Session {
       }
     }
     if (config_->Call<int32_t(const void*)>(Method::kBuilderConfig_addOptimizationProfile, profile) < 0) {
-      throw InputError(Cat(speaker_, " does not accept optimization profile ", index, ".", messages_.Said(speaker_)));
+      throw InputError(Cat(speaker_, " does not accept optimization profile ", index, messages_.ErrorSuffix(speaker_)));
     }
   }
 
@@ -245,7 +245,7 @@ class Session {
                                             : SetShape(profile, input.name.c_str(), which, Dims(*values));
       if (set) continue;
       throw InputError(Cat(speaker_, " does not accept [", Join(*values, ", "), "] for ", Quote(input.name),
-                           " in optimization profile ", index, ".", messages_.Said(speaker_)));
+                           " in optimization profile ", index, messages_.ErrorSuffix(speaker_)));
     }
   }
 

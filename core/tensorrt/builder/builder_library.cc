@@ -59,7 +59,7 @@ void* OpenParser(const std::string& path, const Library& library) {
   void* const file = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (file == nullptr) {
     throw LibraryError(Cat("the ONNX parser of ", library.Describe(), " cannot be loaded: ", LoaderError(),
-                           ". Put the parser of the same release beside ", library.path(), ", or give its path"));
+                           "; put the parser of the same release beside ", library.path(), ", or give its path"));
   }
   if (dlsym(file, kCreateParser) != nullptr) return file;
   dlclose(file);
@@ -76,7 +76,7 @@ void RefuseUnknownParser(const std::string& path, const Library& library) {
   }
   std::ranges::reverse(others);
   throw LibraryError(Cat(library.Describe(), " at ", path, " runs plans but builds none: Nacelle does not know the ",
-                         "ONNX parser of TensorRT ", major, ".x. Build with TensorRT ", Join(others, ", "),
+                         "ONNX parser of TensorRT ", major, ".x; build with TensorRT ", Join(others, ", "),
                          ", or build the plan with TensorRT's own tools and embed it"));
 }
 

@@ -37,8 +37,8 @@ void OnnxParser::Parse(std::string_view model, const std::string& path) {
   const std::string speaker = library_->library()->Describe();
   // The parser logs the same errors in more words; before 10.0 only the log names the node and its operator.
   std::string errors = Errors();
-  if (errors.empty() || library_->library()->table().release.major < 10) errors += messages.Said(speaker);
-  throw InputError(Cat(speaker, " cannot read the ONNX model of ", model.size(), " bytes.", errors));
+  if (errors.empty() || library_->library()->table().release.major < 10) errors += messages.ErrorSuffix(speaker);
+  throw InputError(Cat(speaker, " cannot read the ONNX model of ", model.size(), " bytes", errors));
 }
 
 std::string OnnxParser::Errors() const {
@@ -49,12 +49,12 @@ std::string OnnxParser::Errors() const {
     void* const error = CallSlot<void*, int32_t>(parser_, slots.get_error, i);
     if (error == nullptr) continue;
     const int32_t node = CallSlot<int32_t>(error, parser_error::kNode);
-    all += node >= 0 ? Cat(" Node ", node) : std::string(" The model");
+    all += node >= 0 ? Cat("; node ", node) : std::string("; the model");
     if (node >= 0 && library_->library()->table().release.major >= 10) {
       all += Cat(" (", Quote(Text(CallSlot<const char*>(error, parser_error::kNodeName))), ", operator ",
                  Text(CallSlot<const char*>(error, parser_error::kNodeOperator)), ")");
     }
-    all += Cat(": ", Text(CallSlot<const char*>(error, parser_error::kDescription)), ".");
+    all += Cat(": ", Text(CallSlot<const char*>(error, parser_error::kDescription)));
   }
   return all;
 }

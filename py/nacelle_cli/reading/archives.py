@@ -20,7 +20,7 @@ _FIRST = 8
 _BLOCK = 1 << 20
 _BUFFER = 1 << 16
 # Maximum bytes of an entry that is read as a whole: source code, a version. No program comes near it.
-_MOST_AT_ONCE = 256 << 20
+_MAX_BYTES_AT_ONCE = 256 << 20
 # The files and folders that torch looks for. It compares names without their case.
 _KNOWN = frozenset(
     {
@@ -208,8 +208,10 @@ class Archive:
 
     def read(self, name: str) -> bytes:
         """A whole entry, for small ones."""
-        if self.size(name) > _MOST_AT_ONCE:
-            raise ReadingError(f"{self.path}: entry {name} has {self.size(name)} bytes; wanted at most {_MOST_AT_ONCE}")
+        if self.size(name) > _MAX_BYTES_AT_ONCE:
+            raise ReadingError(
+                f"{self.path}: entry {name} has {self.size(name)} bytes; wanted at most {_MAX_BYTES_AT_ONCE}"
+            )
         with self.open(name) as stream:
             return stream.read()
 

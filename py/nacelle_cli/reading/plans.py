@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nacelle_core
-from nacelle_cli.reading import texts
-from nacelle_cli.reading.errors import ReadingError
 from nacelle_core import PlanHeader
 
 _BLOCK = 3 << 18  # decoded bytes; a multiple of three, so that base64 is cut between groups
-# Tensors, extents and profiles that a reference plan tells of at most.
-_MOST_OF_A_PLAN = 20_000
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,14 @@ class TensorSpec:
     dtype: str
     shape: tuple[int, ...]
     profiles: tuple[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]], ...] = ()
+
+    @classmethod
+    def of(cls, tensor: tuple[str, str, list[int], Sequence[Sequence[list[int]]]]) -> TensorSpec:
+        """The same as C++ gives it: (name, dtype, shape, profiles)."""
+        name, dtype, shape, profiles = tensor
+        return cls(
+            name, dtype, tuple(shape), tuple((tuple(low), tuple(best), tuple(high)) for low, best, high in profiles)
+        )
 
 
 @dataclass(frozen=True)
@@ -128,75 +131,12 @@ def read(plan: PlanBytes) -> Plan:
         header = PlanHeader.parse(head[: nacelle_core.PLAN_START], size)
     except nacelle_core.PlanError as error:
         return Plan(size, digest.hexdigest(), "", "", str(error), str(error))
-    known: dict[str, object] = {}
-    problem = ""
-    if header.kind == "reference engine" and header.release == "1":
-        try:
-            known = _reference(head, size)
-        except (struct.error, KeyError, ReadingError):
-            problem = "its list of inputs and outputs is damaged"
-    description = problem or header.description
-    return Plan(size, digest.hexdigest(), header.kind, header.release, description, problem, **known)  # type: ignore[arg-type]
-
-
-def _reference(head: bytes, size: int) -> dict[str, object]:
-    """The facts in a plan of the reference engine (docs/reference/reference_engine.md has the format)."""
-    cursor = _Cursor(head, 8, _MOST_OF_A_PLAN)
-    if cursor.number("<Q") != size:
-        raise ReadingError("the plan's size is another")
-    cursor.number("<Q")  # checksum
-    profile_count = cursor.number("<i")
-    return {
-        "name": cursor.text(),
-        "profile_count": profile_count,
-        "inputs": tuple(cursor.tensor() for _ in cursor.counted()),
-        "outputs": tuple(cursor.tensor() for _ in cursor.counted()),
-    }
-
-
-@dataclass
-class _Cursor:
-    """Reads from the plan's first block, which holds the description."""
-
-    data: bytes
-    offset: int
-    left: int  # tensors, extents and profiles that may still come: some take no bytes of the plan
-
-    def number(self, form: str) -> int:
-        (value,) = struct.unpack_from(form, self.data, self.offset)
-        self.offset += struct.calcsize(form)
-        return int(value)
-
-    def count(self) -> int:
-        value = self.number("<I")
-        if value > len(self.data):
-            raise ReadingError("a count is larger than the plan")
-        return value
-
-    def counted(self) -> range:
-        """A range whose length is the next number."""
-        value = self.count()
-        self.left -= value
-        if self.left < 0:
-            raise ReadingError("it tells of more tensors and profiles than a plan has")
-        return range(value)
-
-    def text(self) -> str:
-        size = self.count()
-        self.offset += size
-        return texts.from_bytes(self.data[self.offset - size : self.offset])
-
-    def shape(self, rank: int) -> tuple[int, ...]:
-        self.left -= rank
-        if self.left < 0:
-            raise ReadingError("it tells of more extents than a plan has")
-        return tuple(self.number("<q") for _ in range(rank))
-
-    def tensor(self) -> TensorSpec:
-        name = self.text()
-        dtype = nacelle_core.DATA_TYPES[self.number("<i")]
-        self.number("<I")  # flags
-        rank = self.count()
-        shape = self.shape(rank)
-        profiles = tuple((self.shape(rank), self.shape(rank), self.shape(rank)) for _ in self.counted())
-        return TensorSpec(name, dtype, shape, profiles)
+    facts = (size, digest.hexdigest(), header.kind, header.release)
+    if header.kind != "reference engine" or header.release != "1":
+        return Plan(*facts, header.description, "")
+    try:
+        name, profile_count, inputs, outputs = nacelle_core.describe_reference_plan(head, size)
+    except nacelle_core.PlanError as error:
+        return Plan(*facts, str(error), str(error))
+    tensors = (tuple(map(TensorSpec.of, inputs)), tuple(map(TensorSpec.of, outputs)))
+    return Plan(*facts, header.description, "", name, profile_count, *tensors)

@@ -22,7 +22,7 @@ from nacelle_cli.render import output, show
 from nacelle_cli.render.inspected import Inspected
 
 _TEMPLATE = "report.html.jinja"
-_LEAST_SHARE = 0.0005
+_MIN_SHARE = 0.0005
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _segments(times: traces.EngineTimes) -> list[Segment]:
     most = max((layer.total_ms for layer in times.layers), default=0.0)
     for layer in times.layers:
         share = layer.total_ms / total if total > 0 else 0.0
-        if share >= _LEAST_SHARE:
+        if share >= _MIN_SHARE:
             weight = layer.total_ms / most
             found.append(Segment(layer.name, start * 1000, share * 1000, weight, layer.mean_ms, share))
         start += share

@@ -15,7 +15,7 @@ from nacelle_cli.reading.walks import Tensors
 from nacelle_cli.render import output
 
 LABEL_WIDTH = 13
-_MOST_OPERATORS = 12
+_MAX_OPERATORS = 12
 
 _NEUTRAL: dict[str, object] = {"target_platform": "unknown"}
 _FLAG_TEXTS = {
@@ -184,6 +184,6 @@ def tensors_text(tensors: Tensors) -> str:
 def operators_text(program: Program) -> str:
     """The operators that forward calls, the most frequent first."""
     common = sorted(program.operators.items(), key=lambda item: (-item[1], item[0]))
-    shown = [name if count == 1 else f"{name} x{count}" for name, count in common[:_MOST_OPERATORS]]
+    shown = [name if count == 1 else f"{name} x{count}" for name, count in common[:_MAX_OPERATORS]]
     rest = len(common) - len(shown)
     return ", ".join(shown) + (f" and {rest} more (--json lists all)" if rest else "")

@@ -15,7 +15,7 @@ void BindErrors(pybind11::module_& m);
 // Records and base64.
 void BindRecords(pybind11::module_& m);
 
-// Headers of plans, and the data types of TensorRT.
+// Headers of plans, and the descriptions in those of the reference engine.
 void BindPlans(pybind11::module_& m);
 
 // Quoting for messages and terminals.

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/plan/plan_header.h"
 #include "core/tensorrt/data_type.h"
 #include "py/nacelle_core/csrc/bindings.h"
+#include "reference/plan.h"
 
 namespace nacelle::python {
 namespace {
@@ -22,13 +24,24 @@ std::string ReleaseOf(const PlanHeader& header) {
 
 PlanHeader Parse(const py::bytes& start, size_t size) { return plan::ParsePlanHeader(std::string_view(start), size); }
 
-// The names of data types by TensorRT's numbers.
-py::dict DataTypes() {
-  py::dict names;
-  for (const tensorrt::DataTypeInfo& info : tensorrt::kDataTypes) {
-    names[py::int_(static_cast<int>(info.type))] = py::str(info.name);
+// (name, dtype, shape, profiles); a profile is (min, opt, max).
+py::list Tensors(const std::vector<reference::TensorSpec>& tensors) {
+  py::list made;
+  for (const reference::TensorSpec& tensor : tensors) {
+    py::list profiles;
+    for (const reference::ShapeRange& range : tensor.profiles) {
+      profiles.append(py::make_tuple(range.min, range.opt, range.max));
+    }
+    const std::string_view dtype = tensorrt::FindDataType(tensor.dtype)->name;
+    made.append(py::make_tuple(ToStr(tensor.name), dtype, tensor.shape, profiles));
   }
-  return names;
+  return made;
+}
+
+// (name, number of optimization profiles, inputs, outputs).
+py::tuple DescribeReferencePlan(const py::bytes& start, size_t size) {
+  const reference::Plan plan = reference::ReadDescription(std::string_view(start), size);
+  return py::make_tuple(ToStr(plan.name), plan.profile_count, Tensors(plan.inputs), Tensors(plan.outputs));
 }
 
 }  // namespace
@@ -43,7 +56,7 @@ void BindPlans(py::module_& m) {
       "has_plan_magic", [](const py::bytes& start) { return plan::HasPlanMagic(std::string_view(start)); },
       py::arg("start"));
   m.attr("PLAN_START") = plan::kPlanStart;
-  m.attr("DATA_TYPES") = DataTypes();
+  m.def("describe_reference_plan", &DescribeReferencePlan, py::arg("start"), py::arg("size"));
 }
 
 }  // namespace nacelle::python

@@ -1,7 +1,25 @@
 """Convolutions of any number of spatial dimensions."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+
+
+class Geometry(NamedTuple):
+    """ONNX's attributes of a convolution or pooling, each with a number for every spatial dimension, or empty.
+
+    Attributes:
+        auto_pad: ``NOTSET``, ``VALID``, ``SAME_UPPER`` or ``SAME_LOWER``.
+        pads: All begins, then all ends; used if `auto_pad` is ``NOTSET``.
+        strides: Steps from a window to the next; empty for ones.
+        dilations: Steps within a window; empty for ones.
+    """
+
+    auto_pad: str
+    pads: list[int]
+    strides: list[int]
+    dilations: list[int]
 
 
 def or_ones(values: list[int], count: int) -> list[int]:
@@ -9,11 +27,17 @@ def or_ones(values: list[int], count: int) -> list[int]:
     return values if len(values) > 0 else [1] * count
 
 
-def pads(
-    auto_pad: str, given: list[int], size: list[int], kernel: list[int], stride: list[int], dilation: list[int]
+def halves(total: int, auto_pad: str) -> tuple[int, int]:
+    """A padding or cut as begin and end; the odd one is where `auto_pad` says, at the begin if it does not."""
+    before = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
+    return before, total - before
+
+
+def paddings(
+    geometry: Geometry, size: list[int], kernel: list[int], stride: list[int], dilation: list[int]
 ) -> list[int]:
     """The padding of each spatial dimension: all begins, then all ends."""
-    rank = len(size)
+    auto_pad, given, rank = geometry.auto_pad, geometry.pads, len(size)
     begins: list[int] = []
     ends: list[int] = []
     for i in range(rank):
@@ -23,8 +47,7 @@ def pads(
         if auto_pad == "SAME_UPPER" or auto_pad == "SAME_LOWER":
             outputs = (size[i] + stride[i] - 1) // stride[i]
             total = max((outputs - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 - size[i], 0)
-            before = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
-            after = total - before
+            before, after = halves(total, auto_pad)
         begins.append(before)
         ends.append(after)
     return begins + ends
@@ -47,17 +70,14 @@ def conv(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    auto_pad: str,
-    given: list[int],
-    strides: list[int],
-    dilations: list[int],
+    geometry: Geometry,
     groups: int,
 ) -> Tensor:
     """Convolution."""
     rank = x.dim() - 2
-    stride = or_ones(strides, rank)
-    dilation = or_ones(dilations, rank)
-    around = pads(auto_pad, given, list(x.shape[2:]), list(weight.shape[2:]), stride, dilation)
+    stride = or_ones(geometry.strides, rank)
+    dilation = or_ones(geometry.dilations, rank)
+    around = paddings(geometry, list(x.shape[2:]), list(weight.shape[2:]), stride, dilation)
     padding = around[:rank]
     if around[rank:] != padding:
         x = pad_spatial(x, around, 0.0)
@@ -69,18 +89,16 @@ def conv_transpose(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    auto_pad: str,
-    given: list[int],
-    strides: list[int],
-    dilations: list[int],
+    geometry: Geometry,
     groups: int,
     output_paddings: list[int],
     output_shape: list[int],
 ) -> Tensor:
     """Transposed convolution: computed without padding, then cut by the paddings."""
     rank = x.dim() - 2
-    stride = or_ones(strides, rank)
-    dilation = or_ones(dilations, rank)
+    auto_pad, given = geometry.auto_pad, geometry.pads
+    stride = or_ones(geometry.strides, rank)
+    dilation = or_ones(geometry.dilations, rank)
     extra = output_paddings if len(output_paddings) > 0 else [0] * rank
     kernel = list(weight.shape[2:])
     begins: list[int] = []
@@ -92,9 +110,7 @@ def conv_transpose(
             wanted = x.size(2 + i) * stride[i]
             if len(output_shape) > 0:
                 wanted = output_shape[len(output_shape) - rank + i]
-            total = full - wanted
-            before = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
-            after = total - before
+            before, after = halves(full - wanted, auto_pad)
         elif auto_pad == "NOTSET" and len(given) > 0:
             before, after = given[i], given[rank + i]
         begins.append(before)
@@ -115,10 +131,7 @@ def integer_conv(
     weight: Tensor,
     x_zero: Tensor | None,
     weight_zero: Tensor | None,
-    auto_pad: str,
-    given: list[int],
-    strides: list[int],
-    dilations: list[int],
+    geometry: Geometry,
     groups: int,
 ) -> Tensor:
     """Convolution of integers less their zero points, exact as long as sums fit the 53 bits of a double."""
@@ -129,5 +142,5 @@ def integer_conv(
     if weight_zero is not None:
         shape = [-1] + [1] * (weight.dim() - 1)
         wide_weight = wide_weight - weight_zero.to(torch.float64).reshape(shape)
-    result = conv(wide_x, wide_weight, None, auto_pad, given, strides, dilations, groups)
+    result = conv(wide_x, wide_weight, None, geometry, groups)
     return torch.round(result).to(torch.int32)

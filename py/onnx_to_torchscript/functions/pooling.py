@@ -1,9 +1,29 @@
 """Pooling over windows of any number of spatial dimensions."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
-from onnx_to_torchscript.functions.convolution import or_ones, pad_spatial, pads
+from onnx_to_torchscript.functions.convolution import Geometry, or_ones, pad_spatial, paddings
+
+
+class Windows(NamedTuple):
+    """Where the windows of a pooling lie.
+
+    Attributes:
+        stride: Steps from a window to the next.
+        dilation: Steps within a window.
+        around: The paddings that were asked for: all begins, then all ends.
+        more: What the last windows need beyond them at each end.
+        all_around: Both together.
+    """
+
+    stride: list[int]
+    dilation: list[int]
+    around: list[int]
+    more: list[int]
+    all_around: list[int]
 
 
 def excess(
@@ -25,10 +45,16 @@ def excess(
     return result
 
 
-def grown(around: list[int], more: list[int]) -> list[int]:
-    """Paddings with more at the ends."""
-    rank = len(more)
-    return around[:rank] + [around[rank + i] + more[i] for i in range(rank)]
+def windows_of(x: Tensor, kernel: list[int], geometry: Geometry, ceil: bool) -> Windows:
+    """The windows over the input; with `ceil` the last ones may reach beyond it."""
+    rank = len(kernel)
+    stride = or_ones(geometry.strides, rank)
+    dilation = or_ones(geometry.dilations, rank)
+    size = list(x.shape[2:])
+    around = paddings(geometry, size, kernel, stride, dilation)
+    more = excess(size, around, kernel, stride, dilation, ceil)
+    all_around = around[:rank] + [around[rank + i] + more[i] for i in range(rank)]
+    return Windows(stride, dilation, around, more, all_around)
 
 
 def max_windows(x: Tensor, kernel: list[int], stride: list[int], dilation: list[int]) -> tuple[Tensor, Tensor]:
@@ -51,62 +77,29 @@ def max_only(x: Tensor, kernel: list[int], stride: list[int], dilation: list[int
     return torch.max_pool3d(x, kernel, stride, zeros, dilation)
 
 
-def max_padded(
-    x: Tensor,
-    kernel: list[int],
-    auto_pad: str,
-    given: list[int],
-    strides: list[int],
-    dilations: list[int],
-    ceil: bool,
-) -> tuple[Tensor, list[int]]:
-    """The input with its paddings, and these."""
-    rank = len(kernel)
-    stride = or_ones(strides, rank)
-    dilation = or_ones(dilations, rank)
-    size = list(x.shape[2:])
-    around = pads(auto_pad, given, size, kernel, stride, dilation)
-    around = grown(around, excess(size, around, kernel, stride, dilation, ceil))
-    return pad_spatial(x, around, float("-inf")), around
-
-
-def max_pool(
-    x: Tensor,
-    kernel: list[int],
-    auto_pad: str,
-    given: list[int],
-    strides: list[int],
-    dilations: list[int],
-    ceil: bool,
-) -> Tensor:
+def max_pool(x: Tensor, kernel: list[int], geometry: Geometry, ceil: bool) -> Tensor:
     """Max pooling. Integers go by float32, which has room for those of a byte, the only ones that ONNX allows."""
-    rank = len(kernel)
+    windows = windows_of(x, kernel, geometry, ceil)
     number = x if x.is_floating_point() else x.to(torch.float32)
-    padded, _ = max_padded(number, kernel, auto_pad, given, strides, dilations, ceil)
-    return max_only(padded, kernel, or_ones(strides, rank), or_ones(dilations, rank)).to(x.dtype)
+    padded = pad_spatial(number, windows.all_around, float("-inf"))
+    return max_only(padded, kernel, windows.stride, windows.dilation).to(x.dtype)
 
 
 def max_pool_indices(
-    x: Tensor,
-    kernel: list[int],
-    auto_pad: str,
-    given: list[int],
-    strides: list[int],
-    dilations: list[int],
-    ceil: bool,
-    column_major: bool,
+    x: Tensor, kernel: list[int], geometry: Geometry, ceil: bool, column_major: bool
 ) -> tuple[Tensor, Tensor]:
     """Max pooling, and for each result the place that it is from, in all of x flattened."""
     rank = len(kernel)
+    windows = windows_of(x, kernel, geometry, ceil)
     number = x if x.is_floating_point() else x.to(torch.float32)
-    padded, around = max_padded(number, kernel, auto_pad, given, strides, dilations, ceil)
-    largest, places = max_windows(padded, kernel, or_ones(strides, rank), or_ones(dilations, rank))
+    padded = pad_spatial(number, windows.all_around, float("-inf"))
+    largest, places = max_windows(padded, kernel, windows.stride, windows.dilation)
     flat = torch.zeros_like(places)
     factor = 1
     for step in range(rank):
         axis = rank - 1 - step
         extent = padded.size(2 + axis)
-        coordinate = places % extent - around[axis]
+        coordinate = places % extent - windows.around[axis]
         places = torch.div(places, extent, rounding_mode="floor")
         if column_major:
             inner = 1
@@ -140,71 +133,32 @@ def average_dilated(x: Tensor, kernel: list[int], stride: list[int], dilation: l
     return x
 
 
-def average_pool(
-    x: Tensor,
-    kernel: list[int],
-    auto_pad: str,
-    given: list[int],
-    strides: list[int],
-    dilations: list[int],
-    ceil: bool,
-    count_padding: bool,
-) -> Tensor:
-    """Average pooling; the padding counts if asked, and what the last windows need beyond it never counts."""
-    rank = len(kernel)
-    stride = or_ones(strides, rank)
-    dilation = or_ones(dilations, rank)
-    size = list(x.shape[2:])
-    around = pads(auto_pad, given, size, kernel, stride, dilation)
-    more = excess(size, around, kernel, stride, dilation, ceil)
-    dense = max(dilation) == 1
-    all_around = grown(around, more)
-    padded = pad_spatial(x, all_around, 0.0)
-    mean = average_only(padded, kernel, stride) if dense else average_dilated(padded, kernel, stride, dilation)
-    if max(all_around) == 0 or (count_padding and max(more) == 0):
+def average(x: Tensor, kernel: list[int], stride: list[int], dilation: list[int]) -> Tensor:
+    """The mean of each window."""
+    return average_only(x, kernel, stride) if max(dilation) == 1 else average_dilated(x, kernel, stride, dilation)
+
+
+def average_pool(x: Tensor, kernel: list[int], geometry: Geometry, ceil: bool, count_padding: bool) -> Tensor:
+    """Average pooling; the padding counts if asked, what the last windows need beyond it never does."""
+    windows = windows_of(x, kernel, geometry, ceil)
+    around, more = windows.around, windows.more
+    mean = average(pad_spatial(x, windows.all_around, 0.0), kernel, windows.stride, windows.dilation)
+    if max(windows.all_around) == 0 or (count_padding and max(more) == 0):
         return mean
-    counted = pad_spatial(torch.ones([1, 1] + size, dtype=x.dtype), around, 1.0 if count_padding else 0.0)  # noqa: RUF005
-    counted = pad_spatial(counted, [0] * rank + more, 0.0)
-    share = average_only(counted, kernel, stride) if dense else average_dilated(counted, kernel, stride, dilation)
-    return mean / share
+    ones = torch.ones([1, 1] + list(x.shape[2:]), dtype=x.dtype)  # noqa: RUF005
+    counted = pad_spatial(ones, around, 1.0 if count_padding else 0.0)
+    counted = pad_spatial(counted, [0] * len(kernel) + more, 0.0)
+    return mean / average(counted, kernel, windows.stride, windows.dilation)
 
 
-def lp_pool(
-    x: Tensor,
-    kernel: list[int],
-    auto_pad: str,
-    given: list[int],
-    strides: list[int],
-    dilations: list[int],
-    ceil: bool,
-    p: int,
-) -> Tensor:
-    """The p-norm of each window."""
+def lp_pool(x: Tensor, kernel: list[int], geometry: Geometry, ceil: bool, p: int) -> Tensor:
+    """The p-norm of each window; all that is added around counts as zeros."""
     count = 1
     for extent in kernel:
         count *= extent
-    powers = torch.pow(torch.abs(x), p)
-    mean = average_pool_zeros(powers, kernel, auto_pad, given, strides, dilations, ceil)
-    return torch.pow(mean * count, 1.0 / p)
-
-
-def average_pool_zeros(
-    x: Tensor,
-    kernel: list[int],
-    auto_pad: str,
-    given: list[int],
-    strides: list[int],
-    dilations: list[int],
-    ceil: bool,
-) -> Tensor:
-    """Average pooling in which all that is added around counts as zeros."""
-    rank = len(kernel)
-    stride = or_ones(strides, rank)
-    dilation = or_ones(dilations, rank)
-    size = list(x.shape[2:])
-    around = pads(auto_pad, given, size, kernel, stride, dilation)
-    padded = pad_spatial(x, grown(around, excess(size, around, kernel, stride, dilation, ceil)), 0.0)
-    return average_dilated(padded, kernel, stride, dilation)
+    windows = windows_of(x, kernel, geometry, ceil)
+    powers = pad_spatial(torch.pow(torch.abs(x), p), windows.all_around, 0.0)
+    return torch.pow(average_dilated(powers, kernel, windows.stride, windows.dilation) * count, 1.0 / p)
 
 
 def spatial(x: Tensor) -> list[int]:

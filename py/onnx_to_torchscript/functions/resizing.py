@@ -1,9 +1,33 @@
 """Resampling of a grid, one axis at a time."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from onnx_to_torchscript.functions.values import positive
+
+
+class Resampling(NamedTuple):
+    """How a result's places are made of the source's, in ONNX's words.
+
+    Attributes:
+        mode: ``nearest``, ``linear`` or ``cubic``.
+        transformation: The way from a place of the result to one of the source.
+        nearest_mode: The place that ``nearest`` takes.
+        cubic_a: The coefficient of ``cubic``.
+        exclude_outside: True if places outside of the source have no weight.
+        antialias: True if a result that is smaller is made of all places.
+        extrapolation: The value outside of the source, for ``tf_crop_and_resize``.
+    """
+
+    mode: str
+    transformation: str
+    nearest_mode: str
+    cubic_a: float
+    exclude_outside: bool
+    antialias: bool
+    extrapolation: float
 
 
 def coordinates(count: int, extent: int, scale: float, transformation: str, begin: float, end: float) -> Tensor:
@@ -51,18 +75,16 @@ def bicubic(distance: Tensor, a: float) -> Tensor:
     return torch.where(d <= 1.0, near, torch.where(d < 2.0, far, torch.zeros_like(d)))
 
 
-def taps(
-    where: Tensor, extent: int, scale: float, mode: str, cubic_a: float, exclude_outside: bool, antialias: bool
-) -> tuple[Tensor, Tensor]:
+def taps(where: Tensor, extent: int, scale: float, way: Resampling) -> tuple[Tensor, Tensor]:
     """The places of the source that each place of the result is made of, and their weights: [count, k] both."""
-    reach = 1.0 if mode == "linear" else 2.0
-    stretch = 1.0 / scale if antialias and scale < 1.0 else 1.0
+    reach = 1.0 if way.mode == "linear" else 2.0
+    stretch = 1.0 / scale if way.antialias and scale < 1.0 else 1.0
     half = int(torch.ceil(torch.tensor(reach * stretch, dtype=torch.float32)))
     first = torch.floor(where) - (half - 1)
     places = first.unsqueeze(1) + torch.arange(2 * half, dtype=torch.float64)
     distance = (places - where.unsqueeze(1)) / stretch
-    weights = triangle(distance) if mode == "linear" else bicubic(distance, cubic_a)
-    if exclude_outside:
+    weights = triangle(distance) if way.mode == "linear" else bicubic(distance, way.cubic_a)
+    if way.exclude_outside:
         weights = torch.where((places >= 0) & (places < extent), weights, torch.zeros_like(weights))
     weights = weights / weights.sum(1, keepdim=True)
     return places.clamp(0, extent - 1).to(torch.int64), weights
@@ -73,35 +95,29 @@ def resize_axis(
     axis: int,
     count: int,
     scale: float,
-    mode: str,
-    transformation: str,
-    nearest_mode: str,
-    cubic_a: float,
-    exclude_outside: bool,
-    antialias: bool,
+    way: Resampling,
     begin: float,
     end: float,
-    extrapolation: float,
 ) -> Tensor:
     """The input with `count` places along one axis."""
     extent = x.size(axis)
-    where = coordinates(count, extent, scale, transformation, begin, end)
-    if mode == "nearest":
-        places = nearest(where, nearest_mode).clamp(0, extent - 1).to(torch.int64)
+    where = coordinates(count, extent, scale, way.transformation, begin, end)
+    if way.mode == "nearest":
+        places = nearest(where, way.nearest_mode).clamp(0, extent - 1).to(torch.int64)
         result = x.index_select(axis, places)
     else:
-        indices, weights = taps(where, extent, scale, mode, cubic_a, exclude_outside, antialias)
+        indices, weights = taps(where, extent, scale, way)
         shape = [1] * x.dim()
         shape[axis] = count
         factors = weights.to(x.dtype if x.is_floating_point() else torch.float32)
         result = x.index_select(axis, indices.select(1, 0)) * factors.select(1, 0).reshape(shape)
         for k in range(1, indices.size(1)):
             result = result + x.index_select(axis, indices.select(1, k)) * factors.select(1, k).reshape(shape)
-    if transformation == "tf_crop_and_resize":
+    if way.transformation == "tf_crop_and_resize":
         outside = (where < 0) | (where > extent - 1)
         shape = [1] * x.dim()
         shape[axis] = count
-        fill = torch.full([], extrapolation, dtype=result.dtype)
+        fill = torch.full([], way.extrapolation, dtype=result.dtype)
         result = torch.where(outside.reshape(shape), fill, result)
     return result
 
@@ -141,14 +157,8 @@ def resize(
     scales: Tensor | None,
     sizes: list[int],
     axes: list[int],
-    mode: str,
-    transformation: str,
-    nearest_mode: str,
-    cubic_a: float,
-    exclude_outside: bool,
-    antialias: bool,
+    way: Resampling,
     policy: str,
-    extrapolation: float,
 ) -> Tensor:
     """The input resampled to scales or sizes along `axes`, or along all dimensions."""
     if len(axes) == 0:
@@ -161,8 +171,5 @@ def resize(
         if roi is not None and roi.numel() > 0:
             begin, end = float(roi[i]), float(roi[len(axes) + i])
         if counts[i] != x.size(axis) or factors[i] != 1.0 or begin != 0.0 or end != 1.0:
-            x = resize_axis(
-                x, axis, counts[i], factors[i], mode, transformation, nearest_mode, cubic_a, exclude_outside, antialias,
-                begin, end, extrapolation,
-            )  # fmt: skip
+            x = resize_axis(x, axis, counts[i], factors[i], way, begin, end)
     return x if x.dtype == dtype else torch.round(x).to(dtype)

@@ -8,10 +8,9 @@ AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
 def _geometry(node: Node) -> str:
-    """The arguments auto_pad, pads, strides and dilations."""
     automatic = node.choice("auto_pad", "NOTSET", AUTO_PADS)
     lists = [node.int_list_attribute(name) for name in ("pads", "strides", "dilations")]
-    return ", ".join([automatic, *lists])
+    return f"fn.convolution.Geometry({', '.join([automatic, *lists])})"
 
 
 @operator("Conv", 1, 22)
@@ -36,16 +35,18 @@ def conv_integer(node: Node) -> str:
     return f"fn.convolution.integer_conv({inputs}, {_geometry(node)}, {node.attribute('group', 1)})"
 
 
-def _kernel(node: Node) -> str:
+def _pooling(node: Node) -> str:
+    """The arguments that all poolings over windows take."""
     kernel = node.attribute("kernel_shape")
     if not 1 <= len(kernel) <= 3:
         raise UnsupportedError(f"its kernel has {len(kernel)} dimensions; translated are 1 to 3")
-    return node.int_list_attribute("kernel_shape")
+    shape, ceil = node.int_list_attribute("kernel_shape"), bool(node.attribute("ceil_mode", 0))
+    return f"{node.input(0)}, {shape}, {_geometry(node)}, {ceil}"
 
 
 @operator("MaxPool", 1, 22)
 def max_pool(node: Node) -> str | Result:
-    common = f"{node.input(0)}, {_kernel(node)}, {_geometry(node)}, {bool(node.attribute('ceil_mode', 0))}"
+    common = _pooling(node)
     column_major = bool(node.attribute("storage_order", 0))
     if node.uses_output(1):
         return Result(f"fn.pooling.max_pool_indices({common}, {column_major})", 2)
@@ -54,14 +55,12 @@ def max_pool(node: Node) -> str | Result:
 
 @operator("AveragePool", 7, 22)
 def average_pool(node: Node) -> str:
-    common = f"{node.input(0)}, {_kernel(node)}, {_geometry(node)}, {bool(node.attribute('ceil_mode', 0))}"
-    return f"fn.pooling.average_pool({common}, {bool(node.attribute('count_include_pad', 0))})"
+    return f"fn.pooling.average_pool({_pooling(node)}, {bool(node.attribute('count_include_pad', 0))})"
 
 
 @operator("LpPool", 2, 22)
 def lp_pool(node: Node) -> str:
-    common = f"{node.input(0)}, {_kernel(node)}, {_geometry(node)}, {bool(node.attribute('ceil_mode', 0))}"
-    return f"fn.pooling.lp_pool({common}, {node.attribute('p', 2)})"
+    return f"fn.pooling.lp_pool({_pooling(node)}, {node.attribute('p', 2)})"
 
 
 @operator("GlobalAveragePool", 1, 22)

@@ -68,8 +68,9 @@ def _resize(node: Node, mode: str, roi: str, scales: str, sizes: str, transforma
     policy = node.choice("keep_aspect_ratio_policy", "stretch", ("stretch", "not_larger", "not_smaller"))
     flags = [bool(node.attribute(name, 0)) for name in ("exclude_outside", "antialias")]
     numbers = [number(node.attribute("cubic_coeff_a", -0.75)), number(node.attribute("extrapolation_value", 0.0))]
-    arguments = [node.input(0), roi, scales, sizes, node.int_list_attribute("axes"), mode, transformation, nearest]
-    arguments += [numbers[0], str(flags[0]), str(flags[1]), policy, numbers[1]]
+    how = [mode, transformation, nearest, numbers[0], str(flags[0]), str(flags[1]), numbers[1]]
+    way = f"fn.resizing.Resampling({', '.join(how)})"
+    arguments = [node.input(0), roi, scales, sizes, node.int_list_attribute("axes"), way, policy]
     return f"fn.resizing.resize({', '.join(arguments)})"
 
 

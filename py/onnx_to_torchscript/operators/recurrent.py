@@ -21,29 +21,27 @@ def _activations(node: Node, default: list[str]) -> str:
     return repr(names)
 
 
-def _flags(node: Node) -> tuple[bool, bool]:
-    """Two booleans: time runs backwards; the batch comes first."""
-    direction = node.choice("direction", "forward", ("forward", "reverse", "bidirectional"))
-    return direction == "'reverse'", bool(node.attribute("layout", 0))
+def _layer(node: Node, default: list[str]) -> str:
+    """The weights and attributes that all recurrent operators have."""
+    node.attribute("hidden_size")  # the recurrence weight's own
+    tensors = [node.input(1), node.input(2), node.optional(3), node.optional(4)]
+    reverse = node.choice("direction", "forward", ("forward", "reverse", "bidirectional")) == "'reverse'"
+    options = [_activations(node, default), number(node.attribute("clip", 0.0)), str(reverse)]
+    return f"fn.recurrent.Layer({', '.join([*tensors, *options])})"
 
 
 @operator("LSTM", 7, 22)
 def lstm(node: Node) -> Result:
-    node.attribute("hidden_size")  # the recurrence weight's own
-    reverse, batch_first = _flags(node)
-    inputs = [node.input(index) for index in range(3)] + [node.optional(index) for index in range(3, 8)]
-    activations = _activations(node, ["sigmoid", "tanh", "tanh"])
-    clip, coupled = number(node.attribute("clip", 0.0)), bool(node.attribute("input_forget", 0))
-    options = f"{activations}, {clip}, {coupled}, {reverse}, {batch_first}"
-    return Result(f"fn.recurrent.lstm({', '.join(inputs)}, {options})", 3)
+    states = ", ".join(node.optional(index) for index in range(5, 8))
+    flags = f"{bool(node.attribute('input_forget', 0))}, {bool(node.attribute('layout', 0))}"
+    layer = _layer(node, ["sigmoid", "tanh", "tanh"])
+    return Result(f"fn.recurrent.lstm({node.input(0)}, {layer}, {states}, {flags})", 3)
 
 
 def _simple(node: Node, kind: str, default: list[str], reset_after: bool) -> Result:
-    node.attribute("hidden_size")
-    reverse, batch_first = _flags(node)
-    inputs = [node.input(index) for index in range(3)] + [node.optional(index) for index in range(3, 6)]
-    options = f"{_activations(node, default)}, {number(node.attribute('clip', 0.0))}, {reset_after}, {reverse}"
-    return Result(f"fn.recurrent.simple({kind!r}, {', '.join(inputs)}, {options}, {batch_first})", 2)
+    flags = f"{reset_after}, {bool(node.attribute('layout', 0))}"
+    layer = _layer(node, default)
+    return Result(f"fn.recurrent.simple({kind!r}, {node.input(0)}, {layer}, {node.optional(5)}, {flags})", 2)
 
 
 @operator("GRU", 7, 22)

@@ -27,7 +27,7 @@ from torch_nacelle.errors import InputError
 
 Progress = Callable[[float], None]
 
-_LEAST_CALLS = 3
+_MIN_CALLS = 3
 _ENGINE = "enqueue"  # the phase that is the engine's own; see PhaseTime
 
 
@@ -230,7 +230,7 @@ class _Runner:
             if now - reported > 0.1:
                 self._progress(now - reported)
                 reported = now
-            if calls >= _LEAST_CALLS and now - start >= seconds:
+            if calls >= _MIN_CALLS and now - start >= seconds:
                 return
             yield
             calls += 1

@@ -21,7 +21,9 @@ def check_plot(path: PathLike) -> None:
     try:
         import matplotlib.figure  # noqa: F401 - whether it is there
     except ImportError as error:
-        raise InputError("plots are drawn with the package matplotlib, which is not installed: install it") from error
+        raise InputError(
+            "plots are drawn with the package matplotlib, which is not installed: pip install matplotlib"
+        ) from error
 
 
 def _format(path: PathLike) -> str:

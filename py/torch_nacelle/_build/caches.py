@@ -51,7 +51,7 @@ def cache_folder(given: "bool | str | os.PathLike[str]", kind: str) -> Path | No
         warning.
 
     Raises:
-        InputError: The path is a file.
+        InputError: The path is a file, or the user's own cache is asked for without platformdirs.
     """
     if given is False:
         return None
@@ -60,8 +60,13 @@ def cache_folder(given: "bool | str | os.PathLike[str]", kind: str) -> Path | No
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file; a cache is a folder, with a file for each device and release in it")
         return folder
-    import platformdirs
-
+    try:
+        import platformdirs
+    except ImportError as error:
+        raise InputError(
+            "the user's own cache is found with the package platformdirs, which is not installed: pip install "
+            "platformdirs, or name a folder"
+        ) from error
     try:
         own = platformdirs.user_cache_path("torch_nacelle", appauthor=False)
     except RuntimeError:  # nothing tells a home folder: a container's user, often

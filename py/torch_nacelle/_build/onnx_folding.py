@@ -120,7 +120,7 @@ def _check_interface(original: Any, result: Any) -> None:
         )
         if found != wanted:
             raise CannotFoldError(
-                f"would have got other {what}s from onnxruntime: {', '.join(name for name, _ in found)}, wanted "
+                f"would have got other {what}s from onnxruntime: {', '.join(name for name, _ in found)}; wanted "
                 + ", ".join(name for name, _ in wanted)
             )
 

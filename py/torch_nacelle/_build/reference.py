@@ -29,7 +29,7 @@ from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle.errors import Error, InputError
 
 # Runs of the model, each with other values, for an optimization profile.
-_MOST_TRIES = 81
+_MAX_TRIES = 81
 
 _NO_ENGINE = "no engine can be built from its"
 
@@ -186,7 +186,7 @@ def _values_to_try(inputs: Sequence[Input]) -> list[dict[str, list[int]]]:
             for one in ranges
             for low, opt, high in zip(one.min, one.opt, one.max, strict=True)
         ]
-        tried.update(dict.fromkeys(itertools.islice(itertools.product(*choices), _MOST_TRIES)))
+        tried.update(dict.fromkeys(itertools.islice(itertools.product(*choices), _MAX_TRIES)))
     sizes = [len(one.values[0].min) for one in ranged]
     return [_split(values, ranged, sizes) for values in tried]
 

@@ -147,14 +147,14 @@ class _EngineJob:
                 raise CannotFoldError("chooses between branches by more than constants and fixed shapes")
         except CannotFoldError as error:
             raise type(first)(
-                f"{_sentence(first)} Its constant parts could not be computed first: the model {error}."
+                f"{_clause(first)}; its constant parts could not be computed first: the model {error}"
             ) from None
         shown.line(f"{self._builder.description} does not take the model as it is: constant parts are computed first")
         try:
             plan = self._build(replace(self._exported, model=model, path=""), timing, shown)
         except Error as error:
             again = "the same" if error.reason == first.reason else error.reason
-            raise type(first)(f"{_sentence(first)} With its constant parts computed first: {again}") from None
+            raise type(first)(f"{_clause(first)}; with its constant parts computed first: {again}") from None
         _logger.info(
             "engine %r is built from the model with its constant parts computed by onnxruntime; as it is: %s",
             self._name,
@@ -205,8 +205,9 @@ class _EngineJob:
         return plan
 
 
-def _sentence(error: Error) -> str:
-    return error.reason.rstrip(". ") + "."
+def _clause(error: Error) -> str:
+    """The reason without a full stop, which TensorRT's own words may end with."""
+    return error.reason.rstrip(". ")
 
 
 def _timing_cache(options: BuildOptions, builder: "_C.BuilderInfo", device: torch.device | None) -> TimingCache | None:

@@ -369,7 +369,7 @@ def _compared(
 ) -> list[OutputCheck]:
     shapes = tuple(tuple(tensor.shape) for tensor in case.tensors)
     if len(found) != len(wanted):
-        problem = Comparison.failed(f"{len(found)} outputs, wanted {len(wanted)}")
+        problem = Comparison.failed(f"{len(found)} outputs; wanted {len(wanted)}")
         return [OutputCheck(case.name, shapes, "all", problem)]
     rows = []
     for index, (one, other) in enumerate(zip(found, wanted, strict=True)):

@@ -11,10 +11,10 @@ from torch_nacelle.reports import Comparison
 def compare(found: torch.Tensor, wanted: torch.Tensor) -> Comparison:
     """Compares on the CPU, in float64."""
     if found.shape != wanted.shape:
-        return Comparison.failed(f"shape {list(found.shape)}, wanted {list(wanted.shape)}")
+        return Comparison.failed(f"shape {list(found.shape)}; wanted {list(wanted.shape)}")
     # TensorRT before 10 has no int64.
     if found.dtype != wanted.dtype and {found.dtype, wanted.dtype} != {torch.int32, torch.int64}:
-        return Comparison.failed(f"dtype {dtype_name(found.dtype)}, wanted {dtype_name(wanted.dtype)}")
+        return Comparison.failed(f"dtype {dtype_name(found.dtype)}; wanted {dtype_name(wanted.dtype)}")
     if wanted.dtype.is_complex:
         return Comparison.failed(f"dtype {dtype_name(wanted.dtype)} cannot be compared")
     if wanted.numel() == 0:
@@ -37,7 +37,7 @@ def _by_value(found: torch.Tensor, wanted: torch.Tensor) -> Comparison:
         worst = _at(found, wanted, int(apart.to(torch.uint8).argmax()), math.inf)
         return Comparison.failed(
             f"{int(apart.sum())} of {wanted.numel()} elements are NaN or infinite on one side only: element "
-            f"[{', '.join(map(str, worst.index))}] is {worst.found:g}, wanted {worst.wanted:g}"
+            f"[{', '.join(map(str, worst.index))}] is {worst.found:g}; wanted {worst.wanted:g}"
         )
     difference = torch.where(same, 0.0, (found - wanted).abs())
     scale = float(torch.where(wanted.isfinite(), wanted.abs(), 0.0).max())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OnnxFile: TypeAlias = bytes | str | os.PathLike[str]
 
-_NUMBERED_NODE = re.compile(r"Node (\d+):")
+_NUMBERED_NODE = re.compile(r"\bnode (\d+):")
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ def with_node_names(message: str, model: bytes) -> str:
         number = int(found[1])
         if number >= len(nodes):  # of a subgraph
             return found[0]
-        return f"Node {number} ({nodes[number].name!r}, operator {nodes[number].op_type}):"
+        return f"node {number} ({nodes[number].name!r}, operator {nodes[number].op_type}):"
 
     return _NUMBERED_NODE.sub(named, message)
 

@@ -94,11 +94,11 @@ TEST(OutputAllocator, TurnsExceptionsIntoMessages) {
   {
     const MessageScope messages;
     EXPECT_EQ(seen.reallocateOutput("y", nullptr, 64, 256), nullptr);
-    EXPECT_EQ(messages.Text(), "[E] The allocation of an output failed: the device is full");
+    EXPECT_EQ(messages.Text(), "[E] the allocation of an output failed: the device is full");
   }
   const MessageScope messages;
   seen.notifyShape("y", fake::Dims{1, {3}});
-  EXPECT_EQ(messages.Text(), "[E] The notification of an output's shape");
+  EXPECT_EQ(messages.Text(), "[E] the notification of an output's shape failed");
 }
 
 TEST(Profiler, TurnsExceptionsIntoMessages) {
@@ -106,7 +106,7 @@ TEST(Profiler, TurnsExceptionsIntoMessages) {
   Profiler profiler(Newest(), times);
   const MessageScope messages;
   static_cast<fake::IProfiler*>(profiler.object())->reportLayerTime("conv", 1.0F);
-  EXPECT_EQ(messages.Text(), "[E] The report of a layer's time failed: no time");
+  EXPECT_EQ(messages.Text(), "[E] the report of a layer's time failed: no time");
 }
 
 class Steps final : public BuildProgress {

@@ -10,7 +10,7 @@ namespace {
 
 TEST(MessagesTest, KeepsWarningsAndWorse) {
   const MessageScope scope;
-  EXPECT_EQ(scope.Said("TensorRT"), "");
+  EXPECT_EQ(scope.ErrorSuffix("TensorRT"), "");
   RecordMessage(Severity::kVERBOSE, "verbose");
   RecordMessage(Severity::kINFO, "info");
   EXPECT_TRUE(scope.empty());
@@ -18,7 +18,7 @@ TEST(MessagesTest, KeepsWarningsAndWorse) {
   RecordMessage(Severity::kERROR, "bad\r\n");
   RecordMessage(Severity::kWARNING, "odd");
   EXPECT_EQ(scope.Text(), "[F] broken; [E] bad; [W] odd");
-  EXPECT_EQ(scope.Said("TensorRT 8.5.3.1"), " TensorRT 8.5.3.1 said: [F] broken; [E] bad; [W] odd");
+  EXPECT_EQ(scope.ErrorSuffix("TensorRT 8.5.3.1"), "; TensorRT 8.5.3.1 said: [F] broken; [E] bad; [W] odd");
 }
 
 TEST(MessagesTest, KeepsTheFirstAndCountsTheRest) {

@@ -11,7 +11,7 @@ from examples.common.fresh_process import FreshProcessError, FreshRun, run_in_fr
 from examples.faces import main
 from examples.faces.data import ASTRONAUT
 from examples.faces.picture import read_picture, to_tensor
-from tests.examples.program import Run, call, run
+from tests.examples.program import Run, check_help, check_refusal, succeed
 
 FACES = "examples/faces/faces"
 
@@ -28,9 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def first_run(folder: Path) -> Run:
     """The program without any option, in an empty folder."""
-    ended = run(FACES, folder=folder)
-    assert ended.status == 0, ended.errors
-    return ended
+    return succeed(FACES, folder=folder)
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +110,7 @@ def test_the_picture_shows_the_box(folder: Path, first_run: Run, fresh: FreshRun
 
 def test_a_picture_without_a_face(tmp_path: Path, folder: Path, first_run: Run) -> None:
     Image.new("L", (90, 70), 60).save(tmp_path / "gray.png")
-    ended = run(FACES, "--image", "gray.png", "--output", "found/here", folder=tmp_path)
-    assert ended.status == 0, ended.errors
+    ended = succeed(FACES, "--image", "gray.png", "--output", "found/here", folder=tmp_path)
     assert "No face found in gray.png" in ended.output
     assert ended.number("Largest difference to eager PyTorch") == 0
     assert {path.name for path in (tmp_path / "found/here").iterdir()} == {"faces.ts", "gray_faces.png"}
@@ -134,17 +131,12 @@ def test_a_picture_without_a_face(tmp_path: Path, folder: Path, first_run: Run) 
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
-    ended = call(main.app, *arguments, folder=tmp_path)
-    assert ended.status == status
-    assert message in ended.error_text.replace(f"{tmp_path}/", "")
-    assert "Traceback" not in ended.errors
+    check_refusal(main.app, arguments, status, message, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_help_names_the_options(tmp_path: Path) -> None:
-    ended = call(main.app, "--help", folder=tmp_path)
-    assert ended.status == 0
-    assert all(option in ended.output for option in ("--image", "--output", "--backend", "--min-face", "--weights"))
+    check_help(main.app, "--image", "--output", "--backend", "--min-face", "--weights", folder=tmp_path)
 
 
 def test_a_failure_in_the_fresh_process_is_told(tmp_path: Path) -> None:

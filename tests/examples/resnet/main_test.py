@@ -8,7 +8,7 @@ import torch
 import torch_nacelle as nacelle
 from examples.resnet import main
 from examples.resnet.network import seeded_resnet18
-from tests.examples.program import Run, call, run
+from tests.examples.program import Run, call, succeed
 
 RESNET = "examples/resnet/resnet"
 
@@ -20,9 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def first_run(folder: Path) -> Run:
-    ended = run(RESNET, "--side", "64", folder=folder)
-    assert ended.status == 0, ended.errors
-    return ended
+    return succeed(RESNET, "--side", "64", folder=folder)
 
 
 def load(path: Path) -> torch.jit.ScriptModule:

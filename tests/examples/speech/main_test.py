@@ -11,7 +11,7 @@ from examples.common.fresh_process import FreshRun, run_in_fresh_process
 from examples.speech import main
 from examples.speech.data import MODEL, RECORDING
 from examples.speech.sound import read_sound
-from tests.examples.program import Run, call, run
+from tests.examples.program import Run, check_help, check_refusal, succeed
 
 SPEECH = "examples/speech/speech"
 
@@ -24,9 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def first_run(folder: Path) -> Run:
     """The program without any option, in an empty folder."""
-    ended = run(SPEECH, folder=folder)
-    assert ended.status == 0, ended.errors
-    return ended
+    return succeed(SPEECH, folder=folder)
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +75,7 @@ def test_a_sound_without_speech(tmp_path: Path) -> None:
         file.setsampwidth(2)
         file.setframerate(44100)
         file.writeframes(bytes(44100 * 4))
-    ended = run(SPEECH, "--sound", "quiet.wav", "--output", "found/here", folder=tmp_path)
-    assert ended.status == 0, ended.errors
+    ended = succeed(SPEECH, "--sound", "quiet.wav", "--output", "found/here", folder=tmp_path)
     assert "No speech found in quiet.wav" in ended.output
     assert "noted by a person" not in ended.output
     assert [path.name for path in (tmp_path / "found/here").iterdir()] == ["speech.ts"]
@@ -98,14 +95,9 @@ def test_a_sound_without_speech(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
     (tmp_path / "notes.txt").write_text("no sound and no model")
-    ended = call(main.app, *arguments, folder=tmp_path)
-    assert ended.status == status
-    assert message in ended.error_text.replace(f"{tmp_path}/", "")
-    assert "Traceback" not in ended.errors
+    check_refusal(main.app, arguments, status, message, tmp_path)
     assert "speech.ts" not in [path.name for path in tmp_path.iterdir()]
 
 
 def test_help_names_the_options(tmp_path: Path) -> None:
-    ended = call(main.app, "--help", folder=tmp_path)
-    assert ended.status == 0
-    assert all(option in ended.output for option in ("--sound", "--output", "--backend", "--model"))
+    check_help(main.app, "--sound", "--output", "--backend", "--model", folder=tmp_path)

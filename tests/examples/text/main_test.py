@@ -13,7 +13,7 @@ from examples.text import main
 from examples.text.characters import read_characters, texts
 from examples.text.data import MODELS, RECOGNITION
 from examples.text.picture import LINES, sample
-from tests.examples.program import Run, call, run
+from tests.examples.program import Run, check_help, check_refusal, succeed
 
 TEXT = "examples/text/text"
 
@@ -26,9 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def first_run(folder: Path) -> Run:
     """The program without any option, in an empty folder."""
-    ended = run(TEXT, folder=folder)
-    assert ended.status == 0, ended.errors
-    return ended
+    return succeed(TEXT, folder=folder)
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +73,7 @@ def test_the_picture_shows_the_boxes(folder: Path, fresh: FreshRun) -> None:
 
 def test_a_picture_without_text_and_one_with_other_text(tmp_path: Path, folder: Path, first_run: Run) -> None:
     Image.new("L", (90, 70), 60).save(tmp_path / "gray.png")
-    ended = run(TEXT, "--image", "gray.png", "--output", "found/here", "--cache", "kept", folder=tmp_path)
-    assert ended.status == 0, ended.errors
+    ended = succeed(TEXT, "--image", "gray.png", "--output", "found/here", "--cache", "kept", folder=tmp_path)
     assert "No text found." in ended.output
     assert ended.number("Largest difference to onnxruntime") == 0
     assert {path.name for path in (tmp_path / "found/here").iterdir()} == {"text.ts", "gray_text.png"}
@@ -105,14 +102,9 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, arguments: list[str], stat
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "wrong").mkdir()
     (tmp_path / "wrong" / RECOGNITION).write_text("no model")
-    ended = call(main.app, *arguments, folder=tmp_path)
-    assert ended.status == status
-    assert message in ended.error_text.replace(f"{tmp_path}/", "")
-    assert "Traceback" not in ended.errors
+    check_refusal(main.app, arguments, status, message, tmp_path)
     assert "text.ts" not in [path.name for path in tmp_path.iterdir()]
 
 
 def test_help_names_the_options(tmp_path: Path) -> None:
-    ended = call(main.app, "--help", folder=tmp_path)
-    assert ended.status == 0
-    assert all(option in ended.output for option in ("--image", "--output", "--backend", "--models", "--cache"))
+    check_help(main.app, "--image", "--output", "--backend", "--models", "--cache", folder=tmp_path)

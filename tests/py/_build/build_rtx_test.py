@@ -184,7 +184,7 @@ def test_a_fixed_shape_for_a_model_that_leaves_it_open() -> None:
 
 
 def test_an_operator_that_is_not_supported_is_named() -> None:
-    with pytest.raises(nacelle.InputError, match=r'Node 0 \("the_node", operator Unique\)'):
+    with pytest.raises(nacelle.InputError, match=r'node 0 \("the_node", operator Unique\)'):
         build_onnx(model("Unique", axis=0), [ranged((1, 4), (8, 4))])
 
 

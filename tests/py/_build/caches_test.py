@@ -3,6 +3,8 @@
 import logging
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing.synchronize import Event
@@ -258,6 +260,20 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(nacelle.InputError, match="is a file; a cache is a folder"):
         cache_folder(tmp_path / "file", "timing")
+
+
+def test_without_platformdirs_a_folder_must_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    with pytest.raises(nacelle.InputError, match="not installed: pip install platformdirs, or name a folder"):
+        cache_folder(True, "engines")
+    assert cache_folder(tmp_path, "engines") == tmp_path
+
+
+@pytest.mark.parametrize("module", ["torch_nacelle", "nacelle_cli.app"])
+def test_platformdirs_is_needed_for_the_users_own_cache_alone(module: str) -> None:
+    code = f"import sys; sys.modules['platformdirs'] = None; import {module}"
+    path = os.pathsep.join(sys.path)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=os.environ | {"PYTHONPATH": path}, check=True)
 
 
 def test_keys() -> None:

@@ -159,15 +159,15 @@ def test_integers_count_by_share() -> None:
 @pytest.mark.parametrize(
     ("found", "wanted", "words"),
     [
-        (torch.zeros(2, 3), torch.zeros(3, 2), "shape [2, 3], wanted [3, 2]"),
-        (torch.zeros(2), torch.zeros(2, dtype=torch.float16), "dtype float32, wanted float16"),
+        (torch.zeros(2, 3), torch.zeros(3, 2), "shape [2, 3]; wanted [3, 2]"),
+        (torch.zeros(2), torch.zeros(2, dtype=torch.float16), "dtype float32; wanted float16"),
         (
             torch.tensor([1.0, math.nan]),
             torch.tensor([1.0, 2.0]),
             "1 of 2 elements are NaN or infinite on one side only",
         ),
-        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, math.nan]), "element [1] is 2, wanted nan"),
-        (torch.tensor([math.inf]), torch.tensor([-math.inf]), "element [0] is inf, wanted -inf"),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, math.nan]), "element [1] is 2; wanted nan"),
+        (torch.tensor([math.inf]), torch.tensor([-math.inf]), "element [0] is inf; wanted -inf"),
     ],
 )
 def test_what_cannot_be_measured_fails_at_any_threshold(found: torch.Tensor, wanted: torch.Tensor, words: str) -> None:
@@ -180,9 +180,9 @@ def test_what_cannot_be_measured_fails_at_any_threshold(found: torch.Tensor, wan
 def test_shapes_dtypes_and_counts_of_outputs_must_be_the_same() -> None:
     program = program_of(lambda x: x * 2.0, [torch.ones(2, 3)])
     for function, words in (
-        (lambda x: (x * 2.0).t(), r"shape \[2, 3\], wanted \[3, 2\]"),
-        (lambda x: (x * 2.0).half(), "dtype float32, wanted float16"),
-        (lambda x: (x * 2.0, x), "1 outputs, wanted 2"),
+        (lambda x: (x * 2.0).t(), r"shape \[2, 3\]; wanted \[3, 2\]"),
+        (lambda x: (x * 2.0).half(), "dtype float32; wanted float16"),
+        (lambda x: (x * 2.0, x), "1 outputs; wanted 2"),
         (lambda x: x * math.nan, "NaN or infinite on one side only"),
     ):
         with pytest.raises(nacelle.CheckError, match=words):

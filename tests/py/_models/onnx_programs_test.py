@@ -33,9 +33,9 @@ def difference(first: str, second: str, extent: int | str = 4, operator: str = "
 
 def test_a_parser_that_gives_numbers_of_nodes_is_helped_with_names() -> None:
     model = difference("first", "second")
-    named = with_node_names("Node 0: not supported. Node 7: of a subgraph.", model)
-    assert named == "Node 0 ('', operator Sub): not supported. Node 7: of a subgraph."
-    already = 'Node 0 ("it", operator Sub): not supported.'
+    named = with_node_names("it failed; node 0: not supported; node 7: of a subgraph", model)
+    assert named == "it failed; node 0 ('', operator Sub): not supported; node 7: of a subgraph"
+    already = 'node 0 ("it", operator Sub): not supported'
     assert with_node_names(already, model) == already
 
 

@@ -1,6 +1,5 @@
 """Destinations of files: through links, to devices, pipes and open files, under any name."""
 
-import contextlib
 import errno
 import os
 import re
@@ -8,7 +7,6 @@ import stat
 import tempfile
 import threading
 import time
-import tty
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,19 +16,10 @@ import torch
 
 import torch_nacelle as nacelle
 from nacelle_cli import files
+from tests.py._runtime.written_files import NEW, names, terminal, write
 from torch_nacelle._runtime.files import replacing
 
-NEW = b"new content"
 NOT_UTF_8 = os.fsdecode(b"not utf-8 \xff\xfe")
-
-
-def write(path: "str | os.PathLike[str]", content: bytes = NEW) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(os.listdir(folder))
 
 
 def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
@@ -112,16 +101,8 @@ def test_a_link_of_another_user_in_a_folder_that_all_may_write_is_refused(
 
 @pytest.fixture
 def device() -> Iterator[tuple[str, int]]:
-    """A character device, and the end that reads what is written to it.
-
-    A terminal: nothing can take its place, so that a fault here costs the machine no device.
-    """
-    ours, theirs = os.openpty()
-    tty.setraw(theirs)
-    yield os.ttyname(theirs), ours
-    for descriptor in (ours, theirs):
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+    with terminal() as ends:
+        yield ends
 
 
 @pytest.mark.parametrize("through_link", [False, True])

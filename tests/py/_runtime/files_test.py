@@ -1,6 +1,5 @@
 """Files that take the place of others whole: what stays of the former one, what writers leave, what a failure does."""
 
-import contextlib
 import errno
 import fcntl
 import multiprocessing
@@ -11,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import tty
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,32 +17,14 @@ import pytest
 
 import torch_nacelle as nacelle
 from nacelle_cli import files
+from tests.py._runtime.written_files import NEW, names, terminal, write
 from torch_nacelle._runtime.files import replacing
-
-NEW = b"new content"
-
-
-def write(path: "str | os.PathLike[str]", content: bytes = NEW) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(os.listdir(folder))
 
 
 @pytest.fixture
 def device() -> Iterator[tuple[str, int]]:
-    """A character device, and the end that reads what is written to it.
-
-    A terminal: nothing can take its place, so that a fault here costs the machine no device.
-    """
-    ours, theirs = os.openpty()
-    tty.setraw(theirs)
-    yield os.ttyname(theirs), ours
-    for descriptor in (ours, theirs):
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+    with terminal() as ends:
+        yield ends
 
 
 @pytest.mark.parametrize("given", [None, 3, b"bytes"])

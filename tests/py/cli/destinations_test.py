@@ -12,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-import torch_nacelle
+from tests.py.cli import samples
 from tests.py.cli.commands import nacelle
 from tests.py.cli.terminal import Outcome, pipe
-from tests.py.networks import TwoHeads, seeded
 
 
 def is_program(content: bytes) -> bool:
@@ -58,11 +56,7 @@ SUFFIX = {"run": ".npz", "bench": ".png"}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made: Path = tmp_path_factory.mktemp("files")
-    model = torch.jit.script(seeded(TwoHeads))
-    torch.jit.save(model, str(made / "original.ts"))
-    program = torch_nacelle.compile(model, [torch.rand(1, 3, 8, 8)], backend="reference", name="net")
-    program.save(str(made / "model.ts"))
-    torch_nacelle.extract(made / "model.ts", "net", made / "net.plan")
+    samples.model_files(made)
     return made
 
 

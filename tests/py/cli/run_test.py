@@ -105,7 +105,7 @@ def test_what_a_program_raises_is_told(tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (["--input", "random:float32[9,3,8,8]"], 1, "input_0"),
-        (["--input", "random:float64[1,3,8,8]"], 1, "dtype float64, wanted float32"),
+        (["--input", "random:float64[1,3,8,8]"], 1, "dtype float64; wanted float32"),
         (["--input", "random:float32[1,3,8"], 2, "the bracket is not closed"),
         (["--input", "y=random"], 2, "forward has no argument y; it has: input_0"),
         (["--input", "none.npy"], 1, "there is no file none.npy"),

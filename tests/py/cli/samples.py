@@ -25,6 +25,14 @@ def hybrid(path: Path) -> None:
     torch.jit.save(program, str(path), _extra_files={"notes.txt": "kept"})
 
 
+def model_files(folder: Path) -> None:
+    """``original.ts``, a model; ``model.ts``, the program with its engine "net"; ``net.plan``, that engine's plan."""
+    model = torch.jit.script(seeded(TwoHeads))
+    torch.jit.save(model, str(folder / "original.ts"))
+    nacelle.compile(model, [X], backend="reference", name="net").save(str(folder / "model.ts"))
+    nacelle.extract(folder / "model.ts", "net", folder / "net.plan")
+
+
 def for_gpu(path: Path) -> None:
     """A program with a TensorRT plan for a GPU that is nowhere, all fields of its record set."""
     module = nacelle.embed(

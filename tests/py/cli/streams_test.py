@@ -7,12 +7,11 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
-import torch
 
 import torch_nacelle
+from tests.py.cli import samples
 from tests.py.cli.commands import nacelle
 from tests.py.cli.terminal import pipe
-from tests.py.networks import TwoHeads, seeded
 
 CLOSED = "nacelle: standard output cannot be written: Bad file descriptor\n"
 FULL = "nacelle: standard output cannot be written: No space left on device\n"
@@ -48,11 +47,7 @@ SUFFIXES = (".ts", ".plan", ".json", ".onnx", ".pt2", ".npy", ".npz")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made: Path = tmp_path_factory.mktemp("files")
-    model = torch.jit.script(seeded(TwoHeads))
-    torch.jit.save(model, str(made / "original.ts"))
-    program = torch_nacelle.compile(model, [torch.rand(1, 3, 8, 8)], backend="reference", name="net")
-    program.save(str(made / "model.ts"))
-    torch_nacelle.extract(made / "model.ts", "net", made / "net.plan")
+    samples.model_files(made)
     os.mkfifo(made / "pipe.ts")
     for suffix in SUFFIXES:
         if suffix != ".ts":

@@ -3,13 +3,10 @@
 from pathlib import Path
 
 import pytest
-import torch
 
-import torch_nacelle
 from tests.py import damaged_files
 from tests.py.cli.commands import nacelle
 from tests.py.cli.terminal import pipe
-from tests.py.networks import Detector, seeded
 
 ALL = damaged_files.NOT_PROGRAMS | damaged_files.NO_ARCHIVES
 COMMANDS = {
@@ -26,10 +23,7 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made: Path = tmp_path_factory.mktemp("files")
-    program = torch_nacelle.compile(seeded(Detector), {"backbone": [torch.rand(1, 3, 8, 8)]}, backend="reference")
-    program.save(str(made / "good.ts"))
-    (engine,) = torch_nacelle.read(program).engines
-    damaged_files.write(made, made / "good.ts", engine.plan)
+    damaged_files.write(made)
     return made
 
 

@@ -15,7 +15,7 @@ _SOURCE = "code/__torch__.py"
 _EDGES = (0, 1, 2, 7, 8, 127, 128, 255, 256, 1024, 65535, 65536, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
 _WIDE = (*_EDGES, 1 << 40, (1 << 62), (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 _DEPTHS = (10, 70, 1000, 100_000)
-_MOST_SOURCE = 4 << 20  # characters that repeating a line adds at most: nested ones are long
+_MAX_SOURCE = 4 << 20  # characters that repeating a line adds at most: nested ones are long
 
 _OPERATORS = (
     "torch.from_file",
@@ -359,7 +359,7 @@ def _repeat_line(chance: random.Random, source: str) -> str:
     lines = source.split("\n")
     at = chance.randrange(len(lines))
     times = chance.choice((1, 2, 50, 1000))
-    lines[at:at] = [lines[at]] * min(times, 1 + _MOST_SOURCE // (len(lines[at]) + 1))
+    lines[at:at] = [lines[at]] * min(times, 1 + _MAX_SOURCE // (len(lines[at]) + 1))
     return "\n".join(lines)
 
 

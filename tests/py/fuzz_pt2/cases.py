@@ -29,7 +29,7 @@ CPU_SECONDS = 10
 _WALL_SECONDS = 300
 _MEMORY = 64 << 20
 _TIMES_FILE = 8
-_MOST_MEMORY = 8 << 30
+_MAX_MEMORY = 8 << 30
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _judge(path: Path, answers: int) -> None:
     os.chdir(path.parent)
     sys.path.insert(0, str(path.parent))
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + _MOST_MEMORY,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (used + _MAX_MEMORY,) * 2)
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # forgets the greatest use of memory so far
     before = _most_memory()

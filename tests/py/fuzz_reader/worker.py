@@ -18,7 +18,7 @@ from nacelle_cli.reading import programs
 from nacelle_cli.reading.errors import ReadingError
 from tests.py.fuzz_reader import cases, samples
 
-MOST_SECONDS = 10.0
+MAX_SECONDS = 10.0
 
 
 def allowed_memory(size: int) -> int:
@@ -103,7 +103,7 @@ def _tried(way: Callable[[Path], object], path: Path, size: int) -> tuple[str, s
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
     seconds = time.process_time() - begun
     grown = _status("VmHWM") - before
-    if not finding and seconds > MOST_SECONDS:
+    if not finding and seconds > MAX_SECONDS:
         finding = f"slow: {seconds:.1f} s of CPU time"
     if not finding and grown > most:
         finding = f"memory: {grown >> 20} MiB for a file of {size} bytes; wanted at most {most >> 20}"
