@@ -15,8 +15,8 @@ class Windows(NamedTuple):
         stride: Steps from a window to the next.
         dilation: Steps within a window.
         around: The paddings that were asked for: all begins, then all ends.
-        more: The paddings that the last windows need beyond these, at each end.
-        all_around: The sum of `around` and `more`.
+        more: The paddings that the last windows need beyond these at each end, by dimension.
+        all_around: The paddings of `around`, with `more` added at the ends.
     """
 
     stride: list[int]
