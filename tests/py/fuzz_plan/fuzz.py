@@ -92,8 +92,10 @@ def run(first: int, *, count: int | None = None, seconds: float | None = None, j
         for thread in threads:
             while thread.is_alive():
                 thread.join(_SECONDS_BETWEEN_NOTES)
-                seeds = [f"seed {one['seed']}" for one in list(answers) if one["kind"]]
-                print(f"{len(answers)} cases, findings: {', '.join(seeds) or 'none'}", file=sys.stderr, flush=True)
+                with_findings = [f"seed {one['seed']}" for one in list(answers) if one["kind"]]
+                print(
+                    f"{len(answers)} cases, findings: {', '.join(with_findings) or 'none'}", file=sys.stderr, flush=True
+                )
     if failures:
         raise failures[0]
     found = [
