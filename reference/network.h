@@ -43,7 +43,7 @@ struct Layer {
 // A loaded module. Immutable: any number of threads may call every method at once.
 class Network {
  public:
-  // For a module whose number of outputs is not known.
+  // The number of outputs to give if it is not known.
   static constexpr size_t kAnyNumber = 0;
 
   // Loads a TorchScript archive whose forward takes `inputs` tensors and returns `outputs` tensors: one alone, a tuple

@@ -14,8 +14,8 @@
 
 namespace nacelle::reference {
 
-// A cursor that moves on by the bytes that it takes. Throws PlanError, with the pickle's name and the position, rather
-// than pass the end.
+// A cursor that moves forward by the bytes that it takes. If they would pass the end, it throws PlanError with the
+// pickle's name and the position.
 class PickleBytes {
  public:
   PickleBytes(std::string name, std::string_view bytes) : name_(std::move(name)), bytes_(bytes) {}

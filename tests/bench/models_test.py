@@ -1,4 +1,4 @@
-"""That the table of networks has what it says; no figure is checked, and no network that needs torchvision."""
+"""Tests of the table of networks; no figure is checked, and no network that needs torchvision."""
 
 from pathlib import Path
 

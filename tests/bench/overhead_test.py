@@ -1,4 +1,4 @@
-"""That the benchmark compares what it says it compares; no figure is checked."""
+"""The benchmark compares the programs that it names; no figure is checked."""
 
 import os
 

@@ -22,9 +22,9 @@ bool IsOnHost(const std::string& tensor);
 // Bytes of scratch memory that a context of the plan needs.
 size_t ScratchBytes(const reference::LoadedPlan& plan);
 
-// Shapes, addresses and profiles are those of a context of the reference engine. A run is work on the stream that
-// reads the inputs, uses the scratch memory and writes the outputs when the GPU comes to it, with the shapes and
-// addresses that were set when it was enqueued.
+// An execution context whose runs are work on a stream of a fake GPU. Shapes, addresses and profiles are those of a
+// context of the reference engine. When the GPU comes to a run, it reads the inputs, uses the scratch memory and writes
+// the outputs, with the shapes and addresses that were set when the run was enqueued.
 //
 // One thread at a time, as with TensorRT.
 class GpuContext final : public reference::InterfaceObject {

@@ -86,7 +86,7 @@ def test_a_program_runs_in_a_fresh_process(tmp_path: Path, options: dict[str, An
 
 
 def weight_types(engine: Any) -> list[str]:
-    """In what an engine's convolutions keep their weights."""
+    """The dtypes in which an engine's convolutions keep their weights."""
     return [
         layer["Weights"]["Type"] for layer in json.loads(engine.layer_information())["Layers"] if "Weights" in layer
     ]

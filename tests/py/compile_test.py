@@ -1,4 +1,4 @@
-"""From modules to programs: build_engine, embed and compile."""
+"""Programs made from modules, with build_engine, embed and compile."""
 
 import subprocess
 import sys

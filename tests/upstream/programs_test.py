@@ -195,7 +195,7 @@ def test_a_program_whose_plan_was_replaced(judge: Judge, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("version", range(3, 11))
 def test_converted_programs(judge: Judge, tmp_path: Path, version: int) -> None:
-    """From each version of the record to the judge's, by default for the platform that this is."""
+    """Converts from each version of the record to the judge's, by default for this platform."""
     path = tmp_path / "program.ts"
     inputs = [_random(1, 3, 8, 8)]
     nacelle.compile(seeded(TwoHeads), inputs, abi_version=version).save(str(path))

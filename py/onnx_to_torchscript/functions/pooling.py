@@ -9,14 +9,14 @@ from onnx_to_torchscript.functions.convolution import Geometry, or_ones, pad_spa
 
 
 class Windows(NamedTuple):
-    """Where the windows of a pooling lie.
+    """The places of a pooling's windows.
 
     Attributes:
         stride: Steps from a window to the next.
         dilation: Steps within a window.
         around: The paddings that were asked for: all begins, then all ends.
-        more: What the last windows need beyond them at each end.
-        all_around: Both together.
+        more: The paddings that the last windows need beyond these at each end, by dimension.
+        all_around: The paddings of `around`, with `more` added at the ends.
     """
 
     stride: list[int]

@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 class Layer(NamedTuple):
-    """The parts that LSTM, GRU and plain layers share: of the whole layer, or of one direction.
+    """The parts that LSTM, GRU and plain layers share, of the whole layer or of one direction.
 
     Attributes:
-        weight: Of the inputs, [directions, gates * hidden, features].
-        recurrence: Of the states, [directions, gates * hidden, hidden].
-        bias: Those of the weights, then those of the recurrence, [directions, 2 * gates * hidden].
+        weight: The weights of the inputs, [directions, gates * hidden, features].
+        recurrence: The weights of the states, [directions, gates * hidden, hidden].
+        bias: The biases of the inputs, then those of the states, [directions, 2 * gates * hidden].
         lengths: The number of steps of each sample; None for all.
         activations: Names, those of the first direction before those of the second.
-        clip: The limit of what the activations are given; 0 for none.
+        clip: The limit of the activations' inputs; 0 for none.
         reverse: True if time runs backwards.
     """
 

@@ -1,4 +1,4 @@
-"""From probabilities to parts with speech, and the time lines."""
+"""Parts with speech, made from probabilities, and the time lines."""
 
 from pathlib import Path
 

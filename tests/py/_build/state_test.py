@@ -110,7 +110,7 @@ class WritesToAChunk(Owner):
 
 
 class WritesToWhatDropoutReturned(Owner):
-    """In eval mode that is its input, which its schema does not say."""
+    """Writes to the result of dropout, which in eval mode is its input, although its schema does not say so."""
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.dropout(self.n, 0.5, self.training)

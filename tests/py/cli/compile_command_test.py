@@ -269,7 +269,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_checked_against_a_program_with_engines(programs: Path) -> None:
-    """In a process of its own: nothing but the command has imported torch_nacelle."""
+    """The command runs in a process of its own, so that nothing else has imported torch_nacelle."""
     outcome = pipe("nacelle check whole.ts --against b.ts && nacelle check b.ts --against b.ts --json", programs)
     assert (outcome.code, outcome.err) == (0, "")
     assert "FAILED" not in outcome.out

@@ -42,7 +42,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check_the_same(path: Path) -> None:
-    """That this reader and torch's tell the same of every engine."""
+    """Expects this reader and torch's to tell the same about every engine."""
     wanted = nacelle.read(torch.jit.load(str(path), map_location="cpu"))
     found = programs.read(path)
     assert [engine.path for engine in found.engines] == [engine.path for engine in wanted.engines]

@@ -67,7 +67,7 @@ TEXTS = ("linear_with_a_name", "plain text", "argument", "FloatStorage", "cpu", 
 
 
 def padded(size: int) -> bytes:
-    """As many bytes of the evil text, so that the lengths in a pickle stay true."""
+    """The given number of bytes of the evil text, so that the lengths in a pickle stay true."""
     return (EVIL.encode() * 3)[:size]
 
 

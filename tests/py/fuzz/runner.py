@@ -241,7 +241,7 @@ def _judge_batch(seeds: Sequence[int], subject: str, end: float | None) -> list[
 
 
 def summary(judged: Iterable[Judged]) -> dict[str, Counter[str]]:
-    """For each variant, how often each outcome was."""
+    """The number of times that each outcome was seen, for each variant."""
     result: dict[str, Counter[str]] = {}
     for one in judged:
         for variant, outcome in one.answer.outcomes.items():

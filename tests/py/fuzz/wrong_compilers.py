@@ -58,7 +58,7 @@ class NoPatches(Faithful):
     """Runs the class's forward instead of an instance's own."""
 
     def change(self, program: torch.nn.Module) -> Any:
-        """With the forward of each class."""
+        """Compiles with the forward of each class."""
         for part in program.modules():
             part.__dict__.pop("forward", None)
         return program
@@ -115,7 +115,7 @@ class Tuples(KeptState):
     """Returns a tuple for a list."""
 
     def change(self, program: torch.nn.Module) -> Any:
-        """As a tuple."""
+        """Returns a tuple."""
 
         def run(*tensors: torch.Tensor) -> Any:
             result = program(*tensors)
@@ -146,7 +146,7 @@ class OneRow(KeptState):
     """Leaves the last rows out if there are more than three."""
 
     def change(self, program: torch.nn.Module) -> Any:
-        """With fewer rows."""
+        """Returns fewer rows."""
         return lambda *tensors: _each(program(*tensors), lambda one: one[:3] if one.dim() else one)
 
 
@@ -154,7 +154,7 @@ class Training(Faithful):
     """Runs in training mode."""
 
     def change(self, program: torch.nn.Module) -> Any:
-        """In training mode, without what is random."""
+        """Compiles in training mode, without the random parts."""
         for part in program.modules():
             part.training = not isinstance(part, torch.nn.Dropout)
         return program

@@ -92,8 +92,8 @@ def run(first: int, *, count: int | None = None, seconds: float | None = None, j
         for thread in threads:
             while thread.is_alive():
                 thread.join(_SECONDS_BETWEEN_NOTES)
-                found = [f"seed {one['seed']}" for one in list(answers) if one["kind"]]
-                print(f"{len(answers)} cases, findings: {', '.join(found) or 'none'}", file=sys.stderr, flush=True)
+                marked = [f"seed {one['seed']}" for one in list(answers) if one["kind"]]
+                print(f"{len(answers)} cases, findings: {', '.join(marked) or 'none'}", file=sys.stderr, flush=True)
     if failures:
         raise failures[0]
     found = [
