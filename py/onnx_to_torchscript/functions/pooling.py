@@ -9,7 +9,7 @@ from onnx_to_torchscript.functions.convolution import Geometry, or_ones, pad_spa
 
 
 class Windows(NamedTuple):
-    """Where the windows of a pooling lie.
+    """The places of a pooling's windows.
 
     Attributes:
         stride: Steps from a window to the next.

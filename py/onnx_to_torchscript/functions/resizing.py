@@ -9,7 +9,7 @@ from onnx_to_torchscript.functions.values import positive
 
 
 class Resampling(NamedTuple):
-    """How a result's places are made of the source's, in ONNX's words.
+    """ONNX's attributes of a resize, but for its sizes.
 
     Attributes:
         mode: ``nearest``, ``linear`` or ``cubic``.
