@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/tensorrt/messages.h"
 #include "tests/core/tensorrt/fake/fakes.h"
 
 namespace nacelle::tensorrt {
