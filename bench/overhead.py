@@ -1,12 +1,12 @@
 """Measures the cost of calling an engine on the host: bazel run //bench:overhead.
 
-Each row times a program with an engine of the reference engine, called from Python through TorchScript, and the same
-without the engine; the difference is the engine's cost beside its work:
+Each row times two calls from Python through TorchScript: a program with an engine of the reference engine, and the same
+work without an engine. The difference is the engine's cost beside its work.
 
-- the first rows hold real engines, against the TorchScript module that is inside the engine, called directly;
-- the rows "nothing" hold an engine that returns from a run at once (idle_engine.cc), against a TorchScript module that
-  returns what it is given: the operator's own share. It counts the interpreter's steps for the operator, the checks of
-  the inputs, the context, new tensors for the outputs and the calls of TensorRT's interface.
+- The first rows compare real engines with the TorchScript module that is inside the engine, called directly.
+- The rows "nothing" compare an engine that returns from a run at once (idle_engine.cc) with a TorchScript module that
+  returns its inputs. The difference is the operator's own share: the interpreter's steps for the operator, the checks
+  of the inputs, the context, new tensors for the outputs, and the calls of TensorRT's interface.
 """
 
 import os
@@ -24,7 +24,7 @@ from torch.utils import benchmark
 import torch_nacelle as nacelle
 
 IDLE_ENGINE = Path(__file__).with_name("libidle_engine.so")
-ROUNDS = 20  # short ones, so that some are not disturbed by what else the machine does
+ROUNDS = 20  # short, so that other work on the machine does not disturb all of them
 
 
 class OneOutput(torch.nn.Module):
@@ -93,7 +93,7 @@ class Row:
 
 @contextmanager
 def idle_engines() -> Iterator[None]:
-    """While it lasts, engines of the reference engine are set up to do nothing when they run."""
+    """Makes engines of the reference engine, if they are set up within, do nothing when they run."""
     before = os.environ.get("NACELLE_REFERENCE_LIBRARY")
     os.environ["NACELLE_REFERENCE_LIBRARY"] = str(IDLE_ENGINE)
     try:
@@ -113,13 +113,13 @@ def engine_of(case: Case, x: torch.Tensor) -> torch.jit.ScriptModule:
 
 
 def median_us(call: Callable[[torch.Tensor], object], x: torch.Tensor, seconds: float) -> float:
-    """The median time of `call(x)` in microseconds, of blocks that together run `seconds`."""
+    """The median time of `call(x)` in microseconds, over blocks of calls that run `seconds` together."""
     timer = benchmark.Timer("call(x)", globals={"call": call, "x": x}, num_threads=1)
     return float(timer.blocked_autorange(min_run_time=seconds).median * 1e6)
 
 
 def measure(case: Case, x: torch.Tensor, seconds: float) -> Row:
-    """Times both calls of a case turn by turn, and takes the round that was disturbed least."""
+    """Times both calls of a case in turn, and takes the round that was disturbed least."""
     direct = torch.jit.freeze(torch.jit.script(case.direct.eval()))
     engine = engine_of(case, x)
     part = seconds / ROUNDS

@@ -30,10 +30,11 @@ enum class ErrorKind {
 // The name of the class that carries `kind`, the same in C++ and in Python: "RecordError", "InputError" …
 const char* ErrorClassName(ErrorKind kind);
 
-// Base of all errors. Immutable; what() is the whole message, one or more lines of UTF-8 without a final newline.
+// Base of all errors. Immutable; what() is the whole message, one or more lines of UTF-8 without a final newline. The
+// message may hold text of a file: each of its lines passes Printable of core/text.h.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  Error(ErrorKind kind, const std::string& message);
   ErrorKind kind() const { return kind_; }
 
  private:

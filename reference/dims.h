@@ -1,4 +1,4 @@
-// Shapes as TensorRT passes them: Dims with 32-bit extents before 10.0, 64-bit ones from then on.
+// Shapes as TensorRT passes them: Dims with 32-bit extents before release 10.0, with 64-bit extents from 10.0 on.
 #ifndef NACELLE_REFERENCE_DIMS_H_
 #define NACELLE_REFERENCE_DIMS_H_
 
@@ -13,7 +13,7 @@
 
 namespace nacelle::reference {
 
-// A shape. A rank of -1 means no shape: an error, or not known.
+// A shape. A rank of -1 means that there is none: an error, or a shape that is not known.
 template <typename Extent>
 struct Dims {
   int32_t rank = -1;

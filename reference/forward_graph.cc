@@ -232,7 +232,8 @@ void CheckWhole(jit::Graph& graph) {
                            "); an engine needs the whole of it"));
     }
     if (node.kind() == c10::prim::fork) {
-      throw InputError("forward starts a task that it does not wait for by name; call the function instead");
+      throw InputError(
+          "forward starts a task with torch.jit.fork, and no torch.jit.wait names it; call the function instead");
     }
     for (const jit::Value* output : node.outputs()) {
       if (!output->type()->is_module()) continue;

@@ -93,12 +93,18 @@ void CheckVolume(const std::string& field, const std::vector<int64_t>& extents, 
   }
 }
 
-void CheckProfiles(const std::string& field, const TensorSpec& tensor, bool is_input, int profile_count) {
+// Throws unless a tensor may have `found` profiles in a plan with `profile_count`.
+void CheckNumberOfProfiles(const std::string& field, const TensorSpec& tensor, size_t found, bool is_input,
+                           int profile_count) {
   const size_t count = is_input && tensor.dynamic() ? static_cast<size_t>(profile_count) : 0;
-  if (tensor.profiles.size() != count) {
-    Refuse(Cat(field, " number of profiles"), Cat(tensor.profiles.size()),
+  if (found != count) {
+    Refuse(Cat(field, " number of profiles"), Cat(found),
            !is_input ? "0 for an output" : Cat(count, tensor.dynamic() ? ", one per profile" : " for a fixed shape"));
   }
+}
+
+void CheckProfiles(const std::string& field, const TensorSpec& tensor, bool is_input, int profile_count) {
+  CheckNumberOfProfiles(field, tensor, tensor.profiles.size(), is_input, profile_count);
   for (size_t i = 0; i < tensor.profiles.size(); ++i) {
     CheckRange(Cat(field, " profile ", i), tensor, tensor.profiles[i]);
     CheckVolume(Cat(field, " profile ", i, " max"), tensor.profiles[i].max,
@@ -128,7 +134,16 @@ void CheckName(const std::string& field, std::string_view name) {
   if (name.size() > kMaxNameBytes) Refuse(field, Quote(name), Cat("at most ", kMaxNameBytes, " bytes"));
 }
 
+void CheckNumberOfTensors(const std::string& role, size_t count) {
+  if (count > kMaxTensors) Refuse(Cat("number of ", role, "s"), Cat(count), Cat("at most ", kMaxTensors));
+}
+
+void CheckProfileCount(int count) {
+  if (count < 1 || count > kMaxProfiles) Refuse("number of profiles", Cat(count), Cat("1 to ", kMaxProfiles));
+}
+
 void CheckTensors(const char* role, const std::vector<TensorSpec>& tensors, bool is_input, int profile_count) {
+  CheckNumberOfTensors(role, tensors.size());
   for (size_t i = 0; i < tensors.size(); ++i) {
     const TensorSpec& tensor = tensors[i];
     const std::string field = Cat(role, " ", i, " (", Quote(tensor.name), ")");
@@ -196,8 +211,7 @@ class Writer {
 
 // Reading.
 
-// A cursor that never leaves the bytes. It compares counts with the bytes that are left before it allocates for them,
-// so a plan cannot make it take more memory than a constant times the plan's size.
+// A cursor that never leaves the bytes. It compares counts with the bytes that are left before it allocates for them.
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
@@ -239,7 +253,9 @@ class Reader {
   size_t offset_ = 0;
 };
 
-TensorSpec ReadTensor(Reader& reader, const std::string& role) {
+// The numbers of tensors and of profiles are checked before anything is allocated for them, the other rules when the
+// whole plan is read.
+TensorSpec ReadTensor(Reader& reader, const std::string& role, bool is_input, int profile_count) {
   TensorSpec tensor;
   tensor.name = reader.Text(Cat(role, " name"));
   const std::string field = Cat(role, " (", Quote(tensor.name), ")");
@@ -250,9 +266,9 @@ TensorSpec ReadTensor(Reader& reader, const std::string& role) {
   const auto rank = reader.Number<uint32_t>(Cat(field, " rank"));
   if (rank > kMaxRank) Refuse(Cat(field, " rank"), Cat(rank), Cat("at most ", kMaxRank));
   tensor.shape = reader.Numbers(Cat(field, " shape"), rank);
-  // A profile of a tensor without dimensions has no bytes; the rules refuse it later, so count it as one byte.
-  const size_t range_bytes = std::max<size_t>(1, 3 * rank * sizeof(int64_t));
-  tensor.profiles.resize(reader.Count(Cat(field, " number of profiles"), range_bytes));
+  const auto profiles = reader.Number<uint32_t>(Cat(field, " number of profiles"));
+  CheckNumberOfProfiles(field, tensor, profiles, is_input, profile_count);
+  tensor.profiles.resize(profiles);
   for (size_t i = 0; i < tensor.profiles.size(); ++i) {
     const std::string profile = Cat(field, " profile ", i);
     tensor.profiles[i].min = reader.Numbers(Cat(profile, " min"), rank);
@@ -262,9 +278,11 @@ TensorSpec ReadTensor(Reader& reader, const std::string& role) {
   return tensor;
 }
 
-std::vector<TensorSpec> ReadTensors(Reader& reader, const char* role) {
-  std::vector<TensorSpec> tensors(reader.Count(Cat("number of ", role, "s"), kMinTensorBytes));
-  for (size_t i = 0; i < tensors.size(); ++i) tensors[i] = ReadTensor(reader, Cat(role, " ", i));
+std::vector<TensorSpec> ReadTensors(Reader& reader, const char* role, bool is_input, int profile_count) {
+  const uint32_t count = reader.Count(Cat("number of ", role, "s"), kMinTensorBytes);
+  CheckNumberOfTensors(role, count);
+  std::vector<TensorSpec> tensors(count);
+  for (size_t i = 0; i < count; ++i) tensors[i] = ReadTensor(reader, Cat(role, " ", i), is_input, profile_count);
   return tensors;
 }
 
@@ -287,9 +305,10 @@ uint64_t ReadEnvelope(Reader& reader, size_t size) {
 Plan ReadParts(Reader& reader) {
   Plan plan;
   plan.profile_count = reader.Number<int32_t>("number of profiles");
+  CheckProfileCount(plan.profile_count);
   plan.name = reader.Text("engine name");
-  plan.inputs = ReadTensors(reader, "input");
-  plan.outputs = ReadTensors(reader, "output");
+  plan.inputs = ReadTensors(reader, "input", /*is_input=*/true, plan.profile_count);
+  plan.outputs = ReadTensors(reader, "output", /*is_input=*/false, plan.profile_count);
   return plan;
 }
 
@@ -306,9 +325,7 @@ void CheckDescription(const Plan& plan) {
 bool TensorSpec::dynamic() const { return std::ranges::find(shape, -1) != shape.end(); }
 
 void CheckInputs(const std::vector<TensorSpec>& inputs, int profile_count) {
-  if (profile_count < 1 || profile_count > kMaxProfiles) {
-    Refuse("number of profiles", Cat(profile_count), Cat("1 to ", kMaxProfiles));
-  }
+  CheckProfileCount(profile_count);
   CheckTensors("input", inputs, /*is_input=*/true, profile_count);
   CheckNames(inputs, {});
 }

@@ -21,6 +21,7 @@ namespace nacelle::reference {
 inline constexpr uint32_t kPlanFormatVersion = 1;
 inline constexpr size_t kMaxRank = 8;  // TensorRT's Dims has no room for more
 inline constexpr int kMaxProfiles = 1024;
+inline constexpr size_t kMaxTensors = 4096;  // inputs, and outputs
 inline constexpr size_t kMaxNameBytes = 4096;
 
 // The shapes that an optimization profile allows for an input. All three have the input's rank, and in every dimension

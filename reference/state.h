@@ -1,4 +1,4 @@
-// Finds state: values that forward would keep from one call to the next.
+// Finds state of a module: values that its forward would keep from one call to the next.
 #ifndef NACELLE_REFERENCE_STATE_H_
 #define NACELLE_REFERENCE_STATE_H_
 
@@ -7,8 +7,8 @@
 namespace nacelle::reference {
 
 // Throws StateError, with the attribute's path, if forward assigns to an attribute, or writes to memory that may belong
-// to an attribute or a constant: through views, containers, branches and loops, in the branches that eval mode leaves.
-// forward may write to values that it makes itself. ProbeOutputs finds writes to the input tensors.
+// to an attribute or a constant. Follows views, containers, branches and loops, but only branches that eval mode can
+// take. forward may write to values that it makes itself. ProbeOutputs finds writes to the input tensors.
 //
 // The schemas of operators tell what they write to and what their results are views of. If a schema leaves something
 // out, Network::StateChanged finds it in a run.

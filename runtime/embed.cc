@@ -73,8 +73,8 @@ Names ChooseNames(const char* what, const std::optional<Names>& given, const Nam
                   const std::string& why_unknown) {
   if (!given) {
     if (plans != nullptr) return *plans;
-    throw InputError(Cat("how many ", what, "s the plan has cannot be told on this machine: give ", what, "_names (",
-                         why_unknown, ")"));
+    throw InputError(
+        Cat("the plan's ", what, "s cannot be told on this machine (", why_unknown, "): give ", what, "_names"));
   }
   if (plans != nullptr) CheckNames(what, *given, *plans);
   return *given;

@@ -14,10 +14,10 @@
 
 namespace nacelle::runtime {
 
-// Runs `engine` on `inputs` (tensors on the engine's device, of its dtypes, in its order; made contiguous if they are
-// not) and returns its outputs, new tensors on the same device. On the CPU the outputs are ready on return, on CUDA as
-// soon as the caller's current stream gets there. May be called from any number of threads at once, for one engine
-// too. Throws InputError, ExecutionError, and the error of the engine's set-up.
+// Runs `engine` on `inputs` and returns its outputs, new tensors on the same device. The inputs are tensors on the
+// engine's device, of its dtypes, in its order; they are made contiguous if they are not. On the CPU the outputs are
+// ready on return. On CUDA they are ready when the caller's current stream gets there. Any number of threads may call
+// it at once, for one engine too. Throws InputError, ExecutionError, and the error of the engine's set-up.
 NACELLE_API c10::List<at::Tensor> Execute(Engine& engine, c10::ArrayRef<at::Tensor> inputs);
 
 // Does the same with the values on an interpreter's stack: a list of tensors and an Engine object.

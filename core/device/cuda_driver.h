@@ -67,8 +67,8 @@ class CudaDriver {
   std::unique_ptr<State> state_;
 };
 
-// Allows its thread, as long as it lives, calls that a capture of a CUDA graph otherwise forbids: questions about other
-// streams, and allocations that are no part of the graph. For the thread that made it.
+// Allows calls that a capture of a CUDA graph otherwise forbids: queries of other streams, and allocations that are no
+// part of the graph. Holds as long as the object lives, for the thread that made it.
 class RelaxedCapture {
  public:
   RelaxedCapture();

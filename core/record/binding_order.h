@@ -22,8 +22,8 @@ namespace nacelle::record {
 // equal; otherwise they are in the plan's own order, 0, 1, 2 …
 std::vector<size_t> OrderByNumber(std::span<const std::string> names);
 
-// True if every reader takes these names in this order, whatever the plan's own order is: a record then needs no list
-// of them. So it is for fewer than two names, and if the names' numbers ascend by each rule that numbers all of them.
+// True if every reader takes these names in this order, whatever the plan's own order is. A record then needs no list
+// of them. True for fewer than two names, and if the names' numbers ascend by each rule that numbers all of them.
 bool OrderFollowsNames(std::span<const std::string> names);
 
 }  // namespace nacelle::record

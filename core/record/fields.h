@@ -12,8 +12,8 @@
 
 namespace nacelle::record::internal {
 
-// Reads `text` into `value`, whose type decides the form. Throws RecordError without the field's name, which the caller
-// adds.
+// Reads `text` into `value`, whose type decides the form. Throws RecordError without the field's name; the caller adds
+// it.
 void ReadValue(std::string text, std::string& value);
 void ReadValue(std::string text, device::Device& value);
 void ReadValue(std::string text, std::vector<std::string>& value);

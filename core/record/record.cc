@@ -172,7 +172,12 @@ Record Parse(std::span<const std::string_view> fields) { return ParseFields(fiel
 
 std::vector<std::string> Write(const Record& record) {
   std::vector<std::string> fields = WriteAllButEngine(record);
-  fields[IndexOf(Field::kEngine)] = HoldsBase64(record.version) ? Base64Encode(record.plan) : record.plan;
+  std::string& engine = fields[IndexOf(Field::kEngine)];
+  if (HoldsBase64(record.version)) {
+    engine = Base64Encode(record.plan);
+  } else {
+    engine = record.plan;
+  }
   return fields;
 }
 

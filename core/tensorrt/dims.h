@@ -61,7 +61,7 @@ inline bool FitsDims32(const Dims& dims) {
   return true;
 }
 
-// Converts to Dims32 or Dims64. For shapes that fit it.
+// Converts to Dims32 or Dims64. Requires a shape that fits.
 template <typename Wire>
 Wire ToWire(const Dims& dims) {
   Wire wire = {};

@@ -36,7 +36,7 @@ class Declaration:
 
     Attributes:
         name: Its name, with the namespaces around it but for `nacelle`.
-        comment: The comment before it, as Markdown; empty where there is none.
+        comment: The comment before it, as Markdown; empty if there is none.
         code: Its own text, once for each overload.
     """
 

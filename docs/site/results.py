@@ -25,7 +25,7 @@ class Row:
     """Something that was measured on both sides.
 
     Attributes:
-        what: What was measured.
+        what: The name of the measurement.
         unit: Its unit, in Markdown.
         nacelle: The figure, or a remark.
         torch_tensorrt: The same of Torch-TensorRT.

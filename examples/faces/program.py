@@ -1,4 +1,4 @@
-"""From the detector to a program with three engines."""
+"""Compiles the detector into a program with three engines."""
 
 import torch
 

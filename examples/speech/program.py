@@ -1,4 +1,4 @@
-"""From the ONNX file to a program with one engine."""
+"""Compiles the ONNX file into a program with one engine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""From codes to text."""
+"""Turns the codes of the second model into text."""
 
 from pathlib import Path
 

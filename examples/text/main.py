@@ -89,7 +89,7 @@ def _run(
 
 def _fetched(path: Path, option: str) -> Path:
     if not path.exists():
-        raise typer.BadParameter("needed where the program is not started by Bazel", param_hint=option)
+        raise typer.BadParameter("needed if the program is not started by Bazel", param_hint=option)
     return path
 
 

@@ -1,4 +1,4 @@
-"""From two ONNX files to a program with two engines."""
+"""Compiles two ONNX files into a program with two engines."""
 
 from pathlib import Path
 

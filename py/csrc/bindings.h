@@ -11,8 +11,8 @@
 
 namespace nacelle::python {
 
-// Errors of Nacelle become the classes of torch_nacelle.errors, wherever they come from: this module, torch's
-// operators, or TorchScript. Called first.
+// Translates errors of Nacelle to the classes of torch_nacelle.errors, whether they come from this module, from torch's
+// operators, or from TorchScript. Called first.
 void BindErrors(pybind11::module_& m);
 
 // Engines inside programs: find, read, convert, load without setting up.
@@ -24,19 +24,19 @@ void BindRecords(pybind11::module_& m);
 // Settings of engines, and their moves to other devices.
 void BindSettings(pybind11::module_& m);
 
-// Where wheels with TensorRT's libraries are, and whether plans may bring code.
+// The folders of wheels with TensorRT's libraries, and the permission for plans to bring code.
 void BindMachine(pybind11::module_& m);
 
 // TensorRT's own log.
 void BindLog(pybind11::module_& m);
-
-// Where the time of calls goes.
 
 // TensorRT's builders, and plans from ONNX models.
 void BindBuilders(pybind11::module_& m);
 
 // Plans: embed them, build them for the reference engine.
 void BindPlans(pybind11::module_& m);
+
+// The times of calls.
 void BindTiming(pybind11::module_& m);
 
 // The platform of the name, for records of `version`; nullopt if none is given. Throws InputError with the names that

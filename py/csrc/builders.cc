@@ -104,7 +104,7 @@ class ToPython final : public tensorrt::BuildProgress {
     Report(phase, known, known.steps);
   }
 
-  // With the GIL held.
+  // Raises the error of a callback again. Requires the GIL.
   void Rethrow() {
     if (raised_) throw py::error_already_set(*raised_);
   }

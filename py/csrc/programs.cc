@@ -92,7 +92,7 @@ torch::jit::Module LoadBytes(const py::bytes& content, const std::string& device
 }
 
 // A file that torch writes into. It takes what cannot be written, too, and keeps the reason: torch's writer ends the
-// process where its last bytes cannot be written.
+// process if its last bytes cannot be written.
 class Sink {
  public:
   explicit Sink(const std::string& path) : file_(std::fopen(path.c_str(), "wb")) {

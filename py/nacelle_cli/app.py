@@ -1,4 +1,4 @@
-"""The program ``nacelle``: its commands, its version, and the way from an error to an exit code."""
+"""The program ``nacelle``: its commands, its version, and the exit codes of its errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODULES: tuple[Any, ...] = (inspect, doctor, diff, convert, plans, compile_model
 
 
 class _Commands(TyperGroup):
-    """The commands; what any of them raises becomes a message and an exit code."""
+    """The commands; an error that any of them raises becomes a message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         with failures.reported():
@@ -27,7 +27,7 @@ class _Commands(TyperGroup):
 
 
 def _version() -> str:
-    """Returns the version and torch's, from the distribution's metadata; importing torch_nacelle would import torch."""
+    """Returns the package's version and torch's, from the distribution's metadata, so without importing torch."""
     try:
         ours = importlib.metadata.distribution("torch_nacelle")
     except importlib.metadata.PackageNotFoundError:
@@ -70,7 +70,7 @@ def make_app() -> typer.Typer:
 
 
 def _end(number: int, _: object) -> NoReturn:
-    """Ends the process as the signal would, after what is half written was removed."""
+    """Ends the process as the signal would, after half-written files were removed."""
     sys.exit(128 + number)
 
 

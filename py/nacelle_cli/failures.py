@@ -1,4 +1,4 @@
-"""The one place where an error becomes a message and an exit code.
+"""Turns errors into messages and exit codes; no other module does.
 
 Exit codes: 0 fine; 1 the answer is no, or it failed; 2 wrong usage; 130 interrupted.
 """
@@ -25,12 +25,12 @@ _LONGEST_MESSAGE = 1 << 14
 class CommandError(Exception):
     """Something that a person should know, in one paragraph: what was found, what was wanted, what to do next.
 
-    For what the command line finds by itself, without torch_nacelle and so without its errors.
+    The command line raises it for faults that it finds by itself, without torch_nacelle and so without its errors.
     """
 
 
 class Answer(Exception):  # noqa: N818 - it is no error
-    """The command did what it should, and the answer is no: exit code 1, and nothing more is printed."""
+    """The command succeeded, and its answer is no: exit code 1, and nothing more is printed."""
 
 
 def wrong_usage(message: str) -> NoReturn:
@@ -40,7 +40,7 @@ def wrong_usage(message: str) -> NoReturn:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turns what is raised in the block into a message on standard error and an exit code."""
+    """Turns an exception within the block into a message on standard error and an exit code."""
     try:
         yield
     except Answer:

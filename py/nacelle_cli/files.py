@@ -1,9 +1,9 @@
-"""Files that are there whole or not at all: the one way in which the commands and ``torch_nacelle`` write.
+"""Writes files whole or not at all; the commands and ``torch_nacelle`` write every file through this module.
 
 A file is written under a temporary name in the folder of its destination, synced, and moved to the destination, whose
 folder is synced then. Temporary names are ``.nacelle.`` with 16 digits for the destination and 8 random ones. A writer
-holds a lock on its temporary file, so the next writer of the same destination knows those of killed writers from those
-of living ones, and removes them. Writers of one destination do not wait for each other: the last move stays.
+holds a lock on its temporary file. So the next writer of the same destination can tell the files of killed writers from
+those of living ones, and removes them. Writers of one destination do not wait for each other: the last move stays.
 
 Imports neither torch nor anything of the command line.
 """
@@ -66,7 +66,7 @@ class _Destination:
 
 
 def check(path: str | os.PathLike[str]) -> None:
-    """Raises OSError if `path` cannot be written for what it is; for a check before long work.
+    """Raises OSError if `path` is nothing that can be written, such as a folder. Call it before long work.
 
     See ``replacing`` for the errors.
     """
@@ -142,7 +142,7 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
 
 
 def _locate(path: str | os.PathLike[str], *, follow: bool = True) -> _Destination:
-    """Finds what is to be written; see ``replacing`` for the errors."""
+    """Finds the destination that `path` leads to; see ``replacing`` for the errors."""
     given = os.fsdecode(path)
     if not given:
         raise FileNotFoundError("cannot write a file without a name: the path is empty")
@@ -163,7 +163,7 @@ def _locate(path: str | os.PathLike[str], *, follow: bool = True) -> _Destinatio
 
 
 def _status(given: str, path: str) -> os.stat_result | None:
-    """The state of what `path` is, links not followed; None if nothing is there and its folder is."""
+    """The state of `path`, links not followed; None if there is nothing at `path`, but its folder exists."""
     try:
         return os.lstat(path)
     except OSError as error:
@@ -217,7 +217,7 @@ def _check_link(given: str, link: str, status: os.stat_result) -> None:
 
 
 def _prefix(key: str) -> str:
-    """The beginning of the names of a destination's temporary files: short, whatever the destination's name is."""
+    """The beginning of the names of a destination's temporary files; short even if the destination's name is long."""
     return f".nacelle.{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}."
 
 
@@ -353,7 +353,7 @@ def _sync_folder(destination: _Destination) -> None:
 
 
 def _copy(temporary: Path, destination: _Destination) -> None:
-    """Writes what a temporary file holds to a device, a pipe or an open file."""
+    """Writes the content of a temporary file to a device, a pipe or an open file."""
     descriptor = _open_stream(destination)
     try:
         with temporary.open("rb") as file:

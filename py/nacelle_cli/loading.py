@@ -1,4 +1,4 @@
-"""Engines set up to be asked: what their library tells of them. This imports torch, and may take seconds."""
+"""Sets engines up to read the facts that their library has. This imports torch, and may take seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nacelle_cli.reading.plans import TensorSpec
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of an engine, as its inspector names it; the kind is empty where it does not say."""
+    """A layer of an engine, as its inspector names it; the kind is empty if it does not say."""
 
     name: str
     kind: str = ""
@@ -24,8 +24,8 @@ class Loaded:
     """The facts that an engine told.
 
     Attributes:
-        ready: Whether it can run here.
-        reason: Why it cannot; empty where it can.
+        ready: True if it can run here.
+        reason: Why it cannot; empty if it can.
         runs_on: The device and the library: ``"cuda:0 with TensorRT 10.3.0.26 (full) at …"``.
         optimization_profile_count: Number of optimization profiles.
         inputs: In the order of a call.
@@ -81,7 +81,7 @@ def _ask(engine: Any) -> Loaded:
 
 
 def _layers(information: str) -> tuple[Layer, ...]:
-    """The layers in an inspector's JSON: a list of names, or of objects where the plan was built to tell more."""
+    """The layers in an inspector's JSON: a list of names, or of objects if the plan was built to tell more."""
     try:
         listed = json.loads(information).get("Layers", [])
     except (ValueError, AttributeError):

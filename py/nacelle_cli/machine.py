@@ -1,4 +1,4 @@
-"""The equipment of this machine: torch, the CUDA driver and its GPUs, TensorRT. Looking may take seconds."""
+"""Finds the equipment of this machine: torch, the CUDA driver and its GPUs, TensorRT. This may take seconds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Driver:
     """The CUDA driver.
 
     Attributes:
-        release: Of the kernel's module: ``"580.65.06"``; empty where that is not loaded.
+        release: The release of the kernel's module: ``"580.65.06"``; empty if the module is not loaded.
         cuda: The newest CUDA that it runs: ``"13.0"``; empty if no driver could be opened.
         gpus: As CUDA numbers them; ``CUDA_VISIBLE_DEVICES`` may hide some.
         problem: Why there are no GPUs; else empty.
@@ -63,13 +63,13 @@ class Machine:
     """The equipment of this machine.
 
     Attributes:
-        nacelle: The release of this package; empty where it cannot be imported, which `problem` says.
+        nacelle: The release of this package; empty if it cannot be imported, which `problem` says.
         problem: Why torch_nacelle cannot be imported; else empty.
         torch: The release of torch: ``"2.13.0+cpu"``.
         torch_cuda: The CUDA that torch was built for; empty for none.
         python: The release of Python.
         system: The system, for a person.
-        peer: The release of Torch-TensorRT, where that is installed; else empty.
+        peer: The release of Torch-TensorRT; empty if it is not installed.
         driver: The CUDA driver.
         libraries: Every TensorRT library that engines are run with, in the order in which one is looked for.
         variables: The environment variables that decide where engines run.

@@ -13,8 +13,8 @@ def need(package: str, what: str, otherwise: str = "") -> Any:
 
     Args:
         package: Its name, the same for import and for pip.
-        what: What it is needed for, as the beginning of a sentence: ``"x.npy is read with"``.
-        otherwise: What else could be done: ``", or …"``.
+        what: The use of the package, as the beginning of a sentence: ``"x.npy is read with"``.
+        otherwise: Another way to the same end: ``", or …"``.
     """
     try:
         return importlib.import_module(package)

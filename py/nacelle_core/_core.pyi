@@ -70,7 +70,7 @@ class Record:
 
     @property
     def flags(self) -> dict[str, object]:
-        """The other fields by name, neutral where the version lacks them: see ``torch_nacelle.EngineInfo.flags``."""
+        """The other fields by name, neutral if the version lacks them: see ``torch_nacelle.EngineInfo.flags``."""
 
     metadata: bytes
     """What a compiler left; never interpreted."""
@@ -162,7 +162,7 @@ class Library:
 
     @property
     def source(self) -> str:
-        """Where it was looked for, for a person."""
+        """The place where it was looked for, for a person."""
 
     @property
     def kind(self) -> str:

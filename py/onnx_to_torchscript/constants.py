@@ -1,4 +1,4 @@
-"""Tensors that an ONNX model holds, as torch's."""
+"""Converts the tensors in an ONNX model to torch's."""
 
 import numpy as np
 import onnx
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from onnx_to_torchscript.errors import UnsupportedError
 
-# By ONNX's number of an element type. Types of less than a byte and strings have no torch dtype.
+# Torch's dtypes by ONNX's number of an element type. Types of less than a byte and strings have none.
 DTYPES: dict[int, torch.dtype] = {
     TensorProto.FLOAT: torch.float32,
     TensorProto.UINT8: torch.uint8,

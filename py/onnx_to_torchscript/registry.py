@@ -1,4 +1,4 @@
-"""Which operators are translated, in which versions, and by what."""
+"""The registry of translations: operators, their versions, and the functions that translate them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

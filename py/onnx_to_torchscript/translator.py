@@ -1,4 +1,4 @@
-"""From a model to a module: the source of its forward, and the constants that it uses."""
+"""Translates a model to a module: the source of its forward, and the constants that it uses."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def to_torchscript(model: onnx.ModelProto) -> torch.jit.ScriptModule:
     """A module whose forward computes what an ONNX model computes.
 
     It takes the graph's inputs by position, without those that have an initializer, and returns a tensor, or a tuple
-    where the graph has several outputs. The same model gives the same module.
+    if the graph has several outputs. The same model gives the same module.
 
     Args:
         model: The model, with its external data loaded.
@@ -136,7 +136,7 @@ class _Translator:
         if domain not in self.opsets:
             raise UnsupportedError("the model imports no opset of this domain")
         if domain:
-            raise UnsupportedError("of other domains than ai.onnx nothing is translated")
+            raise UnsupportedError("operators of domains other than ai.onnx are not translated")
         known = OPERATORS.get(proto.op_type)
         if known is None:
             raise UnsupportedError("the operator is not translated")

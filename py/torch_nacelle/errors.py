@@ -14,7 +14,7 @@ class Error(nacelle_core.Error):
     """Base of all of them. ``str(error)`` is the whole message; its last line names the place in the documentation.
 
     Attributes:
-        torchscript_trace: Where in a TorchScript program it happened, as torch tells it; empty elsewhere.
+        torchscript_trace: The place in a TorchScript program, as torch tells it; empty for an error elsewhere.
     """
 
     torchscript_trace: str = ""
@@ -59,7 +59,7 @@ class ExecutionError(Error):
 
 
 class CheckError(Error):
-    """A program computes something else than what it was made from.
+    """A program computes something else than its original.
 
     Attributes:
         report: Every output of every call that was compared.
@@ -72,8 +72,10 @@ class CheckError(Error):
 
 
 class TracingWarning(UserWarning):
-    """A model was traced, since it could not be scripted, and the trace follows one way through what values decide.
+    """A model was traced, and the trace may compute something else than the model for some inputs.
 
-    The trace computes what the model computes on made-up inputs of all profiles; on others the model may go another
-    way. The message names the places in the source. ``method="trace"`` asks for a trace, and gives no warning.
+    With ``method="auto"`` the trace computes what the model computes on made-up inputs of all optimization profiles,
+    but values of the inputs decide about branches. With ``method="trace"`` the trace is taken in any case, and the
+    warning also tells of lost decisions about shapes, and of differences on the made-up inputs. The message names the
+    places in the source.
     """

@@ -17,10 +17,10 @@ class Comparison:
     Attributes:
         error: The relative error: the largest difference by the largest value that was wanted; for integers and truths
             the share of elements that differ. Infinite if `problem` says why there is none.
-        problem: What makes a comparison of values senseless: a shape, a dtype, NaNs elsewhere; else empty.
+        problem: The reason why values cannot be compared: a shape, a dtype, NaNs elsewhere; else empty.
         index: The element that is off most.
         found: Its value.
-        wanted: What it should be.
+        wanted: The value that it should have.
     """
 
     error: float
@@ -60,10 +60,10 @@ class OutputCheck:
     """One output of one call, compared.
 
     Attributes:
-        case: Which call: ``"optimization profile 0, max"``, ``"given inputs 1"``.
-        input_shapes: What it was called with.
+        case: The name of the call: ``"optimization profile 0, max"``, ``"given inputs 1"``.
+        input_shapes: The shapes of its inputs.
         output: The output's name, or ``"output 1"``.
-        comparison: How far it is off.
+        comparison: The output compared with the original's.
     """
 
     case: str
@@ -78,7 +78,7 @@ class CheckReport:
 
     Attributes:
         outputs: Every output of every call.
-        precision: What the engines compute in.
+        precision: The precision that the engines compute in.
         threshold: The relative error that was allowed.
         notes: Remarks for a reader, such as dtypes that differ because TensorRT has none of that kind.
     """

@@ -73,7 +73,7 @@ c10::List<at::Tensor> Context::Run(Call& call) {
   if (outputs_.sized_by_values()) {
     const std::optional<c10::Stream> user = on_cpu_ ? std::nullopt : std::optional(call.caller().stream());
     const Output* const missing = outputs_.Take(user, outputs);
-    if (missing != nullptr) call.Fail(Cat("no usable shape came for output ", Quote(missing->info.name)));
+    if (missing != nullptr) call.Fail(Cat("the library gave no usable shape for output ", Quote(missing->info.name)));
   }
   return outputs;
 }

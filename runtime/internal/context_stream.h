@@ -45,13 +45,13 @@ class CallerStream {
 // Because the streams are joined both ways, memory that was allocated on the caller's stream before the section began
 // is not reused before the engine is done with it, so torch's allocator need not know of the side stream.
 //
-// A context has scratch memory that only one call may use at a time: its work on one stream waits for its work on
-// another.
+// A context has scratch memory that only one call may use at a time, so its work on one stream waits for its work on
+// any other.
 //
 // Used by one thread at a time, and not on the CPU.
 class ContextStream {
  public:
-  // `side`: the side stream to use; none: one of its own, made when it is needed.
+  // `side`: the side stream to use. Without it the context makes one of its own when it needs one.
   ContextStream(c10::Device device, const std::optional<c10::Stream>& side) : device_(device), side_(side) {}
 
   // A part of a call in which work may be enqueued on native(). `capturing`: true if a graph is being captured on the

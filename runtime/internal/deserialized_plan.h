@@ -1,4 +1,4 @@
-// Plans that a library has read, each shared by the engines of a process that have the same bytes on the same device.
+// Plans that a library has deserialized. Engines of a process with the same bytes on the same device share one.
 #ifndef NACELLE_RUNTIME_INTERNAL_DESERIALIZED_PLAN_H_
 #define NACELLE_RUNTIME_INTERNAL_DESERIALIZED_PLAN_H_
 
@@ -37,7 +37,7 @@ class DeserializedPlan {
                                                         c10::Device device,
                                                         const std::shared_ptr<const StoredBytes>& plan);
 
-  // True if any number of execution contexts can have any of its optimization profiles.
+  // True if several execution contexts can use the same optimization profile at once.
   bool AllowsManyContexts() const;
 
   const tensorrt::CudaEngine& engine() const { return *engine_; }
@@ -59,7 +59,7 @@ class DeserializedPlan {
   mutable std::shared_ptr<const StoredBytes> bytes_;
 };
 
-// Finds the DeserializedPlan that engines with the same bytes have in common. Any thread.
+// Finds the DeserializedPlan that engines with the same bytes share. Any thread.
 class SharedPlans {
  public:
   using Hash = std::function<size_t(std::string_view)>;
@@ -79,8 +79,8 @@ class SharedPlans {
     std::mutex mutex;  // held while the plan is read
     std::weak_ptr<const DeserializedPlan> plan;
   };
-  // Library, device, size and hash of the plan, and EngineHostCodeAllowed(): a plan that was read while that was
-  // allowed is not for engines that are set up when it is forbidden.
+  // Library, device, size and hash of the plan, and EngineHostCodeAllowed(): an engine that is set up while host code
+  // is forbidden must not get a plan that was read while it was allowed.
   using Key = std::tuple<const tensorrt::Library*, c10::DeviceIndex, size_t, size_t, bool>;
   // Entries of plans with one key: almost always one.
   using Chain = std::vector<std::shared_ptr<Entry>>;

@@ -11,7 +11,7 @@ class NvtxRange {
   // True if this process can mark ranges.
   static bool Available();
 
-  // Opens a range with this name, which needs Available(); null opens none, which costs nothing.
+  // Opens a range with this name, if Available(); null opens none and costs nothing.
   explicit NvtxRange(const char* name) {
     if (name != nullptr) Next(name);
   }

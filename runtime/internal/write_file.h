@@ -1,4 +1,4 @@
-// Files that are there whole or not at all.
+// Writes a file whole or not at all.
 #ifndef NACELLE_RUNTIME_INTERNAL_WRITE_FILE_H_
 #define NACELLE_RUNTIME_INTERNAL_WRITE_FILE_H_
 

@@ -15,7 +15,7 @@ import torch_nacelle as nacelle
 SOURCES = Path(os.environ["NACELLE_SOURCES"])
 # Kept from run to run, so that only the first compiles.
 OUTPUT = Path(os.environ["NACELLE_CACHE"], "downstream")
-# Where this build has its repositories. The other takes from there what is large, or comes from the package index.
+# The folder of this build's repositories. The other build takes the large ones from it, and those of the package index.
 EXTERNAL = Path("../python/environment.json").resolve().parent.parent
 SHARED = ("cuda_headers", "python")
 

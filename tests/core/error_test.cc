@@ -32,6 +32,12 @@ TYPED_TEST(ErrorTest, IsCaughtAsItselfAndAsItsBases) {
   }
 }
 
+TEST(Error, IsValidUtf8ThatATerminalDoesNotObey) {
+  EXPECT_STREQ(InputError("wanted x\xff\n  é\x1b[31m\u202e").what(), "wanted x\\xff\n  é\\x1b[31m\\u202e");
+  EXPECT_STREQ(InputError("").what(), "");
+  EXPECT_STREQ(InputError("\na\n").what(), "\na\n");
+}
+
 TEST(ErrorClassName, IsTheNameOfTheClass) {
   EXPECT_STREQ(ErrorClassName(RecordError("").kind()), "RecordError");
   EXPECT_STREQ(ErrorClassName(DeviceError("").kind()), "DeviceError");

@@ -39,7 +39,7 @@ struct Work {
   bool peer = false;  // may use memory of the other device: a copy between the two
 };
 
-// The order in which work runs. All respect streams and events, and nothing else.
+// The order in which work runs. Every schedule respects streams and events, and nothing else.
 enum class Schedule {
   kEager,   // at once; a program without errors sees synchronous GPUs
   kLazy,    // as late as possible: at a synchronization, and then only what it waits for
@@ -85,8 +85,8 @@ class Gpu {
   virtual Result SynchronizeEvent(void* event) = 0;
   virtual Result QueryStream(StreamName stream) = 0;
 
-  // Memory, as torch's caching allocator gives it: memory that is freed is given again to who allocates on the.
-  // same stream, at once, unless other streams were recorded for it.
+  // Memory, as torch's caching allocator gives it: the next allocation on the same stream may get freed memory at
+  // once, unless other streams were recorded for it.
   virtual void* Allocate(StreamName stream, size_t bytes) = 0;
   virtual void Free(void* memory) = 0;
   virtual void RecordStream(const void* memory, StreamName stream) = 0;
@@ -96,7 +96,7 @@ class Gpu {
   virtual StreamName StreamOf(const void* memory) = 0;
   virtual size_t BlocksInUse() = 0;
 
-  // Captures (modes are CUstreamCaptureMode). A graph belongs to who ends the capture.
+  // Captures (modes are CUstreamCaptureMode). The caller of EndCapture owns the graph.
   virtual Result BeginCapture(StreamName stream, int mode) = 0;
   virtual Result EndCapture(StreamName stream, void** graph) = 0;
   virtual bool Capturing(StreamName stream) = 0;
@@ -104,7 +104,7 @@ class Gpu {
   virtual void* GraphCapturedOn(StreamName stream) = 0;
   virtual int ExchangeCaptureMode(int mode) = 0;
   virtual void LaunchGraph(void* graph, StreamName stream) = 0;
-  // Its memory and its user objects go when its launches are done.
+  // Destroys the graph. Its memory and its user objects go when its launches are done.
   virtual void DestroyGraph(void* graph) = 0;
   virtual size_t GraphNodes(void* graph) = 0;
   virtual Result CreateUserObject(void** object, void* value, void (*destroy)(void*)) = 0;
@@ -115,10 +115,11 @@ class Gpu {
 
   // Functions for tests.
 
-  // The point of a call that may fail: `name` is the function's. True if it is to fail, and nothing else of it happens.
+  // Each function calls this, with its name, at the point where it may fail. If it returns true, the function fails
+  // and does nothing else.
   virtual bool Fails(const char* name) = 0;
-  // Has the call fail that comes after `after` others, and all later ones if it is `for_good`; negative: none. Calls
-  // are counted from here.
+  // Makes the call fail that comes after `after` others, and all later ones if `for_good`; none if `after` is
+  // negative. Calls are counted from here.
   virtual void FailAfter(int64_t after, bool for_good = false) = 0;
   // The call that failed first; empty if none has.
   virtual std::string FailedCall() = 0;
@@ -126,7 +127,7 @@ class Gpu {
   virtual int64_t Calls() = 0;
   // The same for calls of one function.
   virtual int64_t CallsOf(const std::string& name) = 0;
-  // Has the wait of a stream for an event do nothing that comes after `after` others; negative: none.
+  // Drops one wait of a stream for an event: the one that comes after `after` others; none if `after` is negative.
   virtual void DropWaitAfter(int64_t after) = 0;
   virtual bool DroppedWait() = 0;
   virtual void Complain(const std::string& complaint) = 0;

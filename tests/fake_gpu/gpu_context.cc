@@ -165,7 +165,7 @@ bool GpuContext::SetOptimizationProfileAsync(int32_t profile, void* stream) {
   return true;
 }
 
-// Notes what the call reads and writes. False where something is not set.
+// Notes what the call reads and writes. False if something is not set.
 bool GpuContext::Prepare(Call& call) {
   for (const reference::Tensor& tensor : plan_->tensors()) {
     const char* const name = tensor.spec->name.c_str();

@@ -32,7 +32,7 @@ Stream* SimulatedGpu::Find(StreamName name) {
   return live_streams_.contains(name.handle) ? static_cast<Stream*>(name.handle) : nullptr;
 }
 
-// The stream; one that nobody else uses where there is none, after a complaint.
+// Returns the stream. If there is none, complains and returns one that nobody else uses.
 Stream& SimulatedGpu::Require(StreamName name, const char* what) {
   Stream* const stream = Find(name);
   if (stream == nullptr) {
@@ -351,7 +351,7 @@ size_t SimulatedGpu::LiveEvents() {
 
 bool SimulatedGpu::Fails(const char* name) {
   const Lock lock(mutex_);
-  if (ThisThread().in_user_object) Complain(Text(name, " is called where a graph's user object is destroyed"));
+  if (ThisThread().in_user_object) Complain(Text(name, " is called while a graph's user object is destroyed"));
   ++calls_of_[name];
   const int64_t call = calls_++;
   if (fail_after_ < 0 || call < fail_after_ || (call > fail_after_ && !fail_for_good_)) return false;

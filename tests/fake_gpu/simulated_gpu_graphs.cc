@@ -124,7 +124,7 @@ size_t SimulatedGpu::GraphNodes(void* graph) {
   return found == graphs_.end() ? 0 : found->second->nodes.size();
 }
 
-// Called where the last reference goes, which is under the lock.
+// Called when the last reference goes, which is under the lock.
 void SimulatedGpu::Gone(Graph& graph) {
   for (UserObject* const object : graph.objects) CallDestroy(object);
   // Nothing that comes gets the blocks: torch gives such memory back to the driver.

@@ -1,7 +1,10 @@
-"""Finds comments and docstrings whose first word makes a sentence that must be parsed.
+"""Finds comments and docstrings whose first word makes a sentence that must be parsed, and conditions without "if".
 
 A comment begins with a noun phrase for a thing, or a verb in the third person for a function: "Returns …", "Reads …",
-"True if …". A clause in its place ("What a plan holds.") has to be read twice.
+"True if …". A clause in its place ("What a plan holds.") has to be read twice. The entries of Attributes and Args keep
+the same rule.
+
+"Where" is for places. In the few phrases that this module knows, such as "None" before it, it can only be a condition.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _FIRST = re.compile(r"(What|Whether|Of|Until|How)\b")
+_ENTRY = re.compile(r"\s+\w+: (What|Whether|Of|Until|How)\b")
+_CONDITION = re.compile(r"\b(None|True|False|empty|neutral|\w*Error) where\b|\bWhere (there is|no|one|this machine)\b")
 _CPP_COMMENT = re.compile(r"\s*//+ ?(.*)")
 
 
@@ -71,3 +76,19 @@ def comments(path: Path) -> Iterator[Comment]:
 def violations(path: Path) -> list[str]:
     """The comments of a file that break the rule, as "line: text"."""
     return [f"{line}: {text.splitlines()[0]}" for line, text in comments(path) if _FIRST.match(text)]
+
+
+def entries(path: Path) -> list[str]:
+    """The entries in a Python file's docstrings that break the rule, as "line: text"."""
+    return [
+        f"{line}: {words.strip()}"
+        for first, text in docstrings(path.read_text(encoding="utf-8"))
+        for line, words in enumerate(text.splitlines(), first)
+        if _ENTRY.match(words)
+    ]
+
+
+def conditions(path: Path) -> list[str]:
+    """The lines of a file in which "where" is a condition for certain, as "line: text"."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [f"{number}: {line.strip()}" for number, line in enumerate(lines, 1) if _CONDITION.search(line)]

@@ -58,3 +58,30 @@ def test_a_violation_quotes_the_first_line(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text('"""What it is.\n\nMore."""\n', encoding="utf-8")
     assert first_words.violations(path) == ["1: What it is."]
+
+
+def test_entries_that_begin_with_a_clause(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(
+        '"""A module.\n\nAttributes:\n    size: Its bytes.\n    kind: What it is.\n        How it goes on.\n"""\n'
+        '# size: Whether a comment has it, it is no entry.\nTEXT = """\n    size: What a text has.\n"""\n',
+        encoding="utf-8",
+    )
+    assert first_words.entries(path) == ["5: kind: What it is."]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ("The size; None ", " it is open.", True),
+        ("Raises InputError ", " there are none.", True),
+        ("", " no file can be made, it stays in memory.", True),
+        ("It runs ", " there is no GPU.", False),
+        ("", " it was looked for.", False),
+        ("the folder ", " the tests are", False),
+    ],
+)
+def test_where_as_a_condition(tmp_path: Path, before: str, after: str, found: bool) -> None:
+    path = tmp_path / "a.md"
+    path.write_text(f"A page.\n\n{before}{'where' if before else 'Where'}{after}\n", encoding="utf-8")
+    assert bool(first_words.conditions(path)) == found

@@ -1,4 +1,4 @@
-"""Comments and docstrings begin with a noun or a verb."""
+"""Comments, docstrings and their entries begin with a noun or a verb; a condition is "if"."""
 
 from __future__ import annotations
 
@@ -38,5 +38,23 @@ def test_comments_and_docstrings_begin_with_a_noun_or_a_verb() -> None:
         for name in sources.with_suffix(".cc", ".h", ".py", ".bzl", "BUILD")
         if name.startswith(FOLDERS)
         for violation in first_words.violations(sources.ROOT / name)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_entries_of_docstrings_begin_with_a_noun() -> None:
+    wrong = [
+        f"{name}:{violation}"
+        for name in sources.with_suffix(".py")
+        for violation in first_words.entries(sources.ROOT / name)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_condition_is_if() -> None:
+    wrong = [
+        f"{name}:{violation}"
+        for name in sources.with_suffix(".cc", ".h", ".py", ".pyi", ".bzl", ".md", "BUILD")
+        for violation in first_words.conditions(sources.ROOT / name)
     ]
     assert not wrong, "\n".join(wrong)

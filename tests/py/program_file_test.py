@@ -277,7 +277,7 @@ def test_texts_of_any_bytes_stay(field: bytes, tmp_path: Path) -> None:
 
 
 def test_tensors_of_a_device_that_is_not_here_stay_there(tmp_path: Path) -> None:
-    """torch reads such a program only where that device is; its records are converted everywhere."""
+    """torch reads such a program only on a machine with that device; its records are converted everywhere."""
     samples.hybrid(tmp_path / "hybrid.ts")
     with zipfile.ZipFile(tmp_path / "hybrid.ts") as archive, zipfile.ZipFile(tmp_path / "moved.ts", "w") as out:
         for item in archive.infolist():

@@ -149,6 +149,27 @@ TEST(Plan, ChangedFieldsAreRefusedOrMakeAnotherPlan) {
   EXPECT_GT(plans, 0);  // a byte of a name or of the module may be another one
 }
 
+// Counts that the bytes after them would allow, and that would cost many times these bytes.
+TEST(Plan, CountsAreCheckedBeforeAnythingIsAllocatedForThem) {
+  Plan plan;
+  TensorSpec x;
+  x.name = "x";
+  plan.inputs = {x};
+  plan.outputs = {x};
+  plan.outputs[0].name = "y";
+  plan.module = std::string(100'000, 'M');
+  const std::string bytes = WritePlan(plan);
+  constexpr size_t kInputs = 24 + 4 + 4;                          // after the number of profiles and an empty name
+  constexpr size_t kInputProfiles = kInputs + 4 + 5 + 4 + 4 + 4;  // after name, dtype, flags and rank
+  std::string other = bytes;
+  PutWord(other, kInputs, 4097, 4);
+  ExpectHas(MessageOf<PlanError>([&] { ReadPlan(Repaired(other)); }), "number of inputs is 4097; wanted at most 4096");
+  other = bytes;
+  PutWord(other, kInputProfiles, 1024, 4);
+  ExpectHas(MessageOf<PlanError>([&] { ReadPlan(Repaired(other)); }),
+            "input 0 (\"x\") number of profiles is 1024; wanted 0 for a fixed shape");
+}
+
 TEST(Plan, CountsLargerThanThePlanAreRefusedBeforeAnythingIsAllocated) {
   const std::string bytes = WritePlan(Sample());
   for (size_t at = 24; at + 4 <= bytes.size(); ++at) {
@@ -204,6 +225,7 @@ TEST(Plan, RulesAreKeptInWritingToo) {
       {"dimension 1 is min 2, opt 3, max 3; wanted 3", [](Plan& p) { p.inputs[0].profiles[0].min[1] = 2; }},
       {"at most 2^60 bytes", [](Plan& p) { p.inputs[0].profiles[0].max[0] = std::numeric_limits<int64_t>::max(); }},
       {"number of outputs is 0", [](Plan& p) { p.outputs.clear(); }},
+      {"number of outputs is 4097; wanted at most 4096", [](Plan& p) { p.outputs.resize(4097, p.outputs[0]); }},
       {"module is empty", [](Plan& p) { p.module.clear(); }},
   };
   for (const Broken& broken : cases) {

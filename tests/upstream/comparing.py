@@ -29,7 +29,7 @@ def compare(judge: Judge, path: Path, folder: Path, *calls: Sequence[Tree], time
         path: The program.
         folder: The folder to save in; each side has a folder there, since a program's file name is in its bytes.
         calls: The inputs of each call.
-        times: How often each call is made.
+        times: Number of times that each call is made.
 
     Returns:
         The judge's result of the last call.

@@ -100,7 +100,7 @@ def nacelle_cc_binary(name, copts = [], deps = [], linkopts = [], linkshared = F
       copts: flags beside the project's.
       deps: what srcs include, and for a shared library what it is made of.
       linkopts: flags for the linker beside the project's.
-      linkshared: whether to make a shared library.
+      linkshared: True for a shared library.
       version_script: the linker's version script that says what a shared library exports.
       shared_libraries: libraries of this project to link with. The caller makes sure that the program finds them when it runs.
       **kwargs: cc_binary's other attributes.

@@ -39,7 +39,7 @@ class VirtualEnvironment:
         """Runs the environment's Python and returns its output; a failure raises, with the output in the message.
 
         Args:
-            arguments: What follows `python`.
+            arguments: The arguments of `python`.
             cwd: The folder to run in, by default the environment's own.
         """
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}

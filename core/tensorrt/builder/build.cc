@@ -26,7 +26,7 @@ struct NetworkInput {
   bool decides_shapes;
 };
 
-// Remembers that a build was given up: TensorRT reports that like any failure.
+// Remembers that a build was cancelled: TensorRT reports that like any failure.
 class Cancellable final : public BuildProgress {
  public:
   explicit Cancellable(BuildProgress& target) : target_(target) {}
@@ -187,7 +187,7 @@ class Session {
   void AddProfile(size_t index, const std::vector<NetworkInput>& inputs) const {
     void* const profile = builder_->Call<void*()>(Method::kBuilder_createOptimizationProfile);
     if (profile == nullptr)
-      throw ExecutionError(Cat(speaker_, " gives no optimization profile", messages_.ErrorSuffix(speaker_)));
+      throw ExecutionError(Cat(speaker_, " creates no optimization profile", messages_.ErrorSuffix(speaker_)));
     // The builder owns its profiles.
     void* const implementation = ImplementationOf(profile);
     for (const NetworkInput& input : inputs) {
@@ -312,7 +312,7 @@ class Session {
     void* const plan = builder_->Call<void*(void*, void*)>(Method::kBuilder_buildSerializedNetwork,
                                                            network_->interface_object(), config_->interface_object());
     if (monitor) config_->Call<void(void*)>(Method::kBuilderConfig_setProgressMonitor, nullptr);
-    if (plan == nullptr && progress && progress->cancelled()) throw ExecutionError("the build was given up");
+    if (plan == nullptr && progress && progress->cancelled()) throw ExecutionError("the build was cancelled");
     return HostMemory(Own(nullptr, Method::kIHostMemory_delete, plan, "could not build the engine"));
   }
 

@@ -1,4 +1,4 @@
-"""Destinations of commands: the arguments that name files to write, and the checks of them before the work."""
+"""Destinations of commands: arguments that name files to write, and their checks before the work."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from nacelle_cli import files
 
 
 def parse(text: str) -> Path:
-    """Reads the path of a file to write; an empty one, and a folder's, are wrong usage.
+    """Reads the path of a file to write; an empty path, and a folder's, are wrong usage.
 
-    A Path would not tell them: it drops a slash at the end, and an empty one is the current folder.
+    The text is checked, since a Path drops a slash at the end and takes an empty text for the current folder.
     """
     if not text:
         raise typer.BadParameter("the path is empty; name the file to write")
@@ -23,18 +23,18 @@ def parse(text: str) -> Path:
 
 
 def parse_or_folder(text: str) -> Path:
-    """Reads the path of a file or a folder to write; an empty one is wrong usage."""
+    """Reads the path of a file or a folder to write; an empty path is wrong usage."""
     return parse(text.rstrip("/") or text)
 
 
 def check(path: Path | None) -> None:
-    """Raises OSError if `path` is nothing that can be written: before the work, and not after it."""
+    """Raises OSError if `path` cannot be written; call it before the work."""
     if path is not None:
         files.check(path)
 
 
 def check_folder(path: Path) -> None:
-    """Raises OSError if `path` is neither a folder nor can be made one."""
+    """Raises OSError if `path` is no folder and none can be made there."""
     if not path.is_dir():
         files.check(path)
         if os.path.lexists(path):

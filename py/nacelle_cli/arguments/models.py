@@ -50,16 +50,14 @@ def _exported(path: Path) -> torch.export.ExportedProgram:
             program.module(check_guards=False)  # a graph that is none is told here, with the file's name
             return program
         except Exception as error:  # its reader raises all kinds
-            raise CommandError(
-                f"{path} cannot be read as what torch.export.save writes: {_first_line(error)}"
-            ) from error
+            raise CommandError(f"{path} cannot be read as an exported program: {_first_line(error)}") from error
 
 
 def _script(path: Path) -> torch.jit.ScriptModule:
     if not archives.first_bytes(path).startswith(archives.MAGIC):
         raise CommandError(
-            f"{path} is no model that can be read here: give ONNX (.onnx), what torch.export.save wrote (.pt2), or "
-            "what torch.jit.save wrote"
+            f"{path} is no model that can be read here: give ONNX (.onnx), an exported program that torch.export.save "
+            "wrote (.pt2), or TorchScript that torch.jit.save wrote"
         )
     import torch_nacelle as nacelle  # the program may have engines
 

@@ -1,4 +1,4 @@
-"""Tensors as the command line writes them: what an engine takes, and what a program is called with.
+"""Reads descriptions of tensors on the command line: inputs of an engine, and arguments of a program.
 
     images=float32[1..16:8,3,224,224]     a range: 1 to 16, fastest at 8
     tokens=int64[1,8..128]+[8,8..512]     two optimization profiles
@@ -36,7 +36,7 @@ _DTYPE = re.compile(r"\w*")
 
 @dataclass(frozen=True)
 class Extent:
-    """A dimension or a value: its range in an optimization profile. A fixed one has one number."""
+    """The range of a dimension, or of a value, in an optimization profile. A fixed one has one number."""
 
     low: int
     opt: int
@@ -45,7 +45,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Described:
-    """An input of an engine, as written: ranges of dimensions, a tuple for each optimization profile.
+    """An input of an engine, as the user wrote it: ranges of dimensions, a tuple for each optimization profile.
 
     ``dtype`` is empty if it was left out. ``values`` has the ranges of values that decide about shapes.
     """
@@ -57,12 +57,12 @@ class Described:
 
     @property
     def shape(self) -> tuple[int, ...] | None:
-        """The shape, where it is fixed."""
+        """The shape if it is fixed."""
         fixed = len(self.ranges) == 1 and all(extent.low == extent.high for extent in self.ranges[0])
         return tuple(extent.low for extent in self.ranges[0]) if fixed else None
 
     def to_input(self) -> Input:
-        """The same for torch_nacelle."""
+        """The input as torch_nacelle takes it."""
         from torch_nacelle import Input
 
         dtype = torch_dtype(self.dtype or "float32")
@@ -77,7 +77,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Given:
-    """An argument of a program, as written: a file, or made-up values of a dtype and shape, if these are told."""
+    """An argument of a program, as the user wrote it: a file, or made-up values, with a dtype and shape if given."""
 
     name: str | None
     fill: Fill | None
@@ -114,7 +114,7 @@ def parse_given(text: str) -> Given:
 
 
 def tensors_of(given: Sequence[Given], program: Any, seed: int) -> dict[str, torch.Tensor]:
-    """The tensors for a call of `program`, by argument; what was not given is made up where its engines tell how.
+    """The tensors for a call of `program`, by argument. Those not given are made up if the engines tell their shapes.
 
     A name is that of an argument of forward, or of the engine's input that the argument goes to.
     """
@@ -144,7 +144,7 @@ def torch_dtype(name: str) -> torch.dtype:
 
 
 def torch_device(text: str) -> torch.device:
-    """The device that ``--device`` names; wrong usage where there is none of that name."""
+    """The device that ``--device`` names; wrong usage if there is none of that name."""
     import torch
 
     try:
@@ -157,7 +157,7 @@ def torch_device(text: str) -> torch.device:
 
 
 def _renamed(given: Given, names: Sequence[str], bindings: Mapping[str | None, str]) -> Given:
-    """An argument named by an engine's input, renamed to the parameter that goes there."""
+    """`given`; if it has the name of an engine's input, renamed to the parameter that goes to that input."""
     if given.name is None or given.name in names or given.name not in bindings:
         return given
     return replace(given, name=bindings[given.name])
@@ -227,7 +227,7 @@ def _key(path: Path, key: str | None, there: Sequence[str]) -> str:
 
 
 def _least_best_largest(ranges: Sequence[Sequence[Extent]]) -> list[list[tuple[int, ...]]]:
-    """The least, the best and the largest of each optimization profile."""
+    """Three lists, with an entry for each optimization profile: the least numbers, the best, and the largest."""
     return [
         [tuple(getattr(extent, which) for extent in extents) for extents in ranges] for which in ("low", "opt", "high")
     ]
@@ -290,6 +290,6 @@ def _extent(text: str, start: int, end: int, number: re.Pattern[str]) -> Extent:
 
 
 def _wrong(text: str, start: int, end: int, what: str) -> NoReturn:
-    """Wrong usage, with the text and a mark under what is wrong in it."""
+    """Reports wrong usage, with the text and a mark under the wrong part of it."""
     mark = " " * start + "^" * max(1, end - start)
     wrong_usage(f"{what}\n\n{text}\n{mark}")

@@ -1,4 +1,4 @@
-"""``nacelle bench``: how long the calls of a program take."""
+"""``nacelle bench`` measures the times of a program's calls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bench(
     seed: Seed = 0,
     json: output.Json = False,
 ) -> None:
-    """Measure the calls of a program: latency, throughput by threads, what the runtime adds, memory.
+    """Measure the calls of a program: latency, throughput by threads, the runtime's share, memory.
 
     host: from the call until it returns. device: between CUDA events around it. end to end: from inputs in the host's
     memory to outputs there. Calls are made after a warm-up, as many as there is time for.

@@ -1,4 +1,4 @@
-"""``nacelle check``: whether a program computes what it was made from."""
+"""``nacelle check`` compares what a program computes with what its original computes."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def check(
     seed: Seed = 0,
     json: output.Json = False,
 ) -> None:
-    """Call a program and what it was made from with the same inputs, and compare what they return.
+    """Call a program and its original with the same inputs, and compare their outputs.
 
-    The exit code is 0 where every output is within the threshold, and 1 where one is not. The relative error of an
-    output is its largest difference, measured by the original's largest value.
+    The exit code is 0 if every output is within the threshold, else 1. The relative error of an output is its largest
+    difference, divided by the original's largest value.
 
     This runs the code of both files: give files that you trust.
 

@@ -1,4 +1,4 @@
-"""``nacelle compile``: from a model in a file to a program with an engine."""
+"""``nacelle compile`` makes a program with an engine from a model in a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def compile(
         Path,
         typer.Argument(
             metavar="MODEL",
-            help="ONNX (.onnx), what torch.export.save wrote (.pt2; no Python of the file runs, its operators do), or "
+            help="ONNX (.onnx), an exported program (.pt2; no Python of the file runs, its operators do), or "
             "TorchScript (.ts; a program, which runs).",
         ),
     ],
@@ -34,13 +34,13 @@ def compile(
             "--input",
             "-i",
             metavar="[NAME=]DTYPE[SHAPE]",
-            help="What the model takes, once for each input, in order: for each dimension a size (3), a range (1..16), "
-            "or a range and where to be fastest (1..16:8); +\\[…] for another optimization profile; =\\[…] for the "
+            help="An input of the model; once for each, in order. A dimension is a size (3), a range (1..16), or a "
+            "range and the size to be fastest at (1..16:8); +\\[…] adds an optimization profile; =\\[…] gives the "
             "ranges of values that decide about shapes.",
         ),
     ] = None,
     backend: Annotated[
-        str, typer.Option(help="Who builds: auto, tensorrt, tensorrt_rtx, reference (on the CPU).")
+        str, typer.Option(help="The builder: auto, tensorrt, tensorrt_rtx, reference (on the CPU).")
     ] = "auto",
     check: Annotated[
         bool, typer.Option("--check", help="Compare the program with the model before it is written.")
@@ -78,7 +78,7 @@ def compile(
     if not described and isinstance(loaded, torch.jit.ScriptModule):
         names = [argument.name for argument in nacelle.arguments(loaded)]
         wrong_usage(
-            f"a TorchScript model does not tell what it takes: give --input for each of {', '.join(names)}, for "
+            f"a TorchScript model does not tell its inputs: give --input for each of {', '.join(names)}, for "
             f"instance --input '{names[0] if names else 'x'}=float32[1..16:8,3,224,224]'"
         )
     program = nacelle.compile(

@@ -1,4 +1,4 @@
-"""``nacelle convert`` and ``nacelle strip``: the records of a program in another version, or without metadata."""
+"""``nacelle convert`` and ``nacelle strip`` write a program with records of another version, or without metadata."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def convert(
     abi_version: Annotated[int, typer.Option("--abi", metavar="N", help="The version to write, 3 to 10.")],
     drop: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIELD", help="A field whose loss is accepted where version N lacks it. Repeatable."),
+        typer.Option(metavar="FIELD", help="A field whose loss is accepted if version N lacks it. Repeatable."),
     ] = None,
     platform: Annotated[
         str | None,

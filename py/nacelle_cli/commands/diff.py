@@ -1,4 +1,4 @@
-"""``nacelle diff``: what changed between two programs."""
+"""``nacelle diff`` shows the differences between two programs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ shared, code. Exit code 0 if they are the same, 1 if they differ.
 
 @dataclass(frozen=True)
 class Change:
-    """A thing that is not the same in both; None where one of them has it not."""
+    """A thing that is not the same in both; None if one of them lacks it."""
 
     what: str
     old: object
@@ -74,7 +74,9 @@ def compare(old: Inspected, new: Inspected) -> list[Change]:
         return _changed("plan", facts.of_plan(old.plan), facts.of_plan(new.plan))
     if old.program is None or new.program is None:
         kinds = ["plan" if one.program is None else "program" for one in (old, new)]
-        raise failures.wrong_usage(f"{old.path} is a {kinds[0]} and {new.path} a {kinds[1]}; give two of a kind")
+        raise failures.wrong_usage(
+            f"{old.path} is a {kinds[0]} and {new.path} a {kinds[1]}; give two programs or two plans"
+        )
     a, b = old.program, new.program
     changes = _changed("forward", {"": str(a.forward)}, {"": str(b.forward)})
     changes += _engine_changes(a.engines, b.engines)
@@ -99,7 +101,7 @@ def _extra_file_changes(old: Program, new: Program) -> list[Change]:
 
 
 def _other_changes(old: Path, new: Path) -> list[Change]:
-    """Anything else that torch reads and that is not the same: what is compared first, a person asks for first."""
+    """Other differences in what torch reads. The first kind with a difference is shown: people ask for it first."""
     a, b = contents.read(old), contents.read(new)
     return (
         _changed("value", a.values, b.values)
@@ -158,7 +160,7 @@ def _summary(engine: Engine | None) -> str | None:
 
 
 def _flat(values: Mapping[str, object]) -> dict[str, object]:
-    """Fields, with those of the flags among them; what differs by definition or is in others is left out."""
+    """The fields with the flags as fields of their own; without the path, which always differs."""
     flags = values.get("flags")
     return {name: value for name, value in values.items() if name not in ("path", "flags")} | (
         flags if isinstance(flags, dict) else {}

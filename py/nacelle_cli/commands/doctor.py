@@ -1,4 +1,4 @@
-"""``nacelle doctor``: what this machine has, and whether a program's engines will run on it."""
+"""``nacelle doctor`` says what this machine has, and if a program's engines will run on it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from nacelle_cli.reading.programs import Engine, Program
 from nacelle_cli.reading.texts import printable, printable_lines
 from nacelle_cli.render import output, show
 
-_HELP = """Say what this machine has, and whether the engines of a program will run on it.
+_HELP = """Say what this machine has, and if the engines of a program will run on it.
 
 Torch, the CUDA driver and its GPUs, and every TensorRT that is found. With FILE, a program or a plan, each engine is \
-set up as a call would do it: the answer is the runtime's own. The program around the engines is not loaded, and \
-nothing of it is run. Exit code 1 where an engine will not run here.
+set up as for a call, so the answer is the runtime's own. The program around the engines is not loaded, and nothing \
+of it is run. Exit code 1 if an engine will not run here.
 
 [bold]Examples[/bold]
 
@@ -37,9 +37,9 @@ class Diagnosis:
 
     Attributes:
         path: The file.
-        engines: What setting up each engine said, by its path; a plan has the path "".
-        notes: What else stands in the way, or is good to know.
-        fatal: What keeps the program from being loaded at all; else empty.
+        engines: The result of setting up each engine, by the engine's path; a plan has the path "".
+        notes: Other obstacles, and facts that are good to know.
+        fatal: The reason why the program cannot be loaded at all; else empty.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class Diagnosis:
 
     @property
     def will_run(self) -> bool:
-        """True if all of it will run."""
+        """True if every engine will run."""
         return not self.fatal and all(engine.ready for engine in self.engines.values())
 
 
@@ -79,7 +79,7 @@ def _doctor(
 
 
 def examine(path: Path, machine: Machine) -> Diagnosis:
-    """Sets up every engine of a file, and says what stands in its way.
+    """Sets up every engine of a file, and finds the reasons if one cannot run.
 
     Raises:
         CommandError: The file cannot be read.

@@ -1,4 +1,4 @@
-"""``nacelle inspect``: a program or a plan at a glance; only ``--graph`` has torch load the program."""
+"""``nacelle inspect`` shows a program or a plan at a glance; only with ``--graph`` does torch load the program."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _inspect(
     if json and graph:
         failures.wrong_usage("--graph prints a text, and --json prints JSON: give one of them")
     if allow_code and not graph:
-        failures.wrong_usage("--allow-code is for the graph, all else runs nothing of the file: give --graph too")
+        failures.wrong_usage("--allow-code is for --graph, since nothing else runs code of the file: give --graph too")
     check(html)
     found = [inspect_file(path, load) for path in files]
     if html is not None:
@@ -92,7 +92,7 @@ def _inspect(
 
 
 def inspect_file(path: Path, load: bool = False) -> Inspected:
-    """Reads a file; what keeps it from being read is in the result."""
+    """Reads a file. If it cannot be read, the result has the reason."""
     inspected = Inspected(path)
     try:
         _read(inspected)

@@ -1,4 +1,4 @@
-"""``nacelle extract``, ``replace`` and ``embed``: plans out of programs and into them."""
+"""``nacelle extract``, ``replace`` and ``embed`` take plans out of programs, and put plans into them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")]
 Engine = Annotated[
-    str, typer.Argument(metavar="ENGINE", help="The engine's path in the program, or its name where one has it.")
+    str, typer.Argument(metavar="ENGINE", help="The engine's path in the program, or its name if one has it.")
 ]
 
 
@@ -56,8 +56,8 @@ def replace(
 ) -> None:
     """Put another plan into an engine; its record and the program around it stay as they are.
 
-    The new plan must have the same inputs and outputs: names, dtypes and ranks. Where this machine cannot set up the
-    plans to compare them, a note says so.
+    The new plan must have the same inputs and outputs: names, dtypes and ranks. If this machine cannot set up the plans
+    to compare them, a note says so.
 
     Example: [bold]nacelle replace model.ts backbone backbone_fp16.plan -o model_fp16.ts[/bold]
     """

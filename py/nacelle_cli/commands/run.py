@@ -1,4 +1,4 @@
-"""``nacelle run``: a program is called once, and its outputs are shown and written."""
+"""``nacelle run`` calls a program once, and shows and writes its outputs."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def run(
             "--output",
             "-o",
             metavar="OUT",
-            help="Where to write the outputs: a .npz file, a .npy file where there is one, or a folder; a device or a "
-            "pipe gets what a .npz file has.",
+            help="Where to write the outputs: a .npz file, a .npy file if there is one output, or a folder; a device "
+            "or a pipe gets what a .npz file has.",
             parser=parse_or_folder,
         ),
     ] = None,
@@ -53,7 +53,7 @@ def run(
     seed: Seed = 0,
     json: output.Json = False,
 ) -> None:
-    r"""Call a program once; print what it returns, and write it with --output.
+    r"""Call a program once; print its outputs, and write them with --output.
 
     This runs the code of the file: give a file that you trust.
 
@@ -83,7 +83,7 @@ def run(
 
 @contextmanager
 def calling(file: Path) -> Iterator[None]:
-    """Turns what a program's own operations, or its asserts, raise into a message."""
+    """Turns an exception of a program's own operations, or of its asserts, into a message."""
     import torch
 
     import torch_nacelle as nacelle
@@ -121,7 +121,7 @@ def _check_destination(destination: Path | None) -> None:
 
 
 def _format(destination: Path) -> str:
-    """The end of the name, which tells what is written there: empty for a folder."""
+    """The end of the name, which tells the format; empty for a folder."""
     format = destination.suffix
     return ".npz" if not format and files.is_stream(destination) else format
 
@@ -151,7 +151,7 @@ def _write(outputs: Mapping[str, Any], destination: Path) -> None:
 
 
 def _array(value: Any) -> Any:
-    """As numpy has it: bfloat16 and the like, which numpy lacks, as float32; None for what is no number."""
+    """The tensor as a numpy array; None for dtypes that are no numbers. Dtypes that numpy lacks become float32."""
     import torch
 
     if isinstance(value, bool | int | float):

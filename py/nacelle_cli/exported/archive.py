@@ -1,7 +1,8 @@
-"""The archive of an exported program, and another one for torch that holds what was checked.
+"""The archive of an exported program, and another archive for torch, which holds only what was checked.
 
 torch's zip reader and Python's find different members if a name is there twice, in another case, or in another folder.
-So torch is given an archive of its own: its JSON is written anew, tensors are the bytes of the file where they lie.
+So torch gets an archive that is made here: its JSON is written anew, and its tensors are read from their places in the
+file.
 
     file        m/models/model.json   m/data/weights/weight_0   m/data/sample_inputs/model.pt   m/extra/notes.txt
                       | checked, written anew      | its place in the file       | left out            | left out
@@ -70,7 +71,7 @@ class ExportedArchive:
         """Opens the file and checks its members' names and places.
 
         Raises:
-            ReadingError: It is no such file, or has a member that is not read here.
+            ReadingError: It is no such file, or has a member that Nacelle does not read.
         """
         self._path = path
         self._file = path.open("rb")
@@ -79,13 +80,13 @@ class ExportedArchive:
             self._check_names()
         except _DAMAGE as error:
             self._file.close()
-            raise ReadingError(f"{path} cannot be read as what torch.export.save writes: {error}") from error
+            raise ReadingError(f"{path} cannot be read as an exported program: {error}") from error
         except BaseException:
             self._file.close()
             raise
 
     def __enter__(self) -> ExportedArchive:
-        """Gives itself."""
+        """Returns itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,10 +94,10 @@ class ExportedArchive:
         self._file.close()
 
     def for_torch(self) -> IO[bytes]:
-        """The archive that torch may read: valid within the ``with`` block.
+        """The archive that torch may read; valid within the ``with`` block.
 
         Raises:
-            ReadingError: The program holds what is not read here.
+            ReadingError: The program holds something that Nacelle does not read.
         """
         program = self._document(_MODEL).program(self._json(_MODEL))
         made = {_MODEL: json.dumps(program).encode(), "data/sample_inputs/model.pt": b""}
@@ -186,7 +187,7 @@ class ExportedArchive:
         return os.pread(self._file.fileno(), size, start)
 
     def _checked_tensor(self, config: str, folder: str, name: str, meta: dict[str, Any]) -> str:
-        """The member of a tensor."""
+        """The name of the member that holds a tensor, after checks of its description."""
         where = f"{self._path}: {config}: {quoted(name)}"
         if meta.get("use_pickle") is not False or meta.get("tensor_meta") is None:
             raise ReadingError(f"{where} is a pickled object, which is not unpickled here; wanted a plain tensor")
@@ -202,7 +203,7 @@ class ExportedArchive:
 
 
 class _Recorder:
-    """The output of zipfile in parts: bytes of its own, and places in the file that is read."""
+    """An output for zipfile that keeps parts: bytes, or places in the file that is read."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[bytes | None, int, int]] = []  # bytes or None, offset in the file, size
@@ -223,7 +224,7 @@ class _Recorder:
         return self._size
 
     def flush(self) -> None:
-        """Does nothing: all is kept."""
+        """Does nothing: nothing is buffered."""
 
 
 def _rewritten(file: IO[bytes], made: dict[str, bytes], places: dict[str, tuple[int, int]]) -> IO[bytes]:

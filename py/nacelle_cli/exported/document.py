@@ -154,7 +154,7 @@ _TREES: dict[str, Callable[[str], bool]] = {
 
 _OBJECT = "is an object of a class, which is not made here"
 
-# By class and field of torch's schema.
+# The rule for each text, by class and field of torch's schema.
 _RULES: dict[tuple[str, str], Rule] = {
     ("Device", "type"): _matching(r"[a-z]{1,20}", "is no device"),
     ("SymExpr", "expr_str"): _expression,
@@ -240,7 +240,7 @@ class Document:
         self._graphs = 0
 
     def program(self, raw: bytes) -> dict[str, Any]:
-        """The checked program, without what is left out."""
+        """The program's JSON, checked, without the fields that are left out."""
         return self._read(raw, "ExportedProgram")
 
     def payload(self, raw: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The grammar of sizes. torch gives these texts to sympy, which evaluates them as Python."""
+"""Checks the texts of sizes by a grammar. torch would give them to sympy, which evaluates them as Python."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class _Checker:
         raise ExpressionError("it is no arithmetic of numbers and sizes")
 
     def _widest(self, nodes: list[ast.expr], depth: int) -> _Measure:
-        """The measure of what is not multiplied out: one term."""
+        """The measure of an expression that is not multiplied out: one term."""
         return _Measure(max(self.measure(node, depth + 1).degree for node in nodes))
 
     def _product(self, nodes: list[ast.expr], depth: int) -> _Measure:
@@ -211,7 +211,7 @@ def _real(node: ast.expr) -> float | None:
 
 def _integers(count: int, node: ast.Call) -> None:
     if node.keywords or len(node.args) != count or any(_literal(arg) is None for arg in node.args):
-        raise ExpressionError("it has a number of no 64 bits")
+        raise ExpressionError("it has arguments that are not numbers of 64 bits")
 
 
 def _float(node: ast.Call) -> None:

@@ -1,6 +1,6 @@
-"""Copies of a program's archive in which some entries are others.
+"""Copies of a program's archive with other content in some entries.
 
-An entry that stays is copied as its bytes are: stored or deflated, and never unpacked. torch maps stored entries into
+The bytes of every other entry, stored or deflated, are copied and never unpacked. torch maps stored entries into
 memory, so their bytes begin at multiples of 64, as torch's own writer puts them:
 
     header of the entry | name | padding | bytes of the entry | …next entry… | table of contents
@@ -63,7 +63,7 @@ def write(archive: Archive, changes: Mapping[str, Sequence[Piece] | None], file:
     """Writes a copy, from its start to its end; `file` need not be one that can be rewound.
 
     Args:
-        archive: What is copied; it must stay open meanwhile.
+        archive: The original; it must stay open meanwhile.
         changes: By name the new content of entries, None for one that goes; names that the archive lacks are added.
         file: The file to write to.
 
@@ -145,7 +145,7 @@ class _Writer:
         self._write(member.name + extra)
 
     def _finish(self, member: _Member) -> None:
-        """Writes what follows an entry's bytes."""
+        """Writes the bytes that follow an entry's own."""
         if member.flags & _SIZES_FOLLOW:
             form = _SIZES_64 if member.long else _SIZES_32
             self._write(form.pack(b"PK\x07\x08", member.checksum, member.packed, member.size))

@@ -49,7 +49,7 @@ def first_bytes(path: Path) -> bytes:
 
 
 def check_start(name: object, first: bytes) -> None:
-    """Raises ReadingError where a file of that name and with these first bytes is no archive, and so no program."""
+    """Raises ReadingError if a file of that name and with these first bytes is no archive, and so no program."""
     if first.startswith(MAGIC):
         return
     found = f"it begins with {first.hex(' ')} ({texts.quoted(texts.from_bytes(first))})" if first else "it is empty"
@@ -68,7 +68,7 @@ class Archive:
     Attributes:
         path: The file, for messages.
         folder: The folder that all entries are in.
-        limits: What reading the file may cost.
+        limits: The memory and time that reading the file may cost.
     """
 
     def __init__(self, path: Path, file: IO[bytes] | None = None) -> None:
@@ -125,7 +125,7 @@ class Archive:
         return entries
 
     def _why_ambiguous(self, member: Member, folder: str, slash: str, name: str, seen: dict[str, str]) -> str:
-        """Why torch could take another member for this one, or none; else empty."""
+        """The reason why torch could take another member for this one, or none; empty if it cannot."""
         shown = f"member {texts.quoted(member.name)}"
         lower = texts.lower(member.name)
         if lower in seen:
@@ -162,11 +162,11 @@ class Archive:
         return name in self._entries
 
     def member(self, name: str) -> Member:
-        """Where an entry lies in the file, and how it is packed."""
+        """The place of an entry in the file, and its packing."""
         return self._entries[name]
 
     def check_kind(self) -> None:
-        """Raises ReadingError where the archive is no program."""
+        """Raises ReadingError if the archive is no program."""
         if "data.pkl" in self and "constants.pkl" in self:
             if "model.json" in self:
                 raise ReadingError(f"{self.path}: member model.json is a second program beside data.pkl; {_ADVICE}")
@@ -180,7 +180,7 @@ class Archive:
         raise ReadingError(f"{self.path} is {what} and no TorchScript program; give a file that torch.jit.save wrote")
 
     def check_entries(self) -> None:
-        """Reads every entry to its end, and raises ReadingError for the first that is not what its checksum says."""
+        """Reads every entry to its end, and raises ReadingError for the first that contradicts its checksum."""
         for name in self.names:
             with self.open(name) as stream:
                 while stream.read(_BLOCK):
@@ -293,7 +293,7 @@ def _is_known(entries: dict[str, Member]) -> bool:
 
 
 def _check_name(folder: str, name: str) -> str:
-    """Says what is wrong with a member's name, for another reader than this one; empty if nothing is."""
+    """The fault of a member's name that another reader would take differently; empty if it has none."""
     if "\0" in folder or "\0" in name:
         return "has a zero byte in its name, at which torch ends it"
     if texts.shown(name) != name:

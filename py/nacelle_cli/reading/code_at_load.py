@@ -1,4 +1,4 @@
-"""Which code of a program torch.jit.load runs: what makes objects again, and values that sources compute.
+"""Finds the code of a program that torch.jit.load runs.
 
 Torch runs three things of a file when it loads it, before anybody calls the program:
 
@@ -26,9 +26,9 @@ _MAKERS = ("float", "torch.device", "annotate", "complex")
 
 
 def reasons(archive: Archive) -> Iterator[str]:
-    """Names what torch.jit.load would run of a program; nothing for a program of which it runs nothing.
+    """Names each piece of a program's code that torch.jit.load would run.
 
-    What cannot be read for certain counts as code.
+    Source that cannot be read for certain counts as such code.
     """
     for name in archive.names:
         if not name.casefold().startswith("code/") or name.casefold().endswith(".debug_pkl"):

@@ -1,4 +1,4 @@
-"""Everything that torch reads of a program, in parts: two programs with equal parts are one to torch.
+"""All the parts of a program that torch reads: if two programs have equal parts, torch reads the same from both.
 
 torch numbers classes of one name (``___torch_mangle_3.Net``) by what its process made before, so each gets a number
 here by the order in which the program uses it. Positions in source files and the archive's own id are left out.
@@ -122,7 +122,7 @@ class _Classes:
         return _NAME.sub(self._named, text)
 
     def _named(self, found: re.Match[str]) -> str:
-        """The longest part that is a class or function here; what follows it is an attribute."""
+        """A dotted name with its class or function numbered; the rest of the name is an attribute."""
         full, rest = found[0], ""
         while full not in self._parts and "." in full:
             full, _, last = full.rpartition(".")
@@ -244,7 +244,7 @@ def _stream_digest(stream: IO[bytes], classes: _Classes) -> str:
             continue
         known = _OPCODES.get(opcode)
         if known is None:
-            raise ReadingError(f"a pickle has the opcode {opcode!r}, which is none")
+            raise ReadingError(f"a pickle has {opcode!r} in place of an opcode")
         if known.arg is not None:
             argument = known.arg.reader(stream)
             text = classes.text(argument.replace(" ", ".")) if opcode == b"c" else repr(argument)

@@ -1,4 +1,4 @@
-"""The engines of a program with their records' fields, and programs in which these are others."""
+"""The engines of a program with the fields of their records, and copies of programs with other records."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Engine:
 
     Attributes:
         entry: The pickle that holds it.
-        span: Where its state lies there.
+        span: The place of its state in the pickle.
         fields: Its record's fields, the plan's empty.
         plan: Its plan.
     """

@@ -7,7 +7,7 @@ from nacelle_cli.reading.texts import printable_lines
 class ReadingError(nacelle_core.Error):
     """A file, or a part of it, that cannot be read: what was found, what was wanted, and what to do next.
 
-    A message may hold names of the file: what a terminal would obey is escaped.
+    A message may quote texts of the file, so characters that a terminal would obey are escaped.
     """
 
     def __init__(self, message: str) -> None:

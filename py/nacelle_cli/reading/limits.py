@@ -71,7 +71,7 @@ def exceeded(where: str, what: str, found: int, allowed: int) -> ReadingError:
     Args:
         where: The file, and the member of it.
         what: The sort of thing that is counted: ``bytes unpacked``.
-        found: How many there are, or how many were counted before the reader gave up.
+        found: Their number, or the number that was counted before the reader gave up.
         allowed: The limit.
     """
     return ReadingError(

@@ -1,7 +1,8 @@
-"""Pickles in which the states of some engines are replaced, and nothing else.
+"""Replaces the states of some engines in a pickle, and nothing else.
 
-A new state is written as torch's pickler writes it, but without numbers for its values. A value of the old state that
-later operations name by its number moves to the first of them. Texts that several new states share are written once.
+A new state is written as torch's pickler writes it, but without numbers (memo entries) for its values. If a later
+operation names a value of the old state by its number, the value's definition moves to the first such operation. Texts
+that several new states share are written once.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _NOT_TORCHS = "torch.jit.save writes no such program"
 
 @dataclass(frozen=True)
 class Text:
-    """A text of a new state; texts of one `key`, unless that is None, are the same text."""
+    """A text of a new state; two texts with the same `key` are the same text, unless the key is None."""
 
     content: Piece
     key: object = None
@@ -75,7 +76,7 @@ def edited(
 
     Args:
         size: Bytes of the pickle.
-        trace: What watched the reading of it.
+        trace: The trace of reading it.
         states: The places of the old states, and the texts of the new ones.
         copied: Gives a part of the pickle: (start, size).
 
@@ -98,7 +99,7 @@ def edited(
 
 
 def _moved(definition: Definition, replaced: Sequence[Span], copied: Callable[[int, int], Piece]) -> Edit | None:
-    """The operations that keep a value defined in a replaced state and used outside of them; None if none is."""
+    """The edit that keeps a value which a replaced state defines and others use; None if no other uses it."""
     if not _inside(definition.put, replaced):
         return None
     use = next((use for use in definition.uses if not _inside(use, replaced)), None)

@@ -44,7 +44,8 @@ class Definition:
     Attributes:
         put: The operation that numbers it.
         value: The operation that makes it; None for a value of several operations, or one that can change.
-        uses: Where later operations name it by its number: the first in each engine's state, up to the first elsewhere.
+        uses: The places of later operations that name it by its number: the first in each engine's state, up to the
+            first elsewhere.
     """
 
     put: Span
@@ -124,7 +125,7 @@ class Trace:
         del self._values[size:]
 
     def _take(self, left: Any, opcode: bytes, start: int) -> None:
-        """Follows an operation that leaves `left` in the place of what it takes."""
+        """Follows an operation that takes values from the stack and leaves `left` in their place."""
         if opcode == _BUILD:
             self._build(left, Span(self._stack[-1], start))
         elif opcode == _NEW_OBJECT and _is_engine(left):

@@ -24,7 +24,7 @@ class Name:
 
 @dataclass(eq=False, slots=True)
 class Instance:
-    """An object of a class of the program: the class's name, and what was saved of it."""
+    """An object of a class of the program: the class's name, and the saved state."""
 
     type: str
     state: Any = None

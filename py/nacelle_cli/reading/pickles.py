@@ -311,7 +311,7 @@ class _Machine:
         self.push(Storage(key, _DTYPES.get(element, element), device, size * _ELEMENT_BYTES.get(element, 1)))
 
     def check_nesting(self, root: Any) -> None:
-        """Refuses what is within itself, or nested without end, or means something else to torch."""
+        """Refuses values that hold themselves, are nested too deeply, or mean something else to torch."""
         depths: dict[int, int] = {}  # of what was left, by identity; 0 of what was entered and not left
         todo = [root]
         while todo:

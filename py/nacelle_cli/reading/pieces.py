@@ -1,4 +1,4 @@
-"""Bytes that are to be written, in pieces: short ones at hand, long ones read when they are written."""
+"""Bytes to write, in pieces: a short piece is in memory, a long one is read when it is written."""
 
 from __future__ import annotations
 

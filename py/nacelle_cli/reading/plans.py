@@ -1,6 +1,7 @@
-"""Plans where they lie: size, sha256, header, and what a plan of the reference engine tells of itself.
+"""Reads facts about a plan in place: size, sha256, header, and the description in a plan of the reference engine.
 
-A plan is a file, or a text in a program's pickle, as it is (records of version 3) or in base64. It is read in blocks.
+A plan is a file, or a text in a program's pickle: the bytes themselves (records of version 3) or base64. It is read in
+blocks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class PlanBytes:
     Attributes:
         stored_size: Bytes as they are stored.
         part: Reads a part of the stored bytes: (start, size).
-        encoded: Whether the stored bytes are base64.
+        encoded: True if the stored bytes are base64.
     """
 
     stored_size: int
@@ -74,14 +75,14 @@ class Plan:
 
     Attributes:
         size: Its bytes.
-        sha256: Of them, in hexadecimal digits.
-        kind: ``"TensorRT"``, ``"TensorRT-RTX"``, ``"reference engine"``; empty where `problem` says why.
-        release: ``"8.6.1.6"``; of a reference plan its format version; empty where `problem` says why.
+        sha256: The digest of its bytes, in hexadecimal digits.
+        kind: ``"TensorRT"``, ``"TensorRT-RTX"``, ``"reference engine"``; empty if there is a `problem`.
+        release: ``"8.6.1.6"``; of a reference plan its format version; empty if there is a `problem`.
         description: Its builder: ``"TensorRT 8.6.1.6"``, ``"reference engine, plan format 1"``, and whether it cannot
             run here; `problem` if there is one.
         problem: Why the header cannot be read; else empty.
         name: The engine's own name, of reference plans.
-        profile_count: How many optimization profiles it has, of reference plans; else None.
+        profile_count: Number of optimization profiles of a reference plan; else None.
         inputs: Its inputs in its own order, of reference plans; else None.
         outputs: The same of its outputs.
     """
@@ -109,7 +110,7 @@ def of_file(path: Path) -> PlanBytes:
 
 
 def of_bytes(stored: bytes, encoded: bool) -> PlanBytes:
-    """The same of a short plan that was read already."""
+    """The bytes of a short plan that was read already."""
     return PlanBytes(len(stored), lambda start, size: stored[start : start + size], encoded)
 
 

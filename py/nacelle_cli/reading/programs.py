@@ -22,10 +22,10 @@ class Engine:
     """An engine in a program.
 
     Attributes:
-        path: Where the program holds it, as ``nacelle.EngineInfo.path`` has it.
-        record: Its record; None where it is damaged, and then `problem` says how.
-        plan: What is known of its plan; None where it cannot be found.
-        problem: What is wrong with the record; else empty.
+        path: Its path in the program, in the form of ``nacelle.EngineInfo.path``.
+        record: Its record; None if it is damaged, and then `problem` says how.
+        plan: The facts about its plan; None if it cannot be found.
+        problem: The fault of the record; else empty.
     """
 
     path: str
@@ -42,17 +42,17 @@ class Program:
         path: The file.
         size: Its bytes.
         folder: The folder in the archive, which torch names after the file that it saved.
-        forward: The signature of forward; None where there is none.
+        forward: The signature of forward; None if there is none.
         methods: The other methods of the outermost module.
         engines: In the order of the program's attributes; one that is held twice is there twice.
         tensors: ``parameters``, ``buffers``, ``others`` and ``constants``, in sum.
         held: Each tensor by its path.
         values: Plain values that modules hold, as text, by path.
         code: A digest of each class and function, by its name.
-        operators: What forward calls, by count.
+        operators: The number of calls that forward makes to each operator.
         modules: The outermost module.
         extra_files: Bytes of each file that was saved beside the program, by name.
-        problems: What could not be read, for a person.
+        problems: The parts that could not be read, for a person.
     """
 
     path: Path
@@ -72,7 +72,7 @@ class Program:
 
 
 def is_program(path: Path) -> bool:
-    """True if a file begins as a program does, which is a zip archive.
+    """True if a file begins as a zip archive does, and so may be a program.
 
     Raises:
         ReadingError: The file is empty, a folder, or no regular file.
@@ -84,7 +84,7 @@ def read(path: Path) -> Program:
     """Reads a program.
 
     Raises:
-        ReadingError: It is none, or damaged in a way that leaves nothing to tell.
+        ReadingError: It is no program, or so damaged that nothing can be told.
         OSError: The file cannot be read.
     """
     with archives.Archive(path) as archive, without_recursion(path):
@@ -92,14 +92,14 @@ def read(path: Path) -> Program:
 
 
 def check(archive: archives.Archive) -> None:
-    """Raises ReadingError if the archive is no program, or one that torch would read as another, or over a limit."""
+    """Raises ReadingError if the archive is no program, if torch would read another one, or if it is over a limit."""
     with without_recursion(archive.path):
         Reader(archive).find_engines()
 
 
 @contextmanager
 def without_recursion(path: Path) -> Iterator[None]:
-    """Limits that were raised let through what Python cannot walk through."""
+    """Turns a RecursionError within into a ReadingError: raised limits admit values that Python cannot walk through."""
     try:
         yield
     except RecursionError as error:
@@ -119,10 +119,10 @@ def _load_root(archive: archives.Archive, watch: pickles.Watch | None) -> pickle
 
 
 def record_version(fields: Sequence[object]) -> int:
-    """The version of a record, whose number of fields is right then.
+    """The version of a record, once its number of fields is checked.
 
     Raises:
-        nacelle_core.RecordError: It is none that is known, or has another number of fields.
+        nacelle_core.RecordError: The version is unknown, or has another number of fields.
     """
     first = fields[0] if fields else ""
     return nacelle_core.record_version(texts.to_bytes(first) if isinstance(first, str) else b"", len(fields))
@@ -148,7 +148,7 @@ class Reader:
 
         Args:
             archive: The program; it must stay open.
-            watches: By the name of a pickle, what watches the reading of it.
+            watches: Callbacks that watch the reading of a pickle, by the pickle's name.
         """
         watches = watches or {}
         archive.check_kind()
@@ -165,7 +165,7 @@ class Reader:
         self.finder = walks.Finder(self.source, self.constants, self._effort(), archive)
 
     def read(self) -> Program:
-        """All that the program tells."""
+        """Reads all facts about the program."""
         self._read_values()
         self._read_signatures()
         program = self.program
@@ -180,7 +180,7 @@ class Reader:
         return program
 
     def find_engines(self) -> list[tuple[str, pickles.Instance]]:
-        """Every engine with its path; what torch would read in another way is refused."""
+        """Every engine with its path. A program that torch would read in another way is refused."""
         self.source.check_references()
         found = self.finder.find(self.root)
         if len(found) > self.archive.limits.engines:
@@ -263,7 +263,7 @@ class Reader:
         return plans.of_bytes(texts.to_bytes(field) if isinstance(field, str) else b"", encoded)
 
     def text(self, field: object) -> str:
-        """The text in a field beside the plan; empty for what is no text."""
+        """The text in a field beside the plan; empty if the field holds no text."""
         size = field.size if isinstance(field, pickles.LongText) else len(field) if isinstance(field, str) else 0
         self.fields += size
         if self.fields > self.archive.limits.fields:

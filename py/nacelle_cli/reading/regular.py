@@ -18,9 +18,7 @@ def check(path: Path) -> None:
     """
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        raise ReadingError(
-            f"{path} is no file that can be read twice, but a pipe or a device; copy it into a file first"
-        )
+        raise ReadingError(f"{path} cannot be read twice, since it is a pipe or a device; copy it into a file first")
 
 
 def exists(path: Path) -> bool:

@@ -230,8 +230,8 @@ class SourceCode:
             found = self._modules.get(texts.lower(module), module)
             if found != module and module not in self.classes:
                 raise ReadingError(
-                    f"{self._where(found)}: the program names {texts.quoted(module)}; wanted a file of this name in "
-                    "these letters, since torch takes one in others"
+                    f"{self._where(found)}: the program names {texts.quoted(module)}; wanted a file of exactly this "
+                    "name, since torch takes one in other capital letters"
                 )
 
     def signature(self, type_name: str, method: str) -> Signature | None:
@@ -272,7 +272,7 @@ class SourceCode:
         return self._constants[type_name]
 
     def _total(self, calls: _Calls) -> Counter[str]:
-        """The operators of a function with those of the functions that it calls; none of what calls itself."""
+        """The operators of a function and of the functions that it calls; those of recursive calls are left out."""
         total = Counter(calls.operators)
         self._work += 2 * len(total)
         for function, _, count in calls.functions.values():

@@ -1,4 +1,4 @@
-"""The trace that ``nacelle.profile`` saves, summed up: layer times, and what the runtime does on the host."""
+"""Sums up the trace that ``nacelle.profile`` saves: times of layers, and of the runtime's phases on the host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOST, _LAYERS = 0, 1  # the trace's processes
 
 @dataclass
 class Span:
-    """Something that takes time, over all calls of a trace."""
+    """A layer or a phase, and its time over all calls of a trace."""
 
     name: str
     calls: int = 0
@@ -29,7 +29,7 @@ class Span:
 
 @dataclass
 class EngineTimes:
-    """An engine's times; both lists are in the order in which things happen in a call."""
+    """An engine's times; both lists are in the order of a call."""
 
     calls: int = 0
     layers: list[Span] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Walks through what a program's pickle holds: to its engines, its modules, its tensors and plain values."""
+"""Walks through the values in a program's pickle, to its engines, modules, tensors and plain values."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Tensors:
 
 @dataclass(frozen=True, slots=True)
 class HeldTensor:
-    """A tensor of the program: what it is to the module that holds it, and the archive's entry with its bytes."""
+    """A tensor of the program: its role in the module that holds it, and the archive's entry with its bytes."""
 
     sort: str
     dtype: str
@@ -50,10 +50,10 @@ class Module:
 
 
 class Effort:
-    """Counts what a walk does, and ends it at a limit."""
+    """Counts the values that a walk visits, and ends the walk at a limit."""
 
     def __init__(self, where: str, allowed: limits.Limits) -> None:
-        """For a walk through one file, named in messages by `where`."""
+        """Counts for one file, whose name in messages is `where`."""
         self._where = where
         self._allowed = allowed
         self._values = 0
@@ -77,7 +77,7 @@ class Finder:
     """Finds engines as runtime/program.cc does: values depth first, a container that is reached twice entered once."""
 
     def __init__(self, source: SourceCode, constants: tuple[Any, ...], effort: Effort, archive: Archive) -> None:
-        """For a program with this source code, and these constants in it."""
+        """Finds the engines of a program with this source code, whose constants are `constants`."""
         self.source = source
         self.constants = constants
         self.effort = effort
@@ -235,7 +235,7 @@ def modules(root: pickles.Instance, source: SourceCode, finder: Finder) -> Modul
 
 @dataclass
 class Contents:
-    """Collects what modules hold: tensors by what they are to the module, and plain values."""
+    """Collects the values that modules hold: tensors by their role in the module, and plain values."""
 
     source: SourceCode
     effort: Effort
@@ -247,7 +247,7 @@ class Contents:
     seen: set[object] = field(default_factory=set)
 
     def add(self, value: Any, path: str, sort: str, entry: str) -> None:
-        """Adds a value and what is in it; a container that is reached twice is entered once.
+        """Adds a value and the values in it; a container that is reached twice is entered once.
 
         Raises:
             ReadingError: There are more values than any program has.

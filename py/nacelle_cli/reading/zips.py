@@ -10,8 +10,7 @@ purpose::
     zip64 end record, zip64 locator                       if the writer wrote them, as torch does
     end record, without a comment                         the last 22 bytes of the file
 
-Members are stored or deflated. ``Refused`` says
-what is not as in the drawing.
+Members are stored or deflated. ``Refused`` says in which way a file differs from the drawing.
 """
 
 from __future__ import annotations
@@ -44,8 +43,8 @@ _DESCRIPTOR = 1 << 3
 _KNOWN_FLAGS = 0b110 | _DESCRIPTOR | 1 << 11
 
 
-class Refused(Exception):  # noqa: N818 - its words say what is wrong
-    """A file that is no whole archive."""
+class Refused(Exception):  # noqa: N818 - its message says what is wrong
+    """A file that is not exactly one whole archive."""
 
 
 class Ambiguous(Refused):
@@ -53,7 +52,7 @@ class Ambiguous(Refused):
 
 
 class Damaged(Exception):  # noqa: N818 - the same
-    """A member whose bytes are not what the table of contents says."""
+    """A member whose bytes differ from the table of contents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +66,9 @@ class Member:
         crc: The CRC-32 of its bytes.
         packed: Bytes in the file.
         size: Bytes unpacked.
-        header: Where its header begins in the file.
-        start: Where its bytes begin in the file.
-        end: Where they end.
+        header: The offset of its header in the file.
+        start: The offset of its bytes in the file.
+        end: The offset of their end.
     """
 
     name: str
@@ -87,7 +86,7 @@ class Bytes:
     """The bytes of a file, or of memory, read at an offset."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Takes an open file, which must stay open, and stays where it is if it has a number."""
+        """Takes an open file, which must stay open. If it has a descriptor, its position does not change."""
         self._file = file
         try:
             self._number: int | None = file.fileno()
@@ -258,7 +257,7 @@ def _widen(entry: _Entry, extra: bytes, wide: tuple[str, ...]) -> None:
 
 
 def _placed(file: Bytes, entry: _Entry, end: int) -> Member:
-    """The member with its place in the file; what is before `end`, where the next begins, is its own alone."""
+    """The member with its place in the file. All bytes up to `end`, where the next member begins, belong to it."""
     what = "the header of a member"
     raw = _exactly(file, entry.header, _HEADER.size + len(entry.raw), f"{what}, {texts.quoted(entry.name)},")
     magic, _, flags, method, _, _, crc, packed, size, name, extra = _HEADER.unpack_from(raw)
@@ -289,7 +288,7 @@ def _placed(file: Bytes, entry: _Entry, end: int) -> Member:
 
 
 def _widen_local(local: _Entry, extra: bytes) -> None:
-    """A header has both sizes if it has zip64 numbers at all, also if the sizes are said later."""
+    """Takes zip64 numbers from a header: it has both sizes or none, also if the sizes follow the bytes."""
     if _MOST32 in (local.size, local.packed):
         _widen(local, extra, wide=("size", "packed"))
     else:
@@ -297,7 +296,7 @@ def _widen_local(local: _Entry, extra: bytes) -> None:
 
 
 def _without_zip64(extra: bytes) -> bytes:
-    """The extra field without zip64 numbers that nobody reads, since the sizes in the header are whole."""
+    """The extra field without zip64 numbers, which no reader takes if the header's own sizes are whole."""
     kept, offset = b"", 0
     while offset + 4 <= len(extra):
         kind, size = struct.unpack_from("<2H", extra, offset)
@@ -308,7 +307,7 @@ def _without_zip64(extra: bytes) -> bytes:
 
 
 def _check_after(file: Bytes, entry: _Entry, stop: int, end: int) -> None:
-    """Refuses what lies between a member's bytes and the next: nothing but its data descriptor may."""
+    """Refuses bytes between a member and the next one, unless they are the member's data descriptor."""
     gap = end - stop
     if gap == 0 and not entry.flags & _DESCRIPTOR:
         return
@@ -327,7 +326,7 @@ def _descriptors(entry: _Entry) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 class Stream(io.RawIOBase):
-    """A member's bytes, unpacked, from its start. Read to the end, they are held against size and CRC-32."""
+    """A member's bytes, unpacked, from its start. A read to the end compares them with size and CRC-32."""
 
     def __init__(self, file: Bytes, member: Member) -> None:
         """Reads nothing yet."""
@@ -347,7 +346,7 @@ class Stream(io.RawIOBase):
         """Fills a part of `buffer`.
 
         Raises:
-            Damaged: The bytes are not those that the table of contents says.
+            Damaged: The bytes differ from the table of contents.
         """
         into = memoryview(buffer).cast("B")  # type: ignore[arg-type]
         found = self._some(len(into))

@@ -1,1 +1,1 @@
-"""Facts as a person sees them: lines, JSON, a page."""
+"""Writes facts for persons and scripts: as lines, as JSON, as a page."""

@@ -29,7 +29,7 @@ class Inspected:
         return self.plan is not None and not self.plan.problem
 
     def facts(self) -> facts.Facts:
-        """As JSON."""
+        """The facts, for JSON."""
         if self.program is not None:
             return facts.of_program(self.program, self.loaded)
         if self.plan is not None:

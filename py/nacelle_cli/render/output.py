@@ -35,8 +35,8 @@ def stdout(*, beside: Path | None = None) -> Console:
     """A console for facts. Square brackets are printed as they are: style what needs it with rich's Text.
 
     Args:
-        beside: What the command wrote. If that is standard output itself, the facts go to standard error: what reads
-            the file gets the file alone.
+        beside: The file that the command wrote. If it is standard output itself, the facts go to standard error, so
+            that a reader of the file gets the file alone.
     """
     return _console(_stream(beside))
 
@@ -68,12 +68,12 @@ class _Filtered(Console):
 
 
 def complain(message: str) -> None:
-    """Prints what went wrong, on standard error."""
+    """Prints a message about a failure on standard error."""
     stderr().print(Text.assemble(("nacelle: ", "bold red"), message), soft_wrap=True)
 
 
 def note(message: str) -> None:
-    """Prints what is good to know beside the facts, on standard error."""
+    """Prints a note beside the facts, on standard error."""
     stderr().print(Text(message, style="dim"), soft_wrap=True)
 
 
@@ -93,9 +93,9 @@ def progress(what: str, total: int | None = None, *, in_bytes: bool = False) -> 
                 advance(len(block))
 
     Args:
-        what: What is done, for a person.
+        what: The work, for a person.
         total: The number of steps or bytes; None if it is not known.
-        in_bytes: Whether the steps are bytes.
+        in_bytes: True if the steps are bytes.
 
     Yields:
         A function that is told how many steps were done.

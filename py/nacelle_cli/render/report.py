@@ -42,7 +42,7 @@ class TreeRow:
 class Segment:
     """A layer in the strip of a call.
 
-    Where it begins and how wide it is are in per mille of the call; `weight` is its time beside the slowest layer's.
+    Begin and width are in per mille of the call; `weight` is its time divided by the slowest layer's.
     """
 
     name: str
@@ -58,7 +58,7 @@ def write(path: Path, inspected: Sequence[Inspected], profile: Path | None) -> N
 
     Args:
         path: The page.
-        inspected: What was read, without errors.
+        inspected: The files that were read without errors.
         profile: A trace that ``nacelle.profile`` saved of one of the programs.
 
     Raises:

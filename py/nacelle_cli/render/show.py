@@ -34,7 +34,7 @@ class Page:
         self._console = console
 
     def heading(self, text: str, detail: str = "", indent: int = 0) -> None:
-        """A heading: the thing's name, and in a few words what it is."""
+        """Prints a heading: a name, and a few words about it."""
         line = Text.assemble(" " * indent, (text, "bold cyan"), f"  {detail}" if detail else "")
         self._console.print(line, soft_wrap=True)
 
@@ -138,7 +138,7 @@ def binding_lines(
 def bindings(
     plan: Plan | None, loaded: Loaded | None
 ) -> tuple[tuple[TensorSpec, ...] | None, tuple[TensorSpec, ...] | None]:
-    """Inputs and outputs with dtypes and shapes, from whoever knows them."""
+    """Inputs and outputs with dtypes and shapes: the engine's if it is set up, else the plan's; None if not known."""
     if loaded is not None and loaded.ready:
         return loaded.inputs, loaded.outputs
     return (plan.inputs, plan.outputs) if plan is not None else (None, None)

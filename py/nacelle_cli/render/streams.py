@@ -42,7 +42,7 @@ class _Output(io.TextIOWrapper):
     """Standard output: an error says that it is its own, and comes once."""
 
     def write(self, text: str) -> int:
-        """As any stream; see ``flush``."""
+        """Writes as any stream does; see ``flush``."""
         with _told():
             return super().write(text)
 

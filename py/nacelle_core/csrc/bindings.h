@@ -1,5 +1,5 @@
-// The parts of nacelle_core._core. Texts of files are bytes on their way to C++, and str on their way back: bytes that
-// are not UTF-8 are shown as \xNN then.
+// The parts of nacelle_core._core. Texts of files go to C++ as bytes, and come back as str, with bytes that are not
+// UTF-8 as \xNN.
 #ifndef NACELLE_PY_NACELLE_CORE_CSRC_BINDINGS_H_
 #define NACELLE_PY_NACELLE_CORE_CSRC_BINDINGS_H_
 
@@ -9,7 +9,7 @@
 
 namespace nacelle::python {
 
-// Makes errors of core/ those of nacelle_core.errors. Called first.
+// Translates errors of core/ to the classes of nacelle_core.errors. Called first.
 void BindErrors(pybind11::module_& m);
 
 // Records and base64.

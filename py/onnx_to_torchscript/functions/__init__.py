@@ -1,6 +1,6 @@
-"""Functions for the generated TorchScript, which TorchScript compiles, one module a family of operators.
+"""Functions that the generated TorchScript calls: one module for each family of operators.
 
-They run in eager PyTorch too: that is how nodes whose inputs are constants are computed when a model is translated.
+They run in eager PyTorch too, so the translator uses them to compute nodes whose inputs are constants.
 """
 
 from onnx_to_torchscript.functions import arithmetic as arithmetic

@@ -94,7 +94,7 @@ def conv_transpose(
     output_paddings: list[int],
     output_shape: list[int],
 ) -> Tensor:
-    """Transposed convolution: all of it, then cut to what the paddings leave."""
+    """Transposed convolution: computed without padding, then cut by the paddings."""
     rank = x.dim() - 2
     auto_pad, given = geometry.auto_pad, geometry.pads
     stride = or_ones(geometry.strides, rank)

@@ -1,4 +1,4 @@
-"""Boxes and regions."""
+"""Functions on boxes and regions: suppression, and crops."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Elements by index."""
+"""Functions that take or set elements by index."""
 
 import torch
 from torch import Tensor
@@ -72,7 +72,7 @@ def gather_nd(x: Tensor, indices: Tensor, batch_dims: int) -> Tensor:
 
 
 def combine(x: Tensor, axis: int, places: Tensor, updates: Tensor, reduction: str) -> Tensor:
-    """The input with updates put into places of an axis, or added to, multiplied with or compared to what is there."""
+    """The input with updates at places of an axis: set, added, multiplied, or the smaller or larger of the two."""
     if reduction == "none":
         return x.scatter(axis, places, updates)
     if reduction == "add":

@@ -19,7 +19,7 @@ def gemm(a: Tensor, b: Tensor, c: Tensor | None, alpha: float, beta: float, turn
 
 
 def integer_matmul(a: Tensor, b: Tensor, a_zero: Tensor | None, b_zero: Tensor | None) -> Tensor:
-    """Product of integers less their zero points; those of a may be one per row, those of b one per column."""
+    """Matrix product of integers, each less its zero point; a may have one for each row, b one for each column."""
     wide_a = a.to(torch.int32)
     if a_zero is not None:
         zero = a_zero.to(torch.int32)

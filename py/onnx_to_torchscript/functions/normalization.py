@@ -78,6 +78,6 @@ def local_response(x: Tensor, size: int, alpha: float, beta: float, bias: float)
 
 
 def lp(x: Tensor, axis: int, p: int) -> Tensor:
-    """Divided by the p-norm along an axis; 0 where that is 0."""
+    """The input divided by its p-norm along an axis; 0 if the norm is 0."""
     norm = torch.linalg.vector_norm(x, float(p), [axis], True)
     return torch.where(norm == 0, torch.zeros_like(x), x / norm)

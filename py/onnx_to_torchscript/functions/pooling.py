@@ -58,7 +58,7 @@ def windows_of(x: Tensor, kernel: list[int], geometry: Geometry, ceil: bool) -> 
 
 
 def max_windows(x: Tensor, kernel: list[int], stride: list[int], dilation: list[int]) -> tuple[Tensor, Tensor]:
-    """The largest number of each window, and where it is in the spatial dimensions, flattened."""
+    """The largest number of each window, and its place in the spatial dimensions, flattened."""
     zeros = [0] * len(kernel)
     if len(kernel) == 1:
         return torch.max_pool1d_with_indices(x, kernel, stride, zeros, dilation)

@@ -1,4 +1,4 @@
-"""Between numbers and integers of a scale."""
+"""Quantization: conversion between numbers and integers with a scale."""
 
 import torch
 from torch import Tensor

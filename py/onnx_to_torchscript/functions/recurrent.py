@@ -44,7 +44,7 @@ def direction_of(layer: Layer, d: int) -> Layer:
 
 
 def activate(name: str, x: Tensor) -> Tensor:
-    """One of the activations that need no numbers."""
+    """The input through the activation `name`, one of those without parameters."""
     if name == "sigmoid":
         return torch.sigmoid(x)
     if name == "tanh":
@@ -62,13 +62,13 @@ def activated(layer: Layer, index: int, x: Tensor) -> Tensor:
 
 
 def projected(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """All steps [time, batch, features] through the input weights, plus the bias of the input."""
+    """All steps of x [time, batch, features], multiplied by the input weights, plus the bias of the input."""
     result = torch.matmul(x, weight.t())
     return result if bias is None else result + bias
 
 
 def state_or_zeros(state: Tensor | None, direction: int, x: Tensor, hidden: int) -> Tensor:
-    """The initial state of a direction."""
+    """The initial state of a direction; zeros if none is given."""
     return torch.zeros([x.size(1), hidden], dtype=x.dtype) if state is None else state[direction]
 
 
@@ -78,7 +78,7 @@ def time_of(layer: Layer, x: Tensor, count: int) -> int:
 
 
 def held(layer: Layer, new: Tensor, old: Tensor, step: int) -> Tensor:
-    """The new state of the samples that go on, the old one of those that ended."""
+    """The new state for the samples that go on, the old state for those that have ended."""
     lengths = layer.lengths
     if lengths is None:
         return new

@@ -31,7 +31,7 @@ class Resampling(NamedTuple):
 
 
 def coordinates(count: int, extent: int, scale: float, transformation: str, begin: float, end: float) -> Tensor:
-    """For each of `count` places of the result, where it is in the `extent` places of the source."""
+    """The place in the source, which has `extent` places, of each of the `count` places of the result."""
     places = torch.arange(count, dtype=torch.float64)
     length = extent * scale  # of the result, before it was rounded
     if transformation == "align_corners":

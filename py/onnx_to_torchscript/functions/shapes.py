@@ -1,4 +1,4 @@
-"""Shapes, and what changes only them."""
+"""Functions that read shapes, or change only shapes."""
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ def size(x: Tensor) -> Tensor:
 
 
 def reshape(x: Tensor, wanted: list[int], zero_is_zero: bool) -> Tensor:
-    """The input in another shape; a 0 keeps the extent unless it is meant as 0, and -1 is what is left."""
+    """The input in another shape: 0 keeps the extent unless `zero_is_zero`, and -1 takes the remaining elements."""
     target: list[int] = []
     known = 1
     for i, extent in enumerate(wanted):
@@ -29,7 +29,7 @@ def reshape(x: Tensor, wanted: list[int], zero_is_zero: bool) -> Tensor:
             known *= extent
     if known != 0:
         return x.reshape(target)
-    return x.reshape([0 if extent == -1 else extent for extent in target])  # of no elements: nothing is left
+    return x.reshape([0 if extent == -1 else extent for extent in target])  # x has no elements: none remain for -1
 
 
 def flatten(x: Tensor, axis: int) -> Tensor:
@@ -44,14 +44,14 @@ def flatten(x: Tensor, axis: int) -> Tensor:
 
 
 def transpose(x: Tensor, order: list[int]) -> Tensor:
-    """The dimensions in another order; reversed if no order is given."""
+    """The input with its dimensions in another order; reversed if no order is given."""
     if len(order) == 0:
         order = [x.dim() - 1 - i for i in range(x.dim())]
     return x.permute(order)
 
 
 def squeeze(x: Tensor, axes: list[int]) -> Tensor:
-    """Without dimensions of extent 1: those of `axes`, which must be, or all."""
+    """The input without its dimensions of extent 1: only those of `axes`, whose extent must be 1, or all."""
     if len(axes) == 0:
         return x.squeeze()
     removed = sorted_axes(axes, x.dim())
@@ -64,14 +64,14 @@ def squeeze(x: Tensor, axes: list[int]) -> Tensor:
 
 
 def unsqueeze(x: Tensor, axes: list[int]) -> Tensor:
-    """With dimensions of extent 1, at places counted in the result."""
+    """The input with more dimensions of extent 1; `axes` are their places in the result."""
     for axis in sorted_axes(axes, x.dim() + len(axes)):
         x = x.unsqueeze(axis)
     return x
 
 
 def expand(x: Tensor, wanted: list[int]) -> Tensor:
-    """Broadcast with a shape, both ways."""
+    """The input broadcast with a shape; either of the two may have the larger extent."""
     rank = max(x.dim(), len(wanted))
     target: list[int] = []
     for i in range(rank):
@@ -87,7 +87,7 @@ def expand(x: Tensor, wanted: list[int]) -> Tensor:
 
 
 def split(x: Tensor, sizes: list[int], axis: int) -> list[Tensor]:
-    """Parts of these extents."""
+    """The input cut along an axis into parts of these extents."""
     return list(torch.split_with_sizes(x, sizes, axis))
 
 
@@ -117,7 +117,7 @@ def arange(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
 
 
 def pad_reflecting(x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
-    """The input with what its edge, its mirror image or its repetition gives put around an axis."""
+    """The input padded along an axis with its edge, its mirror image or its repetition."""
     extent = x.size(axis)
     places = torch.arange(-before, extent + after)
     if mode == "edge":
@@ -132,7 +132,7 @@ def pad_reflecting(x: Tensor, axis: int, before: int, after: int, mode: str) -> 
 
 
 def pad(x: Tensor, pads: list[int], axes: list[int], mode: str, value: Tensor | None) -> Tensor:
-    """The input with `pads` (all begins, then all ends, of `axes` or of all) around it; negative ones cut."""
+    """The input padded by `pads`: all begins, then all ends, of `axes` or of all axes. Negative pads cut."""
     rank = x.dim()
     count = len(pads) // 2
     before = [0] * rank
@@ -141,7 +141,7 @@ def pad(x: Tensor, pads: list[int], axes: list[int], mode: str, value: Tensor | 
         axis = positive(axes[i], rank) if len(axes) > 0 else i
         before[axis] = pads[i]
         after[axis] = pads[count + i]
-    for axis in range(rank):  # what is cut first
+    for axis in range(rank):  # first the cuts
         start = max(-before[axis], 0)
         length = x.size(axis) - start - max(-after[axis], 0)
         if length != x.size(axis):
@@ -168,7 +168,7 @@ def pad_with(x: Tensor, axis: int, before: int, after: int, fill: Tensor) -> Ten
 
 
 def depth_to_space(x: Tensor, block: int, depth_first: bool) -> Tensor:
-    """Blocks of channels as squares of pixels."""
+    """The input with blocks of channels turned into squares of pixels."""
     batch, channels, height, width = x.shape
     inner = channels // (block * block)
     if depth_first:
@@ -179,14 +179,14 @@ def depth_to_space(x: Tensor, block: int, depth_first: bool) -> Tensor:
 
 
 def space_to_depth(x: Tensor, block: int) -> Tensor:
-    """Squares of pixels as blocks of channels."""
+    """The input with squares of pixels turned into blocks of channels."""
     batch, channels, height, width = x.shape
     parts = x.reshape([batch, channels, height // block, block, width // block, block]).permute([0, 3, 5, 1, 2, 4])
     return parts.reshape([batch, channels * block * block, height // block, width // block])
 
 
 def identity_like(x: Tensor, k: int, dtype: torch.dtype) -> Tensor:
-    """Ones on the k-th diagonal of a matrix of the shape of x."""
+    """A matrix of the shape of x with ones on the k-th diagonal, else zeros."""
     rows = torch.arange(x.size(0)).unsqueeze(1)
     columns = torch.arange(x.size(1)).unsqueeze(0)
     return (columns - rows == k).to(dtype)

@@ -1,4 +1,4 @@
-"""Between tensors and lists of integers."""
+"""Conversion between tensors and lists of integers."""
 
 import torch
 from torch import Tensor

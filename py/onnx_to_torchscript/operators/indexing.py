@@ -1,4 +1,4 @@
-"""Elements by index."""
+"""Operators that take or set elements by index."""
 
 from onnx_to_torchscript.errors import UnsupportedError
 from onnx_to_torchscript.node import Node, Result, int_list

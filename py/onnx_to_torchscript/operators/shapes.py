@@ -1,4 +1,4 @@
-"""Shapes, constants, and what changes only shapes."""
+"""Operators that make constants, read shapes, or change only shapes."""
 
 import torch
 
@@ -18,7 +18,7 @@ def constant(node: Node) -> str:
     for name in ("value_int", "value_ints"):
         if node.has_attribute(name):
             return node.new_constant(torch.tensor(node.attribute(name), dtype=torch.int64)).text
-    raise UnsupportedError("its value is a text or sparse")
+    raise UnsupportedError("its value is a text or a sparse tensor")
 
 
 @operator("ConstantOfShape", 9, 25)

@@ -1,1 +1,1 @@
-"""Times of programs: measured, summed up, drawn."""
+"""Measures, sums up and draws the times of programs."""

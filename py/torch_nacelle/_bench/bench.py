@@ -41,17 +41,17 @@ def bench(
     progress: Progress | None = None,
     plot: PathLike | None = None,
 ) -> Benchmark:
-    """Measures the calls of a program: latency, throughput by threads, what the runtime adds, memory.
+    """Measures the calls of a program: latency, throughput by threads, the runtime's share, memory.
 
     Calls are made in ``torch.inference_mode``, after a tenth of the time as warm-up.
 
     Args:
         program: A loaded program, or a file that ``torch.jit.save`` wrote, as a path or open for reading bytes. A file
             is loaded and its code is run: give one that you trust.
-        inputs: What to call it with, by name or in the order of forward's arguments, or a function of the program that
-            returns it; left out, made up, of the shapes that its engines are fastest at.
-        device: Where to run it; left out, where its tensors are, or the current GPU where its engines want one.
-        seconds: How long to measure, about; at least three calls of each kind are made.
+        inputs: The tensors to call it with, by name or in the order of forward's arguments, or a function of the
+            program that returns them; left out, made up, of the shapes that its engines are fastest at.
+        device: The device to run it on; left out, that of its tensors, or the current GPU if its engines need one.
+        seconds: The time to measure, about; at least three calls of each kind are made.
         threads: Numbers of threads to measure throughput with.
         progress: Is told every now and then how many seconds more have been measured.
         plot: A file to draw the figures into, as ``Benchmark.save_plot`` does. Its name is checked before anything is
@@ -61,8 +61,8 @@ def bench(
         The figures.
 
     Raises:
-        InputError: What the program takes cannot be told, or an argument is wrong.
-        Error: What a call of the program raises.
+        InputError: The program's inputs cannot be told, or an argument is wrong.
+        Error: A call of the program raised it.
     """
     _check(seconds, threads)
     if plot is not None:
@@ -155,7 +155,7 @@ class _Runner:
         return Times(tuple(host)), Times(tuple(device)) if device else None
 
     def end_to_end(self, seconds: float, inputs: list[torch.Tensor]) -> Times:
-        """From inputs in the host's (pinned) memory to outputs there."""
+        """Times of calls from inputs in the host's (pinned) memory to outputs there."""
         pinned = [tensor.pin_memory() for tensor in inputs]
         samples: list[float] = []
         with torch.inference_mode(), self._stream():

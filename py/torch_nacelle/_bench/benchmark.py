@@ -13,16 +13,16 @@ class Benchmark:
     """The measurements of ``bench``.
 
     Attributes:
-        device: Where the program ran.
+        device: The device that the program ran on.
         inputs: Name, dtype and shape of each input.
-        load: Milliseconds to load the program and to set its engines up; None where it was given loaded.
+        load: Milliseconds to load the program and to set its engines up; None if it was given loaded.
         host: From the call until it returns to the caller. On CUDA the device may still work then.
         on_device: Between CUDA events before and after the call; None on the CPU.
         end_to_end: From inputs in the host's memory to outputs in the host's memory. On the CPU, where nothing is
             copied, the same as `host`.
         throughput: By the number of threads.
-        parts: Where the time of a call goes; None for a program without engines.
-        memory: What it took.
+        parts: The parts of a call's time; None for a program without engines.
+        memory: The memory that it took.
         conditions: The machine and the releases.
     """
 

@@ -1,4 +1,4 @@
-"""The conditions of a measurement, without which its figures mean nothing."""
+"""The conditions of a measurement: the machine, its load, and the releases."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ def cpu_model() -> str:
 
 
 def conditions() -> str:
-    """Returns the machine, how busy it is, and the releases: what figures of a measurement mean nothing without."""
+    """Returns the machine, its load, and the releases. Figures of a measurement mean nothing without them."""
     load = " ".join(Path("/proc/loadavg").read_text(encoding="utf-8").split()[:3])
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return (

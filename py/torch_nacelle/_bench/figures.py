@@ -40,8 +40,8 @@ class Throughput:
     """Calls from several threads at once.
 
     Attributes:
-        threads: How many threads called; on CUDA each with a stream of its own, which it waited for after every call.
-        calls: How many calls they made together.
+        threads: Number of threads; on CUDA each has a stream of its own, which it waits for after every call.
+        calls: Number of calls that they made together.
         calls_per_second: Calls a second, of all threads together.
     """
 
@@ -52,12 +52,12 @@ class Throughput:
 
 @dataclass(frozen=True)
 class CallParts:
-    """Where a call's time goes, in milliseconds, median over calls that were profiled; these wait for the device.
+    """The parts of a call's time, in milliseconds: the median over profiled calls, which wait for the device.
 
     Attributes:
         engine: The engines alone: TensorRT's enqueue until the device is done. The floor of a call.
-        runtime: What the runtime does around it.
-        rest: What is left of the call: the program's other operations, and TorchScript's interpreter.
+        runtime: The runtime's work around it.
+        rest: The rest of the call: the program's other operations, and TorchScript's interpreter.
         phases: The runtime's part by phase; see ``PhaseTime``.
     """
 
@@ -72,12 +72,11 @@ class MemoryUse:
     """Memory in bytes.
 
     Attributes:
-        host_before: What the process had in the host's memory before the program was loaded; None where it was given
-            loaded.
+        host_before: The process's host memory before the program was loaded; None if it was given loaded.
         host_peak: The most that the process ever had.
         device_peak: The most that torch had on the GPU; None on the CPU.
-        device_rise: How much less of the GPU's memory is free than before the program was loaded: engines and contexts
-            are not torch's. None on the CPU, and where the program was given loaded.
+        device_rise: The fall of the GPU's free memory since before the program was loaded; it counts engines and
+            contexts, which are not torch's. None on the CPU, and if the program was given loaded.
     """
 
     host_before: int | None

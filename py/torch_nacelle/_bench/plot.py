@@ -1,4 +1,4 @@
-"""A benchmark drawn."""
+"""Draws a benchmark."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ _COLOURS = {"host": "#3b6fb6", "device": "#5a9e4b", "end to end": "#c9782b"}
 
 
 def check_plot(path: PathLike) -> None:
-    """Raises InputError where a plot of that name cannot be drawn here; before anything is measured."""
+    """Raises InputError if a plot of that name cannot be drawn here. Called before anything is measured."""
     if _format(path) not in FORMATS:
         raise InputError(f"a plot is written as {' or '.join(FORMATS)}, found {path}")
     try:
@@ -27,7 +27,7 @@ def check_plot(path: PathLike) -> None:
 
 
 def _format(path: PathLike) -> str:
-    """The end of the name, which tells the format; a device or a pipe without one gets the first format."""
+    """The format, by the end of the name; a device or a pipe whose name has none gets the first format."""
     suffix = Path(path).suffix
     return FORMATS[0] if not suffix and is_stream(path) else suffix
 
@@ -58,7 +58,7 @@ def save_plot(
 
 
 def _draw_latency(panel: Any, shown: Mapping[str, Times]) -> None:
-    """Draws the share of calls that were done after a time, with the percentiles in the legend."""
+    """Draws the share of calls that had ended after a time, with the percentiles in the legend."""
     for what, times in shown.items():
         ordered = sorted(times.samples)
         share = [100 * (i + 1) / len(ordered) for i in range(len(ordered))]

@@ -22,7 +22,7 @@ class LayerTime:
     Attributes:
         engine: The engine's path in the program.
         name: The layer's name, as TensorRT gives it.
-        calls: How often it was reported.
+        calls: Number of calls that reported it.
         mean_ms: Milliseconds on the device, mean.
         total_ms: Milliseconds on the device, all calls together.
     """
@@ -36,17 +36,17 @@ class LayerTime:
 
 @dataclass(frozen=True)
 class PhaseTime:
-    """A part of what the runtime does on the host for a call of an engine.
+    """A part of the runtime's work on the host for a call of an engine.
 
     Attributes:
         engine: The engine's path in the program.
         call: The number of the engine's call, from 0.
-        thread: Which thread called; the same number means the same thread.
+        thread: The number of the thread that called.
         name: ``context`` (taking an execution context), ``inputs`` (checking addresses, copying what needs it),
             ``shapes``, ``outputs`` (their memory), ``stream`` (waiting for others' work to be ordered), ``addresses``,
             ``enqueue`` (TensorRT's enqueueV3, which waits for the device while it is profiled), ``results``.
-        start_ns: When it began, in nanoseconds of ``time.perf_counter_ns``'s clock on Linux.
-        duration_ns: How long it took, in nanoseconds.
+        start_ns: Its begin, in nanoseconds of ``time.perf_counter_ns``'s clock on Linux.
+        duration_ns: Its duration, in nanoseconds.
     """
 
     engine: str

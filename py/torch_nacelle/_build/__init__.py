@@ -1,1 +1,1 @@
-"""From a model to an engine, and to a program with engines in it."""
+"""Builds engines from models, and programs with engines in them."""

@@ -1,4 +1,4 @@
-"""Which builder makes an engine."""
+"""The choice of the builder that makes an engine."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ Backend: TypeAlias = Literal["auto", "tensorrt", "tensorrt_rtx", "reference"]
 
 BACKENDS: tuple[str, ...] = ("auto", "tensorrt", "tensorrt_rtx", "reference")
 
-# By the kind of a library, the backend that it is.
+# Backends by the kind of a library.
 _BACKEND_OF_KIND = {"full": "tensorrt", "TensorRT-RTX": "tensorrt_rtx"}
 
 # Compute capabilities that TensorRT-RTX 1.7 builds for nobody to run.
@@ -35,7 +35,7 @@ class Choice:
     Attributes:
         backend: ``"tensorrt"``, ``"tensorrt_rtx"`` or ``"reference"``.
         builder: The library; None for the reference engine.
-        why: How it came to be, for a person.
+        why: The reason for the choice, for a person.
     """
 
     def __init__(self, backend: str, builder: "_C.BuilderInfo | None", why: str) -> None:
@@ -106,7 +106,7 @@ def _problem(builder: "_C.BuilderInfo") -> str:
 
 
 def tell(choice: Choice) -> str:
-    """One line on what was chosen, for a person; logged too."""
+    """One line about the choice, for a person; it is logged, too."""
     where = f" ({choice.builder.path})" if choice.builder else ""
     line = f"engines are built by {choice.description}{where}: {choice.why}"
     _logger.info("%s", line)

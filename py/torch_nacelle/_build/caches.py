@@ -2,7 +2,7 @@
 
 A cache never breaks a build: a file that is damaged or cannot be written is a warning, and the build goes on without.
 Files are written under a temporary name and moved, so a reader sees an old one or a new one; any number of processes
-may use a folder at once, on one machine or where flock works between machines.
+may use a folder at once, on one machine or if flock works between machines.
 
 A plan from a cache is run, so a cache is trusted as a program is: its folder and the folders above it must belong to
 this user or to root, and nobody else may write them, except those above with the sticky bit (``/tmp``), where others
@@ -106,7 +106,7 @@ class TimingCache:
         Args:
             folder: The folder of the cache.
             device: The device's name and compute capability.
-            release: What measures, with its release.
+            release: The library that measures, with its release.
         """
         words = re.sub(r"[^A-Za-z0-9.]+", "_", f"{device} {release}").strip("_")
         self.path = folder / f"{words}.{key_of(device, release)[:8]}.timing"
@@ -120,7 +120,7 @@ class TimingCache:
     def write(self, times: bytes) -> None:
         """Keeps the times for later builds.
 
-        Where another process has written meanwhile, the longer of the two stays: joining them is the builder's art, and
+        If another process has written meanwhile, the longer of the two files stays: only the builder can join them, and
         what is lost is measured again.
         """
 

@@ -1,4 +1,4 @@
-"""From a model to a program with engines in it."""
+"""Compiles a model into a program with engines in it."""
 
 import copy
 import inspect
@@ -56,22 +56,23 @@ def compile(
     Args:
         model: The model, as ``build_engine`` takes it; left as it is. A hybrid program is made from an ``nn.Module``,
             and everything in it is in eval mode.
-        inputs: What its forward takes (see ``build_engine``), or for each submodule, by its path, what that takes.
-        backend: Who builds and runs the engines; see ``build_engine``.
+        inputs: The inputs of its forward (see ``build_engine``), or of each submodule's forward, by the submodule's
+            path.
+        backend: The library that builds and runs the engines; see ``build_engine``.
         name: The engine's name; left out, the model's class or the ONNX file's name. In a hybrid program engines are
             named after their paths: ``head.box`` is ``head_box``, ``0`` is ``engine_0``, ``layer-1`` ``layer_1``.
         output_names: See ``build_engine``; not for hybrid programs.
         data_dependent: The same.
-        device: What the engines are for; see ``embed``. Left out: the CPU for the reference engine, else the model's
-            GPU or the current one.
+        device: The device that the engines are for; see ``embed``. Left out: the CPU for the reference engine, else
+            the model's GPU or the current one.
         abi_version: The version of the records; see ``embed``. Left out: 3, or the oldest that keeps what the engines
-            need: 4 where names alone do not tell the order of inputs and outputs, 5 for hardware compatibility, 6 for a
+            need: 4 if names alone do not tell the order of inputs and outputs, 5 for hardware compatibility, 6 for a
             platform.
         platform: The platform that the engines are for; see ``embed``.
-        method: How what becomes an engine is turned into a graph; see ``build_engine``.
-        check: Whether the program is compared to the model before it is returned; see ``check``. In a hybrid program
-            True compares each engine to its submodule. Inputs for the whole program compare the whole.
-        progress: Whether a terminal shows progress; None: where standard error is one.
+        method: The way to turn a module into a graph; see ``build_engine``.
+        check: True if the program is compared to the model before it is returned; see ``check``. In a hybrid program
+            each engine is compared to its submodule. Inputs for the whole program, given here, compare the whole.
+        progress: True if a terminal shows progress; None: if standard error is a terminal.
         options: See ``BuildOptions``.
 
     Returns:
@@ -79,12 +80,12 @@ def compile(
         tensor, a tuple or a list, of one element too.
 
     Warns:
-        TracingWarning: What ``build_engine`` warns of.
+        TracingWarning: ``build_engine`` warns.
 
     Raises:
         InputError: A path that leads to no submodule, or a model that cannot be turned into what the backend reads.
         CheckError: The program computes something else; the message names the worst case.
-        Error: What ``build_engine`` and ``embed`` raise.
+        Error: ``build_engine`` or ``embed`` raised it.
     """
     if abi_version is not None:
         abi_version = checks.whole_number(abi_version, "abi_version")
@@ -157,7 +158,7 @@ class _ProgramJob:
         return built.device
 
     def check(self, program: torch.jit.ScriptModule, model: object, built: Built, inputs: CheckInputs) -> None:
-        """Raises CheckError where the program computes something else than the model."""
+        """Raises CheckError if the program computes something else than the model."""
         run_check(program, model, inputs, precision=precision_of(built.choice.backend, self.options, built.inputs))
 
 
@@ -278,7 +279,7 @@ def _engine_names(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _check_devices(module: torch.nn.Module, parts: Sequence[torch.nn.Module], choice: Choice) -> None:
-    """Raises InputError where tensors of the rest are not where the engines will run: no call could join them."""
+    """Raises InputError if tensors of the rest are not on the engines' device: no call could join them."""
     wanted = "cpu" if choice.builder is None else "cuda"
     inside = {id(one) for part in parts for one in part.modules()}
     for path, part in module.named_modules():

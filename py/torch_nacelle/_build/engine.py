@@ -1,4 +1,4 @@
-"""From a model to a plan."""
+"""Builds the plan of an engine from a model."""
 
 import math
 from collections.abc import Sequence
@@ -47,32 +47,33 @@ def build_engine(
         model: An ``nn.Module`` or ``ScriptModule`` whose forward takes the inputs as tensors, by position, and returns
             a tensor, or a tuple or list of tensors; an ``ExportedProgram`` of torch.export of the same kind; or an ONNX
             model, as a path or as bytes. For the reference engine it is on the CPU, for the others on any one device.
-        inputs: What the model takes: tensors (their dtype and exact shape) or ``Input``. For ONNX models they are given
-            by name or by position. Left out: what the model itself says, where that is an ONNX model or an
+        inputs: The model's inputs: tensors (their dtype and exact shape) or ``Input``. For ONNX models they are given
+            by name or by position. Left out: the inputs that the model itself states, if it is an ONNX model or an
             ``ExportedProgram`` with fixed shapes.
         backend: ``"tensorrt"``; ``"tensorrt_rtx"``; ``"reference"``, the reference engine, which runs on the CPU; or
-            ``"auto"``: TensorRT where a CUDA device and a builder are found, else the reference engine. The logger
+            ``"auto"``: TensorRT if a CUDA device and a builder are found, else the reference engine. The logger
             ``torch_nacelle`` says which it took, at level INFO, and so does the terminal.
         name: The engine's name.
         output_names: The outputs' names; left out, ``output_0``, ``output_1`` …, or those of the ONNX model.
-        data_dependent: Names of outputs whose shape follows from the inputs' values, for the reference engine. Those
-            that show themselves when the module is tried need not be named. TensorRT finds them.
-        method: How an ``nn.Module`` becomes a graph. ``"script"`` keeps control flow; ``"trace"`` follows one run with
-            made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the others. It
-            takes a trace only if that computes what the model computes at min, opt and max of every shape range.
-        progress: Whether a terminal shows progress; None: where standard error is one.
+        data_dependent: Names of outputs whose shape follows from the inputs' values, for the reference engine. Its
+            builder tries the module and finds most of them; name the others. TensorRT finds all.
+        method: The way to turn an ``nn.Module`` into a graph. ``"script"`` keeps control flow; ``"trace"`` follows one
+            run with made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the
+            others. It takes a trace only if that computes what the model computes at min, opt and max of every shape
+            range.
+        progress: True if a terminal shows progress; None: if standard error is a terminal.
         options: See ``BuildOptions``.
 
     Returns:
         The plan. The reference engine's is the same bytes for the same model, weights and arguments.
 
     Warns:
-        TracingWarning: The model is traced, and values of its inputs decide which way it goes. With ``"trace"`` also:
-            the trace lost decisions about shapes, or differs from the model at min, opt or max of a shape range.
+        TracingWarning: The model is traced, and values of its inputs decide about branches. With ``"trace"`` also: the
+            trace lost decisions about shapes, or differs from the model at min, opt or max of a shape range.
 
     Raises:
-        InputError: The model cannot be turned into what the backend reads, fails on the inputs, or an argument is
-            wrong: for ONNX models found before anything is built.
+        InputError: The model cannot be turned into the form that the backend reads, it fails on the inputs, or an
+            argument is wrong. For ONNX models this is found before anything is built.
         LibraryError: No builder is found for the backend, or its release lacks an option.
         KeyboardInterrupt: Ctrl-C was pressed; the build was cancelled and nothing is half written.
     """
@@ -91,15 +92,15 @@ def build_engine(
 
 @dataclass(frozen=True)
 class Built:
-    """A plan and what is known of it.
+    """A plan and the facts about it.
 
     Attributes:
         plan: The plan.
-        choice: What built it.
+        choice: The builder that built it.
         inputs: Its inputs, named, in order.
-        output_names: Its outputs' names; None where the plan tells them.
-        device: The GPU that the model is on, where it is on one.
-        returns: How the model returns its outputs: "tensor", "tuple" or "list"; None where it does not say.
+        output_names: Its outputs' names; None if the plan tells them.
+        device: The GPU that the model is on; None if it is on none.
+        returns: The form in which the model returns its outputs: "tensor", "tuple" or "list"; None if it does not say.
     """
 
     plan: bytes
@@ -123,7 +124,7 @@ def build(
     options: BuildOptions,
     choice: Choice | None = None,
 ) -> Built:
-    """``build_engine``, and what it chose: `choice` where that was made before."""
+    """``build_engine``, and what it chose: `choice` if that was made before."""
     _C.check_build_options(options)
     checks.text(name, "name")
     checks.texts(data_dependent, "data_dependent")
@@ -152,7 +153,7 @@ def build(
 
 
 def _too_large(inputs: Sequence[Input]) -> str:
-    """The message for a model that the reference engine's builder had no memory to run."""
+    """The message for a model that needs more memory to run than the reference engine's builder got."""
     largest = [(one, max((allowed.max for allowed in one.ranges), key=math.prod, default=one.shape)) for one in inputs]
     listed = ", ".join(
         f"{one.name} is {dtype_name(one.dtype)} {list(shape)}, {math.prod(shape) * one.dtype.itemsize} bytes"
@@ -165,7 +166,7 @@ def _too_large(inputs: Sequence[Input]) -> str:
 
 
 def choose(backend: str, options: BuildOptions, shown: Display) -> Choice:
-    """Returns the builder, shown if it was not named; raises InputError for options that it does not have at all."""
+    """Returns the builder, and shows it if it was not named. Raises InputError for options that it never has."""
     _C.check_build_options(options)
     choice = choose_builder(backend, options.get("library"))
     if backend == "auto":

@@ -1,4 +1,4 @@
-"""The rest of a hybrid program: TorchScript around engines, and what it may not do to them."""
+"""Checks the rest of a hybrid program, the TorchScript around its engines, for code that engines do not allow."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ def returns_its_input(module: torch.nn.Module, inputs: InputDescriptions) -> boo
 def refuse_python(program: torch.jit.ScriptModule) -> None:
     """Raises InputError if a method of a program calls a Python function, which no file can hold, or always raises.
 
-    Where forward calls a function that torch.jit.unused leaves out, TorchScript has an exception in its place.
+    If forward calls a function that torch.jit.unused leaves out, TorchScript has an exception in its place.
     """
     for node in _inlined(program._c._get_method("forward").graph).nodes():
         if node.kind() == "prim::RaiseException":
@@ -78,9 +78,10 @@ class Rest:
         }
 
     def refuse_writes_around(self, returning: Sequence[str]) -> None:
-        """Raises InputError if forward changes what it passes to, or gets from, a submodule that returns its input.
+        """Raises InputError if forward changes the input or the output of a submodule that returns its input.
 
-        A change of the one is a change of the other for the submodule, and not for an engine, whose outputs are new.
+        For the submodule, input and output are one tensor, so a change of one changes the other. An engine's outputs
+        are new tensors.
 
         Args:
             returning: Paths of the submodules that may return an input or a view of one.

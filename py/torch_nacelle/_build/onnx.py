@@ -1,4 +1,4 @@
-"""From a module to ONNX, with torch's own exporter.
+"""Exports modules to ONNX, with torch's own exporter.
 
 torch has two exporters. The one on torch.export needs onnxscript and writes opset 18 and later; the one on TorchScript
 needs nothing beside torch and writes opsets up to 20, among them 17, the newest that TensorRT 8.5 reads. The latter is
@@ -66,11 +66,12 @@ def export(
 
     Args:
         module: An ``nn.Module``, ``ScriptModule`` or ``ExportedProgram``.
-        inputs: What its forward takes, each with a name.
+        inputs: The inputs of its forward, each with a name.
         opset: The newest opset that the reader knows; a newer one than the exporter writes counts as that.
         output_names: Names of the outputs; left out, ``output_0``, ``output_1`` …
-        method: How an ``nn.Module`` becomes a graph: ``"trace"`` follows one run with made-up inputs, ``"script"``
-            keeps control flow, ``"auto"`` traces, and scripts where tracing was seen to lose what values decide.
+        method: The way to turn an ``nn.Module`` into a graph: ``"trace"`` follows one run with made-up inputs,
+            ``"script"`` keeps control flow, ``"auto"`` traces, and scripts if tracing was seen to lose what values
+            decide.
 
     Returns:
         The model. The same module and arguments give the same bytes.
@@ -210,7 +211,7 @@ def _outputs(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: 
 
 
 def _refuse_what_is_dropped(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> None:
-    """Raises InputError for what the exporter leaves out without a word: state, and a ScriptModule's own hooks."""
+    """Raises InputError for parts that the exporter drops without an error: state, and a ScriptModule's own hooks."""
     refuse_state(module, examples, name)
     if not isinstance(module, torch.jit.ScriptModule):
         return
@@ -223,7 +224,7 @@ def _refuse_what_is_dropped(module: torch.nn.Module, examples: tuple[torch.Tenso
 
 
 def _run_exporter(module: torch.nn.Module, job: _ExportJob) -> tuple[OnnxModel, list[str]]:
-    """The exported model, and where tracing lost a decision that values make."""
+    """The exported model, and the places where tracing lost a decision that values make."""
     weights = sum(tensor.nbytes for tensor in [*module.parameters(), *module.buffers()])
     if weights <= WEIGHTS_IN_ONE_FILE:
         buffer = io.BytesIO()
@@ -287,8 +288,8 @@ def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _Ex
 
 @contextlib.contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Without the whole graph on standard output when the exporter fails."""
-    # The exporter prints it always, since it tests a function where it means to call it.
+    """Keeps the exporter from printing the whole graph when it fails."""
+    # The exporter prints it always: it means to call a function that says if it should, and tests the function instead.
     log = torch._C._jit_onnx_log
     torch._C._jit_onnx_log = lambda *_: None
     try:
@@ -299,7 +300,7 @@ def _quiet_exporter() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _slow_attention() -> Iterator[None]:
-    """With attention as single operators: ONNX has none for torch's fused ones."""
+    """Makes torch compute attention in single operators: ONNX has none for torch's fused ones."""
     fast = torch.backends.mha.get_fastpath_enabled()
     packed = F._in_projection_packed  # type: ignore[attr-defined]
     torch.backends.mha.set_fastpath_enabled(False)

@@ -1,9 +1,9 @@
-"""ONNX models with what is constant in them computed, for parsers that want it as constants.
+"""Computes the constant parts of ONNX models, for parsers that require constants there.
 
-TensorRT's parsers read axes, and sizes of pads, only where they are written down; and branches of an ``If`` only where
-both give the same shape. Models of others compute the one and choose by shapes in the other. onnxruntime computes, once
-for all, what follows from constants and from shapes that the inputs fix, and puts the branch that is taken in the place
-of its ``If``.
+TensorRT's parsers read axes and sizes of pads only if these are constants, and the branches of an ``If`` only if both
+give the same shape. Other exporters write models that compute axes, or that choose a branch by shapes. onnxruntime
+computes, once for all, what follows from constants and from shapes that the inputs fix, and puts the branch that is
+taken in the place of its ``If``.
 """
 
 import tempfile
@@ -18,7 +18,7 @@ from torch_nacelle._runtime.messages import first_lines
 # Its simplest level writes operators of ONNX only; those of its own come with the next one.
 _LEVEL = "ORT_ENABLE_BASIC"
 
-# Where scales are is what a quantized model says, and constants beside them stay what they are.
+# A quantized model states the places of its scales; so these places, and constants beside them, stay as they are.
 _QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
 
 # Since this version of the format weights need not be listed among the inputs.
@@ -30,7 +30,7 @@ class CannotFoldError(Exception):
 
 
 def folded(model: OnnxModel, inputs: Sequence[Input]) -> bytes:
-    """The model with what is constant computed, for inputs of these shapes; the same bytes for the same model.
+    """The model with its constant parts computed, for inputs of these shapes; the same bytes for the same model.
 
     Names and order of its inputs and outputs, dtypes and operator sets are those of the original.
 
@@ -60,7 +60,7 @@ def has_branches(model: bytes) -> bool:
 
 
 def _fix_shapes(proto: Any, inputs: Iterable[Input]) -> None:
-    """Writes the sizes that the inputs fix into the model, and removes what it says of other shapes."""
+    """Writes the sizes that the inputs fix into the model, and removes its notes of other shapes."""
     described = {str(one.name): one for one in inputs}
     for value in proto.graph.input:
         if value.name not in described:

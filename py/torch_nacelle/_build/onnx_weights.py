@@ -1,7 +1,7 @@
-"""ONNX models in which weights are written as copies of others.
+"""Gives every weight of an ONNX model a copy of its own.
 
-Where two weights are the same, torch's exporter keeps one of them, and an Identity node in the place of the other. To
-TensorRT 8.5 that is a layer: scales of a quantized model and weights of a convolution have to be constants there.
+If two weights are the same, torch's exporter keeps one of them, and an Identity node in the place of the other. To
+TensorRT 8.5 that node is a layer, but scales of a quantized model and weights of a convolution must be constants.
 """
 
 from typing import Any

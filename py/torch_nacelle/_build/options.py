@@ -1,11 +1,11 @@
-"""Build options on their way to a builder."""
+"""Checks build options, and gives them the form that a builder reads."""
 
 from torch_nacelle._build.option_types import FOR_CACHES, FOR_TENSORRT, BuildOptions
 from torch_nacelle.errors import InputError
 
 
 def check_options_for_reference(options: BuildOptions, why: str) -> None:
-    """Raises InputError if an option is only TensorRT's; `why` says how the reference engine was chosen."""
+    """Raises InputError if an option exists for TensorRT alone; `why` says why the reference engine was chosen."""
     wrong = [name for name in options if name not in FOR_CACHES]
     if wrong:
         raise InputError(
@@ -15,7 +15,7 @@ def check_options_for_reference(options: BuildOptions, why: str) -> None:
 
 
 def options_for_tensorrt(options: BuildOptions) -> dict[str, object]:
-    """Returns the options that TensorRT reads; those that hold several names as lists."""
+    """Returns the options that TensorRT reads; an option that holds several names is a list."""
     return {
         name: list(value) if isinstance(value, (tuple, set, frozenset)) else value
         for name, value in options.items()

@@ -155,7 +155,7 @@ def run_cancellable(work: Callable[[Callback], _T], shown: Display, what: str) -
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed, however the work ended.
-        BaseException: What `work` raises.
+        BaseException: `work` raised it.
     """
     cancelled = threading.Event()
     ended = threading.Event()

@@ -125,11 +125,12 @@ class _ReferenceJob:
         raise InputError(f"{what} cannot become an engine; {'; '.join(_reasons(failures))}") from failures[-1][1]
 
     def plan(self, script: torch.jit.ScriptModule, content: Sequence[bytes] | None = None) -> bytes:
-        """The plan of what TorchScript computes: from the engine cache, or built.
+        """The plan of a TorchScript module: from the engine cache, or built.
 
         Args:
             script: The module.
-            content: What makes it this model; left out, its archive, which is the same for the same module.
+            content: The bytes that identify the model in the cache; left out, its archive, which is the same for the
+                same module.
         """
         tuples = [
             (

@@ -24,7 +24,7 @@ from torch_nacelle.errors import Error, ExecutionError, InputError
 
 _logger = logging.getLogger("torch_nacelle")
 
-# Since which release tensors can be int64, and the ONNX parser knows LayerNormalization, which came with opset 17.
+# The first releases in which tensors can be int64, and in which the ONNX parser knows LayerNormalization (opset 17).
 _HAS_INT64 = (10,)
 _HAS_LAYER_NORMALIZATION = (8, 6)
 
@@ -110,7 +110,7 @@ class _EngineJob:
         self._device = device
 
     def key(self) -> str:
-        """The same for what would give the same engine."""
+        """The key of the engine in the cache: equal for builds that give the same engine."""
         return key_of(
             VERSION,
             self._builder.kind,
@@ -125,7 +125,7 @@ class _EngineJob:
         )
 
     def run(self, timing: TimingCache | None, shown: Display) -> bytes:
-        """Builds: from the model as it is, or folded; left open, folded where that fails for how it is written."""
+        """Builds from the model as it is, or folded; left open, folded if that fails for how the model is written."""
         if self._fold:
             try:
                 model = folded(self._exported, self._inputs)
@@ -140,7 +140,7 @@ class _EngineJob:
             return self._build_folded(error, timing, shown)
 
     def _build_folded(self, first: Error, timing: TimingCache | None, shown: Display) -> bytes:
-        """Builds from what the model folds to, after it failed as it is; an error that remains has both reasons."""
+        """Builds from the folded model, after a build of the model as it is failed; an error has both reasons."""
         try:
             model = folded(self._exported, self._inputs)
             if isinstance(first, ExecutionError) and has_branches(model):

@@ -1,7 +1,7 @@
 """Modules as TorchScript, scripted or traced, so that the result computes what Python computes.
 
-torch's compiler reads a module's class where Python calls what the instance holds, and the source of a function where
-Python calls what decorators made of it. What differs there is compiled as Python has it, or refused.
+torch's compiler reads a module's class, but Python calls what the instance holds. It reads the source of a function,
+but Python calls what decorators made of it. If the two differ, what Python calls is compiled, or the module is refused.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _TORCH = str(Path(torch.__file__).parent)  # its own modules ask about shapes, w
 
 _CPU = torch.device("cpu")
 
-_KEEP_DECISIONS = "method='script' keeps every way, and method='auto' takes a trace only where it computes the same"
+_KEEP_DECISIONS = "method='script' keeps every way, and method='auto' takes a trace only if it computes the same"
 
 _SEEDS = (0, 100)  # of the inputs on which a trace is compared
 
@@ -95,7 +95,7 @@ class _TypesOfThread:
 
 @contextlib.contextmanager
 def _own_types() -> Iterator[None]:
-    """Has the compiler share types within this call alone."""
+    """Makes the compiler share types within this call alone."""
     before = compiler.concrete_type_store
     types: Any = _Types()
     compiler.concrete_type_store = _TypesOfThread(threading.get_ident(), types, before)
@@ -115,7 +115,7 @@ def _methods(module: torch.nn.Module) -> list[Any]:
 
 
 def _own_methods(module: torch.nn.Module) -> list[str]:
-    """Names of bound methods that the instance holds where its class has an attribute of the same name."""
+    """Names of bound methods that the instance holds under the name of an attribute of its class."""
     return [
         name
         for name, value in module.__dict__.items()
@@ -124,7 +124,7 @@ def _own_methods(module: torch.nn.Module) -> list[str]:
 
 
 def _check_part(part: torch.nn.Module, path: str) -> None:
-    """Raises InputError where the compiler would read another function than Python calls."""
+    """Raises InputError if the compiler would read another function than Python calls."""
     if isinstance(part, torch.jit.ScriptModule):
         return
     what = f"submodule {path!r} ({type(part).__name__})" if path else type(part).__name__
@@ -148,9 +148,9 @@ def _check_part(part: torch.nn.Module, path: str) -> None:
 
 @contextlib.contextmanager
 def _as_python_calls() -> Iterator[None]:
-    """Has the compiler refuse functions whose source is not what Python calls, and forget functions that it knows.
+    """Makes the compiler refuse a function if Python calls something else than its source, and forget known functions.
 
-    A function that it compiled before may call others that have been replaced since.
+    A function that the compiler compiled before may call others that have been replaced since.
     """
     cache = _state._jit_caching_layer
     for function in list(cache):
@@ -215,7 +215,7 @@ def traced(module: torch.nn.Module, inputs: Sequence[Input], device: torch.devic
 
     Args:
         module: The module.
-        inputs: What it takes.
+        inputs: Its inputs.
         device: Its device.
 
     Raises:
@@ -224,7 +224,7 @@ def traced(module: torch.nn.Module, inputs: Sequence[Input], device: torch.devic
     """
     examples = tuple(one.example().to(device) for one in inputs)
     with for_inference(module), torch.no_grad(), tracer_warnings() as caught:
-        # It calls the module: what the first call makes for those after it is there when a call is followed.
+        # The module is called first, so that values which its first call keeps for later ones exist in the traced call.
         refuse_state(module, examples, type(module).__name__)
         script: torch.jit.ScriptModule = torch.jit.trace(module, examples, check_trace=False, strict=False)
         losses = losses_in(caught)

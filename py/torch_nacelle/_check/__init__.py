@@ -1,1 +1,1 @@
-"""Programs held against the models that they were made from."""
+"""Compares programs with the models that they were made from."""

@@ -45,7 +45,7 @@ def check(
     precision: Precision = "fp32",
     seed: int = 0,
 ) -> CheckReport:
-    """Runs a program and what it was made from on the same inputs, and compares their outputs.
+    """Runs a program and its original on the same inputs, and compares their outputs.
 
     The relative error of an output is max |a - b| / max |b| over its elements, where b is the original's: the largest
     difference, measured by the largest value. For integers and truths it is the share of elements that differ. Shapes,
@@ -54,16 +54,16 @@ def check(
     Args:
         program: The program, or an ``nn.Module`` that holds it.
         original: The ``nn.Module``, ``ScriptModule`` or ``ExportedProgram`` that it was made from, or the ONNX model's
-            path or bytes, which onnxruntime runs where it is installed. Another program with engines will do too.
+            path or bytes, which onnxruntime runs if it is installed. Another program with engines will do too.
         inputs: ``Input`` for each: values are made up, for the min, opt and max of every shape range (normal numbers,
-            bytes, and 0 and 1 for other integers; where values decide about shapes the stated ones, of which the least
-            and the largest are left out, with a note, where the original fails on them). Or tensors for one call, or a
+            bytes, and 0 and 1 for other integers; if values decide about shapes, the stated ones, of which the least
+            and the largest are left out, with a note, if the original fails on them). Or tensors for one call, or a
             list of lists of tensors for several. A tensor or an ``Input`` alone is one input. Left out: what the
-            program's engine tells, where the program is one engine.
+            program's engine tells, if the program is one engine.
         threshold: The relative error that is allowed; left out, by precision: 1e-3 for fp32, 1e-2 for tf32 and fp16,
             5e-2 for bf16, 1e-1 for int8.
-        precision: What the engines compute in.
-        seed: Of the values that are made up.
+        precision: The precision that the engines compute in.
+        seed: The seed of the values that are made up.
 
     Returns:
         The report, which prints as a table.
@@ -141,9 +141,9 @@ class _Case:
     Attributes:
         name: For a person.
         optimization_profile: The optimization profile of the call; None for fixed shapes and given tensors.
-        tensors: What to call with, on the CPU where they were made up.
-        may_not_fit: Whether values that decide about shapes may be none for these tensors: the least of each is not
-            always a target that a tensor can be reshaped to. Nor need other integers than 0 and 1 be what it takes.
+        tensors: The inputs of the call; on the CPU if they were made up.
+        may_not_fit: True if the values that decide about shapes may not suit these tensors: the least of each is not
+            always a target that a tensor can be reshaped to, nor must the model take integers other than 0 and 1.
     """
 
     name: str
@@ -207,7 +207,7 @@ def _values(dtype: torch.dtype, shape: Sequence[int], generator: torch.Generator
 
 
 class _Program:
-    """The program, and what is known where it is one engine only."""
+    """The program, and what is known if it is one engine only."""
 
     def __init__(self, program: torch.nn.Module) -> None:
         self._program = program
@@ -219,7 +219,7 @@ class _Program:
     def inputs(self) -> list[Input]:
         """The program's inputs."""
         if self._engine is None:
-            raise InputError("what the program takes is not known, since it is more than one engine: give inputs")
+            raise InputError("the program's inputs are not known, since it is more than one engine: give inputs")
         return [_input(*described) for described in self._engine.inputs()]
 
     def output_name(self, index: int) -> str:
@@ -248,7 +248,7 @@ class _Program:
     def call(self, *given: torch.Tensor) -> object:
         """Calls the program with these tensors, moved to its device and of the dtypes that it takes."""
         tensors = [tensor.to(self._device) for tensor in given]
-        if self._engine is not None:  # int32 where TensorRT has no int64
+        if self._engine is not None:  # int32 if TensorRT has no int64
             kinds = [getattr(torch, dtype) for _, dtype, _, _ in self._engine.inputs()]
             tensors = [
                 tensor.to(kind) if {tensor.dtype, kind} == {torch.int32, torch.int64} else tensor
@@ -292,9 +292,9 @@ def _module_function(module: torch.nn.Module) -> Callable[..., object]:
 
 @contextlib.contextmanager
 def _full_precision() -> Iterator[None]:
-    """Without TF32, which torch uses in convolutions by default."""
-    # torch has an older and a newer switch for each. The older sets both, so that they agree while the original runs;
-    # it can be read only where they agree.
+    """Switches off TF32, which torch uses in convolutions by default."""
+    # torch has an older and a newer switch for each. The older one sets both, so they agree while the original runs;
+    # it can be read only if they agree.
     older: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
     cudnn: Any = torch.backends.cudnn
     newer: tuple[Any, ...] = (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul)

@@ -1,1 +1,1 @@
-"""Models that engines are built from: what they take, what state they keep, and how they are run."""
+"""Models that engines are built from: their inputs, their state, and runs of them."""

@@ -1,4 +1,4 @@
-"""Programs of torch.export: what they take, and as modules that can be traced."""
+"""Programs of torch.export: their inputs, and a form of them that can be traced."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ class ProgramInput:
     Attributes:
         name: The argument's name.
         dtype: Its dtype.
-        shape: A size, or the least and the greatest where it was exported as dynamic, for each dimension.
+        shape: For each dimension its size, or the least and the greatest if it was exported as dynamic.
     """
 
     name: str
@@ -32,7 +32,7 @@ def program_inputs(program: torch.export.ExportedProgram) -> list[ProgramInput]:
     """The program's inputs, by position.
 
     Raises:
-        InputError: It takes what an engine does not: an argument that is no tensor, a keyword.
+        InputError: It takes something that no engine takes: an argument that is no tensor, a keyword argument.
     """
     (positional, keywords) = program.call_spec.in_spec.children()
     if keywords.num_leaves:
@@ -67,7 +67,7 @@ def _bound(bounds: object, side: str, otherwise: int) -> int:
 
 
 def check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input]) -> None:
-    """Raises InputError where `inputs` ask for what the program was not exported for."""
+    """Raises InputError if `inputs` ask for what the program was not exported for."""
     wanted = program_inputs(program)
     if len(wanted) != len(inputs):
         names = ", ".join(one.name for one in wanted)
@@ -122,7 +122,7 @@ def positional_module(program: torch.export.ExportedProgram) -> torch.nn.Module:
     _refuse_state(program)
     takes_guards = "check_guards" in inspect.signature(program.module).parameters
     module: torch.fx.GraphModule = program.module(check_guards=False) if takes_guards else program.module()
-    module._forward_pre_hooks.clear()  # they check shapes, which a tracer cannot follow and `check_inputs` did
+    module._forward_pre_hooks.clear()  # they check shapes: a tracer cannot follow that, and `check_inputs` did it
     _make_traceable(module)
     return _Positional(module)
 
@@ -131,7 +131,7 @@ def _refuse_state(program: torch.export.ExportedProgram) -> None:
     """Raises InputError for a program that changes its buffers, its parameters or its inputs."""
     calls = [node.target for node in program.graph.nodes if node.op == "call_function"]
     in_place = any(isinstance(call, torch._ops.OpOverload) and call._schema.is_mutable for call in calls)
-    # Without writes in its graph, a program says in its signature what it changes.
+    # The signature of a program without writes in its graph lists the state that it changes.
     signature = (program.run_decompositions({}) if in_place else program).graph_signature
     changed = [*signature.buffers_to_mutate.values(), *getattr(signature, "parameters_to_mutate", {}).values()]
     if changed:
@@ -145,7 +145,7 @@ def _refuse_state(program: torch.export.ExportedProgram) -> None:
 
 
 class _Positional(torch.nn.Module):
-    """Modules of exported programs cannot be put into another mode, which exporting and tracing do."""
+    """A wrapper whose mode can be changed to no effect: exporting and tracing change it, and programs forbid that."""
 
     def __init__(self, program: torch.nn.Module) -> None:
         super().__init__()
@@ -191,9 +191,9 @@ _ASSERTIONS = {
 
 
 def _make_traceable(module: torch.fx.GraphModule) -> None:
-    """Leaves assertions out, and computes with sizes in a way that the tracer records.
+    """Removes assertions, and replaces operators on sizes by functions that the tracer records.
 
-    The tracer follows a size through torch's own Python functions, and through an operator of torch.ops it does not.
+    The tracer follows a size through functions of torch's Python interface, but not through operators of torch.ops.
     """
     for node in list(module.graph.nodes):
         if node.op != "call_function":
@@ -213,7 +213,7 @@ def _is_size(node: torch.fx.Node) -> bool:
 
 
 def _native(operator: "torch._ops.OpOverload[Any, Any]") -> Callable[..., object]:
-    """The function of torch's Python interface that is the operator."""
+    """The function of torch's Python interface that computes what the operator computes."""
     name = operator.overloadpacket.__name__
     for place in (torch, torch._C._nn, torch.Tensor):
         function = getattr(place, name, None)

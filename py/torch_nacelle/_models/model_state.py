@@ -1,4 +1,4 @@
-"""A model while it is built from or run, and as its owner left it afterwards."""
+"""Puts a model into the state for a build or a run, and restores its former state afterwards."""
 
 import contextlib
 import copy

@@ -11,7 +11,7 @@ import torch
 
 from torch_nacelle.errors import InputError
 
-# By the number that ONNX gives a tensor's element type.
+# Torch's dtypes by the number that ONNX gives a tensor's element type.
 DTYPES = {
     1: torch.float32,
     2: torch.uint8,
@@ -35,9 +35,9 @@ class OnnxModel:
         path: The model's file, beside which its external data lies; empty if it has none.
         output_names: Names of its outputs in order.
         external_files: The files beside it that hold its weights, by their names from there.
-        open_inputs: Names of the inputs whose shape the model itself leaves open, where others made it.
-        folder: Keeps the temporary folder of `path`, where there is one, until this object goes.
-        returns: How the module that it was made from returns its outputs: "tensor", "tuple" or "list"; else None.
+        open_inputs: Names of the inputs whose shape the model itself leaves open, if others made it.
+        folder: Keeps the temporary folder of `path`, if there is one, until this object goes.
+        returns: The form in which its module returned the outputs: "tensor", "tuple" or "list"; None without a module.
     """
 
     model: bytes

@@ -1,4 +1,4 @@
-"""ONNX models that others made: what they take, and whether that is what is asked for."""
+"""ONNX models that others made: their inputs, and checks of a build's inputs against these."""
 
 import itertools
 import os
@@ -30,8 +30,8 @@ class OnnxInput:
 
     Attributes:
         name: Its name.
-        dtype: Its dtype; None where torch has none that is the same.
-        shape: A size, or for a dynamic dimension its name or ``"?"``, each; None where the rank is not told.
+        dtype: Its dtype; None if torch has none that is the same.
+        shape: A size, or for a dynamic dimension its name or ``"?"``, each; None if the rank is not told.
     """
 
     name: str
@@ -48,9 +48,9 @@ class OnnxSource:
     """An ONNX model, read but not built.
 
     Attributes:
-        what: What to call it in messages.
+        what: Its name in messages.
         model: The protobuf, for the builder.
-        path: Where it lies; empty for bytes.
+        path: Its file; empty for bytes.
         proto: The same as an object, with its external data not loaded.
     """
 
@@ -147,7 +147,7 @@ class OnnxSource:
         """The inputs in the model's order and with its names.
 
         Args:
-            inputs: By name or by position; None or empty where the model's shapes are fixed.
+            inputs: By name or by position; None or empty if the model's shapes are fixed.
 
         Raises:
             InputError: They contradict the model; the message names both sides.

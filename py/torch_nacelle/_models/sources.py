@@ -1,4 +1,4 @@
-"""The source that an engine is built from."""
+"""Takes a model and its inputs, in any of the accepted forms, as the source of a build."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def bind(model: Model, inputs: InputDescriptions | None) -> tuple[ModelSource, l
 
 
 def _check_layouts(module: torch.nn.Module) -> None:
-    """Raises InputError where weights or operators are those of oneDNN, which run in this process and nowhere else."""
+    """Raises InputError if weights or operators are oneDNN's, which work only in the process that made them."""
     name = module.original_name if isinstance(module, torch.jit.ScriptModule) else type(module).__name__
     for path, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.layout != torch.strided:
@@ -63,7 +63,7 @@ def _nodes(block: Any) -> Iterator[Any]:
 
 
 def names_of_outputs(source: ModelSource, given: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The outputs' names, where they are given or the model has them.
+    """The outputs' names if they are given or the model has them, else None.
 
     Raises:
         InputError: They are given, and the model has others.
@@ -79,7 +79,7 @@ def names_of_outputs(source: ModelSource, given: Sequence[str] | None) -> tuple[
 
 
 def cuda_device(source: ModelSource) -> torch.device | None:
-    """The GPU that the model is on; None where it is on none: then the current one is built for."""
+    """The GPU that the model is on; None if it is on none: the engine is built for the current GPU then."""
     if isinstance(source, OnnxSource):
         return None
     if isinstance(source, torch.nn.Module):

@@ -1,4 +1,4 @@
-"""Refusals of what an engine would drop: state that a module keeps from call to call, and hooks."""
+"""Refuses models with parts that an engine would drop: state that is kept from call to call, and hooks."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ _NOT_ATTRIBUTES = ("_parameters", "_buffers", "_modules")
 
 
 class StateError(InputError):
-    """A module whose forward changes what the module owns, which no other way of building it mends."""
+    """A module whose forward changes its own state; no other method of building helps."""
 
     @classmethod
     def _reference(cls) -> str:
@@ -33,7 +33,7 @@ class StateError(InputError):
 
 
 def refuse_state(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], name: str) -> None:
-    """Raises InputError if a call of a module changes its tensors, its inputs, or what the next call computes.
+    """Raises InputError if a call of a module changes its tensors, its inputs, or the result of the next call.
 
     The module runs twice. An attribute that a run fills once, like a table of sines, does no harm. A write to a tensor
     of the module is refused before it is done, but for writes that go past torch's operators.

@@ -1,4 +1,4 @@
-"""Programs as archives, looked into before torch reads them: its reader says little about what is wrong with one."""
+"""Checks the archive of a program before torch reads it, since torch's reader says little about a damaged one."""
 
 import io
 import os
@@ -23,8 +23,8 @@ class ProgramFile:
     """A file that should hold a program, or the bytes of an open one.
 
     Attributes:
-        name: What to call it in messages.
-        path: Where it lies; None for an open file.
+        name: Its name in messages.
+        path: Its path; None for an open file.
         content: The rest of an open file; empty for a path.
         extra_files: Names of the files that ``torch.jit.save(..., _extra_files=...)`` put beside the program.
     """
@@ -34,11 +34,11 @@ class ProgramFile:
 
         Args:
             source: The file.
-            every_entry: Whether each entry is held against its checksum, which reads all of the file. torch does not.
+            every_entry: True if each entry is compared to its checksum, which reads the whole file. torch does not.
 
         Raises:
             InputError: It is no TorchScript program, or damaged; or `source` is no file.
-            OSError: It cannot be opened; FileNotFoundError where there is none.
+            OSError: It cannot be opened; FileNotFoundError if there is none.
         """
         self.path: Path | None = None
         self.content = b""
@@ -113,7 +113,7 @@ def _rest_of(source: object) -> bytes:
 
 @contextmanager
 def as_our_errors() -> Iterator[None]:
-    """Turns what reading a file raises into errors of this package."""
+    """Turns errors of reading a file into errors of this package."""
     try:
         yield
     except Error:

@@ -1,4 +1,4 @@
-"""The parameters of a program's forward, as far as its engines tell."""
+"""The parameters of a program's forward, with the dtypes and shapes that its engines take."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class Argument:
 
     Attributes:
         name: Its name.
-        input: The engine's input that it goes to as it is, with dtype and shapes; None where it goes to no engine
+        input: The engine's input that it goes to as it is, with dtype and shapes; None if it goes to no engine
             directly, or the engine cannot be set up here.
-        engine: The path of that engine; None where it goes to none.
-        why_unknown: Why `input` is not known; empty where it is.
+        engine: The path of that engine; None if it goes to none.
+        why_unknown: Why `input` is not known; empty if it is.
         required: False if it has a default; nothing else is told of such an argument.
     """
 
@@ -34,7 +34,7 @@ class Argument:
 
 
 def arguments(program: torch.jit.ScriptModule) -> list[Argument]:
-    """Returns the arguments of a program's forward, with what its engines tell of them.
+    """Returns the arguments of a program's forward, with the facts that its engines tell about them.
 
     Sets up the engines that they go to, if that has not been done.
 
@@ -81,7 +81,7 @@ def example_inputs(
     for argument in (argument for argument in arguments(program) if argument.required):
         if argument.input is None:
             raise InputError(
-                f"what argument {argument.name} of forward takes cannot be told: {argument.why_unknown}; give a tensor"
+                f"the dtype and shape of argument {argument.name} are not known: {argument.why_unknown}; give a tensor"
             )
         shape = argument.input.shape
         if argument.input.dynamic:
@@ -127,7 +127,7 @@ def _argument(program: torch.jit.ScriptModule, name: str, fed: tuple[str, int] |
 
 
 def _fed(program: torch.jit.ScriptModule) -> Iterator[tuple[int, tuple[str, int]]]:
-    """For arguments that go to an engine as they are: their place, the engine's path, and the place in its inputs."""
+    """The arguments that go to an engine as they are: place, the engine's path, and place among the engine's inputs."""
     graph: Any = program.inlined_graph
     names = [value.debugName() for value in graph.inputs()]
     module = names[0]
@@ -142,7 +142,7 @@ def _fed(program: torch.jit.ScriptModule) -> Iterator[tuple[int, tuple[str, int]
 
 
 def _path(value: Any, module: str) -> str | None:
-    """The path of attributes that leads from the module to a value of its graph; None where it comes otherwise."""
+    """The path of attributes that leads from the module to a value of its graph; None if the value is no attribute."""
     parts: list[str] = []
     while value.debugName() != module:
         node = value.node()

@@ -27,9 +27,9 @@ class Replaced:
 
     Attributes:
         engine: The engine as it is in the new program.
-        former_release: What had built the plan that was there.
-        checked: What was compared and found equal: of ``"names"``, ``"dtypes"`` and ``"ranks"``.
-        why_unchecked: Why not all of them; empty where all were.
+        former_release: The release that had built the former plan.
+        checked: The properties that were compared and found equal: of ``"names"``, ``"dtypes"`` and ``"ranks"``.
+        why_unchecked: Why not all three were compared; empty if they were.
     """
 
     engine: EngineInfo
@@ -58,7 +58,7 @@ def extract(source: ProgramSource, engine: str, destination: PathLike) -> Engine
 
     Args:
         source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
-        engine: The engine's path in the program, or its name where only one engine has it.
+        engine: The engine's path in the program, or its name if only one engine has it.
         destination: The file to write; whole at any time.
 
     Returns:
@@ -78,12 +78,12 @@ def replace(source: ProgramSource, engine: str, plan: bytes | PathLike, destinat
     """Copies a program with another plan in one of its engines; all else of its record stays as it is.
 
     The new plan must take and return the same tensors as the former one: the same names in the same order, dtypes and
-    ranks. The tensors of a plan are known where this machine can set it up; where it cannot, the names in the record
-    stand for the former plan, and what could not be compared is told in the result. Shapes and profiles may differ.
+    ranks. The tensors of a plan are known if this machine can set it up. If it cannot, the names in the record stand
+    for the former plan, and the result tells what could not be compared. Shapes and optimization profiles may differ.
 
     Args:
         source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
-        engine: The engine's path in the program, or its name where only one engine has it.
+        engine: The engine's path in the program, or its name if only one engine has it.
         plan: The new plan, or a file that holds it.
         destination: The file to write; it may be `source`, and is whole at any time.
 
@@ -118,7 +118,7 @@ def strip(source: ProgramSource, destination: PathLike) -> list[RemovedMetadata]
         destination: The file to write; it may be `source`, and is whole at any time.
 
     Returns:
-        What was removed; empty where there was none. The program is written in either case.
+        What was removed; empty if there was none. The program is written in either case.
 
     Raises:
         InputError: `source` is no TorchScript program, or is damaged.
@@ -143,7 +143,7 @@ def _read_plan(given: PathLike) -> bytes:
 
 
 def _opened(like: EngineInfo, plan: bytes) -> Any:  # torch's classes have no types
-    """`plan` as an engine of its own, in a record like that of `like`; set up where this machine can."""
+    """`plan` as an engine of its own, in a record like that of `like`; set up if this machine can."""
     record = Record(
         version=5,  # the first that has hardware_compatible
         name=like.name.encode(),
@@ -168,7 +168,7 @@ def _check_kind(former: EngineInfo, release: str) -> None:
 
 
 def _check_tensors(former: EngineInfo, opened: Any) -> tuple[tuple[str, ...], str]:
-    """Compares what is known of both plans; returns what that was, and why not all."""
+    """Compares the known facts of both plans. Returns the names of these facts, and why others were not compared."""
     why_not = opened.why_not_ready()
     if why_not:
         return (), f"the new plan cannot be set up here: {why_not}"
@@ -186,7 +186,7 @@ def _check_tensors(former: EngineInfo, opened: Any) -> tuple[tuple[str, ...], st
 
 
 def _ordered(tensors: Sequence[_Tensor], names: Sequence[str]) -> list[_Tensor]:
-    """`tensors` in the order of `names`, those that it lacks at the end; as they are where there are no names."""
+    """`tensors` in the order of `names`, those that it lacks at the end; as they are if there are no names."""
     place = {name: i for i, name in enumerate(names)}
     return sorted(tensors, key=lambda tensor: place.get(tensor[0], len(place)))
 

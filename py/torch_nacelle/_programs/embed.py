@@ -1,4 +1,4 @@
-"""From a plan to a TorchScript module."""
+"""Embeds a plan in a TorchScript module."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def embed(
 ) -> torch.jit.ScriptModule:
     """A TorchScript module that holds `plan` as an engine and calls it in forward.
 
-    Its forward takes the plan's inputs and returns its output, or a tuple where there are several. The same arguments
+    Its forward takes the plan's inputs and returns its output, or a tuple if there are several. The same arguments
     give a module that saves to the same bytes.
 
     Args:
@@ -32,18 +32,18 @@ def embed(
         input_names: The order in which forward takes the inputs, as names of the plan's bindings. Left out: by the
             numbers in the plan's names (``input_0``, ``input_1`` …), else the plan's own order.
         output_names: The same for what forward returns.
-        device: What the plan was built for: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or a record's text such as
+        device: The device that the plan was built for: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or a record's text such as
             ``"0%9%0%0%NVIDIA H100 80GB HBM3"`` for a GPU of another machine. Left out: the CPU for a plan of the
             reference engine, else the current GPU.
         abi_version: The version of the record, 3 to 10. Version 3 keeps no names and no flags. Every Nacelle reads
             all of them, a Torch-TensorRT only the version that it writes. None: the oldest that keeps what is given.
-        hardware_compatible: Whether the plan was built to run on any GPU of compute capability 8.0 or newer.
+        hardware_compatible: True if the plan was built to run on any GPU of compute capability 8.0 or newer.
         platform: The platform that the plan was built for: ``"linux_x86_64"``, ``"linux_aarch64"``,
             ``"windows_x86_64"``, ``"windows_arm64"`` or ``"unknown"``. Left out: this machine's. Kept from version 6
             on.
 
     Returns:
-        The module. Where the engine cannot run on this machine, it says so when it is called.
+        The module. If the engine cannot run on this machine, a call raises the error that says why.
 
     Raises:
         PlanError: `plan` is of no known kind.

@@ -1,4 +1,4 @@
-"""Engines of programs, as their records tell."""
+"""The facts that a record holds about an engine of a program."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,20 +21,20 @@ class EngineInfo:
     r"""An engine in a program, as its record tells. Bytes that are not UTF-8 are shown as ``\xNN`` in its texts.
 
     Attributes:
-        path: Where the program holds it, as after ``self.``: ``backbone.backbone_trt_engine``, ``engines[0]``. Of a
-            file, a module with a ``__setstate__`` of its own holds what that gets: ``backbone[1]``.
+        path: Its path in the program, as after ``self.``: ``backbone.backbone_trt_engine``, ``engines[0]``. In a file,
+            a module with a ``__setstate__`` of its own holds the state that this method gets: ``backbone[1]``.
         abi_version: The version of its record, 3 to 10.
         name: Its name.
         device: The device it was built for, as records write it: ``0%9%0%0%NVIDIA H100 80GB HBM3``.
         device_description: The same for a person.
         plan_size: Bytes of its plan.
-        input_names: Names of its inputs in the order of a call; empty where the record keeps none (version 3).
+        input_names: Names of its inputs in the order of a call; empty if the record keeps none (version 3).
         output_names: The same of its outputs.
-        flags: The record's other fields by name, neutral where its version lacks them: hardware_compatible,
+        flags: The record's other fields by name, neutral if its version lacks them: hardware_compatible,
             requires_output_allocator, dynamic_resource_allocation, requires_native_multi_device (bool),
             target_platform (str), aliased_io (list of (output, input, kind)).
-        metadata: What the compiler that made the program left, as text. Torch-TensorRT puts a pickle there, in
-            base64: do not unpickle what you do not trust.
+        metadata: The text that the compiler of the program left. Torch-TensorRT puts a pickle there, in base64: do
+            not unpickle what you do not trust.
     """
 
     path: str

@@ -57,7 +57,7 @@ class Program:
 
     @property
     def extra_files(self) -> dict[str, bytes]:
-        """The files that were saved beside the program, by name; what is changed here is saved with it."""
+        """The files that were saved beside the program, by name. Changes of this dict are saved with the program."""
         if self._extra_files is None:
             assert self._file is not None
             self._extra_files = dict(self._file.extra_files)
@@ -74,7 +74,7 @@ class Program:
         ]
 
     def engine(self, which: str) -> EngineInfo:
-        """The engine at the path `which`, or of the name `which` where only one engine has it.
+        """The engine at the path `which`, or of the name `which` if only one engine has it.
 
         Raises:
             InputError: There is none, or there are several; the message lists the program's engines.
@@ -179,7 +179,7 @@ def convert(
         source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
         destination: The file to write.
         abi_version: The version to write, 3 to 10.
-        drop: Names of fields whose loss is accepted where that version lacks them, for instance ``["metadata"]``.
+        drop: Names of fields whose loss is accepted if that version lacks them, for instance ``["metadata"]``.
         platform: The platform that the plans were built for, for versions from 6 on; see ``embed``. Left out: what
             the record states, else this machine's. Torch-TensorRT runs only what states the platform that it runs on.
 

@@ -1,6 +1,6 @@
-"""Programs as files: their engines are read, changed and written again without torch's reader, which runs code of them.
+"""Reads and changes the engines in a program's file, without torch's reader, which would run code of the file.
 
-Records are read and made by C++; ``nacelle_cli.reading`` finds them in the file, and puts others in their place.
+C++ reads and makes records; ``nacelle_cli.reading`` finds them in the file, and writes others in their place.
 """
 
 import functools
@@ -81,7 +81,7 @@ class FileProgram:
         Raises:
             InputError: It is no TorchScript program, or damaged; or `source` is no file.
             RecordError: A record is damaged.
-            OSError: It cannot be opened; FileNotFoundError where there is none.
+            OSError: It cannot be opened; FileNotFoundError if there is none.
         """
         file = ProgramFile(source, every_entry=False)
         self.name = file.name
@@ -134,7 +134,7 @@ class FileProgram:
         self._records[engine] = _Record(_with_start(self._records[engine].fields, made), made, changed=True)
 
     def remove_metadata(self) -> list[tuple[str, bytes]]:
-        """Empties the metadata of every record. Returns what was there, with the engines' paths."""
+        """Empties the metadata of every record. Returns the former metadata, with the engines' paths."""
         removed: dict[engines.Engine, tuple[str, bytes]] = {}
         for path, engine in self._engines.sites:
             record = self._records[engine]
@@ -146,11 +146,11 @@ class FileProgram:
         return list(removed.values())
 
     def write(self, file: IO[bytes], extra_files: dict[str, bytes] | None = None) -> None:
-        """Writes the program: what changed anew, all else as its bytes are.
+        """Writes the program: entries that changed are written anew, all others keep their bytes.
 
         Args:
-            file: Where to.
-            extra_files: What is to be beside the program; left out, what is there.
+            file: The file to write to.
+            extra_files: The files to put beside the program; left out, those that are there.
         """
         with as_our_errors():
             changed = {engine: self._texts(record) for engine, record in self._records.items() if record.changed}
@@ -206,7 +206,7 @@ class FileProgram:
 
 
 def _opened(file: ProgramFile) -> IO[bytes]:
-    """The file, open: what takes its path later does not matter. What was given open is copied."""
+    """The file, open, so that another file which takes its path later does not matter. A file given open is copied."""
     if file.path is not None:
         return file.path.open("rb")
     copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the archive
@@ -227,6 +227,6 @@ def _info(path: str, record: _Record) -> EngineInfo:
 
 
 def opened_engine(fields: list[bytes], plan_size: int, read_into: Callable[[memoryview], None]) -> "torch.ScriptObject":
-    """The engine of a record, set up where this machine can; `read_into` fills memory with its plan."""
+    """The engine of a record, set up if this machine can; `read_into` fills memory with its plan."""
     engine: torch.ScriptObject = wrap(_C.engine_module(fields, plan_size, read_into)).engine
     return engine

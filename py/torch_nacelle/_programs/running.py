@@ -20,7 +20,7 @@ CallInputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | to
 
 
 def load(source: ProgramSource, device: str | None = None) -> torch.jit.ScriptModule:
-    """Loads a program as ``torch.jit.load`` does; errors say what the file is and which entry of it is damaged.
+    """Loads a program as ``torch.jit.load`` does; errors name the kind of the file, and its damaged entry.
 
     Loading runs code that the file brings, so give one that you trust.
 
@@ -33,7 +33,7 @@ def load(source: ProgramSource, device: str | None = None) -> torch.jit.ScriptMo
 
     Raises:
         InputError: It is no TorchScript program.
-        OSError: It cannot be opened; FileNotFoundError where there is none.
+        OSError: It cannot be opened; FileNotFoundError if there is none.
     """
     file = ProgramFile(source, every_entry=False)
     where = device or (None if torch.cuda.is_available() else "cpu")

@@ -1,1 +1,1 @@
-"""The base of the whole package: the library loaded, arguments checked, engines found, set and moved."""
+"""The base of the package: loads the library, checks arguments, and finds, configures and moves engines."""

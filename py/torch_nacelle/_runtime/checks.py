@@ -1,4 +1,4 @@
-"""Checks of arguments, before C++ or torch see them: their own messages name types of C++ and no argument."""
+"""Checks arguments before C++ or torch get them, whose messages name types of C++ and no argument."""
 
 import operator
 import os
@@ -31,7 +31,7 @@ def texts(values: object, what: str) -> list[str]:
 
 
 def whole_number(value: object, what: str) -> int:
-    """`value`, which has to be a whole number of 64 bits: an int, or what numpy and torch have for one."""
+    """`value` as an int; it must be a whole number of 64 bits, of Python, numpy or torch."""
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Writes a file whole or not at all."""
 
 import os
 from contextlib import AbstractContextManager
@@ -9,7 +9,7 @@ from torch_nacelle._runtime import checks
 
 
 def replacing(path: str | os.PathLike[str]) -> AbstractContextManager[Path]:
-    """Gives a file to write, which takes the place of `path` when the block ends well; see ``files.replacing``.
+    """Gives a file to write, which replaces `path` if the block ends without an error; see ``files.replacing``.
 
     Raises:
         InputError: `path` is no path.

@@ -9,9 +9,9 @@ from torch_nacelle.errors import InputError
 
 
 def joined(module: torch.nn.Module) -> torch._C.ScriptModule:
-    """The C++ module of a program. Of another module: one that holds every program in it, under its path there.
+    """The C++ module of a program.
 
-    A module without programs gives one that holds nothing.
+    For another module it is a new C++ module, which holds each program in the module under the program's path.
     """
     if isinstance(module, torch.jit.ScriptModule):
         program: torch._C.ScriptModule = module._c
@@ -25,7 +25,7 @@ def joined(module: torch.nn.Module) -> torch._C.ScriptModule:
 
 
 def require_program(program: object) -> torch._C.ScriptModule:
-    """The same of what has to be a program, or to hold one.
+    """The same, for a value that must be a program or hold one.
 
     Raises:
         InputError: It is something else, or holds none.

@@ -70,7 +70,7 @@ class Input:
         values: ``Input(shape=(2,), dtype=torch.int64, min_values=(1, 1), opt_values=(3, 4), max_values=(12, 12))``.
 
         Args:
-            shape: The shape; with a range, where given, -1 in each dimension that varies.
+            shape: The shape; if a range is given too, -1 in each dimension that varies.
             dtype: The dtype of the tensors that will be given.
             min: The smallest shape, or one for each optimization profile.
             opt: The shape to be fastest at, or one for each optimization profile; left out, max.
@@ -325,12 +325,12 @@ def with_names(inputs: Sequence[Input]) -> list[Input]:
 def optimization_profiles(
     inputs: Sequence[Input], opened: Sequence[str] = ()
 ) -> list[dict[str, tuple[list[int], list[int], list[int]]]]:
-    """For each optimization profile, min, opt and max of what varies; empty where nothing does.
+    """For each optimization profile, min, opt and max of what varies; empty if nothing does.
 
     Shapes of dynamic inputs, and values of those whose values decide about shapes.
 
     Args:
-        inputs: What the engine takes.
+        inputs: The engine's inputs.
         opened: Names of inputs whose shape the model leaves open, which every optimization profile has, fixed ones too.
 
     Raises:

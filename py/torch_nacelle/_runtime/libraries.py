@@ -11,11 +11,11 @@ class TensorRTLibrary:
     """A file that may be a TensorRT runtime library.
 
     Attributes:
-        path: The file; a bare name such as ``libnvinfer.so.10`` where the system was asked for it.
-        source: Where it was looked for, for a person.
+        path: The file; a bare name such as ``libnvinfer.so.10`` if the system was asked for it.
+        source: The place where it was looked for, for a person.
         kind: ``"full"``, ``"lean"``, ``"dispatch"`` or ``"TensorRT-RTX"``.
-        release: ``"10.15.1.29"``; empty where it could not be opened.
-        problem: Why it could not be opened; empty where it could.
+        release: ``"10.15.1.29"``; empty if it could not be opened.
+        problem: Why it could not be opened; empty if it could.
     """
 
     path: str

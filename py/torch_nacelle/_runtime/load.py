@@ -64,7 +64,7 @@ def _check_peer() -> None:
 def _load() -> None:
     _check_torch()
     _check_peer()
-    # torch's libraries are in the process by now, so this one finds them by name wherever they lie.
+    # torch's libraries are in the process by now, so this one finds them by name, in whatever folder they are.
     ctypes.CDLL(str(LIBRARY))
     sys.meta_path.insert(0, _PeerGuard())
 

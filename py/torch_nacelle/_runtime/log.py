@@ -67,7 +67,7 @@ class _Delivery:
             self._thread.join()
 
     def start_in_child(self) -> None:
-        """Starts a thread in a process that was forked, where none but the forking thread is left."""
+        """Starts a thread in a forked process, which has only the thread that forked."""
         self._lock = threading.Lock()  # a thread that is gone may hold the other one
         if self._queue is not None:
             self._queue = None

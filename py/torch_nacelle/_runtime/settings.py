@@ -16,21 +16,20 @@ class Settings(TypedDict, total=False):
     Attributes:
         max_contexts: Execution contexts at most (64). Each lets one more call run at once and has scratch memory of its
             own on the device; a call that finds all of them in use waits.
-        plan_copies: How often the plan is deserialized (1). TensorRT 8.5 gives an optimization profile of a plan with
-            dynamic shapes to one context only: there a copy lets one more call run at once, at the price of another
-            engine in the device's memory.
+        plan_copies: Number of times that the plan is deserialized (1). TensorRT 8.5 gives an optimization profile of a
+            plan with dynamic shapes to one context only: there a copy lets one more call run at once, at the price of
+            another engine in the device's memory.
         optimization_profile: The optimization profile for every call; None: the one whose optimum is nearest to a
             call's shapes.
-        move_inputs: Whether inputs on another device are copied to the engine's for the call (False). They are errors
-            otherwise.
-        convert_inputs: Whether inputs of another dtype are converted for the call (False). They are errors otherwise.
-        pack_outputs: Whether the outputs of a call lie in one block of memory, which one visit to torch's allocator
-            gets (False: a block each). Faster for engines with several outputs, most with several threads. The outputs
+        move_inputs: True if a call copies inputs on another device to the engine's (False). Else they are errors.
+        convert_inputs: True if a call converts inputs of another dtype (False). Else they are errors.
+        pack_outputs: True if the outputs of a call lie in one block of memory, which torch's allocator gives at once
+            (False: a block each). Faster for engines with several outputs, most with several threads. The outputs
             then share a storage: any of them keeps all of it, ``torch.save`` of one writes all of it, and one that is
             grown in place with ``resize_`` runs into the next.
-        shared_scratch: Whether scratch memory is one buffer per stream for all engines that share it, sized for the
-            largest, instead of one per context (False).
-        nvtx: Whether calls and their phases are marked with NVTX ranges, which Nsight Systems shows (False). Only with
+        shared_scratch: True if scratch memory is one buffer per stream, which all engines with this setting share and
+            which is sized for the largest; False if each context has its own (False).
+        nvtx: True if calls and their phases are marked with NVTX ranges, which Nsight Systems shows (False). Only with
             a CUDA build of torch. Unlike ``profile``, calls do not wait for the device.
     """
 
@@ -65,7 +64,7 @@ def configure(program: _Module, engine: str | None = None, **settings: Unpack[Se
 
     Raises:
         InputError: There is no such engine or setting, a value that is out of range, or no program.
-        Error: What keeps an engine from being set up with these settings. It keeps its former ones then.
+        Error: An engine cannot be set up with these settings. It keeps its former ones then.
     """
     _C.configure_engines(require_program(program), checks.engine_path(engine), dict(settings))
     return program
@@ -101,7 +100,7 @@ def allow_engine_host_code(allowed: bool = True) -> None:
     are set up later: call it before ``torch.jit.load``.
 
     Args:
-        allowed: Whether plans may bring code.
+        allowed: True if plans may bring code.
     """
     _C.allow_engine_host_code(allowed)
 

@@ -1,4 +1,4 @@
-"""States of torch that hold for the whole process, or for a thread, while Nacelle works with TorchScript."""
+"""Sets torch's settings of the process or thread while Nacelle works with TorchScript, and restores them."""
 
 import contextlib
 import threading
@@ -19,7 +19,7 @@ def without_deprecations() -> Iterator[None]:
     """Hides that torch deprecates TorchScript: Nacelle's programs are TorchScript, knowingly.
 
     One filter stands in Python's list of warning filters as long as any thread is inside. It matches the warnings of
-    torch's own modules alone, also where warnings are errors. The list is not saved and put back: threads do that at
+    torch's own modules alone, also if warnings are errors. The list is not saved and put back: threads do that at
     different times.
     """
     global _hiding
@@ -47,8 +47,8 @@ def torch_defaults() -> Iterator[None]:
     """Torch's own defaults, float32 and the CPU, for tensors that are made without a dtype or a device.
 
     An engine follows from the model and the arguments, not from what the process has set with
-    ``torch.set_default_dtype`` and ``torch.set_default_device``. The default dtype is the process's: where it is
-    another, other threads see float32 meanwhile.
+    ``torch.set_default_dtype`` and ``torch.set_default_device``. The default dtype is the process's: if it is another,
+    other threads see float32 meanwhile.
     """
     with _lock:
         _dtypes.append(torch.get_default_dtype())
@@ -73,8 +73,8 @@ def _default_device() -> Iterator[None]:
     if before.type == "cpu":
         yield
         return
-    # A default that was set is taken away, since a trace names its values otherwise under another device. Where it
-    # stays, it is a context that a caller is in, and another inside it decides.
+    # A default that was set is taken away, since a trace names its values otherwise under another device. If it stays,
+    # it is that of a context which the caller has entered; then a context entered inside that one overrules it.
     torch.set_default_device(None)
     inside = torch.get_default_device().type != "cpu"
     try:

@@ -14,7 +14,7 @@ using Fields = std::vector<std::string>;
 // Returns the fields of the golden record of `version`. Throws std::runtime_error if the file is missing or malformed.
 Fields Read(int version);
 
-// The golden record itself, built from literals: what Parse must give.
+// The golden record itself, built from literals; Parse must return its equal.
 Record Expected(int version);
 
 // All the fields that a conversion may lose.

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <optional>
 #include <ostream>
 #include <span>
 #include <string>
@@ -48,15 +49,20 @@ bool IsPlan(const std::string& plan, size_t size) {
   return true;
 }
 
+// The number of kilobytes in the line of a file of /proc that begins with `name`, if the system has it.
+std::optional<size_t> KilobytesOf(const char* path, std::string_view name) {
+  std::ifstream lines(path);
+  size_t kilobytes = 0;
+  for (std::string first; lines >> first; std::getline(lines, first)) {
+    if (first == name && lines >> kilobytes) return kilobytes;
+  }
+  return std::nullopt;
+}
+
 // Bytes that a process can still get without the system's swapping. Unlimited if the system does not tell.
 size_t AvailableMemory() {
-  std::ifstream lines("/proc/meminfo");
-  std::string name;
-  size_t kilobytes = 0;
-  for (std::string unit; lines >> name >> kilobytes; std::getline(lines, unit)) {
-    if (name == "MemAvailable:") return kilobytes * 1024;
-  }
-  return std::numeric_limits<size_t>::max();
+  const std::optional<size_t> kilobytes = KilobytesOf("/proc/meminfo", "MemAvailable:");
+  return kilobytes ? *kilobytes * 1024 : std::numeric_limits<size_t>::max();
 }
 
 struct Size {
@@ -80,15 +86,24 @@ std::vector<std::string> Written(const Size& size) {
   return Write(std::as_const(record));
 }
 
+// Makes PeakMemory begin again.
+void ForgetPeakMemory() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+// The most bytes of memory that this process had since ForgetPeakMemory.
+size_t PeakMemory() { return KilobytesOf("/proc/self/status", "VmHWM:").value_or(0) * 1024; }
+
 TEST_P(LargeRecord, IsWrittenAndRead) {
   const Size size = GetParam();
   const size_t needed = size.plan + size.field() + kGiB;
   if (AvailableMemory() < needed) GTEST_SKIP() << "needs " << needed << " bytes of memory";
+  ForgetPeakMemory();
   std::vector<std::string> fields = Written(size);
   std::string& engine = fields[IndexOf(Field::kEngine)];
   ASSERT_EQ(engine.size(), size.field());
   const std::vector<std::string_view> views(fields.begin(), fields.end());
   EXPECT_TRUE(IsPlan(Parse(std::span(views)).plan, size.plan));
+  EXPECT_GT(PeakMemory(), size.plan);
+  EXPECT_LT(PeakMemory(), needed);  // the plan and its field, and neither of them twice
   if (size.version < 4) return;
   const size_t wrong = engine.size() - 10;
   engine[wrong] = '!';

@@ -338,7 +338,7 @@ def test_a_build_can_be_given_up(stop: Callable[..., bool]) -> None:
     profile = {"x": ([1, 4], [4, 4], [8, 4])}
     with pytest.raises((nacelle.ExecutionError, ZeroDivisionError)) as caught:
         _C.build_tensorrt(builder.path, builder.parser, model("Relu"), "", "net", [profile], {}, None, stop)
-    assert isinstance(caught.value, ZeroDivisionError) or "the build was given up" in str(caught.value)
+    assert isinstance(caught.value, ZeroDivisionError) or "the build was cancelled" in str(caught.value)
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:

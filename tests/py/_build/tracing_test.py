@@ -1,4 +1,4 @@
-"""Models that are traced since scripting them fails: taken if they compute the same, told where that is not certain."""
+"""Models that are traced since scripting them fails: taken if they compute the same, with a warning if in doubt."""
 
 import functools
 import warnings

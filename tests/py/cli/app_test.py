@@ -102,7 +102,7 @@ def test_an_interrupted_command_says_so(tmp_path: Path) -> None:
 def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     outcome = pipe("nacelle inspect <(echo text)", tmp_path)
     assert outcome.code == 1
-    assert "but a pipe or a device; copy it into a file first" in outcome.err
+    assert "since it is a pipe or a device; copy it into a file first" in outcome.err
 
 
 def test_sizes() -> None:

@@ -172,7 +172,7 @@ def test_onnx_without_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (["-i", "float32[1,3,8,8]", "--workspace", "4X"], 2, "--workspace takes a number of bytes, such as 512M or 4G"),
         (["-i", "float32[1,3,8,8]", "--abi", "2"], 1, "2"),
         (["-i", "float32[1,3,8,8]", "--name", "a b"], 1, "wanted an identifier"),
-        ([], 2, "a TorchScript model does not tell what it takes: give --input for each of x"),
+        ([], 2, "a TorchScript model does not tell its inputs: give --input for each of x"),
     ],
 )
 def test_what_cannot_be_compiled(script: Path, arguments: list[str], code: int, words: str, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_where_it_cannot_be_written_nothing_is_built(script: Path, tmp_path: Pat
     ("name", "words"),
     [
         ("broken.onnx", "broken.onnx"),
-        ("broken.pt2", "broken.pt2 cannot be read as what torch.export.save writes"),
+        ("broken.pt2", "broken.pt2 cannot be read as an exported program"),
         ("broken.ts", "broken.ts is no model that can be read here: give ONNX (.onnx)"),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_file_that_cannot_be_read(folder: Path) -> None:
 
 
 def test_tensors_on_a_device_that_is_not_here(folder: Path) -> None:
-    """Torch reads them where that device is, or with map_location: a note says so; engines are asked all the same."""
+    """Torch reads them on a machine with that device, or with map_location; a note says so, and engines are asked."""
     with zipfile.ZipFile(folder / "hybrid.ts") as archive, zipfile.ZipFile(folder / "moved.ts", "w") as out:
         for item in archive.infolist():
             content = archive.read(item)

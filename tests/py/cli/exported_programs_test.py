@@ -230,7 +230,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "an infinite power": (size(lambda _: "s0**1e999"), "it has a power"),
     "nested powers": (size(lambda _: "((((s0**8)**8)**8)**8)**8"), "it has powers up to 64; at most 24 is read"),
     "a long shift": (size(lambda _: "LShift(Integer(1), Integer(99999999999))"), "LShift is by no number from 0 to 62"),
-    "a long number": (size(lambda _: "Integer(" + "9" * 4000 + ")"), "a number of no 64 bits"),
+    "a long number": (size(lambda _: "Integer(" + "9" * 4000 + ")"), "arguments that are not numbers of 64 bits"),
     "a precise number": (size(lambda _: "Float('1.0', precision=999999999)"), "Float has an unknown precision"),
     "a sum to a power": (size(lambda _: f"({'+'.join(f's{i}' for i in range(9))})**8"), "multiplied out it has"),
     "a deep size": (size(lambda _: "-" * 5000 + "s0"), "is no size"),

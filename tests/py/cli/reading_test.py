@@ -93,7 +93,7 @@ def test_the_same_as_torch_reads(make: Callable[[Path], None], tmp_path: Path) -
 
 
 def test_every_path_leads_to_its_engine(tmp_path: Path) -> None:
-    """Where both readers say that an engine is, it is found; one in a graph too."""
+    """The path that both readers give leads to the engine, also to one in a graph."""
     samples.held_in_containers(tmp_path / "held.ts")
     paths = [engine.path for engine in programs.read(tmp_path / "held.ts").engines]
     assert paths == ["listed[0]", "listed[1]", 'named["a\\"b.c"]', 'named["x"]', "paired[0]"]

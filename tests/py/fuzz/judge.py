@@ -67,9 +67,9 @@ class Finding:
     """A fault.
 
     Attributes:
-        variant: How the module was compiled.
-        kind: What kind of fault it is, in a few words.
-        detail: What was found and what was wanted.
+        variant: The way in which the module was compiled.
+        kind: The kind of fault, in a few words.
+        detail: The value that was found and the value that was wanted.
     """
 
     variant: str
@@ -138,8 +138,8 @@ def judge(
 
     Args:
         case: The case.
-        subject: What compiles; left out, Nacelle.
-        variants: How, from ``VARIANTS``.
+        subject: The compiler under test; left out, Nacelle.
+        variants: The ways to compile it, from ``VARIANTS``.
         begins: Is told each variant before it begins.
     """
     verdict = Verdict()
@@ -276,7 +276,7 @@ class _Variant:
                     _scribble(found)
 
     def _survive(self, program: Any, tensors: Sequence[torch.Tensor]) -> None:
-        """Calls where the module itself fails: anything but a crash is right."""
+        """Calls that the module itself fails on: anything but a crash is right."""
         try:
             _call(program, tensors)
         except Exception:

@@ -32,7 +32,7 @@ class Answer:
     Attributes:
         features: The features of the case.
         findings: The faults.
-        outcomes: What became of each variant.
+        outcomes: The result of each variant.
         refusals: The first line of each refusal.
     """
 
@@ -208,8 +208,8 @@ def run(seeds: Iterable[int], jobs: int = 1, subject: str = "", seconds: float |
     Args:
         seeds: The seeds; read as far as they are needed.
         jobs: The number of processes at a time.
-        subject: What compiles, as the worker takes it.
-        seconds: How long at most; the last cases are left out.
+        subject: The compiler under test, as the worker takes it.
+        seconds: The time that it may take; then the last cases are left out.
     """
     end = None if seconds is None else time.monotonic() + seconds
     batches = _batches(iter(seeds), _CASES_OF_A_WORKER)

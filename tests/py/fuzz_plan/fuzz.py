@@ -20,6 +20,8 @@ from typing import Any
 from tests.py.fuzz_plan.mutations import generate
 from tests.py.fuzz_plan.seeds import sound_plans
 
+_SECONDS_BETWEEN_NOTES = 20
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -28,7 +30,7 @@ class Finding:
     Attributes:
         seed: Its seed.
         kind: "crash", "hang", "exception", "file" or "memory".
-        detail: What is known of it.
+        detail: The known facts about it.
         plan: The plan.
     """
 
@@ -88,7 +90,10 @@ def run(first: int, *, count: int | None = None, seconds: float | None = None, j
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(_SECONDS_BETWEEN_NOTES)
+                found = [f"seed {one['seed']}" for one in list(answers) if one["kind"]]
+                print(f"{len(answers)} cases, findings: {', '.join(found) or 'none'}", file=sys.stderr, flush=True)
     if failures:
         raise failures[0]
     found = [

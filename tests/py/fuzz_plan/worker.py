@@ -27,7 +27,7 @@ PATIENCE = 10.0
 """Seconds of the processor's time that a case may take."""
 
 MEMORY = 64 << 20
-"""Bytes above those of a sound plan that a case may take, beside 8 times its own size."""
+"""Bytes above those that a sound plan takes that a case may take, beside 8 times its own size."""
 
 _WALL = 120.0  # for a case that waits; a busy machine gives a process little
 _ADDRESS_SPACE = 4 << 30  # beyond what the process has: a case that takes it ends before the machine does
@@ -47,12 +47,12 @@ def set_up(plan: bytes) -> None:
         raise
 
 
-def judge(plan: bytes, baseline: int) -> tuple[str, str, int]:
-    """The kind of fault ("" for none), what is known of it, and the process's greatest memory."""
+def judge(plan: bytes, baseline: int | None) -> tuple[str, str, int]:
+    """The kind of fault ("" for none), what is known of it, and the most bytes of memory that the case took."""
     with tempfile.TemporaryDirectory() as folder:
         status, peak, output = _in_child(lambda: set_up(plan), folder)
         files = sorted(os.listdir(folder))
-    limit = baseline + MEMORY + 8 * len(plan)
+    limit = (baseline or 0) + MEMORY + 8 * len(plan)
     if status is None:
         return "hang", f"over {PATIENCE:g} s", peak
     if os.WIFSIGNALED(status):
@@ -64,14 +64,18 @@ def judge(plan: bytes, baseline: int) -> tuple[str, str, int]:
         return "exception", output[-800:], peak
     if files:
         return "file", f"wrote {', '.join(files)}", peak
-    if baseline and peak > limit:
+    if baseline is not None and peak > limit:
         return "memory", f"{peak >> 20} MiB; the limit is {limit >> 20} MiB for {len(plan)} bytes", peak
     return "", "", peak
 
 
 def _in_child(work: Callable[[], None], folder: str) -> tuple[int | None, int, str]:
-    """The exit status of a process that does the work (None: it was stopped), its peak memory, and what it printed."""
+    """The exit status of a process that does the work (None: it was stopped), the memory it took, and what it printed.
+
+    A forked process begins with this one's memory, which grows from case to case and does not count.
+    """
     read, write = os.pipe()
+    before = _resident()
     child = os.fork()
     if child == 0:
         os.close(read)
@@ -81,7 +85,12 @@ def _in_child(work: Callable[[], None], folder: str) -> tuple[int | None, int, s
     if late:
         os.kill(child, signal.SIGKILL)
     _, status, usage = os.wait4(child, 0)
-    return None if late else status, usage.ru_maxrss << 10, output
+    return None if late else status, max(0, (usage.ru_maxrss << 10) - before), output
+
+
+def _resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def _child(work: Callable[[], None], folder: str, output: int) -> None:
@@ -125,7 +134,7 @@ def main(folder: str) -> None:
     torch.set_num_threads(1)  # a forked process has no others
     plans = [path.read_bytes() for path in sorted(Path(folder).glob("*.plan"))]
     set_up(plans[0])  # what every process needs once is then there before the fork
-    baseline = max(judge(plan, 0)[2] for plan in plans)
+    baseline = max(judge(plan, None)[2] for plan in plans)
     print(json.dumps({"ready": baseline}), flush=True)
     for line in sys.stdin:
         seed = json.loads(line)["seed"]

@@ -1,7 +1,8 @@
 // Declarations that the fake TensorRT libraries share: small types, and the interfaces that their callers implement.
 //
 // Nothing here comes from core/tensorrt: the fakes are the other side of the binding, and g++ decides their layouts.
-// FAKE_VERSION is what getInferLibVersion() reports; FAKE_INTERFACES (8, 9, 10 or 11) says whose callbacks are used.
+// FAKE_VERSION is the release that getInferLibVersion() reports. FAKE_INTERFACES (8, 9, 10 or 11) is the major release
+// whose callbacks the library calls.
 #ifndef NACELLE_TESTS_CORE_TENSORRT_FAKE_TYPES_H_
 #define NACELLE_TESTS_CORE_TENSORRT_FAKE_TYPES_H_
 
@@ -43,7 +44,7 @@ struct InterfaceInfo {
   int32_t minor;
 };
 
-// The binding called a function that these tests never call: it used a wrong slot.
+// Ends the process: the binding called a function that these tests never call, so it used a wrong slot.
 inline void Unexpected(const char* function) {
   std::fprintf(stderr, "the fake TensorRT's %s was called\n", function);
   std::abort();
