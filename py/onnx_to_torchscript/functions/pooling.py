@@ -15,7 +15,7 @@ class Windows(NamedTuple):
         stride: Steps from a window to the next.
         dilation: Steps within a window.
         around: The paddings that were asked for: all begins, then all ends.
-        more: What the last windows need beyond them at each end.
+        more: The paddings beyond them that the last windows need at each end.
         all_around: Both together.
     """
 

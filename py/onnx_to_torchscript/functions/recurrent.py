@@ -10,9 +10,9 @@ class Layer(NamedTuple):
     """The parts that LSTM, GRU and plain layers share: of the whole layer, or of one direction.
 
     Attributes:
-        weight: Of the inputs, [directions, gates * hidden, features].
-        recurrence: Of the states, [directions, gates * hidden, hidden].
-        bias: Those of the weights, then those of the recurrence, [directions, 2 * gates * hidden].
+        weight: The inputs' weights, [directions, gates * hidden, features].
+        recurrence: The states' weights, [directions, gates * hidden, hidden].
+        bias: The weights' biases, then those of the recurrence, [directions, 2 * gates * hidden].
         lengths: The number of steps of each sample; None for all.
         activations: Names, those of the first direction before those of the second.
         clip: The limit of what the activations are given; 0 for none.
