@@ -217,7 +217,7 @@ def reference_plan() -> bytes:
         return struct.pack("<I", len(name)) + name + numbers + profiles
 
     inputs = struct.pack("<I", 1) + tensor(b"x", 0, [-1, 3], [1, 3], [2, 3], [4, 3])
-    outputs = struct.pack("<I", 2) + tensor(b"y\xff", 8, [-1, 3]) + tensor(b"z", 7, [])
+    outputs = struct.pack("<I", 2) + tensor(b"y\xff", 8, [-1, 3]) + tensor(b"z", 5, [])
     payload = struct.pack("<iI", 1, 3) + b"net" + inputs + outputs + struct.pack("<Q", 6) + b"module"
     return b"nref" + struct.pack("<IQQ", 1, 24 + len(payload), 0) + payload
 
@@ -236,7 +236,7 @@ def test_a_damaged_reference_plan_says_where() -> None:
     cases = [
         (plan[:-14], len(plan) + 1, "plan size at byte 8 is "),
         (plan[:dtype] + b"\x63" + plan[dtype + 1 :], len(plan), 'input 0 ("x") dtype is 99; wanted one of 0 (float32)'),
-        (plan[: dtype + 10], len(plan), 'input 0 ("x") rank at byte'),
+        (plan[:-24], len(plan), 'output 1 ("z") flags at byte'),
         (plan.replace(b"nref", b"ftrt"), len(plan), 'magic at byte 0 is "ftrt"; wanted "nref"'),
     ]
     for start, size, message in cases:

@@ -84,6 +84,7 @@ TEST(Embed, SetsTheEngineUpOnce) {
   named.input_names = {{"input_0"}};
   named.output_names = {{"output_0"}};
   named.hardware_compatible = true;
+  named.abi_version = std::nullopt;
   for (const EmbedOptions& options : {EmbedOptions(), newer, named}) {
     set_ups->count = 0;
     torch::jit::Module module = EmbedEngine(DoublingPlan(), options);

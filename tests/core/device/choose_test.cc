@@ -119,10 +119,10 @@ TEST(ChooseErrors, SayWhyThereIsNoDevice) {
 TEST(ChooseErrors, DlaIsRefusedByName) {
   const std::string message = ChooseMessage(Dla(1, "Orin"), false, {{Gpu(0, 8, 7, "Orin")}, 0, ""});
   ExpectHas(message, "a DLA of compute capability 8.7 (the engine was built on DLA 1 \"Orin\"");
-  ExpectHas(message, "This machine has no DLA");
+  ExpectHas(message, "this machine has no DLA");
   ExpectHas(message, "GPU 0 \"Orin\"");
   // Hardware compatibility is about GPUs: no GPU stands in for a DLA.
-  ExpectHas(ChooseMessage(Dla(1, "Orin"), true, {{kH100}, 5, ""}), "This machine has no DLA");
+  ExpectHas(ChooseMessage(Dla(1, "Orin"), true, {{kH100}, 5, ""}), "this machine has no DLA");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/tensorrt/messages.h"
 #include "core/text.h"
 #include "tests/core/tensorrt/fake/types.h"
 

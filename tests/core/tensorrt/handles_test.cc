@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/tensorrt/messages.h"
 #include "tests/core/tensorrt/fake/fakes.h"
 
 namespace nacelle::tensorrt {
@@ -79,7 +80,7 @@ TEST_P(HandlesTest, RefusedPlanQuotesTheLibrary) {
     runtime_->Deserialize("some other plan");
     ADD_FAILURE();
   } catch (const PlanError& error) {
-    EXPECT_EQ(std::string(error.what()), std::string(GetParam().name) + " did not accept the plan of 15 bytes. " +
+    EXPECT_EQ(std::string(error.what()), std::string(GetParam().name) + " did not accept the plan of 15 bytes; " +
                                              GetParam().name + " said: [W] this looks wrong; [E] not a fake plan");
   }
 }

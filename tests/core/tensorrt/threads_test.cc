@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/tensorrt/handles.h"
 #include "core/tensorrt/library.h"
+#include "core/tensorrt/messages.h"
 #include "tests/core/tensorrt/fake/fakes.h"
 
 #if defined(__SANITIZE_THREAD__)

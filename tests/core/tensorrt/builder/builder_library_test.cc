@@ -75,7 +75,7 @@ TEST(BuilderLibrary, OfAReleaseWhoseParserIsNotKnownNothingIsBuilt) {
       ExpectHas(problem, release);
       ExpectHas(problem, "runs plans but builds none: Nacelle does not know the ONNX parser of TensorRT 9.x");
       ExpectHas(problem,
-                "Build with TensorRT 8.x, 10.x, 11.x, or build the plan with TensorRT's own tools and embed it");
+                "build with TensorRT 8.x, 10.x, 11.x, or build the plan with TensorRT's own tools and embed it");
     }
   }
 }
