@@ -33,6 +33,13 @@ class TwoOutputs(torch.nn.Module):
         return x + 1, x.sum(1)
 
 
+class Windows(torch.nn.Module):
+    """Outputs whose sizes are other expressions of the batch size: (3 * n + 1) // 2 and 2 * n."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return x.reshape(-1)[::2] * 2, torch.cat([x, -x])
+
+
 class OtherDtypes(torch.nn.Module):
     """bool and int64."""
 
@@ -89,6 +96,7 @@ def hybrid() -> Case:
 KINDS: dict[str, Callable[[], Case]] = {
     "one output": lambda: of(Doubled()),
     "two outputs": lambda: of(TwoOutputs()),
+    "other sizes": lambda: of(Windows()),
     "bool and int64": lambda: of(OtherDtypes()),
     "half": lambda: of(Half()),
     "data-dependent": lambda: of(Positive()),
@@ -173,6 +181,18 @@ def test_the_profile_bounds_a_dynamic_dimension() -> None:
     bounds = [bound for symbol, bound in program.range_constraints.items() if str(symbol).startswith("s")]
     # torch takes 0 and 1 for special cases, unless a Dim allows them.
     assert [(int(bound.lower), int(bound.upper)) for bound in bounds] == [(2, 8)]
+
+
+def test_sizes_of_outputs_are_expressions_of_the_sizes_of_inputs() -> None:
+    program = torch.export.export(of(Windows()).module, (X,), dynamic_shapes=(({0: torch.export.Dim.DYNAMIC},),))
+    (x,) = [node.meta["val"] for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
+    outputs = program.graph.output_node().args[0]
+    (windows,), (both, three) = (node.meta["val"].shape for node in outputs)
+    assert three == 3
+    (n,) = x.shape[0].node.expr.free_symbols
+    for size in range(2, 9):
+        assert windows.node.expr.subs(n, size) == (3 * size + 1) // 2
+        assert both.node.expr.subs(n, size) == 2 * size
 
 
 def test_calls_are_not_compiled_again() -> None:

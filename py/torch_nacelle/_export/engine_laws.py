@@ -29,16 +29,6 @@ _kept: OrderedDict[_Key, EngineLaws] = OrderedDict()
 _asking: dict[_Key, threading.Lock] = {}
 
 
-def output_sizes(engine: torch.ScriptObject, input_sizes: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Returns the sizes of each output of an engine for inputs of these sizes, without running it.
-
-    The sizes are ints or torch.SymInts; only +, -, * and // touch them. Sizes that depend on values, or that no law
-    gives, are an Unknown. Sizes outside of the optimization profiles are not refused here. Raises InputError for a
-    wrong number of inputs or dimensions, and the engine's own error if it cannot be set up here.
-    """
-    return laws_of(engine).output_sizes(input_sizes)
-
-
 def laws_of(engine: torch.ScriptObject) -> EngineLaws:
     """Returns the laws of an engine's outputs: asks for them once for each plan and order of inputs and outputs.
 

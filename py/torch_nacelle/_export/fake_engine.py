@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from torch_nacelle import _C
 from torch_nacelle._export.output_shapes import EngineTensors, output_shapes
+from torch_nacelle._export.shape_laws import Unknown
 from torch_nacelle.errors import InputError
 
 
@@ -70,12 +71,16 @@ def fake_execute_engine(
     on_meta = any(tensor.is_meta and not isinstance(tensor, torch._subclasses.FakeTensor) for tensor in input_tensors)
     return [
         torch.empty(
-            [torch.library.get_ctx().new_dynamic_size() if size is None else size for size in shape],
+            [_new_size(size) if isinstance(size, Unknown) else size for size in shape],
             dtype=output.dtype,
             device="meta" if on_meta else device,
         )
         for output, shape in zip(tensors.outputs, shapes, strict=True)
     ]
+
+
+def _new_size(size: Unknown) -> torch.SymInt:
+    return torch.library.get_ctx().new_dynamic_size(min=size.min, max=size.max)
 
 
 def register() -> None:

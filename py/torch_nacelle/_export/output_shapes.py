@@ -8,6 +8,8 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from torch_nacelle import _C
+from torch_nacelle._export import engine_laws
+from torch_nacelle._export.shape_laws import Unknown
 from torch_nacelle.errors import InputError
 
 Size: TypeAlias = int | torch.SymInt
@@ -72,10 +74,11 @@ class EngineTensors:
 
 def output_shapes(
     engine: torch.ScriptObject, tensors: EngineTensors, input_shapes: Sequence[Sequence[Size]]
-) -> list[list[Size | None]]:
-    """Returns the shapes of the outputs; None for a size that is not known before the engine has run.
+) -> list[list[Size | Unknown]]:
+    """Returns the shapes of the outputs; Unknown for a size that is not known before the engine has run.
 
-    Sizes of inputs that are symbols are bounded by the optimization profiles from then on, as a branch on them would.
+    If sizes of inputs are symbols, the engine's shape laws (shape_laws.py) give those of the outputs. The symbols are
+    bounded by the optimization profiles from then on, as a branch on them would.
 
     Raises:
         InputError: No optimization profile allows the shapes.
@@ -84,8 +87,11 @@ def output_shapes(
     if all(isinstance(size, int) for shape in input_shapes for size in shape):
         with _disable_current_modes():  # the reference engine finds shapes with torch
             shapes = _C.output_shapes(engine, [[int(size) for size in shape] for shape in input_shapes])
-        return [[None if size < 0 else size for size in shape] for shape in shapes]
-    return [[None if size < 0 else size for size in output.shape] for output in tensors.outputs]
+        if all(size >= 0 for shape in shapes for size in shape):
+            return [list(shape) for shape in shapes]
+    with _disable_current_modes():
+        laws = engine_laws.laws_of(engine)
+    return laws.output_sizes(input_shapes)
 
 
 def _bound(tensors: EngineTensors, input_shapes: Sequence[Sequence[Size]]) -> None:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 import torch_nacelle as nacelle
 from torch_nacelle._export import engine_laws
-from torch_nacelle._export.engine_laws import laws_of, output_sizes
+from torch_nacelle._export.engine_laws import laws_of
 from torch_nacelle._export.shape_laws import EngineLaws, Law, Unknown
 
 Shape = tuple[int, ...]
@@ -194,7 +194,7 @@ def test_several_optimization_profiles() -> None:
         shape = (1, 3, size, size)
         with torch.inference_mode():
             expected = [list(one.shape) for one in model(torch.ones(shape))]
-        assert output_sizes(program.net_trt_engine, [shape]) == expected
+        assert laws_of(program.net_trt_engine).output_sizes([shape]) == expected
 
 
 def test_a_plan_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,4 +223,4 @@ def test_a_plan_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_inputs_are_refused() -> None:
     engine = engine_of(Flatten(), [IMAGES])
     with pytest.raises(nacelle.InputError, match=r"the inputs have the ranks \[4, 1\]; wanted \[4\]"):
-        output_sizes(engine, [(1, 3, 64, 64), (1,)])
+        laws_of(engine).output_sizes([(1, 3, 64, 64), (1,)])
