@@ -68,7 +68,7 @@ def test_a_file_that_cannot_be_read(folder: Path) -> None:
     assert pipe("nacelle doctor missing.ts", folder).err == "nacelle: missing.ts: No such file or directory\n"
     outcome = in_process("doctor", folder / "text.ts")
     assert outcome.code == 1
-    assert "not a plan that is known" in outcome.out
+    assert "is of no known kind: 13 bytes that begin with 6e 6f 74" in outcome.words
 
 
 def test_tensors_on_a_device_that_is_not_here(folder: Path) -> None:
@@ -196,7 +196,8 @@ def test_control_characters_in_a_reason_are_shown(tmp_path: Path) -> None:
     (tmp_path / "text.plan").write_bytes(b"hello\n\x1b[31mred")
     outcome = in_process("doctor", tmp_path / "text.plan")
     assert outcome.code == 1
-    assert r"hello\x0a\x1b[" in outcome.out
+    assert r"hello\x0a\x1b[" in outcome.err
+    assert "\x1b" not in outcome.err
 
 
 def test_one_library_and_an_odd_plan_in_a_process_of_its_own(plan: bytes, tmp_path: Path) -> None:
