@@ -10,6 +10,7 @@
 
 #include "core/record/record.h"
 #include "py/csrc/bindings.h"
+#include "py/csrc/engine_of.h"
 #include "py/csrc/without_gil.h"
 #include "runtime/engine.h"
 #include "runtime/internal/engine_methods.h"
@@ -24,10 +25,6 @@ namespace py = pybind11;
 using runtime::Engine;
 using torch::jit::Object;
 using Shapes = std::vector<std::vector<int64_t>>;
-
-c10::intrusive_ptr<Engine> EngineOf(const Object& object) {
-  return c10::IValue(object._ivalue()).toCustomClass<Engine>();
-}
 
 Object ObjectOf(c10::intrusive_ptr<Engine> engine) { return {c10::IValue(std::move(engine)).toObject()}; }
 

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "py/csrc/bindings.h"
+#include "py/csrc/engine_of.h"
 #include "py/csrc/without_gil.h"
 #include "runtime/engine.h"
 #include "runtime/internal/infer_shapes.h"
@@ -25,10 +26,6 @@ namespace py = pybind11;
 using runtime::Engine;
 using torch::jit::Object;
 using Shapes = std::vector<std::vector<int64_t>>;
-
-c10::intrusive_ptr<Engine> EngineOf(const Object& object) {
-  return c10::IValue(object._ivalue()).toCustomClass<Engine>();
-}
 
 // The number of the engine's plan, which no other plan of this process has or had.
 uint64_t PlanId(const Object& object) {
