@@ -9,7 +9,8 @@
 
 namespace nacelle::python {
 
-// Returns the engine that `object` holds, which shares it. Throws c10::Error for an object of another class. Any thread.
+// Returns the engine that `object` holds, which shares it. Throws c10::Error for an object of another class. Any
+// thread.
 inline c10::intrusive_ptr<runtime::Engine> EngineOf(const torch::jit::Object& object) {
   return c10::IValue(object._ivalue()).toCustomClass<runtime::Engine>();
 }
