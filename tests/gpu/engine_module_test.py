@@ -1,0 +1,79 @@
+"""The two_heads network with TensorRT 8.5.3.1 as an nn.Module: eager, torch.compile, torch.export."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import torch_nacelle as nacelle
+from tests.gpu.two_heads import DYNAMIC, TwoHeads, assert_close, images
+
+pytestmark = pytest.mark.skipif(
+    "NACELLE_TENSORRT_PATH" not in os.environ,
+    reason="set NACELLE_TENSORRT_PATH to a folder with libnvinfer.so.8 of 8.5.3",
+)
+
+
+@pytest.fixture(scope="module")
+def reference() -> TwoHeads:
+    return TwoHeads()
+
+
+@pytest.fixture(scope="module")
+def module() -> nacelle.EngineModule:
+    return nacelle.EngineModule(DYNAMIC, name="two_heads")
+
+
+def exported(module: torch.nn.Module, strict: bool) -> torch.export.ExportedProgram:
+    shapes: Any = (({0: torch.export.Dim.DYNAMIC},),)
+    return torch.export.export(module, (images(2),), dynamic_shapes=shapes, strict=strict)
+
+
+WAYS: dict[str, Callable[[torch.nn.Module], Callable[..., Any]]] = {
+    "eager": lambda module: module,
+    "compile, eager": lambda module: torch.compile(module, backend="eager", fullgraph=True, dynamic=True),
+    "compile, aot_eager": lambda module: torch.compile(module, backend="aot_eager", fullgraph=True, dynamic=True),
+    "compile, inductor": lambda module: torch.compile(module, fullgraph=True, dynamic=True),
+    "compile, reduce-overhead": lambda module: torch.compile(module, fullgraph=True, mode="reduce-overhead"),
+    "export": lambda module: exported(module, strict=False).module(),
+    "export, strict": lambda module: exported(module, strict=True).module(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way(way: str, module: nacelle.EngineModule, reference: TwoHeads) -> None:
+    torch._dynamo.reset()
+    run = WAYS[way](module)
+    with torch.no_grad():
+        for batch in (2, 7, 16, 2, 7):
+            x = images(batch, seed=batch)
+            assert_close(tuple(run(x)), reference(x))
+
+
+def test_sizes_of_outputs_are_those_of_inputs(module: nacelle.EngineModule) -> None:
+    program = exported(module, strict=False)
+    (x,) = [node.meta["val"] for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
+    for output in program.graph.output_node().args[0]:
+        assert output.meta["val"].shape[0] == x.shape[0]
+
+
+def test_a_saved_program_runs_in_a_fresh_process(
+    module: nacelle.EngineModule, reference: TwoHeads, tmp_path: Path
+) -> None:
+    x = images(7)
+    torch.export.save(exported(module, strict=False), tmp_path / "program.pt2")
+    torch.save(x.cpu(), tmp_path / "x.pt")
+    code = (
+        "import sys, torch, torch_nacelle\n"
+        "program = torch.export.load(sys.argv[1]).module()\n"
+        "torch.save(program(torch.load(sys.argv[2]).cuda()), sys.argv[3])\n"
+    )
+    files = [tmp_path / "program.pt2", tmp_path / "x.pt", tmp_path / "y.pt"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True, env=environment)
+    assert_close(tuple(torch.load(files[2])), reference(x))
