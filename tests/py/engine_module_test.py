@@ -181,7 +181,7 @@ def test_the_profile_bounds_a_dynamic_dimension() -> None:
 def test_calls_are_not_compiled_again() -> None:
     torch._dynamo.reset()
     counter = torch._dynamo.testing.CompileCounter()
-    run = torch.compile(of(Doubled()).module, backend=counter, dynamic=True)
+    run = torch.compile(of(Doubled()).module, backend=counter, dynamic=True, fullgraph=True)
     for x in (X, LARGER, X, LARGER):
         run(x)
     assert counter.frame_count == 1
