@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch._dynamo.testing
 
 import torch_nacelle as nacelle
 
@@ -173,7 +175,8 @@ def test_a_saved_program_runs_in_a_fresh_process(kind: str, tmp_path: Path) -> N
     torch.export.save(program, tmp_path / "program.pt2")
     with torch.no_grad():
         torch.save((LARGER, case.model(LARGER)), tmp_path / "wanted.pt")
-    subprocess.run([sys.executable, "-c", READ, tmp_path / "program.pt2", tmp_path / "wanted.pt"], check=True)
+    command = [sys.executable, "-c", READ, tmp_path / "program.pt2", tmp_path / "wanted.pt"]
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
 
 
 def test_the_profile_bounds_a_dynamic_dimension() -> None:
@@ -198,7 +201,7 @@ def test_sizes_of_outputs_are_expressions_of_the_sizes_of_inputs() -> None:
 def test_calls_are_not_compiled_again() -> None:
     torch._dynamo.reset()
     counter = torch._dynamo.testing.CompileCounter()
-    run = torch.compile(of(Doubled()).module, backend=counter, dynamic=True)
+    run = torch.compile(of(Doubled()).module, backend=counter, dynamic=True, fullgraph=True)
     for x in (X, LARGER, X, LARGER):
         run(x)
     assert counter.frame_count == 1

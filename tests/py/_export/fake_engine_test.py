@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import warnings
@@ -210,5 +211,6 @@ def test_importing_starts_no_compiler() -> None:
         "import sys, torch; before = set(sys.modules); import torch_nacelle; "
         "print(sorted({'sympy', 'torch._dynamo', 'torch._inductor', 'torch.export'} & (set(sys.modules) - before)))"
     )
-    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
     assert ran.stdout == "[]\n"
