@@ -2,25 +2,27 @@
 
 #include <dlfcn.h>
 
-#include <memory>
+#include <string>
 
 #include "core/error.h"
-#include "core/tensorrt/library.h"
 #include "core/text.h"
 #include "runtime/internal/reference_library.h"
 
 namespace nacelle::python {
 namespace {
 
+// The library stays open until the process ends. It need not be one that the runtime takes: what it presents itself as
+// (NACELLE_REFERENCE_RELEASE) does not change how it makes plans.
 const reference::PlanMaker& Find() {
-  const std::shared_ptr<const tensorrt::Library> library = runtime::OpenReferenceLibrary();
-  // The library stays open: one more count of it does no harm.
-  void* const file = dlopen(library->path().c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
-  const auto get =
-      file == nullptr ? nullptr : reinterpret_cast<reference::GetPlanMaker*>(dlsym(file, reference::kGetPlanMaker));
+  const std::string path = runtime::FindReferenceLibrary();
+  void* const file = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (file == nullptr) {
+    throw LibraryError(Cat("the reference engine's library ", Quote(path), " cannot be loaded: ", dlerror()));
+  }
+  const auto get = reinterpret_cast<reference::GetPlanMaker*>(dlsym(file, reference::kGetPlanMaker));
   if (get == nullptr) {
-    throw LibraryError(Cat("the reference engine's library ", Quote(library->path()), " has no ",
-                           reference::kGetPlanMaker, "; wanted the library of this build of torch_nacelle"));
+    throw LibraryError(Cat("the reference engine's library ", Quote(path), " has no ", reference::kGetPlanMaker,
+                           "; wanted the library of this build of torch_nacelle"));
   }
   return *get();
 }

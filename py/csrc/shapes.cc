@@ -69,8 +69,9 @@ std::tuple<std::vector<std::optional<Shapes>>, std::vector<std::optional<int64_t
     }
     asked.push_back({shapes, values});
   }
+  const auto plan = loaded->PlanForShapes();
   runtime::InferredShapes inferred =
-      runtime::InferShapesAtPoints(loaded->engine(), facts.device, facts.inputs, facts.outputs, profile, asked);
+      runtime::InferShapesAtPoints(plan->engine(), facts.device, facts.inputs, facts.outputs, profile, asked);
   std::vector<std::optional<int64_t>> elements;
   for (size_t i = 0; i < inferred.max_bytes.size(); ++i) {
     const int64_t bytes = inferred.max_bytes[i];

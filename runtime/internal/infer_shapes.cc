@@ -122,11 +122,9 @@ InferredShapes InferShapesAtPoints(const tensorrt::CudaEngine& plan, at::Device 
   const tensorrt::MessageScope messages;
   Asker asker(plan, inputs, outputs);
   if (!asker.ChooseProfile(profile)) {
-    throw ExecutionError(
-        Cat("optimization profile ", profile,
-            " cannot be chosen for the execution context that is asked for shapes; before TensorRT 8.6 "
-            "a profile belongs to one context: ask before the engine runs.",
-            messages.ErrorSuffix(plan.library()->Describe())));
+    throw ExecutionError(Cat("optimization profile ", profile,
+                             " cannot be chosen for the execution context that is asked for shapes",
+                             messages.ErrorSuffix(plan.library()->Describe())));
   }
   InferredShapes inferred;
   for (const ShapePoint& point : points) {

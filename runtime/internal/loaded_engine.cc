@@ -73,6 +73,12 @@ std::unique_ptr<LoadedEngine> LoadedEngine::WithRecord(const record::Record& rec
   return std::unique_ptr<LoadedEngine>(new LoadedEngine(record, facts_.settings, plans_));
 }
 
+std::shared_ptr<const DeserializedPlan> LoadedEngine::PlanForShapes() const {
+  const std::shared_ptr<const DeserializedPlan>& own = plans_.front();
+  if (own->AllowsManyContexts()) return own;
+  return std::make_shared<const DeserializedPlan>(own->library(), own->device(), own->bytes()->bytes());
+}
+
 LoadedEngine::LoadedEngine(const record::Record& record, const Settings& settings, Plans plans)
     : plans_(std::move(plans)), facts_(ReadEngineFacts(record, settings, *plans_.front())) {
   for (const std::vector<int>& group : facts_.optimization_profile_groups) {

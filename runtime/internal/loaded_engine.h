@@ -42,6 +42,11 @@ class NACELLE_API LoadedEngine {
   const DeserializedPlan& plan() const { return *plans_.front(); }
   const tensorrt::CudaEngine& engine() const { return plans_.front()->engine(); }
 
+  // Returns the plan whose contexts are asked for shapes of outputs: the engine's own. Before TensorRT 8.6 a plan with
+  // dynamic shapes gives an optimization profile to one context, so another plan is deserialized there, for the caller
+  // alone. Throws PlanError if that fails.
+  std::shared_ptr<const DeserializedPlan> PlanForShapes() const;
+
   // The execution contexts for an optimization profile group of the facts. The profiles of a group stand in for one
   // another: in TensorRT 8.5, which gives a profile to one context only, several calls of one plan can run at once so.
   ContextPool& contexts(size_t group) const { return *contexts_[group]; }

@@ -44,7 +44,8 @@ int OptimizationProfileFor(const EngineFacts& engine, const std::vector<Shape>& 
 std::vector<Shape> OutputShapes(const LoadedEngine& loaded, const std::vector<Shape>& input_shapes) {
   const EngineFacts& engine = loaded.facts();
   const int profile = OptimizationProfileFor(engine, input_shapes);
-  auto shapes = InferShapes(loaded.engine(), engine.device, engine.inputs, engine.outputs, profile, input_shapes);
+  const auto plan = loaded.PlanForShapes();
+  auto shapes = InferShapes(plan->engine(), engine.device, engine.inputs, engine.outputs, profile, input_shapes);
   if (!shapes) {
     throw ExecutionError(
         Cat("engine ", Quote(engine.name), ": its plan reports no shapes of outputs for these inputs"));

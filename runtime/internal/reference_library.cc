@@ -55,15 +55,19 @@ std::vector<fs::path> ReferenceCandidates() {
 
 }  // namespace
 
-std::shared_ptr<const tensorrt::Library> OpenReferenceLibrary() {
+std::string FindReferenceLibrary() {
   const char* const named = std::getenv(kReferenceVariable);
-  if (named != nullptr && *named != '\0') return tensorrt::Library::Open(named);
+  if (named != nullptr && *named != '\0') return named;
   const std::vector<fs::path> candidates = ReferenceCandidates();
   for (const fs::path& candidate : candidates) {
-    if (Exists(candidate)) return tensorrt::Library::Open(candidate.string());
+    if (Exists(candidate)) return candidate.string();
   }
   throw LibraryError(Cat("the reference engine's library was not found; looked for ", Join(candidates, ", "),
                          "; name it in ", kReferenceVariable));
+}
+
+std::shared_ptr<const tensorrt::Library> OpenReferenceLibrary() {
+  return tensorrt::Library::Open(FindReferenceLibrary());
 }
 
 }  // namespace nacelle::runtime

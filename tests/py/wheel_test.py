@@ -45,7 +45,7 @@ KINDS = {
     r"torch_nacelle/_runtime/(?!build_info)\w+\.py": None,
     r"torch_nacelle/_runtime/build_info\.pyi?": 2,
     r"onnx_to_torchscript/((operators|functions)/)?\w+\.py": None,
-    r"nacelle_cli/((arguments|commands|exported|reading|render)/)?\w+\.py": None,
+    r"nacelle_cli/((arguments|commands|exported|reading|reading/containers|render)/)?\w+\.py": None,
     r"nacelle_cli/render/report\.html\.jinja": 1,
     r"nacelle_core/(\w+\.py|_core\.pyi|py\.typed)": 5,
     r"nacelle_core/_core\.cpython-\d+-x86_64-linux-gnu\.so": 1,

@@ -52,14 +52,14 @@ class EngineModule(torch.nn.Module):
             name: The engine's name. This and the next four are for plans; see ``embed``.
             input_names: The order of the inputs.
             output_names: The order of the outputs.
-            device: What the plan was built for.
+            device: The device that the plan was built for.
             abi_version: The version of the record.
-            returns: What a call returns: a ``"tensor"``, a ``"tuple"`` or a ``"list"``. Left out: a tensor if the
+            returns: The type of the result: ``"tensor"``, ``"tuple"`` or ``"list"``. Left out: a tensor if the
                 engine has one output, else a tuple.
 
         Raises:
             InputError: `source` is something else, or the engine has several outputs and `returns` is ``"tensor"``.
-            Error: What ``embed`` raises.
+            Error: As ``embed`` raises it.
         """
         super().__init__()
         if returns not in (None, "tensor", "tuple", "list"):

@@ -53,7 +53,7 @@ def fake_execute_engine(
 
     Raises:
         InputError: No optimization profile allows the inputs, or the engine writes to one of them.
-        Error: What keeps the engine from being set up here; nothing is known of its outputs then.
+        Error: The engine cannot be set up here; nothing is known of its outputs then.
     """
     real: torch.ScriptObject = engine.real_obj if isinstance(engine, FakeScriptObject) else engine
     # The reference engine finds shapes with torch, which would take part in what is traced.

@@ -58,7 +58,7 @@ class EngineTensors:
         """Asks the engine, which is set up for it.
 
         Raises:
-            Error: What keeps the engine from being set up here.
+            Error: The engine cannot be set up here.
         """
         inputs = []
         for name, _, shape, profiles in engine.inputs():  # type: ignore[attr-defined]

@@ -258,7 +258,7 @@ def test_both_failures_are_told() -> None:
     with pytest.raises(nacelle.InputError) as caught:
         build_onnx(model("Unique", axis=0), [fixed(3, 4)])
     assert caught.value.reason.count("operator Unique") == 2
-    assert "With its constant parts computed first: " in caught.value.reason
+    assert "with its constant parts computed first: " in caught.value.reason
 
 
 def branches(decides: str) -> bytes:

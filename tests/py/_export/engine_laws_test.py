@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -218,6 +221,28 @@ def test_a_plan_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(one is found[0] for one in found)
     assert EngineLaws.load(found[0].dump()) == found[0]
     assert all(isinstance(size, Law) for output in found[0].outputs for size in output)
+
+
+# In TensorRT 8.5 an optimization profile belongs to one context, and the engine has one when it has run.
+AFTER_A_CALL = """
+import torch
+import torch_nacelle as nacelle
+from torch_nacelle._export.engine_laws import laws_of
+program = nacelle.compile(
+    torch.nn.Flatten(0), [nacelle.Input(min=(1, 3), opt=(2, 3), max=(64, 3))], backend="reference", name="net"
+)
+program(torch.ones(4, 3))
+print(laws_of(program.net_trt_engine).text(["x"], ["y"]))
+with torch._subclasses.FakeTensorMode() as mode:
+    print(list(program(mode.from_tensor(torch.ones(5, 3))).shape))
+"""
+
+
+def test_an_engine_of_tensorrt_8_5_is_asked_after_it_ran() -> None:
+    environment = os.environ | {"NACELLE_REFERENCE_RELEASE": "8.5.3.1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", AFTER_A_CALL]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "y: [3 * x.0]\n[15]\n", done.stderr
 
 
 def test_wrong_inputs_are_refused() -> None:
