@@ -11,8 +11,8 @@
 namespace nacelle::python {
 namespace {
 
-// The library stays open until the process ends. It need not be one that the runtime takes: what it presents itself as
-// (NACELLE_REFERENCE_RELEASE) does not change how it makes plans.
+// The library stays open until the process ends. It is this build's, whichever library runs the plans
+// (NACELLE_REFERENCE_LIBRARY) and whichever release it presents (NACELLE_REFERENCE_RELEASE).
 const reference::PlanMaker& Find() {
   const std::string path = runtime::FindReferenceLibrary();
   void* const file = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);

@@ -6,7 +6,8 @@
 
 namespace nacelle::python {
 
-// Returns the functions of libnacelle_reference.so, which the first call opens (runtime/internal/reference_library.h).
+// Returns the functions of this build's libnacelle_reference.so, which the first call opens
+// (FindReferenceLibrary of runtime/internal/reference_library.h).
 // Throws LibraryError if there is no such library, or if it is of another build. Any thread.
 const reference::PlanMaker& PlanMaker();
 

@@ -56,8 +56,6 @@ std::vector<fs::path> ReferenceCandidates() {
 }  // namespace
 
 std::string FindReferenceLibrary() {
-  const char* const named = std::getenv(kReferenceVariable);
-  if (named != nullptr && *named != '\0') return named;
   const std::vector<fs::path> candidates = ReferenceCandidates();
   for (const fs::path& candidate : candidates) {
     if (Exists(candidate)) return candidate.string();
@@ -67,7 +65,8 @@ std::string FindReferenceLibrary() {
 }
 
 std::shared_ptr<const tensorrt::Library> OpenReferenceLibrary() {
-  return tensorrt::Library::Open(FindReferenceLibrary());
+  const char* const named = std::getenv(kReferenceVariable);
+  return tensorrt::Library::Open(named != nullptr && *named != '\0' ? std::string(named) : FindReferenceLibrary());
 }
 
 }  // namespace nacelle::runtime
