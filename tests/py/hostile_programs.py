@@ -92,6 +92,31 @@ def calls(count: int) -> bytes:
     return b"".join(lines)
 
 
+def everything() -> bytes:
+    """A program that is near several limits at once: values, texts, engines, bytes, source, statements, definitions."""
+
+    def again(index: int, count: int, after: bytes = b"") -> bytes:
+        return (b"j" + memo(index)[1:] + after) * count
+
+    values = [
+        text("\U0001f600".encode() + b"\xff" * 1000) * 1500,
+        engine(b"5", b"net", b"0%0%0%0%cpu", b"QUJD", b"x", b"y", b"0") + memo(0) + again(0, 1500),
+        tensor() + memo(1) + again(1, 30_000),
+        b"c__torch__\nN\n" + memo(2) + b"0" + again(2, 6_000, b")\x81}b"),
+        b"]" * 20_000,
+        engine(b"3", b"large", b"0%0%0%0%cpu", b"ftrt" + bytes(16 << 20)),
+    ]
+    source = [
+        SOURCE + b"  b : List[" + b"1," * 23_000 + b"]\n",
+        b"".join(b"  a%d:T\n" % i for i in range(30_000)),
+        b"".join(b"class C%d(M):\n  b : List[" % i + b"1," * 2_000 + b"]\n" for i in range(600)),
+        b"def forward(self: __torch__.M,\n    x: Tensor) -> Tensor:\n",
+        b"".join(b"    x = torch.a%d(x)\n" % i for i in range(20_000)) + b"    return x\n",
+    ]
+    members = tuple(Entry(b"m/extra/%d" % i, b"") for i in range(10_000))
+    return program(b"](" + b"".join(values) + b"e", source=b"".join(source), others=members)
+
+
 KEY = b"k" * 60_000
 MANY = 4_000_000
 """More than any limit of a small file allows."""
@@ -249,6 +274,7 @@ READ: dict[str, Callable[[], bytes]] = {
     "deep brackets": lambda: program(source=forward(b"    x = " + b"(" * 23_000 + b"x" + b")" * 23_000 + b"\n")),
     "long chains": lambda: program(source=forward(b"    x = " + b"a." * 23_000 + b"b(x)\n")),
     "long sums": lambda: program(source=forward(b"    x = " + b"a+" * 23_000 + b"b(x)\n")),
+    "much of everything": everything,
     "calls in a circle": lambda: program(
         source=forward(
             b"    x = __torch__.f(x)\n", b"def f(x):\n  return __torch__.g(x)\ndef g(x):\n  return __torch__.f(x)\n"

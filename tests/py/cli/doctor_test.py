@@ -176,7 +176,9 @@ def test_what_an_engine_with_such_names_tells(plan: bytes) -> None:
 def test_a_reason_of_several_lines_is_printed_as_lines(plan: bytes, tmp_path: Path) -> None:
     (tmp_path / "cut.plan").write_bytes(plan[:-3])
     (tmp_path / "twice.plan").write_bytes(with_checksum(plan.replace(b"AAAAAAAA", b"BBBBBBBB")))
-    for *command, name in (["doctor", "cut.plan"], ["doctor", "twice.plan"], ["inspect", "--load", "twice.plan"]):
+    # A damaged module, which inspect does not look into.
+    (tmp_path / "module.plan").write_bytes(with_checksum(plan.replace(b"PK\5\6", b"PK\5\7")))
+    for *command, name in (["doctor", "cut.plan"], ["doctor", "twice.plan"], ["inspect", "--load", "module.plan"]):
         outcome = in_process(*command, tmp_path / name)
         assert r"\x0a" not in outcome.out
         assert "did not accept the plan" in outcome.out
