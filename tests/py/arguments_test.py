@@ -31,7 +31,9 @@ def test_what_goes_to_no_engine() -> None:
     program = nacelle.compile(seeded(Detector), {"head": [torch.rand(1, 8)]})
     (argument,) = arguments(program)
     assert (argument.name, argument.input, argument.engine) == ("x", None, None)
-    with pytest.raises(nacelle.InputError, match=r"argument x are not known: it goes to no engine directly; give a tensor"):
+    with pytest.raises(
+        nacelle.InputError, match=r"argument x are not known: it goes to no engine directly; give a tensor"
+    ):
         example_inputs(program)
 
 

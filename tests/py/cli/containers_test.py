@@ -222,7 +222,7 @@ def test_the_plan_of_a_context_may_lie_beside_the_model(tmp_path: Path) -> None:
         ("", "wanted a path that stays in the model's folder"),
         ("a\0b", "wanted a path that stays in the model's folder"),
         ("link", "is a link that leaves the model's folder"),
-        ("pipe", "is no file that can be read twice"),
+        ("pipe", "cannot be read twice"),
         ("folder", "which is a folder; wanted a file"),
         ("missing.engine", "missing.engine: No such file or directory"),
         ("x" * 300, "File name too long"),
