@@ -78,8 +78,9 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   // this engine is set up, the deserialized plan; if contexts cannot share that, the copy is set up when it is called.
   c10::intrusive_ptr<Engine> Copy();
 
-  // A short text that is the same for engines of the same name and plan: torch.compile compares it at each call. The
-  // first call reads the plan.
+  // A short text of the name, the plan's size and a hash of its bytes: torch.compile compares it at each call. Engines
+  // of one name and plan have the same text. The hash is no proof: plans can be made that share it. The first call
+  // reads the plan.
   const std::string& identity() const;
 
   // The facts in the plan's first bytes. Throws PlanError if they are not those of a known plan.

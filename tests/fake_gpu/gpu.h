@@ -115,8 +115,8 @@ class Gpu {
 
   // Functions for tests.
 
-  // Each function calls this, with its name, at the point where it may fail. If it returns true, the function fails
-  // and does nothing else.
+  // Returns true if the driver function `name` is to fail now. The function asks before it does anything, and then
+  // does nothing else.
   virtual bool Fails(const char* name) = 0;
   // Makes the call fail that comes after `after` others, and all later ones if `for_good`; none if `after` is
   // negative. Calls are counted from here.
