@@ -6,6 +6,7 @@
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 #include <torch/csrc/jit/api/module.h>
 
 #include <algorithm>
@@ -44,10 +45,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kUsage =
-    "usage: gpu_overhead DYNAMIC_PLAN FIXED_PLAN [SECONDS]\n"
+    "usage: gpu_overhead DYNAMIC_PLAN FIXED_PLAN [SECONDS [PACKAGE]]\n"
     "  DYNAMIC_PLAN  for latency, called with its optimum's shape but a batch of 1\n"
     "  FIXED_PLAN    for latency, and for throughput by threads, called with its shape\n"
     "  SECONDS       how long to measure each row; 1 unless given\n"
+    "  PACKAGE       an AOTInductor package of DYNAMIC_PLAN, as nacelle.save writes it\n"
     "Both are plans of the TensorRT that NACELLE_TENSORRT_PATH names.\n";
 
 const c10::Device kDevice(at::kCUDA, 0);
@@ -202,7 +204,8 @@ torch::jit::Module Embedded(const std::string& plan, bool pack_outputs = false) 
   return module;
 }
 
-void MeasureLatency(const char* title, const std::string& plan, bool dynamic, double seconds) {
+// `package` is the path of an AOTInductor package of the plan, or null.
+void MeasureLatency(const char* title, const std::string& plan, bool dynamic, double seconds, const char* package) {
   const tensorrt::CudaEngine raw_engine = Deserialize(plan);
   const std::vector<int64_t> sizes = InputSizes(raw_engine);
   const c10::Stream stream = NewStream();
@@ -228,6 +231,13 @@ void MeasureLatency(const char* title, const std::string& plan, bool dynamic, do
   if (dynamic) {
     rows.push_back(
         {"TorchScript, side stream, batch 1 and 2 in turn", stream, [&] { module.forward({(odd = !odd) ? x : y}); }});
+  }
+  std::unique_ptr<torch::inductor::AOTIModelPackageLoader> loaded;
+  const std::vector<at::Tensor> inputs = {x};
+  if (package != nullptr) {
+    loaded = std::make_unique<torch::inductor::AOTIModelPackageLoader>(package);
+    rows.push_back({"AOTInductor package, side stream", stream, [&] { loaded->run(inputs); }});
+    rows.push_back({"AOTInductor package, default stream", DefaultStream(), [&] { loaded->run(inputs); }});
   }
   PrintMedians(title, std::move(rows), seconds);
 }
@@ -369,8 +379,9 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   try {
     const c10::DeviceGuard device(nacelle::kDevice);
-    nacelle::MeasureLatency("dynamic plan, µs a call (median)", nacelle::ReadFile(argv[1]), true, seconds);
-    nacelle::MeasureLatency("fixed plan, µs a call (median)", nacelle::ReadFile(argv[2]), false, seconds);
+    const char* package = argc > 4 ? argv[4] : nullptr;
+    nacelle::MeasureLatency("dynamic plan, µs a call (median)", nacelle::ReadFile(argv[1]), true, seconds, package);
+    nacelle::MeasureLatency("fixed plan, µs a call (median)", nacelle::ReadFile(argv[2]), false, seconds, nullptr);
     nacelle::MeasureThroughput(nacelle::ReadFile(argv[2]), seconds);
     nacelle::MeasureParts(seconds);
   } catch (const std::exception& error) {
