@@ -75,6 +75,7 @@ class _Translation:
         self._inputs: dict[torch.fx.Node, Input] = {}
         self._rules: dict[str, Callable[[Any], object]] = {
             "prim::GetAttr": lambda node: getattr(self._value(node.inputs()), node.s("name")),
+            "prim::Constant": lambda node: node.output().toIValue(),
             "prim::ListConstruct": lambda node: [self._values[one.debugName()] for one in node.inputs()],
             "prim::TupleConstruct": lambda node: tuple(self._values[one.debugName()] for one in node.inputs()),
             **dict.fromkeys(_CALLS, self._call),
