@@ -32,7 +32,7 @@ def two_inputs() -> Case:
     return Case(model, nacelle.compile(model, [BATCHED.named("left"), second], container="module"))
 
 
-# Of each: the case, the inputs that save gets, and the tensors to call it with.
+# The case, the inputs that save gets, and the tensors to call it with.
 Saved = tuple[Callable[[], Case], Any, list[torch.Tensor]]
 
 ONE = X[:1]
@@ -310,8 +310,9 @@ BAD: dict[str, tuple[Callable[[], object], dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_cannot_be_saved(case: str, tmp_path: Path) -> None:
-    make, options, message = BAD[case]
-    name = options.pop("name", "x.pt2") if "name" in options else "x.pt2"
+    make, given, message = BAD[case]
+    options = {"name": "x.pt2"} | given
+    name = options.pop("name")
     program: Any = make()
     with pytest.raises(nacelle.Error) as error:
         nacelle.save(program, tmp_path / name, **options)
