@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -58,6 +59,35 @@ def read(archive: Archive, stack: ExitStack) -> Container:
     return _Reader(archive, stack).read()
 
 
+@dataclasses.dataclass(frozen=True)
+class EngineObject:
+    """An engine in a member of the archive.
+
+    Attributes:
+        member: The member that holds it.
+        fields: The fields of its record, as a pickle has them.
+        archive: The archive in whose entries long fields lie.
+    """
+
+    member: str
+    fields: list[Any]
+    archive: Archive
+
+
+def engine_objects(archive: Archive, stack: ExitStack) -> Iterator[EngineObject]:
+    """The engines among the constants of a package. Their records are not checked.
+
+    Raises:
+        ReadingError: An object could be read in two ways, or is none that is read here.
+    """
+    reader = _Reader(archive, stack)
+    for name in archive.names:
+        if _OBJECT.fullmatch(texts.lower(name)):
+            fields, holder = reader.object(name)
+            if holder is not None:
+                yield EngineObject(name, fields, holder)
+
+
 class _Reader:
     def __init__(self, archive: Archive, stack: ExitStack) -> None:
         self.archive = archive
@@ -101,13 +131,16 @@ class _Reader:
                     paths.setdefault(member, prefix + name)
         return paths
 
-    def _add(self, name: str, path: str) -> None:
+    def object(self, name: str) -> tuple[list[Any], Archive | None]:
+        """The fields of the engine in a member, and the archive of long ones; None for another object."""
         if texts.lower(name) != name:
             raise ReadingError(
                 f"{self.archive.path}: member {texts.quoted(name)} is in capital letters; wanted {texts.lower(name)}"
             )
-        custom = name.startswith(_CONSTANTS + "custom_")
-        fields, holder = self._custom(name) if custom else self._opaque(name)
+        return self._custom(name) if name.startswith(_CONSTANTS + "custom_") else self._opaque(name)
+
+    def _add(self, name: str, path: str) -> None:
+        fields, holder = self.object(name)
         if holder is not None:
             self.found.add(self.records.read(path, fields, holder), self.archive.limits)
 
