@@ -30,13 +30,15 @@ from torch_nacelle._programs.arguments import Argument, arguments, example_input
 from torch_nacelle._programs.edit import RemovedMetadata, Replaced, extract, replace, strip
 from torch_nacelle._programs.embed import embed
 from torch_nacelle._programs.program import EngineInfo, Program, convert, read
-from torch_nacelle._programs.running import call, device_of, load
+from torch_nacelle._programs.running import call, device_of
 from torch_nacelle._runtime.build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._runtime.cmake import cmake_prefix_path
 from torch_nacelle._runtime.input import Input, ShapeRange
 from torch_nacelle._runtime.libraries import TensorRTLibrary, tensorrt_libraries
 from torch_nacelle._runtime.log import LogLevel, set_log_level
 from torch_nacelle._runtime.settings import Settings, allow_engine_host_code, configure, keep_plans_in_memory, to
+from torch_nacelle._saving.load import load
+from torch_nacelle._saving.save import save
 from torch_nacelle.errors import (
     CheckError,
     DeviceError,
@@ -108,6 +110,7 @@ __all__ = [
     "profile",
     "read",
     "replace",
+    "save",
     "set_log_level",
     "strip",
     "tensorrt_libraries",

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nacelle_cli.exported.archive import ExportedArchive
+from nacelle_cli.exported import loading
 from nacelle_cli.failures import CommandError
 from nacelle_cli.reading import archives, regular
 
 if TYPE_CHECKING:
     import torch
 
-# torch's reader keeps what it reads at the moment in a global of its module.
-_LOADING = threading.Lock()
-
 
 def load_model(path: Path) -> torch.jit.ScriptModule | torch.export.ExportedProgram | Path:
     """The model in a file: an ONNX model stays a path; others are loaded, to the CPU.
 
-    Nothing of an exported program is unpickled or imported, and torch reads only what ``ExportedArchive`` checked:
+    Nothing of an exported program is unpickled or imported, and torch reads only what was checked:
     sizes that are arithmetic, registered operators on tensors, and the bytes of tensors.
 
     Args:
@@ -36,21 +32,7 @@ def load_model(path: Path) -> torch.jit.ScriptModule | torch.export.ExportedProg
         raise CommandError(f"there is no file {path}")
     if path.suffix == ".onnx":
         return path
-    return _exported(path) if path.suffix == ".pt2" else _script(path)
-
-
-def _exported(path: Path) -> torch.export.ExportedProgram:
-    from torch.export.pt2_archive._package import load_pt2
-
-    with ExportedArchive(path) as archive:
-        checked = archive.for_torch()
-        try:
-            with _LOADING:
-                program: torch.export.ExportedProgram = load_pt2(checked).exported_programs["model"]
-            program.module(check_guards=False)  # a graph that is none is told here, with the file's name
-            return program
-        except Exception as error:  # its reader raises all kinds
-            raise CommandError(f"{path} cannot be read as an exported program: {_first_line(error)}") from error
+    return loading.load(path) if path.suffix == ".pt2" else _script(path)
 
 
 def _script(path: Path) -> torch.jit.ScriptModule:
@@ -61,8 +43,5 @@ def _script(path: Path) -> torch.jit.ScriptModule:
         )
     import torch_nacelle as nacelle  # the program may have engines
 
-    return nacelle.load(path, "cpu")
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    program: torch.jit.ScriptModule = nacelle.load(path, "cpu")
+    return program

@@ -22,7 +22,7 @@ import sys
 import zipfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -67,13 +67,26 @@ _REFUSED = (
 class ExportedArchive:
     """The members of a file that torch.export.save wrote. Use it in a ``with`` block."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        engines: Mapping[str, bytes | None] | None = None,
+        device: tuple[str, int | None] | None = None,
+    ) -> None:
         """Opens the file and checks its members' names and places.
+
+        Args:
+            path: The file.
+            engines: The members that were found to be engines, and torch's pickle to give to torch in place of each;
+                None for a member that is such a pickle itself. Without it every object is refused.
+            device: The type and the number of the device that all tensors are to be on; None: as in the file.
 
         Raises:
             ReadingError: It is no such file, or has a member that Nacelle does not read.
         """
         self._path = path
+        self._engines = engines or {}
+        self._device = device
         self._file = path.open("rb")
         try:
             self._places = self._checked_places()
@@ -101,17 +114,31 @@ class ExportedArchive:
         """
         program = self._document(_MODEL).program(self._json(_MODEL))
         made = {_MODEL: json.dumps(program).encode(), "data/sample_inputs/model.pt": b""}
-        tensors: set[str] = set()
+        kept: set[str] = set()
         for config, folder in ((_WEIGHTS, "data/weights/"), (_CONSTANTS, "data/constants/")):
             payload = self._document(config).payload(self._json(config))
             for name, meta in payload.items():
-                tensors.add(self._checked_tensor(config, folder, name, meta))
+                member = folder + str(meta.get("path_name"))
+                if member in self._engines:
+                    meta["path_name"], content = self._engine(member)
+                    made |= {folder + meta["path_name"]: content} if content is not None else {}
+                    kept |= {member} if content is None else set()
+                else:
+                    kept.add(self._checked_tensor(config, folder, name, meta))
             made[config] = json.dumps({"config": payload}).encode()
         made |= {"archive_format": b"pt2", "archive_version": b"0", ".data/version": b"6\n"}
-        return _rewritten(self._file, made, {name: self._places[name] for name in sorted(tensors)})
+        return _rewritten(self._file, made, {name: self._places[name] for name in sorted(kept)})
 
     def _document(self, name: str) -> Document:
-        return Document(f"{self._path}: {name}")
+        return Document(f"{self._path}: {name}", engines=bool(self._engines), device=self._device)
+
+    def _engine(self, member: str) -> tuple[str, bytes | None]:
+        """The name under which torch reads an engine, and its pickle; None for the one in the file."""
+        content = self._engines[member]
+        name = member.rpartition("/")[2]
+        if content is None:
+            return name, None
+        return f"custom_obj_{1_000_000_000 + list(self._engines).index(member)}", content
 
     def _checked_places(self) -> dict[str, tuple[int, int]]:
         """The places of the members' bytes: offset and size of each."""
@@ -150,7 +177,7 @@ class ExportedArchive:
     def _check_name(self, name: str) -> None:
         if name in (_MODEL, _WEIGHTS, _CONSTANTS) or name in _MARKS or _TENSORS.fullmatch(name):
             return
-        if _LEFT_OUT.fullmatch(name):
+        if _LEFT_OUT.fullmatch(name) or name in self._engines:
             return
         for pattern, reason in _REFUSED:
             if pattern.fullmatch(name):

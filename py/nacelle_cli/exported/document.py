@@ -82,9 +82,23 @@ def _symbol(text: str) -> str:
 
 
 def _target(text: str) -> str:
+    if text == operators.PLACEHOLDER:
+        raise ValueError(
+            "holds an engine that was compiled for another platform or runtime, as texts of an operator that runs "
+            "nothing; wanted one that holds it as an object: save the program for this platform"
+        )
     if not operators.is_known(text):
         raise ValueError("is no operator that a model may call here: wanted arithmetic or a registered operator")
     return text
+
+
+def _target_or_engine(text: str) -> str:
+    return text if text in operators.OF_ENGINES else _target(text)
+
+
+def _engine_class(text: str) -> str:
+    _free_text(text)  # writers differ in what they put here
+    return "__torch__.torch.classes.tensorrt.Engine"
 
 
 def _free_text(text: str) -> str:
@@ -193,6 +207,17 @@ _RULES: dict[tuple[str, str], Rule] = {
     ("PayloadMeta", "path_name"): _matching(r"(?:weight|tensor)_\d{1,9}", "is no tensor's member"),
 }
 
+# The rules that differ for a program with engines, whose objects were found to be engines.
+_RULES_WITH_ENGINES: dict[tuple[str, str], Rule] = _RULES | {
+    ("CustomObjArgument", "name"): _named,
+    ("CustomObjArgument", "class_fqn"): _engine_class,
+    ("InputToCustomObjSpec", "custom_obj_name"): _path,
+    ("Node", "target"): _target_or_engine,
+    ("PayloadMeta", "path_name"): _matching(
+        r"(?:weight|tensor|custom_obj|opaque_obj)_\d{1,9}", "is no tensor's or engine's member"
+    ),
+}
+
 # The keys of dicts.
 _KEYS: dict[tuple[str, str], Rule] = {
     ("Argument", "as_string_to_argument"): _named,
@@ -206,6 +231,8 @@ _KEYS: dict[tuple[str, str], Rule] = {
     ("ExportedProgram", "range_constraints"): _symbol,
     ("PayloadConfig", "config"): _path,
 }
+
+_KEYS_WITH_ENGINES: dict[tuple[str, str], Rule] = _KEYS | {("Graph", "custom_obj_values"): _named}
 
 # The fields that are left out, and their replacements: notes of where a node came from; guards (Python source).
 _LEFT_OUT: dict[tuple[str, str], Any] = {
@@ -233,9 +260,19 @@ class _Field:
 class Document:
     """The texts and values of one JSON member."""
 
-    def __init__(self, where: str) -> None:
-        """Reads for messages that begin with `where`."""
+    def __init__(self, where: str, *, engines: bool = False, device: tuple[str, int | None] | None = None) -> None:
+        """Reads for messages that begin with `where`.
+
+        Args:
+            where: The file and the member.
+            engines: True if the program may hold objects, which are engines, and call them.
+            device: The type and the number of the device that takes the place of every other; None: all stay.
+        """
         self._where = where
+        self._rules = _RULES_WITH_ENGINES if engines else _RULES
+        self._keys = _KEYS_WITH_ENGINES if engines else _KEYS
+        self._graph_inputs = _GRAPH_INPUTS | {"as_custom_obj"} if engines else _GRAPH_INPUTS
+        self._device = device
         self._values = 0
         self._graphs = 0
 
@@ -285,7 +322,7 @@ class Document:
         return data
 
     def _dict(self, kind: Any, data: dict[str, Any], field: _Field) -> dict[str, Any]:
-        return {self._text(key, field, _KEYS): self._value(kind, each, field) for key, each in data.items()}
+        return {self._text(key, field, self._keys): self._value(kind, each, field) for key, each in data.items()}
 
     def _record(self, cls: Any, data: dict[str, Any], field: _Field) -> dict[str, Any]:
         from torch._export.serde import schema
@@ -296,7 +333,10 @@ class Document:
             raise self._error(field, f"holds {quoted(', '.join(data))}; wanted one of {', '.join(hints)}")
         if cls.__name__ == "Graph":
             return self._graph(cls, hints, data, field)
-        return self._fields(cls, hints, data)
+        made = self._fields(cls, hints, data)
+        if cls.__name__ == "Device" and self._device is not None:
+            made |= {"type": self._device[0], "index": self._device[1]}
+        return made
 
     def _fields(self, cls: Any, hints: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         """The fields that torch's schema has; it does not look at others."""
@@ -315,7 +355,7 @@ class Document:
         graph = self._fields(cls, hints, data)
         self._graphs -= 1
         for each in graph.get("inputs", ()):
-            if not _GRAPH_INPUTS.issuperset(each):
+            if not self._graph_inputs.issuperset(each):
                 raise self._error(_Field("Graph", "inputs"), f"holds {', '.join(each)}; wanted tensors and numbers")
         self._check_growth(graph)
         return graph
@@ -348,7 +388,7 @@ class Document:
 
     def _leaf(self, kind: Any, data: Any, field: _Field) -> Any:
         if kind is str:
-            return self._text(data, field, _RULES)
+            return self._text(data, field, self._rules)
         if kind is bool:
             return self._typed(bool, data, field)
         if kind is float:

@@ -31,6 +31,11 @@ _HIGHER_ORDER = frozenset(
     f"torch.ops.higher_order.{name}" for name in ("cond", "wrap_with_set_grad_enabled", "wrap_with_autocast")
 )
 
+# The operators that run an engine.
+OF_ENGINES = frozenset({"torch.ops.tensorrt.execute_engine.default", "torch.ops.trt.execute_engine.default"})
+# The operator that stands for one in programs of Torch-TensorRT for other platforms and runtimes.
+PLACEHOLDER = "torch.ops.tensorrt.no_op_placeholder_for_execute_engine.default"
+
 
 def is_known(target: str) -> bool:
     """True if a graph may call it: an operator on tensors that is registered here, or arithmetic of sizes."""

@@ -20,10 +20,10 @@ from torch_nacelle._bench.plot import check_plot
 from torch_nacelle._bench.profile import Profile, profile
 from torch_nacelle._programs.archives import PathLike, ProgramSource
 from torch_nacelle._programs.running import CallInputs, caller, device_of, named_inputs
-from torch_nacelle._programs.running import load as load_file
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.holders import AnyProgram, is_package, joined
 from torch_nacelle._runtime.settings import to
+from torch_nacelle._saving.load import load as load_file
 from torch_nacelle.errors import InputError
 
 Progress = Callable[[float], None]

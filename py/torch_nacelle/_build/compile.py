@@ -219,13 +219,13 @@ _OF_MODULES = ("_parameters", "_modules")
 def _default_name(model: object) -> str:
     """A name for an engine that was given none: an identifier."""
     if isinstance(model, torch.nn.Module):
-        return _identifier(type(model).__name__)
+        return identifier(type(model).__name__)
     if isinstance(model, (str, os.PathLike)):
-        return _identifier(os.path.splitext(os.path.basename(os.fspath(model)))[0])
+        return identifier(os.path.splitext(os.path.basename(os.fspath(model)))[0])
     return "engine"
 
 
-def _identifier(text: str) -> str:
+def identifier(text: str) -> str:
     """A name of TorchScript: letters and digits of ASCII and "_" stay, and any other character becomes "_".
 
     A name that would begin with a digit begins with "engine_", and one of "_" alone is "engine".
@@ -262,7 +262,7 @@ def _compile_hybrid(
         return made
     try:
         with for_inference(module):
-            program = scripted(_with_replaced(module, {id(parts[path]): engine for path, engine in engines.items()}))
+            program = scripted(with_replaced(module, {id(parts[path]): engine for path, engine in engines.items()}))
         _check_names(program)
     except Exception as error:
         takes = ", ".join(f"{path}({', '.join(_names_of_arguments(engine))})" for path, engine in engines.items())
@@ -298,7 +298,7 @@ def _check_hybrid(
 
 def _with_modules(module: torch.nn.Module, engines: Mapping[int, torch.nn.Module]) -> torch.nn.Module:
     """The tree of modules anew, with engines in it, and with parameters that share memory and do not require grad."""
-    made = _with_replaced(module, engines)
+    made = with_replaced(module, engines)
     shared: dict[int, torch.nn.Parameter] = {}
     for part in made.modules():
         part.__dict__["_parameters"] = {
@@ -354,13 +354,13 @@ def _described(inputs: InputDescriptions) -> list[Input]:
 
 
 def _engine_names(paths: Sequence[str]) -> dict[str, str]:
-    """A name for the engine of each path, by the rule of ``_identifier``.
+    """A name for the engine of each path, by the rule of ``identifier``.
 
     Of paths whose names would be the same, the second in the order of `paths` gets "_2", the third "_3".
     """
     names: dict[str, str] = {}
     for path in paths:
-        name = _identifier(path)
+        name = identifier(path)
         candidates = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
         names[path] = next(one for one in candidates if one not in names.values())
     return names
@@ -381,7 +381,7 @@ def _check_devices(module: torch.nn.Module, parts: Sequence[torch.nn.Module], ch
                 )
 
 
-def _with_replaced(module: torch.nn.Module, engines: Mapping[int, torch.nn.Module]) -> torch.nn.Module:
+def with_replaced(module: torch.nn.Module, engines: Mapping[int, torch.nn.Module]) -> torch.nn.Module:
     """The tree of modules anew, in eval mode, with engines in place of modules by their id.
 
     It shares parameters with the original, which may be large. Buffers, and tensors in plain attributes, are its own,

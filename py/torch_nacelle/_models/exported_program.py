@@ -66,6 +66,34 @@ def _bound(bounds: object, side: str, otherwise: int) -> int:
         return otherwise
 
 
+def with_example_inputs(
+    program: torch.export.ExportedProgram, device: str | None = "meta"
+) -> torch.export.ExportedProgram:
+    """Gives a program example inputs, which torch wants for its checks of shapes; those that it has stay.
+
+    They are tensors of zeros of the shapes that it was exported with; on the device "meta" they have no elements, and
+    for None they are on the device that it was exported for.
+    """
+    if program.example_inputs is not None:
+        return program
+    by_name = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    leaves = [_example(by_name[name].meta.get("val"), device) for name in _user_inputs(program)]
+    program._example_inputs = torch.utils._pytree.tree_unflatten(leaves, program.call_spec.in_spec)
+    return program
+
+
+def _user_inputs(program: torch.export.ExportedProgram) -> list[str]:
+    kinds = torch.export.graph_signature.InputKind
+    return [spec.arg.name for spec in program.graph_signature.input_specs if spec.kind == kinds.USER_INPUT]
+
+
+def _example(value: Any, device: str | None) -> Any:
+    if not isinstance(value, torch.Tensor):
+        return value if not isinstance(value, torch.SymInt) else value.node.hint
+    shape = [extent if isinstance(extent, int) else extent.node.hint or 2 for extent in value.shape]
+    return torch.zeros(shape, dtype=value.dtype, device=device or value.device)
+
+
 def check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input]) -> None:
     """Raises InputError if `inputs` ask for what the program was not exported for."""
     wanted = program_inputs(program)

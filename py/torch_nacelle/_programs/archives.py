@@ -49,7 +49,7 @@ class ProgramFile:
                 raise FileNotFoundError(f"there is no file {self.path}")
         else:
             self.name = str(getattr(source, "name", f"the {type(source).__name__}"))
-            self.content = _rest_of(source)
+            self.content = rest_of(source)
         with as_our_errors(), self._opened() as archive:
             programs.check(archive)
             if every_entry:
@@ -100,7 +100,12 @@ def entry_of(error: Exception, archive: Archive) -> str:
     return next((f": entry {name}" for name in named if name in archive), "")
 
 
-def _rest_of(source: object) -> bytes:
+def rest_of(source: object) -> bytes:
+    """The rest of an open file.
+
+    Raises:
+        InputError: `source` is no file that is open for reading bytes.
+    """
     read = getattr(source, "read", None)
     if not callable(read):
         hint = ", open the bytes with io.BytesIO" if isinstance(source, (bytes, bytearray, memoryview)) else ""

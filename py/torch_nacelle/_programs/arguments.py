@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from torch_nacelle._programs.signatures import Fed, Parameter, signature
+from torch_nacelle._programs.signatures import Fed, Parameter, described_input, signature
 from torch_nacelle._runtime.holders import AnyProgram
 from torch_nacelle._runtime.input import Input
 from torch_nacelle.errors import InputError
@@ -79,14 +79,7 @@ def _argument(parameter: Parameter, found: Input | str) -> Argument:
 def _of_engine(fed: Fed) -> Input | str:
     """The engine's input, or the reason that it is not known."""
     reason: str = fed.engine.why_not_ready()
-    if reason:
-        return reason
-    binding, dtype, shape, profiles = fed.engine.inputs()[fed.place]
-    kind = getattr(torch, dtype)
-    if -1 not in shape:
-        return Input(shape=shape, dtype=kind, name=binding)
-    low, opt, high = ([profile[which] for profile in profiles] for which in range(3))
-    return Input(shape=shape, dtype=kind, min=low, opt=opt, max=high, name=binding)
+    return reason or described_input(fed.engine, fed.place)
 
 
 def example_inputs(

@@ -21,21 +21,7 @@ CallInputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | to
 
 
 def load(source: ProgramSource, device: str | None = None) -> torch.jit.ScriptModule:
-    """Loads a program as ``torch.jit.load`` does; errors name the kind of the file, and its damaged entry.
-
-    Loading runs code that the file brings, so give one that you trust.
-
-    Args:
-        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
-        device: The device of its tensors; left out, the one that they were saved on, or the CPU if there is no GPU.
-
-    Returns:
-        The program.
-
-    Raises:
-        InputError: It is no TorchScript program.
-        OSError: It cannot be opened; FileNotFoundError if there is none.
-    """
+    """Loads a TorchScript program as ``torch.jit.load`` does; see ``nacelle.load``."""
     file = ProgramFile(source, every_entry=False)
     where = device or (None if torch.cuda.is_available() else "cpu")
 

@@ -144,6 +144,16 @@ def _only_engine_of(program: torch.fx.GraphModule) -> Any:
     return operator.attrgetter(call.args[1].target)(program)
 
 
+def described_input(engine: Any, place: int) -> Input:
+    """An input of an engine that can be set up here: its name, dtype and shapes."""
+    name, dtype, shape, profiles = engine.inputs()[place]
+    kind = getattr(torch, dtype)
+    if -1 not in shape:
+        return Input(shape=shape, dtype=kind, name=name)
+    low, opt, high = ([profile[which] for profile in profiles] for which in range(3))
+    return Input(shape=shape, dtype=kind, min=low, opt=opt, max=high, name=name)
+
+
 def forward_schema(program: torch.jit.ScriptModule) -> Any:
     """The schema of a program's forward; its first argument is the program."""
     return program._c._get_method("forward").schema
@@ -186,12 +196,6 @@ def attribute_path(value: Any, module: str) -> str | None:
         parts.insert(0, node.s("name"))
         (value,) = node.inputs()
     return ".".join(parts)
-
-
-def is_call_of_engine(node: torch.fx.Node) -> bool:
-    """True for a node that runs an engine."""
-    name = getattr(node.target, "name", None)  # of a torch.ops overload
-    return node.op == "call_function" and callable(name) and name().removesuffix(".default") in _OPERATORS
 
 
 def _graph(program: torch.fx.GraphModule) -> Signature:

@@ -58,6 +58,46 @@ def read(archive: Archive, stack: ExitStack) -> Container:
     return _Reader(archive, stack).read()
 
 
+@dataclasses.dataclass(frozen=True)
+class EngineObject:
+    """An engine among the constants of a package.
+
+    Attributes:
+        fields: The fields of its record, as a pickle has them.
+        holder: The archive in whose entries long fields lie.
+        by_torch: True if torch pickled the object, False if Python did.
+    """
+
+    fields: list[Any]
+    holder: Archive
+    by_torch: bool
+
+    def record(self) -> list[bytes]:
+        """The fields as bytes, the plan's too."""
+        return [
+            self.holder.part(field.entry, field.start, field.size)
+            if isinstance(field, pickles.LongText)
+            else texts.to_bytes(field if isinstance(field, str) else "")
+            for field in self.fields
+        ]
+
+
+def engine_objects(archive: Archive, stack: ExitStack) -> dict[str, EngineObject]:
+    """The engines among the constants of a package, by their members. Their records are not checked.
+
+    Raises:
+        ReadingError: An object could be read in two ways, or is none that is read here.
+    """
+    reader = _Reader(archive, stack)
+    found = {}
+    for name in archive.names:
+        if _OBJECT.fullmatch(texts.lower(name)):
+            fields, holder = reader.object(name)
+            if holder is not None:
+                found[name] = EngineObject(fields, holder, name.startswith(_CONSTANTS + "custom_"))
+    return found
+
+
 class _Reader:
     def __init__(self, archive: Archive, stack: ExitStack) -> None:
         self.archive = archive
@@ -101,13 +141,16 @@ class _Reader:
                     paths.setdefault(member, prefix + name)
         return paths
 
-    def _add(self, name: str, path: str) -> None:
+    def object(self, name: str) -> tuple[list[Any], Archive | None]:
+        """The fields of the engine in a member, and the archive of long ones; None for another object."""
         if texts.lower(name) != name:
             raise ReadingError(
                 f"{self.archive.path}: member {texts.quoted(name)} is in capital letters; wanted {texts.lower(name)}"
             )
-        custom = name.startswith(_CONSTANTS + "custom_")
-        fields, holder = self._custom(name) if custom else self._opaque(name)
+        return self._custom(name) if name.startswith(_CONSTANTS + "custom_") else self._opaque(name)
+
+    def _add(self, name: str, path: str) -> None:
+        fields, holder = self.object(name)
         if holder is not None:
             self.found.add(self.records.read(path, fields, holder), self.archive.limits)
 

@@ -1,0 +1,164 @@
+"""Modules with engines, exported with torch.export. The engines' optimization profiles give the dynamic shapes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from torch_nacelle._export.engine_module import EngineModule
+from torch_nacelle._models.exported_program import program_inputs
+from torch_nacelle._models.model_state import for_inference
+from torch_nacelle._models.sources import InputDescriptions
+from torch_nacelle._programs.running import device_of
+from torch_nacelle._runtime.input import Input, as_list
+from torch_nacelle._runtime.messages import first_lines
+from torch_nacelle._saving import graphs
+from torch_nacelle.errors import Error, InputError
+
+_NO_BOUND = 2**31
+
+
+@dataclass(frozen=True)
+class _Argument:
+    """An input of a module: a tensor to trace with, and the range of each dimension; None if it is fixed.
+
+    A range of None for all dimensions leaves them to torch.
+    """
+
+    example: torch.Tensor
+    ranges: tuple[tuple[int, int] | None, ...] | None
+
+
+def export(module: torch.nn.Module, inputs: InputDescriptions | None) -> torch.export.ExportedProgram:
+    """Exports a module with engines, or a TorchScript program of engines alone.
+
+    Args:
+        module: The module; in eval mode while it is traced.
+        inputs: Its inputs, by position. An ``Input`` says which dimensions vary. Of a tensor, every dimension may vary
+            that the module lets vary, as far as the optimization profiles allow. Left out: as the engines say.
+
+    Raises:
+        InputError: The inputs are not known, or the module cannot be exported.
+        Error: An engine cannot be set up here.
+    """
+    known: Sequence[Input | None] = ()
+    if isinstance(module, EngineModule):
+        module, known = graphs.of_engine(module)
+    elif isinstance(module, torch.jit.ScriptModule):
+        module, known = graphs.of_script(module)
+    given: Sequence[Input | torch.Tensor | None] = known if inputs is None else _listed(inputs)
+    missing = [place for place, one in enumerate(given) if one is None]
+    if (not given and not known) or missing:
+        which = f"of argument {missing[0]} " if missing else ""
+        raise InputError(
+            f"the inputs {which}of {type(module).__name__} are not known, since its engines alone do not tell them; "
+            "give inputs=[nacelle.Input(min=(1, 3), opt=(4, 3), max=(8, 3)), …], or tensors to trace it with"
+        )
+    device = device_of(module)
+    arguments = [_argument(one, device) for one in given if one is not None]
+    with for_inference(module), torch.no_grad():
+        return _exported(module, arguments)
+
+
+def _listed(inputs: InputDescriptions) -> list[Input | torch.Tensor]:
+    if isinstance(inputs, Mapping):
+        raise InputError("inputs is a dict; wanted a list with a torch_nacelle.Input or a tensor for each argument")
+    listed = list(as_list(inputs))
+    for one in listed:
+        Input.of(one)  # checks the type
+    return listed
+
+
+def _argument(given: Input | torch.Tensor, device: torch.device) -> _Argument:
+    if isinstance(given, torch.Tensor):
+        return _Argument(torch.zeros_like(given), None)
+    if not given.dynamic:
+        return _Argument(torch.zeros(given.shape, dtype=given.dtype, device=device), (None,) * len(given.shape))
+    low = [min(sizes) for sizes in zip(*(one.min for one in given.ranges), strict=True)]
+    high = [max(sizes) for sizes in zip(*(one.max for one in given.ranges), strict=True)]
+    ranges = tuple(
+        (least, greatest) if size == -1 and greatest > least else None
+        for size, least, greatest in zip(given.shape, low, high, strict=True)
+    )
+    # torch takes a size of 1 for fixed, so the example has another one if a profile allows it.
+    best = max(given.ranges, key=lambda one: sum(size > 1 for size in one.max))
+    shape = [
+        max(opt, min(2, most)) if varies else opt for opt, most, varies in zip(best.opt, best.max, ranges, strict=True)
+    ]
+    return _Argument(torch.zeros(shape, dtype=given.dtype, device=device), ranges)
+
+
+def _exported(module: torch.nn.Module, arguments: Sequence[_Argument]) -> torch.export.ExportedProgram:
+    """Exports twice: first to learn which dimensions vary together, and then with their ranges."""
+    examples = tuple(one.example for one in arguments)
+    if not any(one.ranges is None or any(one.ranges) for one in arguments):
+        return _run(module, examples, None)
+    auto = torch.export.Dim.AUTO
+    shapes = [
+        {dim: auto for dim in range(one.example.dim()) if one.ranges is None or one.ranges[dim]} for one in arguments
+    ]
+    first = _run(module, examples, shapes)
+    dims = _Dims(first, arguments)
+    try:
+        return _run(module, examples, dims.shapes())
+    except InputError:
+        if dims.asked:
+            raise
+        return first
+
+
+class _Dims:
+    """The ranges of sizes that a first export found, made as wide as the arguments say."""
+
+    def __init__(self, program: torch.export.ExportedProgram, arguments: Sequence[_Argument]) -> None:
+        self._arguments = arguments
+        by_name = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+        self._shapes = [by_name[name].meta["val"].shape for name in program.graph_signature.user_inputs]
+        self._found = [one.shape for one in program_inputs(program)]
+        self._made: dict[str, Any] = {}
+        self.asked = any(one.ranges is not None for one in arguments)
+
+    def shapes(self) -> list[dict[int, Any]]:
+        return [
+            {
+                dim: self._dim(place, dim)
+                for dim, size in enumerate(shape)
+                if not isinstance(size, int) or self._asked(place, dim)
+            }
+            for place, shape in enumerate(self._shapes)
+        ]
+
+    def _asked(self, place: int, dim: int) -> tuple[int, int] | None:
+        ranges = self._arguments[place].ranges
+        return None if ranges is None else ranges[dim]
+
+    def _dim(self, place: int, dim: int) -> Any:
+        size = self._shapes[place][dim]
+        asked = self._asked(place, dim)
+        found = self._found[place][dim]
+        if isinstance(size, int) or isinstance(found, int):
+            raise InputError(
+                f"dimension {dim} of argument {place} is {asked} in inputs, and the program takes {size} alone: give "
+                "an Input with this size there"
+            )
+        key = str(size.node.expr)
+        if key not in self._made:
+            low, high = asked or (1 if found[0] in (0, 2) else found[0], found[1])  # torch's own least sizes
+            self._made[key] = torch.export.Dim(
+                f"size_{len(self._made)}", min=low, max=high if high < _NO_BOUND else None
+            )
+        return self._made[key]
+
+
+def _run(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], shapes: Any) -> torch.export.ExportedProgram:
+    try:
+        # A size of 1 is one size of many then, unless the module treats it apart.
+        with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+            return torch.export.export(
+                module, examples, dynamic_shapes=None if shapes is None else tuple(shapes), strict=False
+            )
+    except Error:
+        raise
+    except Exception as error:  # torch raises all kinds
+        raise InputError(f"{type(module).__name__} cannot be exported: {first_lines(error, 8)}") from error

@@ -1,0 +1,117 @@
+"""Programs of engines alone, as torch.fx graphs: what torch.export takes, with the names of the program's arguments."""
+
+import keyword
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from torch_nacelle._export.engine_module import EngineModule
+from torch_nacelle._programs.signatures import described_input, forward_schema
+from torch_nacelle._runtime.input import Input
+from torch_nacelle.errors import InputError
+
+_CALLS = ("tensorrt::execute_engine", "trt::execute_engine")
+_EXECUTE = torch.ops.tensorrt.execute_engine.default
+
+
+def of_engine(module: EngineModule) -> tuple[torch.fx.GraphModule, list[Input]]:
+    """The graph of one engine, and the inputs that it takes.
+
+    Raises:
+        Error: The engine cannot be set up here.
+    """
+    graph = torch.fx.Graph()
+    engine: Any = module.engine
+    names = _argument_names([name for name, *_ in engine.inputs()])
+    inputs = [graph.placeholder(name) for name in names]
+    outputs = graph.call_function(_EXECUTE, (inputs, graph.get_attr("engine")))
+    count = len(engine.outputs())
+    values = [graph.call_function(operator.getitem, (outputs, i)) for i in range(count)]
+    one = module.returns == "tensor" or (module.returns is None and count == 1)
+    graph.output(values[0] if one else values if module.returns == "list" else tuple(values))
+    described = [described_input(engine, place).named(name) for place, name in enumerate(names)]
+    return torch.fx.GraphModule({"engine": engine}, graph), described
+
+
+def _argument_names(names: Sequence[str]) -> list[str]:
+    """Names of arguments in Python for the names of a plan's inputs."""
+    made: list[str] = []
+    for place, name in enumerate(names):
+        usable = name.isidentifier() and name.isascii() and not keyword.iskeyword(name) and name not in made
+        made.append(name if usable and not name.startswith("__") else f"input_{place}")
+    return made if len(set(made)) == len(made) else [f"input_{place}" for place in range(len(names))]
+
+
+def of_script(program: torch.jit.ScriptModule) -> tuple[torch.fx.GraphModule, list[Input | None]]:
+    """The graph of a TorchScript program of engines alone, and the inputs as the engines that they go to know them.
+
+    Raises:
+        InputError: The program does something besides calling engines; torch has no way from it to torch.export.
+        Error: An engine cannot be set up here.
+    """
+    return _Translation(program).run()
+
+
+class _Translation:
+    """Translates a program's graph, node by node."""
+
+    def __init__(self, program: torch.jit.ScriptModule) -> None:
+        self._program = program
+        self._graph = torch.fx.Graph()
+        self._values: dict[str, Any] = {}  # by name: nodes, lists and tuples of nodes, modules, engines
+        self._engines: dict[str, Any] = {}
+        self._inputs: dict[torch.fx.Node, Input] = {}
+        self._rules: dict[str, Callable[[Any], object]] = {
+            "prim::GetAttr": lambda node: getattr(self._value(node.inputs()), node.s("name")),
+            "prim::ListConstruct": lambda node: [self._values[one.debugName()] for one in node.inputs()],
+            "prim::TupleConstruct": lambda node: tuple(self._values[one.debugName()] for one in node.inputs()),
+            **dict.fromkeys(_CALLS, self._call),
+        }
+
+    def run(self) -> tuple[torch.fx.GraphModule, list[Input | None]]:
+        graph: Any = self._program.inlined_graph
+        module, *arguments = graph.inputs()
+        self._values[module.debugName()] = self._program
+        names = [one.name for one in forward_schema(self._program).arguments[1:]]
+        placeholders = [self._graph.placeholder(name) for name in names]
+        self._values |= {one.debugName(): node for one, node in zip(arguments, placeholders, strict=True)}
+        for node in graph.nodes():
+            self._translate(node)
+        self._graph.output(self._value(graph.outputs()))
+        made = torch.fx.GraphModule(self._engines, self._graph)
+        return made, [self._inputs.get(node) for node in placeholders]
+
+    def _value(self, values: Any) -> Any:
+        (value,) = values
+        return self._values[value.debugName()]
+
+    def _translate(self, node: Any) -> None:
+        kind = node.kind()
+        outputs = list(node.outputs())
+        if kind in ("prim::ListUnpack", "prim::TupleUnpack"):
+            value = self._value(node.inputs())
+            for place, output in enumerate(outputs):
+                self._values[output.debugName()] = (
+                    value[place]
+                    if isinstance(value, (list, tuple))
+                    else self._graph.call_function(operator.getitem, (value, place))
+                )
+        elif kind in self._rules:
+            self._values[outputs[0].debugName()] = self._rules[kind](node)
+        else:
+            raise InputError(
+                f"the program does more than call engines ({kind}), and torch has no way from TorchScript to "
+                "torch.export; make the program anew from the nn.Module with nacelle.compile(..., container='module'), "
+                "or save it as TorchScript (.ts)"
+            )
+
+    def _call(self, node: Any) -> torch.fx.Node:
+        tensors, engine = (self._values[one.debugName()] for one in node.inputs())
+        name = next((name for name, known in self._engines.items() if known is engine), f"engine_{len(self._engines)}")
+        self._engines[name] = engine
+        for place, tensor in enumerate(tensors):
+            if tensor.op == "placeholder" and tensor not in self._inputs:
+                self._inputs[tensor] = described_input(engine, place)
+        return self._graph.call_function(_EXECUTE, (tensors, self._graph.get_attr(name)))
