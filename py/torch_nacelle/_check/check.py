@@ -56,7 +56,8 @@ def check(
     Args:
         program: What ``load`` returned, an ``EngineModule``, or an ``nn.Module`` that holds a program or engines.
         original: The ``nn.Module``, ``ScriptModule`` or ``ExportedProgram`` that it was made from, or the ONNX model's
-            path or bytes, which onnxruntime runs if it is installed. Another program with engines will do too.
+            path or bytes, which onnxruntime runs if it is installed. Another program of any kind, with engines or
+            without, will do too.
         inputs: ``Input`` for each: values are made up, for the min, opt and max of every shape range (normal numbers,
             bytes, and 0 and 1 for other integers; if values decide about shapes, the stated ones, of which the least
             and the largest are left out, with a note, if the original fails on them). Or tensors for one call, or a
@@ -278,10 +279,14 @@ def _original(original: object) -> Iterator[Callable[..., object]]:
         return
     if isinstance(original, torch.export.ExportedProgram):
         original = positional_module(original)
+    if is_package(original) or isinstance(original, torch.fx.GraphModule):  # these have no other mode
+        with torch.no_grad(), _full_precision():
+            yield _Program(original).call
+        return
     if not isinstance(original, torch.nn.Module):
         raise InputError(
-            "the original must be an nn.Module, a ScriptModule, an ExportedProgram, or an ONNX model's path or bytes, "
-            f"found {type(original).__name__}"
+            "the original must be an nn.Module, a ScriptModule, an exported program, an AOTInductor package, or an "
+            f"ONNX model's path or bytes, found {type(original).__name__}"
         )
     module = original
     with for_inference(module), torch.no_grad(), _full_precision():

@@ -10,10 +10,10 @@ import nacelle_core
 from nacelle_core import Record
 from torch_nacelle import _C
 from torch_nacelle._programs.archives import ProgramFile, ProgramSource
-from torch_nacelle._programs.arguments import example_inputs
+from torch_nacelle._programs.arguments import arguments, example_inputs
 from torch_nacelle._programs.signatures import signature
 from torch_nacelle._runtime.holders import AnyProgram, engines_of_package, is_package, joined
-from torch_nacelle._runtime.input import as_list
+from torch_nacelle._runtime.input import Input, ShapeRange, as_list, dtype_name
 from torch_nacelle._runtime.torch_state import without_deprecations
 from torch_nacelle.errors import InputError
 
@@ -116,4 +116,40 @@ def named_inputs(program: AnyProgram, inputs: CallInputs | None) -> dict[str, to
         raise InputError(
             f"an input for argument {missing[0]} of forward is missing; given: {', '.join(given) or 'none'}"
         )
+    if is_package(program) or isinstance(program, torch.fx.GraphModule):
+        _check_shapes(program, given)
     return given
+
+
+def _check_shapes(program: AnyProgram, given: Mapping[str, torch.Tensor]) -> None:
+    """Raises InputError for a tensor that a program was not exported for: torch's own errors name no argument."""
+    for argument in arguments(program):
+        tensor, wanted = given.get(argument.name), argument.input
+        if tensor is None or wanted is None:
+            continue
+        goes_to_engine = wanted.name is not None  # which may convert it, or says itself what it wants
+        if tensor.dtype != wanted.dtype and not goes_to_engine:
+            raise InputError(
+                f'input "{argument.name}" has dtype {dtype_name(tensor.dtype)}; wanted {dtype_name(wanted.dtype)}; '
+                f"convert it with .to({wanted.dtype})"
+            )
+        ranges = wanted.ranges if wanted.dynamic else (ShapeRange(wanted.shape, wanted.shape, wanted.shape),)
+        if not any(_is_in(list(tensor.shape), one, wanted, bounded=goes_to_engine) for one in ranges):
+            texts = " or ".join(_range_text(one, wanted, bounded=goes_to_engine) for one in ranges)
+            raise InputError(f'input "{argument.name}" has the shape {list(tensor.shape)}; wanted {texts}')
+
+
+def _is_in(shape: Sequence[int], allowed: ShapeRange, wanted: Input, *, bounded: bool) -> bool:
+    """True if a shape is in a range; `bounded` is False if the largest sizes are those of an example."""
+    return len(shape) == len(allowed.min) and all(
+        low <= size <= high or (size > high and wanted.shape[dim] == -1 and not bounded)
+        for dim, (low, size, high) in enumerate(zip(allowed.min, shape, allowed.max, strict=True))
+    )
+
+
+def _range_text(allowed: ShapeRange, wanted: Input, *, bounded: bool) -> str:
+    sizes = [
+        str(low) if wanted.shape[dim] != -1 else f"{low}..{high}" if bounded else f"{low}.."
+        for dim, (low, high) in enumerate(zip(allowed.min, allowed.max, strict=True))
+    ]
+    return f"[{', '.join(sizes)}]"

@@ -73,6 +73,8 @@ def require_program(program: object) -> torch._C.ScriptModule:
         InputError: It is something else, or holds none.
     """
     wanted = "wanted a program, as nacelle.compile or torch.jit.load returns it, or an nn.Module that holds one"
+    if is_package(program):
+        return joined(program)
     if not isinstance(program, torch.nn.Module):
         hint = ""
         if isinstance(program, (str, os.PathLike)):

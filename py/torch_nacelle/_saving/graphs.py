@@ -64,6 +64,8 @@ class _Translation:
         self._engines: dict[str, Any] = {}
         self._inputs: dict[torch.fx.Node, Input] = {}
         self._rules: dict[str, Callable[[Any], object]] = {
+            "prim::Constant": lambda node: node.output().toIValue(),
+            "aten::__getitem__": self._item,
             "prim::GetAttr": lambda node: getattr(self._value(node.inputs()), node.s("name")),
             "prim::ListConstruct": lambda node: [self._values[one.debugName()] for one in node.inputs()],
             "prim::TupleConstruct": lambda node: tuple(self._values[one.debugName()] for one in node.inputs()),
@@ -106,6 +108,12 @@ class _Translation:
                 "torch.export; make the program anew from the nn.Module with nacelle.compile(..., container='module'), "
                 "or save it as TorchScript (.ts)"
             )
+
+    def _item(self, node: Any) -> Any:
+        values, place = (self._values[one.debugName()] for one in node.inputs())
+        if isinstance(values, torch.fx.Node):
+            return self._graph.call_function(operator.getitem, (values, place))
+        return values[place]
 
     def _call(self, node: Any) -> torch.fx.Node:
         tensors, engine = (self._values[one.debugName()] for one in node.inputs())
