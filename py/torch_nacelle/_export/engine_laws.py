@@ -6,6 +6,7 @@ An execution context without device memory computes the output shapes; nothing r
 from __future__ import annotations
 
 import itertools
+import random
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,18 +15,20 @@ from typing import Any
 import torch
 
 from torch_nacelle import _C
-from torch_nacelle._export.shape_laws import Dimension, EngineLaws, upper_bounds
+from torch_nacelle._export.shape_laws import Dimension, EngineLaws, Unknown, upper_bounds
 from torch_nacelle._export.shape_laws_fit import Box, fit
 from torch_nacelle._export.shape_laws_products import Sizes
 from torch_nacelle.errors import ExecutionError
 
 MAX_KEPT = 256  # engines whose laws are kept
+TESTS = 5  # points in each optimization profile, besides its ends, at which laws of a file are tested
 HOST_VALUES = 8  # sets of values that are tried, for inputs whose values decide about shapes
 
 _Key = tuple[int, tuple[str, ...], tuple[str, ...]]
 
 _lock = threading.Lock()
 _kept: OrderedDict[_Key, EngineLaws] = OrderedDict()
+_offered: OrderedDict[_Key, EngineLaws] = OrderedDict()
 _asking: dict[_Key, threading.Lock] = {}
 
 
@@ -35,8 +38,7 @@ def laws_of(engine: torch.ScriptObject) -> EngineLaws:
     Any thread may call it; threads that ask for one engine at once wait for the first. Raises the engine's own error if
     it cannot be set up here, and ExecutionError if it gives no shapes.
     """
-    methods: Any = engine  # torch gives a ScriptObject its class's methods when it is made
-    key = (_C.plan_id(engine), tuple(methods.input_names()), tuple(methods.output_names()))
+    key = _key(engine)
     with _lock:
         known = _known(key)
         if known is not None:
@@ -46,13 +48,34 @@ def laws_of(engine: torch.ScriptObject) -> EngineLaws:
         with _lock:
             known = _known(key)
         if known is None:
-            known = _Recovery(engine).run()
+            recovery = _Recovery(engine)
+            offered = _offered.get(key)
+            known = offered if offered is not None and recovery.agrees(offered) else recovery.run()
         with _lock:
             _kept[key] = known
             _asking.pop(key, None)
             while len(_kept) > MAX_KEPT:
                 _kept.popitem(last=False)
     return known
+
+
+def known_laws(engine: torch.ScriptObject) -> EngineLaws | None:
+    """Returns the laws that were found for an engine; None if nobody asked yet. The engine is not asked."""
+    with _lock:
+        return _known(_key(engine))
+
+
+def offer(engine: torch.ScriptObject, laws: EngineLaws) -> None:
+    """Keeps the laws that a file has for an engine: `laws_of` takes them if they pass a test, which costs less."""
+    with _lock:
+        _offered[_key(engine)] = laws
+        while len(_offered) > MAX_KEPT:
+            _offered.popitem(last=False)
+
+
+def _key(engine: torch.ScriptObject) -> _Key:
+    methods: Any = engine  # torch gives a ScriptObject its class's methods when it is made
+    return (_C.plan_id(engine), tuple(methods.input_names()), tuple(methods.output_names()))
 
 
 def _known(key: _Key) -> EngineLaws | None:
@@ -99,6 +122,20 @@ class _Recovery:
         bounded = (upper_bounds(sizes, ranges, most) for sizes, most in zip(outputs, max_elements, strict=True))
         return EngineLaws(tuple(self._ranks), tuple(bounded))
 
+    def agrees(self, laws: EngineLaws) -> bool:
+        """Returns True if the engine gives the sizes that the laws say, at the ends of its profiles and points between.
+
+        Sizes that no law gives are not tested, so laws with any are refused.
+        """
+        ranks = [len(shape) for _, _, shape, _ in self._outputs]
+        unknown = any(isinstance(size, Unknown) for output in laws.outputs for size in output)
+        if unknown or laws.ranks != tuple(self._ranks) or [len(output) for output in laws.outputs] != ranks:
+            return False
+        self._find_dependent()
+        points = [point for box in self._boxes for point in (box.min, box.opt, box.max, *_between(box))]
+        said = [tuple(itertools.chain(*laws.output_sizes(self._shapes(point)))) for point in points]
+        return said == self._ask(points)
+
     def _ask(self, points: Sequence[Sizes]) -> list[Sizes | None]:
         """Returns the answers at the points, each asked in the first optimization profile that allows it."""
         by_profile: dict[int, list[int]] = {}
@@ -144,6 +181,15 @@ class _Recovery:
             _, elements = _C.infer_shapes(self._engine, profile, [(self._shapes(box.max), [])])
             most = [None if a is None or b is None else max(a, b) for a, b in zip(most, elements, strict=True)]
         return most
+
+
+def _between(box: Box) -> list[Sizes]:
+    """Returns points of a profile that nobody knows before. Sizes with one range are equal in each."""
+    chosen = random.SystemRandom()
+    parts = [chosen.random() for _ in range(TESTS)]
+    return [
+        tuple(low + round((high - low) * part) for low, high in zip(box.min, box.max, strict=True)) for part in parts
+    ]
 
 
 def _host_values(engine: torch.ScriptObject, profiles: int) -> list[list[list[list[int]]]]:

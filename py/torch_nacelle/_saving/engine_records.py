@@ -2,11 +2,16 @@
 
 import torch
 
+from nacelle_core import Record
 from torch_nacelle import _C
-from torch_nacelle.errors import RecordError
+from torch_nacelle._export import engine_laws
+from torch_nacelle._saving import upstream_metadata
+from torch_nacelle.errors import Error, RecordError
 
 DEFAULT_ABI_VERSION = 9
 """The version in exported programs and packages: what Torch-TensorRT 2.12 and 2.13 read."""
+
+_METADATA_SINCE = 6
 
 
 def of_version(engine: torch.ScriptObject, abi_version: int | None) -> torch.ScriptObject:
@@ -27,3 +32,21 @@ def of_version(engine: torch.ScriptObject, abi_version: int | None) -> torch.Scr
             raise
         return engine
     return made
+
+
+def with_metadata(engine: torch.ScriptObject) -> torch.ScriptObject:
+    """The engine with the metadata that Torch-TensorRT wants; as it is if it has some, or if it cannot be made."""
+    (site,) = _C.find_engines(_C.engine_holder(engine))
+    if Record.parse(site.fields).metadata or Record.parse(site.fields).version < _METADATA_SINCE:
+        return engine
+    try:
+        fixed = all(-1 not in shape for _, _, shape, _ in engine.inputs())  # type: ignore[attr-defined]
+        laws = engine_laws.laws_of(engine) if fixed else engine_laws.known_laws(engine)
+        metadata = b"" if laws is None else upstream_metadata.of_engine(engine, laws)
+    except Error:  # it cannot be set up here
+        return engine
+    if not metadata:
+        return engine
+    record = Record.parse(_C.engine_record(engine))
+    record.metadata = metadata
+    return _C.engine_from_record(record.fields())

@@ -67,6 +67,7 @@ class _Translation:
             "prim::Constant": lambda node: node.output().toIValue(),
             "aten::__getitem__": self._item,
             "prim::GetAttr": lambda node: getattr(self._value(node.inputs()), node.s("name")),
+            "prim::Constant": lambda node: node.output().toIValue(),
             "prim::ListConstruct": lambda node: [self._values[one.debugName()] for one in node.inputs()],
             "prim::TupleConstruct": lambda node: tuple(self._values[one.debugName()] for one in node.inputs()),
             **dict.fromkeys(_CALLS, self._call),

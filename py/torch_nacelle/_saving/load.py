@@ -20,6 +20,7 @@ from torch_nacelle._programs import running
 from torch_nacelle._programs.archives import ProgramSource, as_our_errors, rest_of
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.holders import is_engine
+from torch_nacelle._saving import kept_laws
 from torch_nacelle.errors import DeviceError, InputError
 
 _CODE = "data/aotinductor/"
@@ -104,16 +105,20 @@ def _loaded(path: Path, device: str | None) -> Any:
         with ExitStack() as stack:
             objects = packages.engine_objects(archive, stack)
             engines = {name: None if found.by_torch else _pickled(found) for name, found in objects.items()}
-        return _exported(path, engines, device)
+        program = _exported(path, engines, device)
+        kept_laws.offer(program, archive)
+    module: torch.fx.GraphModule = program.module()
+    _programs[module] = program
+    return module
 
 
 def _pickled(found: packages.EngineObject) -> bytes:
     """The engine that Torch-TensorRT pickled, as torch pickles it."""
-    content: bytes = torch._C._pickle_save(_C.engine_from_record(found.record()))  # type: ignore[attr-defined]
+    content: bytes = torch._C._pickle_save(_C.engine_from_record(found.record()))
     return content
 
 
-def _exported(path: Path, engines: Mapping[str, bytes | None], device: str | None) -> torch.fx.GraphModule:
+def _exported(path: Path, engines: Mapping[str, bytes | None], device: str | None) -> torch.export.ExportedProgram:
     tensors = device or (None if torch.cuda.is_available() else "cpu")
     where = None if tensors is None else torch.device(tensors)
     program = loading.load(path, engines, None if where is None else (where.type, where.index))
@@ -123,10 +128,7 @@ def _exported(path: Path, engines: Mapping[str, bytes | None], device: str | Non
             for i, one in enumerate(filter(is_engine, program.constants.values()))
         ]
         _C.move_engines(_C.join(held), device)
-    made = with_example_inputs(program)
-    module = made.module()
-    _programs[module] = made
-    return module
+    return with_example_inputs(program)
 
 
 def _package(archive: Archive, device: str | None) -> Any:
@@ -136,7 +138,7 @@ def _package(archive: Archive, device: str | None) -> Any:
             f"{archive.path} holds the models {', '.join(models)}; wanted one of the name {_MODEL!r}: load one with "
             "torch._inductor.aoti_load_package(path, model_name)"
         )
-    metadata = torch._C._aoti.AOTIModelPackageLoader.load_metadata_from_package(str(archive.path), _MODEL)
+    metadata = torch._C._aoti.AOTIModelPackageLoader.load_metadata_from_package(str(archive.path), _MODEL)  # type: ignore[attr-defined]
     compiled_for = metadata["AOTI_DEVICE_KEY"]
     where = _present(torch.device(compiled_for)) if device is None else device
     if torch.device(where).type != compiled_for:

@@ -20,7 +20,7 @@ from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.files import replacing
 from torch_nacelle._runtime.holders import is_engine
 from torch_nacelle._runtime.messages import first_lines
-from torch_nacelle._saving import engine_records, exporting, scripting
+from torch_nacelle._saving import engine_records, exporting, kept_laws, scripting
 from torch_nacelle._saving.kinds import Format, format_of
 from torch_nacelle._saving.load import program_of
 from torch_nacelle.errors import Error, InputError
@@ -77,11 +77,11 @@ def save(
             return
         shown.start(f"{chosen} program: {os.fspath(destination)}")
         try:
-            exported = _with_records(_exported(program, inputs, shown), version)
+            exported = _exported(program, inputs, shown)
             if chosen == "exported":
-                _save_exported(exported, temporary)
+                _save_exported(_with_records(exported, version, metadata=True), temporary)
             else:
-                _save_package(exported, temporary, shown)
+                _save_package(_with_records(exported, version, metadata=False), temporary, shown)
         finally:
             shown.stop()
 
@@ -127,13 +127,16 @@ def _with_state(known: torch.export.ExportedProgram, module: torch.nn.Module) ->
     return made
 
 
-def _with_records(program: torch.export.ExportedProgram, abi_version: int | None) -> torch.export.ExportedProgram:
-    """A copy whose engines have records of the version."""
+def _with_records(
+    program: torch.export.ExportedProgram, abi_version: int | None, *, metadata: bool
+) -> torch.export.ExportedProgram:
+    """A copy whose engines have records of the version, with the metadata that Torch-TensorRT wants if asked."""
     made = copy.copy(program)
     engines: dict[int, Any] = {}
     for value in program.constants.values():
         if is_engine(value) and id(value) not in engines:
-            engines[id(value)] = engine_records.of_version(value, abi_version)
+            made_engine = engine_records.of_version(value, abi_version)
+            engines[id(value)] = engine_records.with_metadata(made_engine) if metadata else made_engine
     made._constants = {name: engines.get(id(value), value) for name, value in program.constants.items()}
     return made
 
@@ -189,7 +192,7 @@ def _written(path: Path) -> Iterator[IO[bytes]]:
 
 def _save_exported(program: torch.export.ExportedProgram, temporary: Path) -> None:
     with _written(temporary) as file:
-        torch.export.save(_with_zeros(program), file)
+        torch.export.save(_with_zeros(program), file, extra_files=kept_laws.extra_files(program))
 
 
 def _told_inputs(program: torch.export.ExportedProgram) -> str:
