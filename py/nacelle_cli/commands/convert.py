@@ -70,7 +70,7 @@ def convert(
         change.run(abi_version, [*(drop or ())], platform, allow_code=allow_code, json=json)
         return
     if abi_version is None:
-        wrong_usage("--abi is missing: the version of the records to write, 3 to 10; IN and OUT are of one format")
+        wrong_usage("Missing option '--abi', the version to write, 3 to 10: IN and OUT are of one format")
     import torch_nacelle as nacelle
 
     program = nacelle.read(source)

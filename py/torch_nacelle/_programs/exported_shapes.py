@@ -11,6 +11,8 @@ from torch_nacelle.errors import InputError
 
 Symbol: TypeAlias = Any  # sympy's, which torch brings
 
+_INFINITE = 2**62
+
 
 @dataclass
 class _Size:
@@ -116,13 +118,9 @@ class Exported:
 
 def _number(bound: Any) -> int | None:
     """A bound as a number; None for infinity, which torch writes as a number of its own or as the largest of int64."""
-    if not getattr(bound, "is_finite", True) or not getattr(bound, "is_number", True):
+    if not isinstance(bound, int) and not bound.is_Integer:
         return None
-    try:
-        number = int(bound)
-    except (OverflowError, TypeError, ValueError):
-        return None
-    return number if abs(number) < 2**62 else None
+    return int(bound) if abs(int(bound)) < _INFINITE else None
 
 
 def _expression(size: Any) -> Any:

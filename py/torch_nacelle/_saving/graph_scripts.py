@@ -161,6 +161,6 @@ def _name(node: torch.fx.Node) -> str:
 
 def _refused(reason: str) -> InputError:
     return InputError(
-        f"an exported program of engines alone can be saved as TorchScript, and {reason}; make the program from its "
-        "nn.Module with nacelle.compile, or save it as .pt2"
+        f"an exported program cannot be saved as TorchScript unless it calls engines alone: {reason}; make the program "
+        "from its nn.Module with nacelle.compile, or save it as .pt2"
     )
