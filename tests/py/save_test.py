@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from tests.py import zip_files
 from tests.py.engine_kinds import BATCHED, KINDS, LARGER, Case, Doubled, Positive, TwoOutputs, X, hybrid, of
 
 FIXED = nacelle.Input(shape=(2, 3))
@@ -31,7 +32,7 @@ def two_inputs() -> Case:
     return Case(model, nacelle.compile(model, [BATCHED.named("left"), second], container="module"))
 
 
-# Of each: the case, the inputs that save gets, and the tensors to call it with.
+# The case, the inputs that save gets, and the tensors to call it with.
 Saved = tuple[Callable[[], Case], Any, list[torch.Tensor]]
 
 ONE = X[:1]
@@ -47,11 +48,19 @@ EXPORTED |= {
     "hybrid, of a tensor": (hybrid, [X], [ONE, X, LARGER]),
     "hybrid, static": (hybrid, [FIXED], [X]),
 }
+
+
+class ManyDtypes(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return x > 2, torch.argmax(x, 1), x.half() * 2
+
+
 FORMATS: dict[str, dict[str, Saved]] = {
     "torchscript": {kind: (make, None, [ONE, X, LARGER]) for kind, make in KINDS.items()},
     "exported": EXPORTED,
     # The inductor compiles C++ for each.
-    "aotinductor": {kind: EXPORTED[kind] for kind in ("hybrid", "bool and int64", "half", "data-dependent", "static")},
+    "aotinductor": {kind: EXPORTED[kind] for kind in ("hybrid", "data-dependent")}
+    | {"bool, int64, half, static": (lambda: of(ManyDtypes()), [FIXED], [X])},
 }
 SUFFIXES = {"torchscript": "ts", "exported": "pt2", "aotinductor": "pt2"}
 CASES = [(format_, kind) for format_, kinds in FORMATS.items() for kind in kinds]
@@ -169,6 +178,15 @@ def test_what_was_loaded_is_saved_again(tmp_path: Path, doubled: Path) -> None:
         run = nacelle.load(path)
         for x in (ONE, LARGER):
             torch.testing.assert_close(run(x), x * 2)
+    members = zip_files.entries_of(tmp_path / "package.pt2")
+    for member in members:
+        member.content = member.content.replace(b'"AOTI_DEVICE_KEY": "cpu"', b'"AOTI_DEVICE_KEY": "cuda"')
+    (tmp_path / "gpu.pt2").write_bytes(zip_files.written(members))
+    if not torch.cuda.is_available():
+        with pytest.raises(nacelle.DeviceError, match="cannot load the program on cuda: there is no such GPU here"):
+            nacelle.load(tmp_path / "gpu.pt2")
+    with pytest.raises(nacelle.DeviceError, match="compiled for cuda, and cannot be loaded on cpu"):
+        nacelle.load(tmp_path / "gpu.pt2", device="cpu")
     with pytest.raises(nacelle.InputError, match="an AOTInductor package cannot be saved again; copy its file"):
         nacelle.save(nacelle.load(tmp_path / "package.pt2"), tmp_path / "x.pt2")
     with pytest.raises(nacelle.InputError, match=r"inputs are for an nn\.Module: the program is exported already"):
@@ -267,6 +285,7 @@ BAD: dict[str, tuple[Callable[[], object], dict[str, Any], str]] = {
     "unknown format": (Doubled, {"format": "onnx"}, "there is no format 'onnx'; there are: torchscript, exported"),
     "no program": (lambda: 3, {}, "found int; wanted an nn.Module with engines"),
     "no inputs": (lambda: hybrid().module, {}, r"the inputs of Hybrid are not known.*give inputs=\[nacelle.Input"),
+    "inputs for TorchScript": (lambda: hybrid().module, {"name": "x.ts", "inputs": [X]}, "inputs are for exported"),
     "inputs as a dict": (lambda: hybrid().module, {"inputs": {"x": X}}, "inputs is a dict; wanted a list"),
     "inputs of another type": (lambda: hybrid().module, {"inputs": [3]}, "found int"),
     "too many inputs": (lambda: hybrid().module, {"inputs": [X, X]}, "Hybrid cannot be exported"),
@@ -291,8 +310,9 @@ BAD: dict[str, tuple[Callable[[], object], dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_cannot_be_saved(case: str, tmp_path: Path) -> None:
-    make, options, message = BAD[case]
-    name = options.pop("name", "x.pt2") if "name" in options else "x.pt2"
+    make, given, message = BAD[case]
+    options = {"name": "x.pt2"} | given
+    name = options.pop("name")
     program: Any = make()
     with pytest.raises(nacelle.Error) as error:
         nacelle.save(program, tmp_path / name, **options)
@@ -349,6 +369,16 @@ def test_a_device_that_is_not_there(doubled: Path) -> None:
     with pytest.raises(nacelle.InputError, match="there is no device 'gpu'"):
         nacelle.load(doubled, device="gpu")
     torch.testing.assert_close(nacelle.load(doubled, device="cpu")(X), X * 2)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="without a GPU tensors come to the CPU")
+def test_tensors_of_a_gpu_come_to_the_cpu(tmp_path: Path) -> None:
+    nacelle.save(hybrid().module, tmp_path / "x.pt2", inputs=[BATCHED])
+    members = zip_files.entries_of(tmp_path / "x.pt2")
+    for member in members:
+        member.content = member.content.replace(b'{"type": "cpu", "index": null}', b'{"type": "cuda", "index": 0}')
+    (tmp_path / "gpu.pt2").write_bytes(zip_files.written(members))
+    torch.testing.assert_close(nacelle.load(tmp_path / "gpu.pt2")(X), nacelle.load(tmp_path / "x.pt2")(X))
 
 
 def test_progress_is_told_on_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from nacelle_cli.reading import records
 from nacelle_cli.reading.archives import Archive
 from nacelle_cli.reading.containers import packages
 from tests.py import container_files, zip_files
@@ -39,7 +40,7 @@ def records_of(path: Path) -> dict[str, list[bytes]]:
     """The records of a program, by their members."""
     with ExitStack() as stack:
         found = packages.engine_objects(stack.enter_context(Archive(path)), stack)
-        return {name: engine.record() for name, engine in found.items()}
+        return {engine.member: records.whole(engine.fields, engine.archive) for engine in found}
 
 
 def changed(members: Members, name: str, change: Callable[[Any], None]) -> None:

@@ -103,6 +103,16 @@ class Records:
         return field if isinstance(field, str) else ""
 
 
+def whole(fields: Sequence[object], archive: Archive) -> list[bytes]:
+    """The fields of a record as bytes, the plan's too; what is no text is empty."""
+    return [
+        archive.part(field.entry, field.start, field.size)
+        if isinstance(field, pickles.LongText)
+        else texts.to_bytes(field if isinstance(field, str) else "")
+        for field in fields
+    ]
+
+
 def plan_bytes(field: object, encoded: bool, archive: Archive) -> plans.PlanBytes:
     """The plan in a record's field; nothing of it is read."""
     if isinstance(field, pickles.LongText):

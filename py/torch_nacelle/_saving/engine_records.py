@@ -5,6 +5,8 @@ import torch
 from nacelle_core import Record
 from torch_nacelle import _C
 from torch_nacelle._export import engine_laws
+from torch_nacelle._export.engine_module import EngineModule
+from torch_nacelle._runtime.holders import joined
 from torch_nacelle._saving import upstream_metadata
 from torch_nacelle.errors import Error, RecordError
 
@@ -26,7 +28,7 @@ def of_version(engine: torch.ScriptObject, abi_version: int | None) -> torch.Scr
     """
     made = _C.copy_engine(engine)
     try:
-        _C.convert_engines(_C.engine_holder(made), abi_version or DEFAULT_ABI_VERSION, [], None)
+        _C.convert_engines(joined(EngineModule(made)), abi_version or DEFAULT_ABI_VERSION, [], None)
     except RecordError:
         if abi_version is not None:
             raise
@@ -36,8 +38,9 @@ def of_version(engine: torch.ScriptObject, abi_version: int | None) -> torch.Scr
 
 def with_metadata(engine: torch.ScriptObject) -> torch.ScriptObject:
     """The engine with the metadata that Torch-TensorRT wants; as it is if it has some, or if it cannot be made."""
-    (site,) = _C.find_engines(_C.engine_holder(engine))
-    if Record.parse(site.fields).metadata or Record.parse(site.fields).version < _METADATA_SINCE:
+    (site,) = _C.find_engines(joined(EngineModule(engine)))
+    known = Record.parse(site.fields)
+    if known.metadata or known.version < _METADATA_SINCE:
         return engine
     try:
         fixed = all(-1 not in shape for _, _, shape, _ in engine.inputs())  # type: ignore[attr-defined]

@@ -43,6 +43,7 @@ def export(module: torch.nn.Module, inputs: InputDescriptions | None) -> torch.e
         Error: An engine cannot be set up here.
     """
     known: Sequence[Input | None] = ()
+    device = device_of(module)
     if isinstance(module, EngineModule):
         module, known = graphs.of_engine(module)
     elif isinstance(module, torch.jit.ScriptModule):
@@ -55,7 +56,6 @@ def export(module: torch.nn.Module, inputs: InputDescriptions | None) -> torch.e
             f"the inputs {which}of {type(module).__name__} are not known, since its engines alone do not tell them; "
             "give inputs=[nacelle.Input(min=(1, 3), opt=(4, 3), max=(8, 3)), …], or tensors to trace it with"
         )
-    device = device_of(module)
     arguments = [_argument(one, device) for one in given if one is not None]
     with for_inference(module), torch.no_grad():
         return _exported(module, arguments)

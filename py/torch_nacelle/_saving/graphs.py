@@ -104,10 +104,11 @@ class _Translation:
         elif kind in self._rules:
             self._values[outputs[0].debugName()] = self._rules[kind](node)
         else:
+            inside = sorted({kind, *_kinds(node)} - {*self._rules})
             raise InputError(
-                f"the program does more than call engines ({kind}), and torch has no way from TorchScript to "
-                "torch.export; make the program anew from the nn.Module with nacelle.compile(..., container='module'), "
-                "or save it as TorchScript (.ts)"
+                f"the program does more than call engines ({', '.join(inside)}), and torch has no way from TorchScript "
+                "to torch.export; make the program anew from the nn.Module with nacelle.compile(..., "
+                "container='module'), or save it as TorchScript (.ts)"
             )
 
     def _item(self, node: Any) -> Any:
@@ -124,3 +125,9 @@ class _Translation:
             if tensor.op == "placeholder" and tensor not in self._inputs:
                 self._inputs[tensor] = described_input(engine, place)
         return self._graph.call_function(_EXECUTE, (tensors, self._graph.get_attr(name)))
+
+
+def _kinds(node: Any) -> set[str]:
+    """The kinds of the nodes in the blocks of a node."""
+    nodes = [inner for block in node.blocks() for inner in block.nodes()]
+    return {inner.kind() for inner in nodes}.union(*map(_kinds, nodes))

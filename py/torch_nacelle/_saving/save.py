@@ -70,6 +70,8 @@ def save(
             f"found {type(program).__name__}; wanted an nn.Module with engines, a ScriptModule or an ExportedProgram"
             + (": an AOTInductor package cannot be saved again; copy its file" if _is_package(program) else "")
         )
+    if chosen == "torchscript" and inputs is not None:
+        raise InputError("inputs are for exported programs and packages; TorchScript is saved without tracing it")
     shown = display(progress)
     with replacing(destination) as temporary:
         if chosen == "torchscript":

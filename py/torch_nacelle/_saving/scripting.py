@@ -10,6 +10,7 @@ from torch_nacelle._export.engine_module import EngineModule
 from torch_nacelle._models.exported_program import with_example_inputs
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._programs.embed import embed_returning
+from torch_nacelle._runtime.holders import joined
 from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle._saving import graph_scripts
 from torch_nacelle.errors import InputError
@@ -42,7 +43,7 @@ def script(program: object) -> torch.jit.ScriptModule:
 
 def _of_engine(module: EngineModule) -> torch.jit.ScriptModule:
     """The program of an engine, which holds this very engine."""
-    (site,) = _C.find_engines(_C.engine_holder(module.engine))
+    (site,) = _C.find_engines(joined(module))
     record = Record.parse(site.fields)
     name = identifier(record.name)
     made = embed_returning(

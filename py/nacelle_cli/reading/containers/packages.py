@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -60,42 +61,31 @@ def read(archive: Archive, stack: ExitStack) -> Container:
 
 @dataclasses.dataclass(frozen=True)
 class EngineObject:
-    """An engine among the constants of a package.
+    """An engine in a member of the archive.
 
     Attributes:
+        member: The member that holds it.
         fields: The fields of its record, as a pickle has them.
-        holder: The archive in whose entries long fields lie.
-        by_torch: True if torch pickled the object, False if Python did.
+        archive: The archive in whose entries long fields lie.
     """
 
+    member: str
     fields: list[Any]
-    holder: Archive
-    by_torch: bool
-
-    def record(self) -> list[bytes]:
-        """The fields as bytes, the plan's too."""
-        return [
-            self.holder.part(field.entry, field.start, field.size)
-            if isinstance(field, pickles.LongText)
-            else texts.to_bytes(field if isinstance(field, str) else "")
-            for field in self.fields
-        ]
+    archive: Archive
 
 
-def engine_objects(archive: Archive, stack: ExitStack) -> dict[str, EngineObject]:
-    """The engines among the constants of a package, by their members. Their records are not checked.
+def engine_objects(archive: Archive, stack: ExitStack) -> Iterator[EngineObject]:
+    """The engines among the constants of a package. Their records are not checked.
 
     Raises:
         ReadingError: An object could be read in two ways, or is none that is read here.
     """
     reader = _Reader(archive, stack)
-    found = {}
     for name in archive.names:
         if _OBJECT.fullmatch(texts.lower(name)):
             fields, holder = reader.object(name)
             if holder is not None:
-                found[name] = EngineObject(fields, holder, name.startswith(_CONSTANTS + "custom_"))
-    return found
+                yield EngineObject(name, fields, holder)
 
 
 class _Reader:
