@@ -64,7 +64,6 @@ class _Translation:
         self._engines: dict[str, Any] = {}
         self._inputs: dict[torch.fx.Node, Input] = {}
         self._rules: dict[str, Callable[[Any], object]] = {
-            "prim::Constant": lambda node: node.output().toIValue(),
             "aten::__getitem__": self._item,
             "prim::GetAttr": lambda node: getattr(self._value(node.inputs()), node.s("name")),
             "prim::Constant": lambda node: node.output().toIValue(),
