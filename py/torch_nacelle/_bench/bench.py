@@ -85,7 +85,7 @@ def bench(
     runner = _Runner(loaded, call, [tensor.to(where) for tensor in named.values()], where, progress or (lambda _: None))
     runner.warm_up(seconds / 10)
     copies = where.type != "cpu"
-    has_engines = bool(_C.find_engines(joined(loaded)))
+    has_engines = _has_engines(loaded)
     part = seconds * 0.9 / (2 + copies + has_engines)  # each measurement runs as long as the others
     host, on_device = runner.alone(part)
     end_to_end = runner.end_to_end(part, [tensor.cpu() for tensor in named.values()]) if copies else host
@@ -106,6 +106,13 @@ def bench(
     if plot is not None:
         benchmark.save_plot(plot)
     return benchmark
+
+
+def _has_engines(program: AnyProgram) -> bool:
+    """True if there are engines to profile; torch 2.11 does not give those of a package."""
+    if is_package(program) and not hasattr(program.loader, "get_custom_objs"):
+        return False
+    return bool(_C.find_engines(joined(program)))
 
 
 def _check(seconds: object, threads: object) -> None:
