@@ -47,9 +47,9 @@ def bench(
     Calls are made in ``torch.inference_mode``, after a tenth of the time as warm-up.
 
     Args:
-        program: What ``load`` returned, an ``nn.Module``, such as an ``EngineModule`` or what ``torch.compile`` made of
-            one, or a program's file, as a path or open for reading bytes. A file is loaded, as ``load`` does it, and
-            called: give one that you trust.
+        program: A program that ``load`` returned, an ``nn.Module``, such as an ``EngineModule`` or one that
+            ``torch.compile`` made, or a program's file, as a path or open for reading bytes. A file is loaded, as
+            ``load`` does it, and called: give one that you trust.
         inputs: The tensors to call it with, by name or in the order of forward's arguments, or a function of the
             program that returns them; left out, made up, of the shapes that its engines are fastest at, if it tells
             them; see ``arguments``.

@@ -54,7 +54,8 @@ def check(
     dtypes, and the places of NaNs and infinities must be the same. TensorRT before 10 has no int64: int32 is as good.
 
     Args:
-        program: What ``load`` returned, an ``EngineModule``, or an ``nn.Module`` that holds a program or engines.
+        program: A program that ``load`` returned, an ``EngineModule``, or an ``nn.Module`` that holds a program or
+            engines.
         original: The ``nn.Module``, ``ScriptModule`` or ``ExportedProgram`` that it was made from, or the ONNX model's
             path or bytes, which onnxruntime runs if it is installed. Another program of any kind, with engines or
             without, will do too.

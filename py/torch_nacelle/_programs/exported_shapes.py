@@ -51,7 +51,7 @@ class Exported:
         A size that several tensors have in common is one size, so the shapes at "opt" of all of them go together.
 
         Args:
-            engines: What the engine takes for an argument that goes to one as it is.
+            engines: The engine's input, by the name of an argument that goes to one as it is.
 
         Returns:
             An input for each tensor, with an optimization profile for each of the engines' that the program's sizes

@@ -73,7 +73,7 @@ def call(program: AnyProgram, inputs: CallInputs) -> Any:
     AOTInductor package take theirs in the structure that they were exported with, which this makes.
 
     Args:
-        program: The program: what ``load`` returned, or an ``nn.Module``.
+        program: The program that ``load`` returned, or an ``nn.Module``.
         inputs: The tensors, by the names that ``arguments`` gives, or in its order. They stay on their device.
 
     Returns:

@@ -116,6 +116,10 @@ def signature(program: AnyProgram) -> Signature:
             f"found {type(program).__name__}; wanted a program, as nacelle.load or nacelle.compile returns it, or an "
             "nn.Module"
         )
+    original = getattr(program, "_orig_mod", None)  # of what torch.compile returns
+    if isinstance(original, torch.nn.Module):
+        told = signature(original)
+        return replace(told, program=program, parameters=_inside("_orig_mod", told.parameters))
     return Signature(program, list(_parameters_of(program)))
 
 
@@ -280,15 +284,20 @@ def _leaf_name(path: Sequence[Any]) -> str:
     return "_".join(map(str, [first if is_keyword else f"input_{first}", *rest]))
 
 
+def _inside(path: str, parameters: Sequence[Parameter]) -> list[Parameter]:
+    """The parameters of a module as those of another one, which holds it at `path`."""
+    return [
+        parameter
+        if parameter.fed is None
+        else replace(parameter, fed=replace(parameter.fed, path=f"{path}.{parameter.fed.path}"))
+        for parameter in parameters
+    ]
+
+
 def _parameters_of(program: torch.nn.Module) -> Iterator[Parameter]:
-    original = getattr(program, "_orig_mod", None)  # of what torch.compile returns
-    if isinstance(original, torch.nn.Module):
-        yield from signature(original).parameters
-        return
     if type(program) is torch.nn.Sequential and len(program) > 0:
-        for parameter in signature(program[0]).parameters:
-            fed = parameter.fed
-            yield parameter if fed is None else replace(parameter, fed=replace(fed, path=f"0.{fed.path}"))
+        first = next(iter(program._modules))
+        yield from _inside(first, signature(program[0]).parameters)
         return
     if getattr(type(program), "takes_engine_inputs", False):
         engine: Any = program.engine
