@@ -30,7 +30,7 @@ from torch_nacelle._programs.arguments import Argument, arguments, example_input
 from torch_nacelle._programs.edit import RemovedMetadata, Replaced, extract, replace, strip
 from torch_nacelle._programs.embed import embed
 from torch_nacelle._programs.program import EngineInfo, Program, convert, read
-from torch_nacelle._programs.running import device_of
+from torch_nacelle._programs.running import call, device_of
 from torch_nacelle._runtime.build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._runtime.cmake import cmake_prefix_path
 from torch_nacelle._runtime.input import Input, ShapeRange
@@ -93,6 +93,7 @@ __all__ = [
     "arguments",
     "bench",
     "build_engine",
+    "call",
     "check",
     "cmake_prefix_path",
     "compile",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nacelle_cli.exported import loading
 from nacelle_cli.failures import CommandError
-from nacelle_cli.reading import archives, regular
+from nacelle_cli.reading import archives, kinds, regular
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +33,21 @@ def load_model(path: Path) -> torch.jit.ScriptModule | torch.export.ExportedProg
     if path.suffix == ".onnx":
         return path
     return loading.load(path) if path.suffix == ".pt2" else _script(path)
+
+
+def load_original(path: Path) -> Any:
+    """The same, of any kind: also an exported program with engines, and an AOTInductor package, whose code may run.
+
+    Raises:
+        CommandError: There is no such model, or torch cannot read it.
+        ReadingError: An exported program holds what is not read here.
+    """
+    is_archive = regular.exists(path) and archives.first_bytes(path).startswith(archives.MAGIC)
+    if not is_archive or kinds.program_format(path) == "torchscript":
+        return load_model(path)
+    import torch_nacelle as nacelle
+
+    return nacelle.load(path)
 
 
 def _script(path: Path) -> torch.jit.ScriptModule:

@@ -9,7 +9,7 @@ import typer
 
 from nacelle_cli.arguments.destinations import check, parse
 from nacelle_cli.arguments.tensors import parse_given, tensors_of, torch_device
-from nacelle_cli.commands.run import Device, GivenInputs, Seed, calling
+from nacelle_cli.commands.run import Device, GivenInputs, ProgramFile, Seed, calling
 from nacelle_cli.failures import wrong_usage
 from nacelle_cli.render import output
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def bench(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")],
+    file: ProgramFile,
     given: GivenInputs = None,
     seconds: Annotated[float, typer.Option(help="How long to measure, about.")] = 10.0,
     threads: Annotated[
@@ -37,7 +37,7 @@ def bench(
     host: from the call until it returns. device: between CUDA events around it. end to end: from inputs in the host's
     memory to outputs there. Calls are made after a warm-up, as many as there is time for.
 
-    This runs the code of the file: give a file that you trust.
+    This runs the code of the file, as nacelle run does: give a file that you trust.
 
     Example: [bold]nacelle bench model.ts --seconds 20 --threads 1,2,4,8 --plot model.png[/bold]
     """

@@ -9,27 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nacelle_cli.arguments.models import load_model
+from nacelle_cli.arguments.models import load_original
 from nacelle_cli.arguments.tensors import parse_given, tensors_of
-from nacelle_cli.commands.run import Seed
+from nacelle_cli.commands.run import ProgramFile, Seed
 from nacelle_cli.failures import Answer
 from nacelle_cli.packages import need
 from nacelle_cli.render import output
 
 if TYPE_CHECKING:
-    import torch
-
     from torch_nacelle import CheckReport, Input
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")],
+    file: ProgramFile,
     against: Annotated[
         Path,
         typer.Option(
             metavar="ORIGINAL",
             help="What it was made from: ONNX (.onnx), an exported program (.pt2; no Python of the file runs, its "
-            "operators do), TorchScript.",
+            "operators do), TorchScript; or another program of any kind with engines.",
         ),
     ],
     given: Annotated[
@@ -39,7 +37,7 @@ def check(
             "-i",
             metavar="[NAME=]VALUE",
             help="What to call both with; see nacelle run. Left out: random, of the smallest, the best and the largest "
-            "shapes of every optimization profile.",
+            "shapes of every optimization profile that the program allows.",
         ),
     ] = None,
     threshold: Annotated[
@@ -59,7 +57,7 @@ def check(
     Example: [bold]nacelle check model.ts --against model.onnx[/bold]
     """
     sources = [parse_given(text) for text in given or ()]
-    original = load_model(against)
+    original = load_original(against)
     if isinstance(original, Path):
         _tell_without_onnxruntime(original)
     import torch_nacelle as nacelle
@@ -81,7 +79,7 @@ def _tell_without_onnxruntime(original: Path) -> None:
         output.note(f"onnxruntime is not installed: {original} is run as TorchScript that is made of it")
 
 
-def _described(program: torch.jit.ScriptModule) -> list[Input]:
+def _described(program: Any) -> list[Input]:
     """The program's inputs, by its engines."""
     import torch_nacelle as nacelle
 

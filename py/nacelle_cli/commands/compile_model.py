@@ -8,11 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from nacelle_cli import files
 from nacelle_cli.arguments import destinations
 from nacelle_cli.arguments.build_options import with_build_options
+from nacelle_cli.arguments.formats import Format, check_format, format_for
 from nacelle_cli.arguments.models import load_model
 from nacelle_cli.arguments.tensors import parse_described
 from nacelle_cli.failures import wrong_usage
+from nacelle_cli.reading import kinds
 from nacelle_cli.render import output
 
 
@@ -26,7 +29,14 @@ def compile(
         ),
     ],
     destination: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="The program to write.", parser=destinations.parse)
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="The program to write: .ts TorchScript, .pt2 an exported program; see --format.",
+            parser=destinations.parse,
+        ),
     ],
     inputs: Annotated[
         list[str] | None,
@@ -39,6 +49,7 @@ def compile(
             "ranges of values that decide about shapes.",
         ),
     ] = None,
+    format: Format = None,
     backend: Annotated[
         str, typer.Option(help="The builder: auto, tensorrt, tensorrt_rtx, reference (on the CPU).")
     ] = "auto",
@@ -47,7 +58,12 @@ def compile(
     ] = False,
     name: Annotated[str | None, typer.Option(help="The engine's name. Default: the file's.")] = None,
     abi_version: Annotated[
-        int | None, typer.Option("--abi", metavar="N", help="The version of the record. Default: 3, or what is needed.")
+        int | None,
+        typer.Option(
+            "--abi",
+            metavar="N",
+            help="The version of the record. Default: 3 in TorchScript and 9 in others, or what is needed.",
+        ),
     ] = None,
     platform: Annotated[
         str | None,
@@ -62,11 +78,15 @@ def compile(
 ) -> None:
     r"""Make a program with an engine of a model, with whatever TensorRT is there, or for the CPU.
 
+    OUT is TorchScript, an exported program (.pt2, for torch.export), or with --format aotinductor a package of machine
+    code, which Python and C++ load; compiling that takes a C++ compiler and a minute.
+
     A TorchScript model is loaded and its code is run: give a file that you trust.
 
-    Example: [bold]nacelle compile resnet.onnx -o resnet.ts --input 'images=float32\[1..16:8,3,224,224]' --fp16[/bold]
+    Example: [bold]nacelle compile resnet.onnx -o resnet.pt2 --input 'images=float32\[1..16:8,3,224,224]' --fp16[/bold]
     """
     described = [parse_described(text) for text in inputs or ()]
+    check_format(format)
     destinations.check(destination)
     import torch
 
@@ -81,24 +101,31 @@ def compile(
             f"a TorchScript model does not tell its inputs: give --input for each of {', '.join(names)}, for "
             f"instance --input '{names[0] if names else 'x'}=float32[1..16:8,3,224,224]'"
         )
-    program = nacelle.compile(
-        loaded,
-        [one.to_input() for one in described] or None,
-        backend=choice,
-        check=check,
-        name=name or (None if isinstance(loaded, Path) else _identifier(model.stem)),
-        abi_version=abi_version,
-        platform=platform,
-        **options,
-    )
-    nacelle.Program(program).save(destination)
-    (engine,) = nacelle.read(program).engines
+    chosen: Any = format_for(destination, format)  # nacelle.save knows the formats
+    with files.replacing(destination) as temporary:
+        program = nacelle.compile(
+            loaded,
+            [one.to_input() for one in described] or None,
+            container="torchscript" if chosen == "torchscript" else "module",
+            backend=choice,
+            check=check,
+            name=name or (None if isinstance(loaded, Path) else _identifier(model.stem)),
+            abi_version=abi_version,
+            platform=platform,
+            **options,
+        )
+        nacelle.save(program, temporary, format=chosen, abi_version=abi_version)
+        (engine,) = kinds.read(temporary).engines
+    assert engine.plan is not None
+    release, size = engine.plan.description, engine.plan.size
     if json:
-        facts = {"path": engine.path, "plan_release": engine.plan_release, "plan_size": engine.plan_size}
-        output.print_json({"output": str(destination), "checked": check, "engine": facts}, beside=destination)
+        facts = {"path": engine.path, "plan_release": release, "plan_size": size}
+        output.print_json(
+            {"output": str(destination), "format": chosen, "checked": check, "engine": facts}, beside=destination
+        )
         return
     output.stdout(beside=destination).print(
-        f"wrote {destination}: {engine.path}, {engine.plan_release}, {output.size_text(engine.plan_size)}"
+        f"wrote {destination}: {engine.path}, {release}, {output.size_text(size)}"
         + (", computes what the model computes" if check else "")
     )
 

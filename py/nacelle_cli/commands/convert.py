@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from nacelle_cli import format_changes
 from nacelle_cli.arguments.destinations import check, parse
+from nacelle_cli.arguments.formats import Format, check_format
+from nacelle_cli.failures import wrong_usage
 from nacelle_cli.render import output
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A program that torch.jit.save wrote.")]
@@ -16,11 +19,21 @@ StripDestination = Annotated[
     Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write; may be FILE.", parser=parse)
 ]
 
+AllowCode = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code", help="For another format: allow a TorchScript program that runs code when it is loaded."
+    ),
+]
+
 
 def convert(
     source: Source,
     destination: Destination,
-    abi_version: Annotated[int, typer.Option("--abi", metavar="N", help="The version to write, 3 to 10.")],
+    abi_version: Annotated[
+        int | None,
+        typer.Option("--abi", metavar="N", help="The version to write, 3 to 10; may be left out for another format."),
+    ] = None,
     drop: Annotated[
         list[str] | None,
         typer.Option(metavar="FIELD", help="A field whose loss is accepted if version N lacks it. Repeatable."),
@@ -33,17 +46,31 @@ def convert(
             "option nor the record tells it.",
         ),
     ] = None,
+    format: Format = None,
+    allow_code: AllowCode = False,
     json: output.Json = False,
 ) -> None:
-    """Copy a program with the records of its engines in another ABI version.
+    """Copy a program with the records of its engines in another ABI version, or as a program of another format.
 
     Nothing of the program is run, and all else in the file stays as it is, byte for byte. A field that version N cannot
     keep ends it with an error, unless --drop names the field. Fields that version N adds are filled from the plans of
     engines that can run here.
 
+    If OUT is of another format than IN (by its suffix, or by --format), the engines are put into a program of that
+    format: TorchScript (.ts), an exported program (.pt2), an AOTInductor package. torch has no way for other operators,
+    so the program must be one of engines alone. The plans stay the same.
+
+    Example: [bold]nacelle convert model.ts model.pt2[/bold]
+
     Example: [bold]nacelle convert model.ts for_torch_tensorrt_2_12.ts --abi 9[/bold]
     """
+    check_format(format)
     check(destination)
+    if (change := format_changes.between(source, destination, format)) is not None:
+        change.run(abi_version, [*(drop or ())], platform, allow_code=allow_code, json=json)
+        return
+    if abi_version is None:
+        wrong_usage("Missing option '--abi', the version to write, 3 to 10: IN and OUT are of one format")
     import torch_nacelle as nacelle
 
     program = nacelle.read(source)

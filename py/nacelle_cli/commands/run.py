@@ -19,6 +19,12 @@ from nacelle_cli.render import output
 if TYPE_CHECKING:
     import torch
 
+ProgramFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="A program: TorchScript, an exported program (.pt2, .ep), or an AOTInductor package."
+    ),
+]
 GivenInputs = Annotated[
     list[str] | None,
     typer.Option(
@@ -26,7 +32,7 @@ GivenInputs = Annotated[
         "-i",
         metavar="[NAME=]VALUE",
         help="FILE.npy, FILE.npz:KEY, or random, zeros, ones with :DTYPE\\[SHAPE]. Repeatable. Left out: random, of "
-        "the dtype and shape that the engines want.",
+        "the dtype and shape that the program or its engines want.",
     ),
 ]
 Device = Annotated[
@@ -36,7 +42,7 @@ Seed = Annotated[int, typer.Option(help="For random inputs: the same number give
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")],
+    file: ProgramFile,
     given: GivenInputs = None,
     destination: Annotated[
         Path | None,
@@ -55,7 +61,8 @@ def run(
 ) -> None:
     r"""Call a program once; print its outputs, and write them with --output.
 
-    This runs the code of the file: give a file that you trust.
+    This runs the code of the file: give a file that you trust. Of an exported program it runs torch's operators and
+    engines alone; an AOTInductor package is machine code.
 
     Example: [bold]nacelle run model.ts --input x=photo.npy --output scores.npz[/bold]
 
@@ -68,13 +75,13 @@ def run(
     import torch_nacelle as nacelle
 
     where = torch_device(device) if device is not None else None
-    program = nacelle.load(file)
-    if where is not None:
-        nacelle.to(program, where)
+    program = nacelle.load(file, where)
+    if where is not None and isinstance(program, torch.jit.ScriptModule):
+        nacelle.to(program, where)  # loading has moved its tensors alone
     where = where or nacelle.device_of(program)
     inputs = tensors_of(sources, program, seed)
     with torch.inference_mode(), calling(file):
-        result = program(**{name: tensor.to(where) for name, tensor in inputs.items()})
+        result = nacelle.call(program, {name: tensor.to(where) for name, tensor in inputs.items()})
     outputs = dict(flattened(result))
     if destination is not None:
         _write(outputs, destination)
@@ -92,8 +99,8 @@ def calling(file: Path) -> Iterator[None]:
         yield
     except nacelle.Error:
         raise
-    except (RuntimeError, torch.jit.Error) as error:
-        raise CommandError(f"{file} failed: {str(error).strip()}") from error
+    except (RuntimeError, torch.jit.Error, AssertionError, LookupError, TypeError, ValueError) as error:
+        raise CommandError(f"{file} failed: {str(error).strip() or type(error).__name__}") from error
 
 
 def flattened(value: Any, name: str = "output") -> list[tuple[str, Any]]:

@@ -14,7 +14,11 @@ from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.plans import Plan
 from nacelle_cli.reading.programs import Program
 
+PROGRAM_SUFFIXES = {".ts": "torchscript", ".pt": "torchscript", ".pt2": "exported", ".ep": "exported"}
+"""The format of a program that is written, by its suffix. AOTInductor packages have ``.pt2``, too."""
+
 _SHOWN = 16
+_FORMATS = {"": "torchscript", "exported program": "exported", "AOTInductor package": "aotinductor"}
 
 
 def read(path: Path) -> Program | Plan | Container:
@@ -28,6 +32,19 @@ def read(path: Path) -> Program | Plan | Container:
         if container is not None:
             return container
     return programs.read(path) if programs.is_program(path) else plans.read(plans.of_file(path))
+
+
+def program_format(path: Path) -> str:
+    """The format of the program in a file: ``"torchscript"``, ``"exported"`` or ``"aotinductor"``.
+
+    Raises:
+        ReadingError: The file is no program.
+        OSError: It cannot be read.
+    """
+    first = archives.first_bytes(path)
+    archives.check_start(path, first)
+    with archives.Archive(path) as archive:
+        return _FORMATS[archive.package_kind()]
 
 
 @contextmanager

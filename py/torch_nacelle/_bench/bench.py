@@ -19,10 +19,11 @@ from torch_nacelle._bench.figures import CallParts, MemoryUse, Throughput, Times
 from torch_nacelle._bench.plot import check_plot
 from torch_nacelle._bench.profile import Profile, profile
 from torch_nacelle._programs.archives import PathLike, ProgramSource
-from torch_nacelle._programs.running import CallInputs, device_of, named_inputs
-from torch_nacelle._programs.running import load as load_file
+from torch_nacelle._programs.running import CallInputs, caller, device_of, named_inputs
 from torch_nacelle._runtime import checks
+from torch_nacelle._runtime.holders import AnyProgram, is_package, joined
 from torch_nacelle._runtime.settings import to
+from torch_nacelle._saving.load import load as load_file
 from torch_nacelle.errors import InputError
 
 Progress = Callable[[float], None]
@@ -32,8 +33,8 @@ _ENGINE = "enqueue"  # the phase that is the engine's own; see PhaseTime
 
 
 def bench(
-    program: torch.jit.ScriptModule | ProgramSource,
-    inputs: CallInputs | Callable[[torch.jit.ScriptModule], CallInputs] | None = None,
+    program: AnyProgram | ProgramSource,
+    inputs: CallInputs | Callable[[Any], CallInputs] | None = None,
     *,
     device: str | torch.device | None = None,
     seconds: float = 10.0,
@@ -46,10 +47,12 @@ def bench(
     Calls are made in ``torch.inference_mode``, after a tenth of the time as warm-up.
 
     Args:
-        program: A loaded program, or a file that ``torch.jit.save`` wrote, as a path or open for reading bytes. A file
-            is loaded and its code is run: give one that you trust.
+        program: A program that ``load`` returned, an ``nn.Module``, such as an ``EngineModule`` or one that
+            ``torch.compile`` made, or a program's file, as a path or open for reading bytes. A file is loaded, as
+            ``load`` does it, and called: give one that you trust.
         inputs: The tensors to call it with, by name or in the order of forward's arguments, or a function of the
-            program that returns them; left out, made up, of the shapes that its engines are fastest at.
+            program that returns them; left out, made up, of the shapes that its engines are fastest at, if it tells
+            them; see ``arguments``.
         device: The device to run it on; left out, that of its tensors, or the current GPU if its engines need one.
         seconds: The time to measure, about; at least three calls of each kind are made.
         threads: Numbers of threads to measure throughput with.
@@ -67,24 +70,22 @@ def bench(
     _check(seconds, threads)
     if plot is not None:
         check_plot(plot)
-    if isinstance(program, torch.nn.Module) and not isinstance(program, torch.jit.ScriptModule):
-        raise InputError(
-            f"found {type(program).__name__}; wanted a program, as nacelle.compile or torch.jit.load returns it, or "
-            "its file: torch.jit.script makes one of a module"
-        )
     before = _Before.now()
     started = time.perf_counter_ns()
-    given_loaded = isinstance(program, torch.jit.ScriptModule)
-    loaded = program if isinstance(program, torch.jit.ScriptModule) else load_file(program)
+    loaded: Any = program
+    given_loaded = isinstance(program, torch.nn.Module) or is_package(program)
+    if not given_loaded:
+        loaded = load_file(program, None if device is None else str(checks.device(device)))
     load = None if given_loaded else (time.perf_counter_ns() - started) / 1e6
-    if device is not None:
+    if device is not None and (given_loaded or isinstance(loaded, torch.jit.ScriptModule)):
         to(loaded, device)
     where = device_of(loaded) if device is None else checks.device(device)
     named = named_inputs(loaded, inputs(loaded) if callable(inputs) else inputs)
-    runner = _Runner(loaded, [tensor.to(where) for tensor in named.values()], where, progress or (lambda _: None))
+    call = caller(loaded, named)
+    runner = _Runner(loaded, call, [tensor.to(where) for tensor in named.values()], where, progress or (lambda _: None))
     runner.warm_up(seconds / 10)
     copies = where.type != "cpu"
-    has_engines = bool(_C.find_engines(loaded._c))
+    has_engines = _has_engines(loaded)
     part = seconds * 0.9 / (2 + copies + has_engines)  # each measurement runs as long as the others
     host, on_device = runner.alone(part)
     end_to_end = runner.end_to_end(part, [tensor.cpu() for tensor in named.values()]) if copies else host
@@ -107,6 +108,13 @@ def bench(
     return benchmark
 
 
+def _has_engines(program: AnyProgram) -> bool:
+    """True if there are engines to profile; torch 2.11 does not give those of a package."""
+    if is_package(program) and not hasattr(program.loader, "get_custom_objs"):
+        return False
+    return bool(_C.find_engines(joined(program)))
+
+
 def _check(seconds: object, threads: object) -> None:
     if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
         raise InputError(f"seconds is {seconds!r}; wanted more than 0 and a finite number")
@@ -120,9 +128,15 @@ class _Runner:
     """Calls of one program with the same inputs, on one device."""
 
     def __init__(
-        self, program: torch.jit.ScriptModule, inputs: list[torch.Tensor], device: torch.device, progress: Progress
+        self,
+        program: AnyProgram,
+        call: Callable[..., Any],
+        inputs: list[torch.Tensor],
+        device: torch.device,
+        progress: Progress,
     ) -> None:
         self._program = program
+        self._call = call
         self._inputs = inputs
         self._device = device
         self._cuda = device.type == "cuda"
@@ -132,7 +146,7 @@ class _Runner:
         """Calls until shapes, contexts and caches are there."""
         with torch.inference_mode():
             for _ in self._turns(seconds):
-                self._program(*self._inputs)
+                self._call(*self._inputs)
                 self._wait()
 
     def alone(self, seconds: float) -> tuple[Times, Times | None]:
@@ -145,7 +159,7 @@ class _Runner:
                 if events:
                     events[0].record()
                 start = time.perf_counter_ns()
-                self._program(*self._inputs)
+                self._call(*self._inputs)
                 end = time.perf_counter_ns()
                 host.append((end - start) / 1e6)
                 if events:
@@ -161,7 +175,7 @@ class _Runner:
         with torch.inference_mode(), self._stream():
             for _ in self._turns(seconds):
                 start = time.perf_counter_ns()
-                outputs = self._program(*(tensor.to(self._device, non_blocking=True) for tensor in pinned))
+                outputs = self._call(*(tensor.to(self._device, non_blocking=True) for tensor in pinned))
                 _to_host(outputs)
                 samples.append((time.perf_counter_ns() - start) / 1e6)
         return Times(tuple(samples))
@@ -172,7 +186,7 @@ class _Runner:
         with torch.inference_mode(), self._stream(), profile(self._program) as recorded:
             for _ in self._turns(seconds):
                 start = time.perf_counter_ns()
-                self._program(*self._inputs)
+                self._call(*self._inputs)
                 spans.append((start, time.perf_counter_ns()))
         return parts_of_calls(spans, recorded)
 
@@ -186,11 +200,11 @@ class _Runner:
         def work(number: int) -> None:
             try:
                 with torch.inference_mode(), self._stream():
-                    self._program(*self._inputs)  # what a first call of a thread sets up is not measured
+                    self._call(*self._inputs)  # what a first call of a thread sets up is not measured
                     self._wait()
                     ready.wait()
                     while not stop.is_set():
-                        self._program(*self._inputs)
+                        self._call(*self._inputs)
                         self._wait()
                         counts[number] += 1
             except BaseException as error:

@@ -21,7 +21,8 @@ class Benchmark:
         end_to_end: From inputs in the host's memory to outputs in the host's memory. On the CPU, where nothing is
             copied, the same as `host`.
         throughput: By the number of threads.
-        parts: The parts of a call's time; None for a program without engines.
+        parts: The parts of a call's time; None for a program without engines, and for an AOTInductor package in torch
+            2.11, which does not give its engines.
         memory: The memory that it took.
         conditions: The machine and the releases.
     """

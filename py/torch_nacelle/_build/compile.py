@@ -24,8 +24,8 @@ from torch_nacelle._export.engine_module import EngineModule
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._models.sources import InputDescriptions, Model
 from torch_nacelle._models.state import tensors_in
-from torch_nacelle._programs.arguments import forward_schema
 from torch_nacelle._programs.embed import embed_returning
+from torch_nacelle._programs.signatures import forward_schema
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.input import Input, as_list
 from torch_nacelle._runtime.messages import first_lines

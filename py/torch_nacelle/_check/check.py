@@ -13,8 +13,10 @@ from torch_nacelle._check.compare import compare
 from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
 from torch_nacelle._models.onnx_source import OnnxSource, is_onnx_source
+from torch_nacelle._programs.arguments import arguments
 from torch_nacelle._programs.running import device_of
-from torch_nacelle._runtime.holders import joined, require_program
+from torch_nacelle._programs.signatures import only_engine, signature
+from torch_nacelle._runtime.holders import AnyProgram, is_package, joined, require_program
 from torch_nacelle._runtime.input import Input, as_list, dtype_name
 from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle._runtime.settings import configure
@@ -37,7 +39,7 @@ _GIVE_INPUTS = "; give inputs that it takes"
 
 
 def check(
-    program: torch.nn.Module,
+    program: AnyProgram,
     original: object,
     inputs: CheckInputs | None = None,
     *,
@@ -52,14 +54,16 @@ def check(
     dtypes, and the places of NaNs and infinities must be the same. TensorRT before 10 has no int64: int32 is as good.
 
     Args:
-        program: The program, or an ``nn.Module`` that holds it.
+        program: A program that ``load`` returned, an ``EngineModule``, or an ``nn.Module`` that holds a program or
+            engines.
         original: The ``nn.Module``, ``ScriptModule`` or ``ExportedProgram`` that it was made from, or the ONNX model's
-            path or bytes, which onnxruntime runs if it is installed. Another program with engines will do too.
+            path or bytes, which onnxruntime runs if it is installed. Another program of any kind, with engines or
+            without, will do too.
         inputs: ``Input`` for each: values are made up, for the min, opt and max of every shape range (normal numbers,
             bytes, and 0 and 1 for other integers; if values decide about shapes, the stated ones, of which the least
             and the largest are left out, with a note, if the original fails on them). Or tensors for one call, or a
             list of lists of tensors for several. A tensor or an ``Input`` alone is one input. Left out: what the
-            program's engine tells, if the program is one engine.
+            program and its engines tell; see ``arguments``.
         threshold: The relative error that is allowed; left out, by precision: 1e-3 for fp32, 1e-2 for tf32 and fp16,
             5e-2 for bf16, 1e-1 for int8.
         precision: The precision that the engines compute in.
@@ -78,7 +82,7 @@ def check(
 
 def check_over(
     integers: range,
-    program: torch.nn.Module,
+    program: AnyProgram,
     original: object,
     inputs: CheckInputs | None = None,
     *,
@@ -209,18 +213,27 @@ def _values(dtype: torch.dtype, shape: Sequence[int], generator: torch.Generator
 class _Program:
     """The program, and what is known if it is one engine only."""
 
-    def __init__(self, program: torch.nn.Module) -> None:
+    def __init__(self, program: AnyProgram) -> None:
         self._program = program
-        sites = _C.find_engines(require_program(program))
-        alone = len(sites) == 1 and "." not in sites[0].path and "[" not in sites[0].path
-        self._engine: Any = getattr(program, sites[0].path) if alone else None
+        if not isinstance(program, torch.fx.GraphModule) and not is_package(program):
+            require_program(program)
+        self._signature = signature(program)
+        self._engine: Any = only_engine(program)
         self._device = device_of(program)
+        self._arguments = [one for one in arguments(program) if one.name not in self._signature.constants]
 
     def inputs(self) -> list[Input]:
         """The program's inputs."""
-        if self._engine is None:
-            raise InputError("the program's inputs are not known, since it is more than one engine: give inputs")
-        return [_input(*described) for described in self._engine.inputs()]
+        found = []
+        for argument in self._arguments:
+            if argument.input is not None:
+                found.append(argument.input)
+            elif argument.required:
+                raise InputError(
+                    f"the dtype and shape of argument {argument.name} are not known: {argument.why_unknown}"
+                    + _GIVE_INPUTS
+                )
+        return found
 
     def output_name(self, index: int) -> str:
         """A name for an output."""
@@ -248,21 +261,15 @@ class _Program:
     def call(self, *given: torch.Tensor) -> object:
         """Calls the program with these tensors, moved to its device and of the dtypes that it takes."""
         tensors = [tensor.to(self._device) for tensor in given]
-        if self._engine is not None:  # int32 if TensorRT has no int64
-            kinds = [getattr(torch, dtype) for _, dtype, _, _ in self._engine.inputs()]
-            tensors = [
-                tensor.to(kind) if {tensor.dtype, kind} == {torch.int32, torch.int64} else tensor
-                for tensor, kind in zip(tensors, kinds, strict=False)
-            ]
+        for place, argument in enumerate(self._arguments[: len(tensors)]):
+            kind = argument.input.dtype if argument.input is not None else tensors[place].dtype
+            if {tensors[place].dtype, kind} == {torch.int32, torch.int64}:  # int32 if TensorRT has no int64
+                tensors[place] = tensors[place].to(kind)
+        names = [argument.name for argument in self._arguments[: len(tensors)]]
         with torch.no_grad():
-            return self._program(*tensors)
-
-
-def _input(name: str, dtype: str, shape: list[int], profiles: list[list[list[int]]]) -> Input:
-    if not profiles or -1 not in shape:
-        return Input(shape=shape, dtype=getattr(torch, dtype), name=name)
-    lows, opts, highs = zip(*profiles, strict=True)
-    return Input(min=list(lows), opt=list(opts), max=list(highs), dtype=getattr(torch, dtype), name=name)
+            if self._signature.structure is None:
+                return self._program(*tensors)
+            return self._signature.caller(names)(*tensors)
 
 
 @contextlib.contextmanager
@@ -273,10 +280,14 @@ def _original(original: object) -> Iterator[Callable[..., object]]:
         return
     if isinstance(original, torch.export.ExportedProgram):
         original = positional_module(original)
+    if is_package(original) or isinstance(original, torch.fx.GraphModule):  # these have no other mode
+        with torch.no_grad(), _full_precision():
+            yield _Program(original).call
+        return
     if not isinstance(original, torch.nn.Module):
         raise InputError(
-            "the original must be an nn.Module, a ScriptModule, an ExportedProgram, or an ONNX model's path or bytes, "
-            f"found {type(original).__name__}"
+            "the original must be an nn.Module, a ScriptModule, an exported program, an AOTInductor package, or an "
+            f"ONNX model's path or bytes, found {type(original).__name__}"
         )
     module = original
     with for_inference(module), torch.no_grad(), _full_precision():

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -32,6 +32,9 @@ class EngineModule(torch.nn.Module):
     """
 
     engine: torch.ScriptObject
+    takes_engine_inputs: ClassVar[bool] = (
+        True  # forward's arguments are the engine's inputs; see _programs/signatures.py
+    )
 
     def __init__(
         self,

@@ -1,11 +1,12 @@
 """The parameters of a program's forward, with the dtypes and shapes that its engines take."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 
+from torch_nacelle._programs.signatures import Fed, Parameter, described_input, signature
+from torch_nacelle._runtime.holders import AnyProgram
 from torch_nacelle._runtime.input import Input
 from torch_nacelle.errors import InputError
 
@@ -19,11 +20,13 @@ class Argument:
 
     Attributes:
         name: Its name.
-        input: The engine's input that it goes to as it is, with dtype and shapes; None if it goes to no engine
-            directly, or the engine cannot be set up here.
-        engine: The path of that engine; None if it goes to none.
+        input: The dtype and the shapes that it may have: those of the engine's input that it goes to as it is; of an
+            exported program, those of them that it was exported for. Its name is that of the engine's input, or None if
+            it goes to none. None if they are not known.
+        engine: The path of that engine; None if it goes to none, or the program does not tell.
         why_unknown: Why `input` is not known; empty if it is.
-        required: False if it has a default; nothing else is told of such an argument.
+        required: False if it has a default, or a value that the program was exported for; nothing else is told of such
+            an argument.
     """
 
     name: str
@@ -33,29 +36,54 @@ class Argument:
     required: bool = True
 
 
-def arguments(program: torch.jit.ScriptModule) -> list[Argument]:
-    """Returns the arguments of a program's forward, with the facts that its engines tell about them.
+def arguments(program: AnyProgram) -> list[Argument]:
+    """Returns the arguments of a program's forward, with the facts that the program and its engines tell about them.
 
     Sets up the engines that they go to, if that has not been done.
 
     Args:
-        program: A loaded program.
+        program: A loaded program of any kind, or an ``nn.Module`` with engines inside. Of an exported program each
+            tensor in a tuple, list or dict is an argument. Of an AOTInductor package the facts are those that
+            ``nacelle.save`` wrote beside it; arguments that it gave no name are ``input_0``, ``input_1`` … Of a module
+            that is neither an ``EngineModule`` nor an ``nn.Sequential`` which begins with one, only names are known.
 
     Returns:
         The arguments in the order of a call.
+
+    Raises:
+        InputError: `program` is no program.
     """
-    fed = dict(_fed(program))
-    schema = forward_schema(program).arguments[1:]
-    return [
-        Argument(argument.name, None, None, "it has a default", required=False)
-        if argument.has_default_value()
-        else _argument(program, argument.name, fed.get(place))
-        for place, argument in enumerate(schema)
-    ]
+    told = signature(program)
+    engines = {one.name: _of_engine(one.fed) for one in told.parameters if one.fed is not None and one.required}
+    inputs: dict[str, Input | str] = dict(engines)
+    if told.exported is not None and told.exported.tensors:
+        known = {name: one for name, one in engines.items() if isinstance(one, Input)}
+        try:
+            exported: dict[str, Input] | str = told.exported.inputs(known)
+        except InputError as error:
+            exported = error.reason
+        for name in told.exported.tensors:
+            inputs[name] = exported if isinstance(exported, str) else exported[name]
+    return [_argument(one, inputs.get(one.name, one.known or one.why_unknown)) for one in told.parameters]
+
+
+def _argument(parameter: Parameter, found: Input | str) -> Argument:
+    if not parameter.required:
+        return Argument(parameter.name, None, None, "it has a default", required=False)
+    path = parameter.fed.path if parameter.fed is not None else None
+    if isinstance(found, str):
+        return Argument(parameter.name, None, path, found)
+    return Argument(parameter.name, found, path)
+
+
+def _of_engine(fed: Fed) -> Input | str:
+    """The engine's input, or the reason that it is not known."""
+    reason: str = fed.engine.why_not_ready()
+    return reason or described_input(fed.engine, fed.place)
 
 
 def example_inputs(
-    program: torch.jit.ScriptModule,
+    program: AnyProgram,
     *,
     optimization_profile: int = 0,
     at: At = "opt",
@@ -64,8 +92,11 @@ def example_inputs(
 ) -> dict[str, torch.Tensor]:
     """Makes tensors to call a program with, by the names of forward's arguments, on the CPU.
 
+        inputs = nacelle.example_inputs(program, at="max")
+        outputs = nacelle.call(program, inputs)
+
     Args:
-        program: A loaded program whose arguments go to engines as they are.
+        program: A loaded program whose arguments go to engines as they are, or tell their shapes; see ``arguments``.
         optimization_profile: The optimization profile whose shapes to take; the last one if an engine has fewer.
         at: Which shapes of it.
         fill: ``"random"``: normal for floating-point numbers, 0 to 9 for integers.
@@ -75,7 +106,7 @@ def example_inputs(
         The tensors, in the order of the arguments.
 
     Raises:
-        InputError: An argument goes to no engine directly, or to one that cannot be set up here.
+        InputError: The dtype and shape of an argument are not known; the message says why.
     """
     result = {}
     for argument in (argument for argument in arguments(program) if argument.required):
@@ -102,52 +133,3 @@ def example_tensor(
         return torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu").to(dtype)
     high = 2 if dtype == torch.bool else 10
     return torch.randint(0, high, shape, generator=generator, dtype=torch.int64, device="cpu").to(dtype)
-
-
-def forward_schema(program: torch.jit.ScriptModule) -> Any:
-    """The schema of a program's forward; its first argument is the program."""
-    return program._c._get_method("forward").schema
-
-
-def _argument(program: torch.jit.ScriptModule, name: str, fed: tuple[str, int] | None) -> Argument:
-    if fed is None:
-        return Argument(name, None, None, "it goes to no engine directly")
-    path, place = fed
-    engine: Any = program
-    for part in path.split("."):
-        engine = getattr(engine, part)
-    if engine.why_not_ready():
-        return Argument(name, None, path, engine.why_not_ready())
-    binding, dtype, shape, profiles = engine.inputs()[place]
-    kind = getattr(torch, dtype)
-    if -1 not in shape:
-        return Argument(name, Input(shape=shape, dtype=kind, name=binding), path)
-    low, opt, high = ([profile[which] for profile in profiles] for which in range(3))
-    return Argument(name, Input(shape=shape, dtype=kind, min=low, opt=opt, max=high, name=binding), path)
-
-
-def _fed(program: torch.jit.ScriptModule) -> Iterator[tuple[int, tuple[str, int]]]:
-    """The arguments that go to an engine as they are: place, the engine's path, and place among the engine's inputs."""
-    graph: Any = program.inlined_graph
-    names = [value.debugName() for value in graph.inputs()]
-    module = names[0]
-    for node in [*graph.findAllNodes("tensorrt::execute_engine"), *graph.findAllNodes("trt::execute_engine")][::-1]:
-        tensors, engine = node.inputs()
-        path = _path(engine, module)
-        if path is None or tensors.node().kind() != "prim::ListConstruct":
-            continue
-        for place, value in enumerate(tensors.node().inputs()):
-            if value.debugName() in names[1:]:
-                yield names.index(value.debugName()) - 1, (path, place)
-
-
-def _path(value: Any, module: str) -> str | None:
-    """The path of attributes that leads from the module to a value of its graph; None if the value is no attribute."""
-    parts: list[str] = []
-    while value.debugName() != module:
-        node = value.node()
-        if node.kind() != "prim::GetAttr":
-            return None
-        parts.insert(0, node.s("name"))
-        (value,) = node.inputs()
-    return ".".join(parts)

@@ -1,23 +1,33 @@
 """Programs and engines inside other modules: ``nn.Sequential(program, nn.Softmax())`` holds a program."""
 
 import os
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, Union
 
 import torch
 
 from torch_nacelle import _C
 from torch_nacelle.errors import InputError
 
+if TYPE_CHECKING:
+    from torch.export.pt2_archive._package import AOTICompiledModel
+
+AnyProgram: TypeAlias = Union[torch.nn.Module, "AOTICompiledModel"]
+"""A program, or a module that holds programs: an nn.Module of any kind, or an AOTInductor package."""
+
 _ENGINE_CLASS = "__torch__.torch.classes.tensorrt.Engine"
 
 
-def joined(module: torch.nn.Module) -> torch._C.ScriptModule:
+def joined(module: AnyProgram) -> torch._C.ScriptModule:
     """The C++ module of a program.
 
-    For another module it is a new C++ module, which holds each program in the module under the program's path.
+    For another module it is a new C++ module, which holds each program in the module under the program's path, and
+    each engine under its own.
     """
     if isinstance(module, torch.jit.ScriptModule):
         program: torch._C.ScriptModule = module._c
         return program
+    if is_package(module):
+        return _C.join([(path, _C.engine_holder(engine)) for path, engine in engines_of_package(module)])
     if (engine := _engine_of(module)) is not None:
         return _C.engine_holder(engine)
     parts: list[tuple[str, torch._C.ScriptModule]] = []
@@ -27,7 +37,22 @@ def joined(module: torch.nn.Module) -> torch._C.ScriptModule:
             parts.append((path, part._c))
         elif (engine := _engine_of(part)) is not None:
             parts.append((path, _C.engine_holder(engine)))
+        elif isinstance(part, torch.fx.GraphModule):
+            held = [(name, value) for name, value in part.__dict__.items() if is_engine(value)]
+            parts += [(f"{path}.{name}" if path else name, _C.engine_holder(engine)) for name, engine in held]
     return _C.join(parts)
+
+
+def is_package(value: object) -> "TypeGuard[AOTICompiledModel]":
+    """True for an AOTInductor package, as ``torch._inductor.aoti_load_package`` returns it."""
+    return isinstance(getattr(value, "loader", None), torch._C._aoti.AOTIModelPackageLoader)  # type: ignore[attr-defined]
+
+
+def engines_of_package(package: Any) -> list[tuple[str, torch.ScriptObject]]:
+    """The engines of a package, with torch's names of them, in the order of the numbers that these end with."""
+    objects: dict[str, object] = package.loader.get_custom_objs()
+    named = sorted(objects.items(), key=lambda one: (len(one[0]), one[0]))
+    return [(name, value) for name, value in named if is_engine(value)]
 
 
 def is_engine(value: object) -> bool:
@@ -48,6 +73,8 @@ def require_program(program: object) -> torch._C.ScriptModule:
         InputError: It is something else, or holds none.
     """
     wanted = "wanted a program, as nacelle.compile or torch.jit.load returns it, or an nn.Module that holds one"
+    if is_package(program):
+        return joined(program)
     if not isinstance(program, torch.nn.Module):
         hint = ""
         if isinstance(program, (str, os.PathLike)):

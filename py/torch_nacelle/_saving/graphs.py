@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from torch_nacelle._export.engine_module import EngineModule
-from torch_nacelle._programs.arguments import forward_schema
+from torch_nacelle._programs.signatures import described_input, forward_schema
 from torch_nacelle._runtime.input import Input
 from torch_nacelle.errors import InputError
 
@@ -33,16 +33,6 @@ def of_engine(module: EngineModule) -> tuple[torch.fx.GraphModule, list[Input]]:
     graph.output(values[0] if one else values if module.returns == "list" else tuple(values))
     described = [described_input(engine, place).named(name) for place, name in enumerate(names)]
     return torch.fx.GraphModule({"engine": engine}, graph), described
-
-
-def described_input(engine: Any, place: int) -> Input:
-    """An input of an engine that can be set up here."""
-    name, dtype, shape, profiles = engine.inputs()[place]
-    kind = getattr(torch, dtype)
-    if -1 not in shape:
-        return Input(shape=shape, dtype=kind, name=name)
-    low, opt, high = ([profile[which] for profile in profiles] for which in range(3))
-    return Input(shape=shape, dtype=kind, min=low, opt=opt, max=high, name=name)
 
 
 def _argument_names(names: Sequence[str]) -> list[str]:
@@ -74,6 +64,7 @@ class _Translation:
         self._engines: dict[str, Any] = {}
         self._inputs: dict[torch.fx.Node, Input] = {}
         self._rules: dict[str, Callable[[Any], object]] = {
+            "aten::__getitem__": self._item,
             "prim::GetAttr": lambda node: getattr(self._value(node.inputs()), node.s("name")),
             "prim::Constant": lambda node: node.output().toIValue(),
             "prim::ListConstruct": lambda node: [self._values[one.debugName()] for one in node.inputs()],
@@ -118,6 +109,12 @@ class _Translation:
                 "to torch.export; make the program anew from the nn.Module with nacelle.compile(..., "
                 "container='module'), or save it as TorchScript (.ts)"
             )
+
+    def _item(self, node: Any) -> Any:
+        values, place = (self._values[one.debugName()] for one in node.inputs())
+        if isinstance(values, torch.fx.Node):
+            return self._graph.call_function(operator.getitem, (values, place))
+        return values[place]
 
     def _call(self, node: Any) -> torch.fx.Node:
         tensors, engine = (self._values[one.debugName()] for one in node.inputs())

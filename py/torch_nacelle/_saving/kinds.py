@@ -2,15 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
+from nacelle_cli.reading.kinds import PROGRAM_SUFFIXES
 from torch_nacelle.errors import InputError
 
 Format: TypeAlias = Literal["torchscript", "exported", "aotinductor"]
 
 FORMATS: tuple[Format, ...] = ("torchscript", "exported", "aotinductor")
-
-_BY_SUFFIX: dict[str, Format] = {".ts": "torchscript", ".pt": "torchscript", ".pt2": "exported", ".ep": "exported"}
 
 
 def format_of(path: str | os.PathLike[str], given: str | None) -> Format:
@@ -25,10 +24,10 @@ def format_of(path: str | os.PathLike[str], given: str | None) -> Format:
                 return known
         raise InputError(f"there is no format {given!r}; there are: {', '.join(FORMATS)}")
     suffix = Path(path).suffix
-    if suffix not in _BY_SUFFIX:
-        suffixes = ", ".join(f"{name} ({kind})" for name, kind in _BY_SUFFIX.items())
+    if suffix not in PROGRAM_SUFFIXES:
+        suffixes = ", ".join(f"{name} ({kind})" for name, kind in PROGRAM_SUFFIXES.items())
         raise InputError(
             f"{os.fspath(path)} has the suffix {suffix!r}, which stands for no kind of program; wanted {suffixes}, or "
             f"format= with one of {', '.join(FORMATS)}"
         )
-    return _BY_SUFFIX[suffix]
+    return cast(Format, PROGRAM_SUFFIXES[suffix])

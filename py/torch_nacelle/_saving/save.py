@@ -13,6 +13,8 @@ import torch
 from torch_nacelle._build.progress import Display, display
 from torch_nacelle._models.exported_program import with_example_inputs
 from torch_nacelle._models.sources import InputDescriptions
+from torch_nacelle._programs import package_inputs
+from torch_nacelle._programs.arguments import arguments
 from torch_nacelle._programs.program import Program, read
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.files import replacing
@@ -195,11 +197,24 @@ def _save_exported(program: torch.export.ExportedProgram, temporary: Path) -> No
         torch.export.save(_with_zeros(program), file, extra_files=kept_laws.extra_files(program))
 
 
+def _told_inputs(program: torch.export.ExportedProgram) -> str:
+    return package_inputs.write(
+        [
+            package_inputs.PackageInput(one.name, one.input, one.why_unknown, one.required)
+            for one in arguments(with_example_inputs(program).module(check_guards=False))
+        ]
+    )
+
+
 def _save_package(program: torch.export.ExportedProgram, temporary: Path, shown: Display) -> None:
     shown.step("compiling with AOTInductor", "", 0, 1)
     try:
         with _written(temporary) as file, torch.no_grad():
-            torch._inductor.aoti_compile_and_package(_with_zeros(program), package_path=file)
+            torch._inductor.aoti_compile_and_package(
+                _with_zeros(program),
+                package_path=file,
+                inductor_configs={"aot_inductor.metadata": {package_inputs.KEY: _told_inputs(program)}},
+            )
     except (Error, OSError):
         raise
     except Exception as error:  # torch raises all kinds

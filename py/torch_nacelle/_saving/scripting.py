@@ -7,10 +7,12 @@ from torch_nacelle import _C
 from torch_nacelle._build.compile import identifier, with_replaced
 from torch_nacelle._build.torchscript import scripted
 from torch_nacelle._export.engine_module import EngineModule
+from torch_nacelle._models.exported_program import with_example_inputs
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._programs.embed import embed_returning
 from torch_nacelle._runtime.holders import joined
 from torch_nacelle._runtime.messages import first_lines
+from torch_nacelle._saving import graph_scripts
 from torch_nacelle.errors import InputError
 
 
@@ -22,11 +24,10 @@ def script(program: object) -> torch.jit.ScriptModule:
     """
     if isinstance(program, torch.jit.ScriptModule):
         return program
-    if isinstance(program, (torch.export.ExportedProgram, torch.fx.GraphModule)):
-        raise InputError(
-            "an exported program cannot be saved as TorchScript, to which torch has no way from it; wanted a "
-            "ScriptModule or an nn.Module: save the module that it was exported from, or save it as .pt2"
-        )
+    if isinstance(program, torch.export.ExportedProgram):
+        return graph_scripts.script(with_example_inputs(program).module())
+    if isinstance(program, torch.fx.GraphModule):
+        return graph_scripts.script(program)
     assert isinstance(program, torch.nn.Module)
     if isinstance(program, EngineModule):
         return _of_engine(program)
