@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
@@ -11,10 +11,13 @@ from nacelle_core import Record
 from torch_nacelle import _C
 from torch_nacelle._programs.archives import ProgramFile, ProgramSource
 from torch_nacelle._programs.arguments import example_inputs, forward_schema
-from torch_nacelle._runtime.holders import joined
+from torch_nacelle._runtime.holders import AnyProgram, engines_of_package, is_package, joined
 from torch_nacelle._runtime.input import as_list
 from torch_nacelle._runtime.torch_state import without_deprecations
 from torch_nacelle.errors import InputError
+
+if TYPE_CHECKING:
+    from torch.export.pt2_archive._package import AOTICompiledModel
 
 CallInputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | torch.Tensor
 
@@ -47,11 +50,14 @@ def load(source: ProgramSource, device: str | None = None) -> torch.jit.ScriptMo
     return file.load(loaded_by_torch)
 
 
-def device_of(program: torch.nn.Module) -> torch.device:
+def device_of(program: AnyProgram) -> torch.device:
     """Returns the device that a program takes its inputs on: that of its tensors.
 
-    If only its engines are on a GPU, it is the current GPU.
+    If only its engines are on a GPU, it is the current GPU. An AOTInductor package tells the kind of device that it
+    was compiled for; of several GPUs it is that of its engines, if torch gives them (2.13), else the current one.
     """
+    if is_package(program):
+        return _device_of_package(program)
     devices = {tensor.device for tensor in [*program.parameters(), *program.buffers()]}
     for device in devices:
         if device.type == "cuda":
@@ -59,6 +65,19 @@ def device_of(program: torch.nn.Module) -> torch.device:
     if torch.cuda.is_available() and any(_is_for_gpu(site) for site in _C.find_engines(joined(program))):
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
+
+
+def _device_of_package(package: "AOTICompiledModel") -> torch.device:
+    kind = package.get_metadata()["AOTI_DEVICE_KEY"]
+    if kind != "cuda":
+        return torch.device(kind)
+    try:
+        engines = engines_of_package(package)
+    except InputError:  # torch 2.11
+        engines = []
+    devices = (torch.device(_C.engine_device(engine)) for _, engine in engines)
+    current = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cuda")
+    return next((device for device in devices if device.type == "cuda"), current)
 
 
 def _is_for_gpu(site: _C.EngineSite) -> bool:
