@@ -2,6 +2,8 @@
 
 #include <torch/csrc/jit/ir/ir.h>
 
+#include <algorithm>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 
@@ -109,11 +111,20 @@ c10::intrusive_ptr<Engine> Moved(const Engine& engine, c10::Device device) {
 
 }  // namespace
 
+EngineHolder::EngineHolder(const torch::jit::Module& module) : values_{{"", module._ivalue()}} {}
+
+EngineHolder::EngineHolder(const std::unordered_map<std::string, IValue>& objects)
+    : values_(objects.begin(), objects.end()) {
+  // The shorter one first: torch's names end in numbers.
+  const auto key = [](const auto& value) { return std::pair(value.first.size(), std::string_view(value.first)); };
+  std::sort(values_.begin(), values_.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+}
+
 c10::intrusive_ptr<Engine> EngineSite::engine() const { return object.toCustomClass<Engine>(); }
 
-std::vector<EngineSite> FindEngines(const torch::jit::Module& module, const std::optional<std::string>& path) {
+std::vector<EngineSite> FindEngines(const EngineHolder& program, const std::optional<std::string>& path) {
   Finder finder;
-  finder.Visit(module._ivalue(), "");
+  for (const auto& [name, value] : program.values()) finder.Visit(value, name);
   std::vector<EngineSite> sites = std::move(finder.sites);
   if (!path) return sites;
   std::vector<std::string> known;
@@ -123,11 +134,21 @@ std::vector<EngineSite> FindEngines(const torch::jit::Module& module, const std:
   return sites;
 }
 
-void ReplaceEngines(const torch::jit::Module& module,
+void ConfigureEngines(const EngineHolder& program, const std::function<void(Settings&)>& change,
+                      const std::optional<std::string>& path) {
+  for (const EngineSite& site : FindEngines(program, path)) {
+    const c10::intrusive_ptr<Engine> engine = site.engine();
+    Settings settings = engine->settings();
+    change(settings);
+    engine->Configure(settings);
+  }
+}
+
+void ReplaceEngines(const EngineHolder& program,
                     const std::function<c10::intrusive_ptr<Engine>(const EngineSite&)>& replacement) {
   std::vector<std::pair<IValue, IValue>> changes;  // the object, its new capsule
   std::unordered_set<const void*> seen;
-  for (const EngineSite& site : FindEngines(module)) {
+  for (const EngineSite& site : FindEngines(program)) {
     if (!seen.insert(site.object.internalToPointer()).second) continue;
     changes.emplace_back(site.object, IValue::make_capsule(replacement(site)));
   }
@@ -135,8 +156,8 @@ void ReplaceEngines(const torch::jit::Module& module,
   for (auto& [object, capsule] : changes) object.toObject()->setSlot(0, std::move(capsule));
 }
 
-void MoveEngines(const torch::jit::Module& module, c10::Device device) {
-  ReplaceEngines(module, [&](const EngineSite& site) { return Moved(*site.engine(), device); });
+void MoveEngines(const EngineHolder& program, c10::Device device) {
+  ReplaceEngines(program, [&](const EngineSite& site) { return Moved(*site.engine(), device); });
 }
 
 }  // namespace nacelle::runtime

@@ -1,6 +1,5 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
-#include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/api/object.h>
 
 #include <cstdint>
@@ -60,13 +59,6 @@ Shapes OutputShapes(const Object& object, const Shapes& input_shapes) {
   return runtime::OutputShapes(EngineOf(object)->loaded(), input_shapes);
 }
 
-// A module whose attribute `engine` is this very engine: what changes or moves the module's engines does it to it.
-torch::jit::Module HolderOf(const Object& object) {
-  torch::jit::Module module("__torch__.EngineHolder");
-  module.register_attribute("engine", c10::getCustomClassType<c10::intrusive_ptr<Engine>>(), object._ivalue());
-  return module;
-}
-
 bool TorchExports() {
   const py::gil_scoped_acquire acquired;
   return py::module_::import("torch.compiler").attr("is_exporting")().cast<bool>();
@@ -80,7 +72,6 @@ void BindEngines(py::module_& m) {
   m.def("engine_from_record", &EngineFromRecord, py::arg("fields"));
   m.def("engine_device", &EngineDevice, py::arg("engine"));
   m.def("written_inputs", &WrittenInputs, py::arg("engine"));
-  m.def("engine_holder", &HolderOf, py::arg("engine"));
   runtime::SetExports(&TorchExports);
   m.def("output_shapes", &OutputShapes, py::arg("engine"), py::arg("input_shapes"));
 }

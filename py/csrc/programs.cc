@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "core/plan/plan_header.h"
@@ -60,11 +61,21 @@ void ConvertEngines(const torch::jit::Module& module, int version, const std::ve
   });
 }
 
-// A module that holds others under names, which may have dots: what looks for engines in it looks into all of them, and
-// gives the paths as the holder of these modules has them. The parts are shared, not copied.
-torch::jit::Module Join(const std::vector<std::pair<std::string, torch::jit::Module>>& parts) {
+// A module that holds modules and engines under names, which may have dots: what looks for engines in it looks into all
+// of them, and gives the paths as their holder has them. They are shared, not copied: what changes or moves the engines
+// of this module does it to them.
+using Part = std::variant<torch::jit::Module, torch::jit::Object>;
+
+torch::jit::Module Join(const std::vector<std::pair<std::string, Part>>& parts) {
   torch::jit::Module joint("__torch__.Programs");
-  for (const auto& [name, part] : parts) joint.register_module(name, part);
+  for (const auto& [name, part] : parts) {
+    if (const auto* module = std::get_if<torch::jit::Module>(&part)) {
+      joint.register_module(name, *module);
+    } else {
+      const torch::jit::Object& engine = std::get<torch::jit::Object>(part);
+      joint.register_attribute(name, engine.type(), engine._ivalue());
+    }
+  }
   return joint;
 }
 

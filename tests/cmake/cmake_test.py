@@ -14,9 +14,20 @@ from toolchains.wheel.virtual_environment import VirtualEnvironment, torch_site
 
 (WHEEL,) = Path("py").glob("torch_nacelle-*.whl")
 PROJECT = Path("tests/cmake").resolve()
+EXAMPLES = Path("examples/cpp").resolve()
 
 # Prints the folders for CMAKE_PREFIX_PATH, as docs/guide/cpp_cmake.md has it.
 PREFIXES = "import torch, torch_nacelle; print(torch.utils.cmake_prefix_path, torch_nacelle.cmake_prefix_path, sep=';')"
+
+MAKE_PACKAGE = """
+import torch, torch_nacelle as nacelle
+model = torch.nn.Linear(3, 2, bias=False)
+torch.nn.init.constant_(model.weight, 0.5)
+module = nacelle.compile(model, [nacelle.Input(min=(1, 3), opt=(2, 3), max=(4, 3))], name="net", container="module")
+with torch.no_grad():
+    program = torch.export.export(module, (torch.ones(2, 3),), strict=False)
+    torch._inductor.aoti_compile_and_package(program, package_path="model.pt2")
+"""
 
 MAKE_PROGRAM = """
 import torch, torch_nacelle as nacelle
@@ -41,14 +52,14 @@ def run(*command: str | Path, status: int = 0) -> subprocess.CompletedProcess[st
     return ended
 
 
-def configure(build: Path, prefixes: str, *options: str, status: int = 0) -> str:
+def configure(build: Path, prefixes: str, *options: str, status: int = 0, project: Path = PROJECT) -> str:
     program = Path(cmake.CMAKE_BIN_DIR) / "cmake"
     command: list[str | Path] = [
         program,
         "-G",
         "Ninja",
         "-S",
-        PROJECT,
+        project,
         "-B",
         build,
         f"-DCMAKE_PREFIX_PATH={prefixes}",
@@ -107,6 +118,18 @@ def test_an_error_of_a_function_is_caught_by_its_class(built: Path) -> None:
     said = run(built / "run_program", status=1).stderr
     assert said.startswith("kind 2: not a plan that is known: 7 bytes")
     assert said.endswith("\nSee docs/troubleshooting.md#planerror\n")
+
+
+def test_the_examples_run_a_program_and_a_package(
+    installed: VirtualEnvironment, prefixes: str, program: tuple[Path, int], tmp_path: Path
+) -> None:
+    configure(tmp_path / "build", prefixes, project=EXAMPLES)
+    build(tmp_path / "build")
+    ran = run(tmp_path / "build" / "run_program", program[0], "--input", "float32:2x3:ones").stdout
+    assert "output: float32 [2, 2] cpu: 1.5 1.5 1.5 1.5\n" in ran
+    installed.run("-c", MAKE_PACKAGE, cwd=tmp_path)
+    ran = run(tmp_path / "build" / "run_package", tmp_path / "model.pt2", "--input", "float32:2x3:ones").stdout
+    assert "output[0]: float32 [2, 2] cpu: 1.5 1.5 1.5 1.5\n" in ran
 
 
 def test_the_library_is_kept_where_nothing_of_it_is_called(built: Path) -> None:

@@ -107,14 +107,99 @@ def test_a_saved_program_runs_in_a_fresh_process(kind: str, tmp_path: Path) -> N
     subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
 
 
-def test_an_aotinductor_package_runs_in_a_fresh_process(tmp_path: Path) -> None:
-    case = KINDS["hybrid"]()
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hybrid as an AOTInductor package; made once, since that takes a compiler half a minute."""
+    folder = tmp_path_factory.mktemp("package")
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder / "inductor"))
+        program = torch.export.export(hybrid().module, (X,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+        return Path(torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "model.pt2")))
+
+
+def test_an_aotinductor_package_runs_in_a_fresh_process(package: Path, tmp_path: Path) -> None:
     with torch.no_grad():
-        program = torch.export.export(case.module, (X,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
-        torch._inductor.aoti_compile_and_package(program, package_path=str(tmp_path / "model.pt2"))
-        torch.save((LARGER, case.model(LARGER)), tmp_path / "wanted.pt")
-    command = [sys.executable, "-c", READ_PACKAGE, str(tmp_path / "model.pt2"), str(tmp_path / "wanted.pt")]
+        torch.save((LARGER, hybrid().model(LARGER)), tmp_path / "wanted.pt")
+    command = [sys.executable, "-c", READ_PACKAGE, str(package), str(tmp_path / "wanted.pt")]
     subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+
+
+def single_profile(engine: Any) -> bool:
+    """True if the engine is set up for one optimization profile: a setting that can be seen."""
+    return not engine._auto_select_profiles
+
+
+@pytest.mark.skipif(
+    not hasattr(torch._C._aoti.AOTIModelPackageLoader, "get_custom_objs"),
+    reason="this release of torch does not give the objects of a package (2.11 does not, 2.13 does)",
+)
+def test_engines_of_a_package_are_configured_profiled_and_moved(package: Path) -> None:
+    run = torch._inductor.aoti_load_package(str(package))
+    other = torch._inductor.aoti_load_package(str(package))
+    assert nacelle.device_of(run) == torch.device("cpu")
+    assert nacelle.configure(run, "_torchbind_obj1", optimization_profile=0) is run
+    engines = run.loader.get_custom_objs()
+    assert [single_profile(engines[f"_torchbind_obj{i}"]) for i in (0, 1)] == [False, True]
+    assert not any(single_profile(engine) for engine in other.loader.get_custom_objs().values())
+
+    assert nacelle.to(run, "cpu") is run
+    assert [single_profile(engines[f"_torchbind_obj{i}"]) for i in (0, 1)] == [False, True]
+    with torch.no_grad():
+        wanted = hybrid().model(LARGER)
+        # The engines that are found are those that the package calls, after a move too.
+        with nacelle.profile(run) as profile:
+            torch.testing.assert_close(run(LARGER), wanted)
+        assert {phase.engine for phase in profile.phases} == {"_torchbind_obj0", "_torchbind_obj1"}
+
+        holder = torch.nn.Sequential()
+        holder.run = run  # type: ignore[assignment]
+        nacelle.configure(holder, "run._torchbind_obj0", optimization_profile=0)
+        assert all(single_profile(engine) for engine in run.loader.get_custom_objs().values())
+
+    with pytest.raises(nacelle.InputError, match='no engine "first"; there are: _torchbind_obj0, _torchbind_obj1'):
+        nacelle.configure(run, "first", optimization_profile=0)
+    with pytest.raises(nacelle.DeviceError, match="was compiled for cpu; wanted cuda"):
+        nacelle.to(run, "cuda")
+
+
+def test_where_torch_does_not_give_the_objects_of_a_package(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torch 2.11."""
+    run = torch._inductor.aoti_load_package(str(package))
+    monkeypatch.delattr(torch._C._aoti.AOTIModelPackageLoader, "get_custom_objs", raising=False)
+    with pytest.raises(nacelle.InputError, match=r"does not give its engines; wanted torch 2\.13"):
+        nacelle.configure(run, max_contexts=1)
+    assert nacelle.device_of(run) == torch.device("cpu")
+
+
+def test_engines_of_an_exported_program_are_configured_profiled_and_moved() -> None:
+    program = torch.export.export(hybrid().module, (X,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    assert nacelle.device_of(program) == torch.device("cpu")
+    assert nacelle.configure(program, "second.engine", optimization_profile=0) is program
+    module = program.module()  # has the same engines
+    assert single_profile(module.second.engine)
+    assert not single_profile(module.first.engine)
+    nacelle.configure(module, "first.engine", optimization_profile=0)
+    assert all(single_profile(engine) for engine in program.constants.values())
+
+    assert nacelle.to(program, "cpu") is program
+    assert nacelle.to(module, "cpu") is module
+    with torch.no_grad():
+        for held in (program, module):
+            with nacelle.profile(held) as profile:
+                torch.testing.assert_close(module(LARGER), hybrid().model(LARGER))
+            assert {phase.engine for phase in profile.phases} == {"first.engine", "second.engine"}
+    for held in (program, module):
+        with pytest.raises(nacelle.DeviceError, match="cannot be moved"):
+            nacelle.to(held, "cuda")
+    with pytest.raises(nacelle.InputError, match="ExportedProgram holds no engine; wanted a program"):
+        nacelle.configure(torch.export.export(torch.nn.ReLU(), (X,)), max_contexts=1)
+
+
+def test_an_engine_that_a_module_holds_by_itself() -> None:
+    module = torch.nn.Sequential(torch.nn.Identity())
+    module.net = of(Doubled()).module.engine  # type: ignore[assignment]
+    nacelle.configure(module, "net", optimization_profile=0)
+    assert single_profile(module.net)
 
 
 def test_the_profile_bounds_a_dynamic_dimension() -> None:

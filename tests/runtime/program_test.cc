@@ -10,6 +10,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/error.h"
@@ -142,6 +143,47 @@ TEST(Program, NothingIsReplacedWhereOneFails) {
                               }),
                std::runtime_error);
   for (const EngineSite& site : FindEngines(module)) EXPECT_EQ(site.engine()->record().version, 3) << site.path;
+}
+
+// The objects of an AOTInductor package: eleven engines, and a value that is none.
+std::unordered_map<std::string, c10::IValue> PackageObjects() {
+  std::unordered_map<std::string, c10::IValue> objects{{"_torchbind_obj11", c10::IValue("text")}};
+  for (int i = 0; i < 11; ++i) {
+    objects.emplace("_torchbind_obj" + std::to_string(i), EngineValue("engine" + std::to_string(i)));
+  }
+  return objects;
+}
+
+TEST(Package, EnginesAreFoundInTheOrderOfTheirNumbers) {
+  std::vector<std::string> names;
+  for (const EngineSite& site : FindEngines(PackageObjects())) names.push_back(site.engine()->record().name);
+  EXPECT_THAT(names, ElementsAre("engine0", "engine1", "engine2", "engine3", "engine4", "engine5", "engine6", "engine7",
+                                 "engine8", "engine9", "engine10"));
+  EXPECT_EQ(FindEngines(PackageObjects(), "_torchbind_obj10").at(0).engine()->record().name, "engine10");
+  EXPECT_THROW(FindEngines(PackageObjects(), "_torchbind_obj11"), InputError);
+}
+
+TEST(Package, EnginesAreMovedInPlace) {
+  const std::unordered_map<std::string, c10::IValue> objects = PackageObjects();
+  const c10::IValue held = objects.at("_torchbind_obj3");  // as the code of a package holds it
+  const c10::intrusive_ptr<Engine> before = held.toCustomClass<Engine>();
+  MoveEngines(objects, c10::kCPU);
+  EXPECT_NE(held.toCustomClass<Engine>(), before);
+  EXPECT_EQ(held.toCustomClass<Engine>()->CompleteRecord(), before->CompleteRecord());
+}
+
+TEST(ConfigureEngines, ChangesAllOrOne) {
+  const std::unordered_map<std::string, c10::IValue> objects = PackageObjects();
+  ConfigureEngines(objects, [](Settings& settings) { settings.max_contexts = 3; });
+  ConfigureEngines(objects, [](Settings& settings) { settings.move_inputs = true; }, "_torchbind_obj1");
+  for (const EngineSite& site : FindEngines(objects)) {
+    EXPECT_EQ(site.engine()->settings().max_contexts, 3) << site.path;
+    EXPECT_EQ(site.engine()->settings().move_inputs, site.path == "_torchbind_obj1") << site.path;
+  }
+  const torch::jit::Module module = Holder();
+  ConfigureEngines(module, [](Settings& settings) { settings.max_contexts = 2; });
+  for (const EngineSite& site : FindEngines(module)) EXPECT_EQ(site.engine()->settings().max_contexts, 2) << site.path;
+  EXPECT_THROW(ConfigureEngines(module, [](Settings& settings) { settings.max_contexts = 0; }), InputError);
 }
 
 TEST(Program, LoadedForInspectionAnEngineIsSetUpWhenItIsCalled) {

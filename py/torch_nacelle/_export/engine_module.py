@@ -10,7 +10,7 @@ import torch
 import nacelle_core
 from torch_nacelle import _C
 from torch_nacelle._programs.embed import embed_returning
-from torch_nacelle._runtime.holders import is_engine
+from torch_nacelle._runtime.holders import is_engine, joined
 from torch_nacelle.errors import Error, InputError
 
 
@@ -121,7 +121,7 @@ class EngineModule(torch.nn.Module):
         here = torch.device(_C.engine_device(self.engine))
         there = fn(torch.empty(0, dtype=torch.uint8, device=here)).device  # a conversion leaves integers as they are
         if there != here:
-            _C.move_engines(_C.engine_holder(self.engine), str(there))
+            _C.move_engines(joined(self), str(there))
         return self
 
 

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
@@ -16,6 +16,9 @@ from torch_nacelle._runtime.holders import AnyProgram, engines_of_package, is_pa
 from torch_nacelle._runtime.input import Input, ShapeRange, as_list, dtype_name
 from torch_nacelle._runtime.torch_state import without_deprecations
 from torch_nacelle.errors import InputError
+
+if TYPE_CHECKING:
+    from torch.export.pt2_archive._package import AOTICompiledModel
 
 CallInputs: TypeAlias = Mapping[str, torch.Tensor] | Sequence[torch.Tensor] | torch.Tensor
 
@@ -38,7 +41,7 @@ def device_of(program: AnyProgram) -> torch.device:
     """Returns the device that a program takes its inputs on: that of its tensors.
 
     If only its engines are on a GPU, it is the current GPU. An AOTInductor package tells the kind of device that it
-    was compiled for; of several GPUs it is that of its engines.
+    was compiled for; of several GPUs it is that of its engines, if torch gives them (2.13), else the current one.
     """
     if is_package(program):
         return _device_of_package(program)
@@ -51,11 +54,15 @@ def device_of(program: AnyProgram) -> torch.device:
     return torch.device("cpu")
 
 
-def _device_of_package(package: Any) -> torch.device:
-    kind = package.get_metadata().get("AOTI_DEVICE_KEY", "cpu")
+def _device_of_package(package: "AOTICompiledModel") -> torch.device:
+    kind = package.get_metadata()["AOTI_DEVICE_KEY"]
     if kind != "cuda":
         return torch.device(kind)
-    devices = (torch.device(_C.engine_device(engine)) for _, engine in engines_of_package(package))
+    try:
+        engines = engines_of_package(package)
+    except InputError:  # torch 2.11
+        engines = []
+    devices = (torch.device(_C.engine_device(engine)) for _, engine in engines)
     current = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cuda")
     return next((device for device in devices if device.type == "cuda"), current)
 

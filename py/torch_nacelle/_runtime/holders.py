@@ -1,7 +1,7 @@
-"""Programs and engines inside other modules: ``nn.Sequential(program, nn.Softmax())`` holds a program."""
+"""Programs and engines inside other objects: ``nn.Sequential(program, nn.Softmax())`` holds a program."""
 
 import os
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, Union
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 
 import torch
 
@@ -11,48 +11,44 @@ from torch_nacelle.errors import InputError
 if TYPE_CHECKING:
     from torch.export.pt2_archive._package import AOTICompiledModel
 
-AnyProgram: TypeAlias = Union[torch.nn.Module, "AOTICompiledModel"]
-"""A program, or a module that holds programs: an nn.Module of any kind, or an AOTInductor package."""
+# A program, or a module that holds programs. The module() of an exported program is an nn.Module too.
+AnyProgram: TypeAlias = Union[torch.nn.Module, torch.export.ExportedProgram, "AOTICompiledModel"]
 
 _ENGINE_CLASS = "__torch__.torch.classes.tensorrt.Engine"
 
 
-def joined(module: AnyProgram) -> torch._C.ScriptModule:
+def joined(program: AnyProgram) -> torch._C.ScriptModule:
     """The C++ module of a program.
 
-    For another module it is a new C++ module, which holds each program in the module under the program's path, and
-    each engine under its own.
+    For what is no TorchScript it is a new C++ module, which holds each TorchScript program and each engine under its
+    path. They are shared, so what is done to its engines is done to the program's.
+
+    Raises:
+        InputError: It is an AOTInductor package, and this torch does not give its engines.
     """
-    if isinstance(module, torch.jit.ScriptModule):
-        program: torch._C.ScriptModule = module._c
-        return program
-    if is_package(module):
-        return _C.join([(path, _C.engine_holder(engine)) for path, engine in engines_of_package(module)])
-    if (engine := _engine_of(module)) is not None:
-        return _C.engine_holder(engine)
-    parts: list[tuple[str, torch._C.ScriptModule]] = []
-    for path, part in module.named_modules():
-        inside = any(path.startswith(f"{outer}.") for outer, _ in parts)
-        if isinstance(part, torch.jit.ScriptModule) and not inside:
+    if isinstance(program, torch.jit.ScriptModule):
+        module: torch._C.ScriptModule = program._c
+        return module
+    if isinstance(program, torch.export.ExportedProgram):
+        return _C.join([(name, value) for name, value in program.constants.items() if is_engine(value)])
+    if is_package(program):
+        return _C.join(engines_of_package(program))
+    parts: list[tuple[str, torch._C.ScriptModule | torch.ScriptObject]] = []
+    programs: list[str] = []
+    for path, part in program.named_modules():
+        if any(path.startswith(f"{outer}.") for outer in programs):
+            continue
+        if isinstance(part, torch.jit.ScriptModule):
+            programs.append(path)
             parts.append((path, part._c))
-        elif (engine := _engine_of(part)) is not None:
-            parts.append((path, _C.engine_holder(engine)))
-        elif isinstance(part, torch.fx.GraphModule):
-            held = [(name, value) for name, value in part.__dict__.items() if is_engine(value)]
-            parts += [(f"{path}.{name}" if path else name, _C.engine_holder(engine)) for name, engine in held]
+            continue
+        prefix = f"{path}." if path else ""
+        for name, value in part.__dict__.items():
+            if is_engine(value):
+                parts.append((prefix + name, value))
+            elif is_package(value):
+                parts += [(f"{prefix}{name}.{inner}", engine) for inner, engine in engines_of_package(value)]
     return _C.join(parts)
-
-
-def is_package(value: object) -> "TypeGuard[AOTICompiledModel]":
-    """True for an AOTInductor package, as ``torch._inductor.aoti_load_package`` returns it."""
-    return isinstance(getattr(value, "loader", None), torch._C._aoti.AOTIModelPackageLoader)  # type: ignore[attr-defined]
-
-
-def engines_of_package(package: Any) -> list[tuple[str, torch.ScriptObject]]:
-    """The engines of a package, with torch's names of them, in the order of the numbers that these end with."""
-    objects: dict[str, object] = package.loader.get_custom_objs()
-    named = sorted(objects.items(), key=lambda one: (len(one[0]), one[0]))
-    return [(name, value) for name, value in named if is_engine(value)]
 
 
 def is_engine(value: object) -> bool:
@@ -60,10 +56,20 @@ def is_engine(value: object) -> bool:
     return isinstance(value, torch.ScriptObject) and value._type().qualified_name() == _ENGINE_CLASS
 
 
-def _engine_of(module: torch.nn.Module) -> torch.ScriptObject | None:
-    """The engine of an ``EngineModule``, which is known by its attribute."""
-    engine: torch.ScriptObject | None = module.__dict__.get("engine")
-    return engine if is_engine(engine) else None
+def is_package(value: object) -> "TypeGuard[AOTICompiledModel]":
+    """True for an AOTInductor package, as ``torch._inductor.aoti_load_package`` returns it."""
+    return isinstance(getattr(value, "loader", None), torch._C._aoti.AOTIModelPackageLoader)  # type: ignore[attr-defined]
+
+
+def engines_of_package(package: "AOTICompiledModel") -> list[tuple[str, torch.ScriptObject]]:
+    """The engines of a package with torch's names of them, in the order of the numbers in which these end."""
+    objects = getattr(package.loader, "get_custom_objs", None)
+    if objects is None:
+        raise InputError(
+            f"found an AOTInductor package, and torch {torch.__version__} does not give its engines; wanted torch 2.13"
+        )
+    named = sorted(objects().items(), key=lambda item: (len(item[0]), item[0]))
+    return [(name, value) for name, value in named if is_engine(value)]
 
 
 def require_program(program: object) -> torch._C.ScriptModule:
@@ -72,17 +78,21 @@ def require_program(program: object) -> torch._C.ScriptModule:
     Raises:
         InputError: It is something else, or holds none.
     """
-    wanted = "wanted a program, as nacelle.compile or torch.jit.load returns it, or an nn.Module that holds one"
-    if is_package(program):
-        return joined(program)
-    if not isinstance(program, torch.nn.Module):
+    wanted = (
+        "wanted a program, as nacelle.compile or torch.jit.load returns it, an exported program or AOTInductor package "
+        "with engines, or an nn.Module that holds one"
+    )
+    if not isinstance(program, (torch.nn.Module, torch.export.ExportedProgram)) and not is_package(program):
         hint = ""
         if isinstance(program, (str, os.PathLike)):
             hint = ": load the file with torch.jit.load"
         elif isinstance(getattr(program, "module", None), torch.jit.ScriptModule):
             hint = ": give its .module"
         raise InputError(f"found {type(program).__name__}; {wanted}{hint}")
-    parts = program.modules()
-    if not any(isinstance(part, torch.jit.ScriptModule) or _engine_of(part) is not None for part in parts):
-        raise InputError(f"{type(program).__name__} holds no program; {wanted}")
-    return joined(program)
+    module = joined(program)
+    of_modules = isinstance(program, torch.nn.Module)
+    if of_modules and any(isinstance(part, torch.jit.ScriptModule) for part in program.modules()):
+        return module
+    if not _C.find_engines(module):
+        raise InputError(f"{type(program).__name__} holds no {'program' if of_modules else 'engine'}; {wanted}")
+    return module

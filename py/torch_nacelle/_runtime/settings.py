@@ -3,11 +3,13 @@
 from typing import TypeVar
 
 import torch
+from torch.export.passes import move_to_device_pass
 from typing_extensions import TypedDict, Unpack
 
 from torch_nacelle import _C
 from torch_nacelle._runtime import checks
-from torch_nacelle._runtime.holders import require_program
+from torch_nacelle._runtime.holders import AnyProgram, is_package, require_program
+from torch_nacelle.errors import DeviceError
 
 
 class Settings(TypedDict, total=False):
@@ -43,10 +45,10 @@ class Settings(TypedDict, total=False):
     nvtx: bool
 
 
-_Module = TypeVar("_Module", bound=torch.nn.Module)
+_Program = TypeVar("_Program", bound=AnyProgram)
 
 
-def configure(program: _Module, engine: str | None = None, **settings: Unpack[Settings]) -> _Module:
+def configure(program: _Program, engine: str | None = None, **settings: Unpack[Settings]) -> _Program:
     """Changes settings of a program's engines; those that are not named stay as they are.
 
     Engines that were set up are set up again, on the device where they are. Other threads may call the program
@@ -54,9 +56,13 @@ def configure(program: _Module, engine: str | None = None, **settings: Unpack[Se
     must not be replayed any more.
 
     Args:
-        program: A loaded program, or an ``nn.Module`` that holds programs.
-        engine: The path of the engine to change, as ``nacelle.read(program).engines`` gives it; in an ``nn.Module``,
-            after the program's path: ``0.net_trt_engine``. Left out: all of them.
+        program: A loaded program: TorchScript, an exported program or its ``module()``, an AOTInductor package (with
+            torch 2.13); or an ``nn.Module`` that holds programs or engines. An exported program, and all that its
+            ``module()`` returned, have the same engines. All runners of a package have the same engines.
+        engine: The path of the engine to change. In TorchScript it is what ``nacelle.read(program).engines`` gives; in
+            an ``nn.Module`` the program's path comes before it: ``0.net_trt_engine``; an ``EngineModule`` has
+            ``engine``. In an exported program and in a package it is torch's name, as ``nacelle inspect`` shows it:
+            ``backbone.engine``, ``_torchbind_obj0``. Left out: all of them.
         settings: See ``Settings``.
 
     Returns:
@@ -70,14 +76,15 @@ def configure(program: _Module, engine: str | None = None, **settings: Unpack[Se
     return program
 
 
-def to(program: _Module, device: str | torch.device) -> _Module:
+def to(program: _Program, device: str | torch.device) -> _Program:
     """Moves a program to a device: its engines, which are deserialized there, and its parameters and buffers.
 
     Engines are moved all or none. Records name the new device from then on. Constants in a program's graphs stay where
-    they are. Not while the program is called.
+    they are, except in an exported program. Of an AOTInductor package only the engines are moved: give the same device
+    as ``device_index`` of ``torch._inductor.aoti_load_package``. Not while the program is called.
 
     Args:
-        program: A loaded program, or an ``nn.Module`` that holds programs.
+        program: A loaded program, or an ``nn.Module`` that holds programs, as ``configure`` takes them.
         device: ``"cuda:1"``, or ``"cpu"`` for a program whose engines run on the CPU.
 
     Returns:
@@ -85,11 +92,22 @@ def to(program: _Module, device: str | torch.device) -> _Module:
 
     Raises:
         DeviceError: An engine cannot run there; the message names the device that its plan was built for and the one
-            that was asked for.
+            that was asked for. Or the code of a package was compiled for another type of device.
     """
     where = checks.device(device)
-    _C.move_engines(require_program(program), str(where))
-    program.to(where)
+    holder = require_program(program)
+    if is_package(program):
+        compiled = program.get_metadata()["AOTI_DEVICE_KEY"]
+        if where.type != compiled:
+            raise DeviceError(
+                f"the code of this AOTInductor package was compiled for {compiled}; wanted {where.type}: compile the "
+                "model for that device"
+            )
+    _C.move_engines(holder, str(where))
+    if isinstance(program, torch.export.ExportedProgram):
+        move_to_device_pass(program, where)
+    elif isinstance(program, torch.nn.Module):
+        program.to(where)
     return program
 
 
