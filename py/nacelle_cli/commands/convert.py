@@ -10,7 +10,7 @@ import typer
 from nacelle_cli.arguments.destinations import check, parse
 from nacelle_cli.render import output
 
-Source = Annotated[Path, typer.Argument(metavar="IN", help="A program that torch.jit.save wrote.")]
+Source = Annotated[Path, typer.Argument(metavar="IN", help="A program: .ts, .pt2, .ep.")]
 Destination = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; it may be IN.", parser=parse)]
 StripDestination = Annotated[
     Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write; may be FILE.", parser=parse)
@@ -33,22 +33,32 @@ def convert(
             "option nor the record tells it.",
         ),
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYOUT",
+            help="In an exported program: custom (torch's pickle, for every torch) or opaque (Torch-TensorRT 2.13's, "
+            "for torch 2.13 and newer); that of each engine if left out.",
+        ),
+    ] = None,
     json: output.Json = False,
 ) -> None:
     """Copy a program with the records of its engines in another ABI version.
+
+    IN is what torch.jit.save, torch.export.save or AOTInductor wrote, and OUT is of the same kind.
 
     Nothing of the program is run, and all else in the file stays as it is, byte for byte. A field that version N cannot
     keep ends it with an error, unless --drop names the field. Fields that version N adds are filled from the plans of
     engines that can run here.
 
-    Example: [bold]nacelle convert model.ts for_torch_tensorrt_2_12.ts --abi 9[/bold]
+    Example: [bold]nacelle convert model.pt2 for_torch_tensorrt_2_12.pt2 --abi 9[/bold]
     """
     check(destination)
     import torch_nacelle as nacelle
 
     program = nacelle.read(source)
     before = [engine.abi_version for engine in program.engines]
-    program.convert(abi_version, drop or (), platform)
+    program.convert(abi_version, drop or (), platform, layout)
     program.save(destination)
     after = program.engines
     if json:
@@ -65,7 +75,7 @@ def convert(
 
 
 def strip(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program: .ts, .pt2, .ep.")],
     destination: StripDestination,
     json: output.Json = False,
 ) -> None:

@@ -93,13 +93,11 @@ class FileProgram:
         self._layout: str | None = None
         with as_our_errors():
             self._file = _opened(file)
-        stack = ExitStack()  # of archives in the archive
         with as_our_errors():
             self.archive = Archive(Path(file.name), self._file)
-            for close in (self._file.close, stack.close):
-                closing = weakref.finalize(self.archive, close)
-                closing.atexit = False  # a daemon thread may be reading it then
-            self._package = self._read_package(stack)
+            closing = weakref.finalize(self.archive, self._file.close)
+            closing.atexit = False  # a daemon thread may be reading it then
+            self._package = self._read_package()
             self._engines = self._package or self._read_torchscript()
             self._records: dict[engines.Engine, _Record] = {}
             for _, engine in self._engines.sites:
@@ -111,12 +109,13 @@ class FileProgram:
         self.archive.check_entries()
         return engines.Engines(self.archive, nacelle_core.PLAN_START)
 
-    def _read_package(self, stack: ExitStack) -> PackageEngines | None:
+    def _read_package(self) -> PackageEngines | None:
         """The engines of an exported program or an AOTInductor package; None of another archive."""
         if not self.archive.package_kind():
             return None
         self.archive.check_entries()
-        return PackageEngines(self.archive, stack, nacelle_core.PLAN_START)
+        # The archives within this one are closed with the last plan in them, not with the stack.
+        return PackageEngines(self.archive, ExitStack(), nacelle_core.PLAN_START)
 
     @property
     def kind(self) -> str:
