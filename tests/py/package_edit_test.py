@@ -301,6 +301,30 @@ def test_files_without_records(tmp_path: Path) -> None:
         nacelle.replace(tmp_path / "net.plan", "net", made.PLAN, tmp_path / "out")
 
 
+@pytest.fixture(scope="module")
+def package(around: Around, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package of AOTInductor, as torch's inductor compiles it."""
+    path: Path = tmp_path_factory.mktemp("package") / "package.pt2"
+    torch._inductor.aoti_compile_and_package(torch.export.export(around, (X,)), package_path=str(path))
+    return path
+
+
+def test_a_compiled_package(package: Path, around: Around, tmp_path: Path) -> None:
+    """A package that was edited loads with torch, and gives the numbers of its plan."""
+    (engine,) = nacelle.read(package).engines
+    converted, replaced = tmp_path / "converted.pt2", tmp_path / "replaced.pt2"
+    nacelle.convert(package, converted, abi_version=9 if engine.abi_version != 9 else 8)
+    assert changed_of(package, converted) == [OBJECT]
+    nacelle.replace(converted, engine.path, plan_of(seeded(OtherHeads)), replaced)
+    assert changed_of(converted, replaced) == [OBJECT]
+    with torch.no_grad():
+        scores, boxes = seeded(OtherHeads)(torch.relu(X))
+        for path, wanted in ((converted, around(X)), (replaced, (scores * around.scale, boxes))):
+            outputs = torch._inductor.aoti_load_package(str(path))(X)
+            for found, expected in zip(outputs, wanted, strict=True):
+                torch.testing.assert_close(found, expected)
+
+
 def test_a_large_plan_is_not_held_in_memory(tmp_path: Path) -> None:
     source, size = tmp_path / "source", 64 << 20
     plan = made.PLAN + bytes(size)

@@ -30,6 +30,7 @@ OPAQUE_MODULE = "torch_tensorrt.dynamo.runtime._TRTEngine"
 OPAQUE_NAME = "_reconstruct_trt_engine"
 OPAQUE_FUNCTION = f"{OPAQUE_MODULE}.{OPAQUE_NAME}"
 CONSTANTS = "data/constants/"
+MODEL = re.compile(r"models/(.+)\.json")
 
 _OBJECT = re.compile(r"data/constants/(?:custom|opaque)_obj_\d{1,9}")
 _CONFIG = re.compile(r"data/(?:constants/(.+)_constants_config|aotinductor/(.+)/custom_objs_config)\.json")

@@ -5,6 +5,7 @@ A package of AOTInductor holds machine code beside them, which is not looked int
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import ExitStack
 from typing import Any
@@ -12,15 +13,18 @@ from typing import Any
 from nacelle_cli.reading.archives import Archive
 from nacelle_cli.reading.containers.container import Container, Tensor, short
 from nacelle_cli.reading.containers.json_texts import entries, items, number, text, within
-from nacelle_cli.reading.containers.package_objects import PackageObjects
+from nacelle_cli.reading.containers.package_objects import MODEL, PackageObjects
 from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.records import Records
+from nacelle_cli.reading.walks import HeldTensor, Tensors
 
-_MODEL = re.compile(r"models/(.+)\.json")
+_EXTRA = "extra/"
+_TENSORS = re.compile(r"data/(weights|constants)/(.+)_(?:weights|constants)_config\.json")
+_SORTS = {"weights": "buffers", "constants": "constants"}
 _METADATA = re.compile(r"data/aotinductor/.+\.wrapper_metadata\.json")
 _CODE = (".so", ".o", ".cubin", ".hsaco", ".spv", ".ptx")
 # As torch's schema numbers them.
-_DTYPES = {
+DTYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64", 9: "complex32",
     10: "complex64", 11: "complex128", 12: "bool", 13: "bfloat16", 28: "uint16", 29: "float8_e4m3fn",
     30: "float8_e5m2", 31: "float8_e4m3fnuz", 32: "float8_e5m2fnuz", 33: "float8_e8m0fnu", 34: "uint32", 35: "uint64",
@@ -53,14 +57,42 @@ class _Reader:
             self.found.add(records.read(engine.path, engine.fields, engine.archive), self.archive.limits)
         for note in self.objects.notes:
             self.found.note(note)
-        models = [name for name in self.archive.names if _MODEL.fullmatch(name)]
+        models = [name for name in self.archive.names if MODEL.fullmatch(name)]
         for name in models:
             self._describe(name)
         if len(models) > 1:
             self.found.details["models"] = ", ".join(name[7:-5] for name in models)
             self.found.inputs = self.found.outputs = None
+        self._add_tensors()
+        self.found.extra_sizes = {
+            name.removeprefix(_EXTRA): self.archive.size(name) for name in self.archive.names if name.startswith(_EXTRA)
+        }
         self._add_code()
         return self.found
+
+    def _add_tensors(self) -> None:
+        """The tensors that an exported program holds, by their names in it."""
+        configs = {name: match for name in self.archive.names if (match := _TENSORS.fullmatch(name))}
+        several = len({match[2] for match in configs.values()}) > 1
+        seen: set[str] = set()
+        for config, match in configs.items():
+            for name, told in entries(within(self.objects.json(config), "config")):
+                member = f"data/{match[1]}/{text(within(told, 'path_name'))}"
+                tensor = tensor_of({"as_tensor": {"name": ""}}, {"": within(told, "tensor_meta")})
+                if member not in self.archive or within(told, "tensor_meta") is None:
+                    continue
+                sort = "parameters" if within(told, "is_param") is True else _SORTS[match[1]]
+                shape = tuple(extent if isinstance(extent, int) else -1 for extent in tensor.shape or ())
+                self.found.held[f"{match[2]}.{name}" if several else name] = HeldTensor(
+                    sort, tensor.dtype, shape, member
+                )
+                total = self.found.tensors.setdefault(sort, Tensors())
+                total.count += 1
+                total.elements += math.prod(map(abs, shape))
+                total.dtypes[tensor.dtype] += 1
+                total.devices[short(text(within(told, "tensor_meta", "device", "type")), 20) or "unknown"] += 1
+                total.size += 0 if member in seen else self.archive.size(member)
+                seen.add(member)
 
     def _describe(self, name: str) -> None:
         """Inputs, outputs and operators of a program's graph, as its JSON has them."""
@@ -74,8 +106,8 @@ class _Reader:
         signature = within(program, "graph_module", "signature")
         inputs = [within(spec, "user_input", "arg") for spec in items(within(signature, "input_specs"))]
         outputs = [within(spec, "user_output", "arg") for spec in items(within(signature, "output_specs"))]
-        self.found.inputs = [_tensor(argument, values) for argument in inputs if argument]
-        self.found.outputs = [_tensor(argument, values) for argument in outputs if argument]
+        self.found.inputs = [tensor_of(argument, values) for argument in inputs if argument]
+        self.found.outputs = [tensor_of(argument, values) for argument in outputs if argument]
         for node in items(within(graph, "nodes")):
             self.found.operators[short(text(within(node, "target")).removeprefix("torch.ops."), 100)] += 1
         sizes = [_range(name, given) for name, given in entries(within(program, "range_constraints"))]
@@ -96,14 +128,14 @@ class _Reader:
                 self.found.details["compiled for"] = short(", ".join(told))
 
 
-def _tensor(argument: Any, values: Any) -> Tensor:
+def tensor_of(argument: Any, values: Any) -> Tensor:
     """An input or output; a constant by its value."""
     (kind, value), *_ = entries(argument) or [("", None)]
     name = text(within(value, "name")) or text(within(value, "as_name")) or text(value)
     if kind != "as_tensor":
         return Tensor(name or short(str(value), 40), kind.removeprefix("as_"), None)
     known = within(values, name)
-    dtype = _DTYPES.get(number(within(known, "dtype")) or 0, "unknown")
+    dtype = DTYPES.get(number(within(known, "dtype")) or 0, "unknown")
     shape = tuple(map(_extent, items(within(known, "sizes"))))
     return Tensor(name, dtype, shape)
 
