@@ -30,13 +30,10 @@ class FormatChange:
     former: str
     format: str
 
-    def run(
-        self, abi_version: int | None, drop: Sequence[str], platform: str | None, *, allow_code: bool, json: bool
-    ) -> None:
-        """Writes the copy, and prints what was done."""
-        if drop or platform is not None:
-            option = "--drop" if drop else "--platform"
-            wrong_usage(f"{option} is for a copy in the same format; convert the records first, and then the format")
+    def run(self, abi_version: int | None, unfit: Sequence[str], *, allow_code: bool, json: bool) -> None:
+        """Writes the copy, and prints what was done. `unfit` are options that were given, and are for one format."""
+        if unfit:
+            wrong_usage(f"{unfit[0]} is for a copy in the same format; convert the records first, and then the format")
         if self.former == "aotinductor":
             raise CommandError(
                 f"{self.source} is an AOTInductor package, whose program is machine code; wanted TorchScript or an "

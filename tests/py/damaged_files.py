@@ -18,7 +18,6 @@ NOT_PROGRAMS = {
     "other.ts": "other.ts is some other zip archive and no TorchScript program",
     "module.ts": "module.ts is what torch.save wrote (tensors or other objects) and no TorchScript program",
     "weights.ts": "weights.ts is what torch.save wrote (tensors or other objects) and no TorchScript program",
-    "exported.ts": "exported.ts is an exported program and no TorchScript program",
     "twice.ts": 'twice.ts: member "good/data.pkl" is there twice; wanted each once',
     "heavy.ts": 'heavy.ts: with member "good/extra/large" of 134217728 bytes: bytes unpacked: ',
     "constants.ts": "constants.ts: entry constants.pkl cannot be read: Bad CRC-32",

@@ -46,6 +46,22 @@ def test_all_say_the_same(name: str, way: str) -> None:
     assert not Path("out.ts").exists()
 
 
+def test_an_exported_program_without_engines_is_copied(tmp_path: Path) -> None:
+    """It has nothing to change, whatever its suffix."""
+    assert nacelle.read("exported.ts").engines == []
+    for copy in (
+        lambda out: nacelle.convert("exported.ts", out, abi_version=5),
+        lambda out: nacelle.strip("exported.ts", out),
+    ):
+        copy(tmp_path / "out.ts")
+        with zipfile.ZipFile("exported.ts") as before, zipfile.ZipFile(tmp_path / "out.ts") as after:
+            assert {name: before.read(name) for name in before.namelist()} == {
+                name: after.read(name) for name in after.namelist()
+            }
+    with pytest.raises(nacelle.InputError, match="the program has no engine 'backbone'; it has: none"):
+        nacelle.extract("exported.ts", "backbone", tmp_path / "out.plan")
+
+
 @pytest.mark.parametrize("way", READERS)
 @pytest.mark.parametrize("name", damaged_files.SILENT)
 def test_damage_that_torch_reads_over_is_found(name: str, way: str) -> None:

@@ -16,7 +16,7 @@ import torch
 import torch_nacelle as nacelle
 from nacelle_cli.reading import records
 from nacelle_cli.reading.archives import Archive
-from nacelle_cli.reading.containers import packages
+from nacelle_cli.reading.containers.package_objects import PackageObjects
 from tests.py import container_files, zip_files
 from tests.py.engine_kinds import BATCHED, LARGER, Case, Doubled, X, hybrid, of
 from tests.py.zip_files import Entry
@@ -39,7 +39,7 @@ def write(path: Path, members: Members) -> Path:
 def records_of(path: Path) -> dict[str, list[bytes]]:
     """The records of a program, by their members."""
     with ExitStack() as stack:
-        found = packages.engine_objects(stack.enter_context(Archive(path)), stack)
+        found = PackageObjects(stack.enter_context(Archive(path)), stack).engines()
         return {engine.member: records.whole(engine.fields, engine.archive) for engine in found}
 
 

@@ -13,7 +13,7 @@ from nacelle_cli.arguments.formats import Format, check_format
 from nacelle_cli.failures import wrong_usage
 from nacelle_cli.render import output
 
-Source = Annotated[Path, typer.Argument(metavar="IN", help="A program that torch.jit.save wrote.")]
+Source = Annotated[Path, typer.Argument(metavar="IN", help="A program: .ts, .pt2, .ep.")]
 Destination = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; it may be IN.", parser=parse)]
 StripDestination = Annotated[
     Path, typer.Option("--output", "-o", metavar="OUT", help="The file to write; may be FILE.", parser=parse)
@@ -46,11 +46,21 @@ def convert(
             "option nor the record tells it.",
         ),
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYOUT",
+            help="In an exported program: custom (torch's pickle, for every torch) or opaque (Torch-TensorRT 2.13's, "
+            "for torch 2.13 and newer); that of each engine if left out.",
+        ),
+    ] = None,
     format: Format = None,
     allow_code: AllowCode = False,
     json: output.Json = False,
 ) -> None:
     """Copy a program with the records of its engines in another ABI version, or as a program of another format.
+
+    IN is what torch.jit.save, torch.export.save or AOTInductor wrote.
 
     Nothing of the program is run, and all else in the file stays as it is, byte for byte. A field that version N cannot
     keep ends it with an error, unless --drop names the field. Fields that version N adds are filled from the plans of
@@ -62,12 +72,13 @@ def convert(
 
     Example: [bold]nacelle convert model.ts model.pt2[/bold]
 
-    Example: [bold]nacelle convert model.ts for_torch_tensorrt_2_12.ts --abi 9[/bold]
+    Example: [bold]nacelle convert model.pt2 for_torch_tensorrt_2_12.pt2 --abi 9[/bold]
     """
     check_format(format)
     check(destination)
     if (change := format_changes.between(source, destination, format)) is not None:
-        change.run(abi_version, [*(drop or ())], platform, allow_code=allow_code, json=json)
+        given = {"--drop": drop, "--platform": platform, "--layout": layout}
+        change.run(abi_version, [name for name, value in given.items() if value], allow_code=allow_code, json=json)
         return
     if abi_version is None:
         wrong_usage("Missing option '--abi', the version to write, 3 to 10: IN and OUT are of one format")
@@ -75,7 +86,7 @@ def convert(
 
     program = nacelle.read(source)
     before = [engine.abi_version for engine in program.engines]
-    program.convert(abi_version, drop or (), platform)
+    program.convert(abi_version, drop or (), platform, layout)
     program.save(destination)
     after = program.engines
     if json:
@@ -92,7 +103,7 @@ def convert(
 
 
 def strip(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program: .ts, .pt2, .ep.")],
     destination: StripDestination,
     json: output.Json = False,
 ) -> None:

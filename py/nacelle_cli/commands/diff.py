@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +21,12 @@ from nacelle_cli.reading.walks import HeldTensor
 from nacelle_cli.render import facts, output, show
 from nacelle_cli.render.inspected import Inspected
 
-_HELP = """Say what changed between two programs, two plans, or two other files of one kind that hold engines.
+_HELP = """Say what changed between two programs, two plans, or two other files that hold engines.
 
 Engines field by field (plans by sha256), what forward takes and returns, tensors, operators, modules and extra files. \
 If all of these are the same, everything else that torch reads: strides, types and order of values, which of them are \
-shared, code. Exit code 0 if they are the same, 1 if they differ.
+shared, code. Of files of different kinds, such as a TorchScript and an exported program, the engines alone. Exit \
+code 0 if they are the same, 1 if they differ.
 
 [bold]Examples[/bold]
 
@@ -77,9 +79,12 @@ def compare(old: Inspected, new: Inspected) -> list[Change]:
     if old.container is not None and new.container is not None and old.container.kind == new.container.kind:
         return _container_changes(old.container, new.container)
     if old.program is None or new.program is None:
-        raise failures.wrong_usage(
-            f"{old.path} is {_kind(old)} and {new.path} {_kind(new)}; give two files of one kind"
-        )
+        if old.plan is not None or new.plan is not None:
+            raise failures.wrong_usage(
+                f"{old.path} is {output.with_article(_kind(old))} and {new.path} {output.with_article(_kind(new))}; "
+                "give two plans, or two files with engines (nacelle extract writes an engine's plan)"
+            )
+        return _changed("", {"kind": _kind(old)}, {"kind": _kind(new)}) + _engine_changes(*_matched(old, new))
     a, b = old.program, new.program
     changes = _changed("forward", {"": str(a.forward)}, {"": str(b.forward)})
     changes += _engine_changes(a.engines, b.engines)
@@ -88,15 +93,42 @@ def compare(old: Inspected, new: Inspected) -> list[Change]:
     changes += _changed("value", a.values, b.values)
     for name in ("methods", "operators"):
         changes += _changed(name.replace("_", " "), _by_name(a_facts[name]), _by_name(b_facts[name]))
-    changes += _extra_file_changes(a, b)
+    changes += _extra_file_changes(a.path, a.extra_files, b.path, b.extra_files)
     changes += _changed("module", _types(a_facts["modules"]), _types(b_facts["modules"]))
     changes += _changed("code", _short(a.code), _short(b.code))
     return changes or _other_changes(a.path, b.path)
 
 
 def _kind(one: Inspected) -> str:
-    kind = one.container.kind if one.container is not None else "plan" if one.program is None else "program"
-    return f"{'an' if kind[0] in 'aeouAEO' else 'a'} {kind}"
+    return one.container.kind if one.container is not None else "plan" if one.program is None else "TorchScript program"
+
+
+def _matched(old: Inspected, new: Inspected) -> tuple[list[Engine], list[Engine]]:
+    """The engines of two files of different kinds, a new one under the path of the old one that it is.
+
+    It is the one of its path, else of its name or of its plan if only one in each file has it.
+    """
+    paths = {engine.path: engine.path for engine in new.engines if engine.path in _by_path(old.engines)}
+    for key in (_name_of, _digest_of):
+        taken = set(paths.values())
+        olds = _single([engine for engine in old.engines if engine.path not in taken], key)
+        news = _single([engine for engine in new.engines if engine.path not in paths], key)
+        paths |= {path: olds[value] for value, path in news.items() if value in olds}
+    return old.engines, [replace(engine, path=paths.get(engine.path, engine.path)) for engine in new.engines]
+
+
+def _single(engines: list[Engine], key: Callable[[Engine], str]) -> dict[str, str]:
+    """The path of each engine whose key no other has, by the key."""
+    counts = Counter(map(key, engines))
+    return {key(engine): engine.path for engine in engines if key(engine) and counts[key(engine)] == 1}
+
+
+def _name_of(engine: Engine) -> str:
+    return engine.record.name if engine.record is not None else ""
+
+
+def _digest_of(engine: Engine) -> str:
+    return engine.plan.sha256 if engine.plan is not None else ""
 
 
 def _container_changes(old: Container, new: Container) -> list[Change]:
@@ -107,15 +139,19 @@ def _container_changes(old: Container, new: Container) -> list[Change]:
         changes += _changed(what.removesuffix("s"), *sides)
     changes += _engine_changes(old.engines, new.engines)
     changes += _changed("", old.details, new.details)
+    changes += _tensor_changes(old, new)
     changes += _changed("operator", old.operators, new.operators)
+    changes += _extra_file_changes(old.path, old.extra_sizes, new.path, new.extra_sizes)
     return changes or _changed("member", *(_short(contents.members_of(side.path)) for side in (old, new)))
 
 
-def _extra_file_changes(old: Program, new: Program) -> list[Change]:
+def _extra_file_changes(old: Path, before: Mapping[str, int], new: Path, after: Mapping[str, int]) -> list[Change]:
     """Extra files by size, and those of one size by sha256."""
-    changes = _changed("extra files", old.extra_files, new.extra_files)
-    same = [name for name, size in old.extra_files.items() if new.extra_files.get(name) == size]
-    digests = [contents.digest_of(each.path, [f"extra/{name}" for name in same]) for each in (old, new)]
+    changes = _changed("extra files", before, after)
+    same = [name for name, size in before.items() if after.get(name) == size]
+    digests = (
+        [contents.digest_of(path, [f"extra/{name}" for name in same]) for path in (old, new)] if same else [{}] * 2
+    )
     short = [{name.removeprefix("extra/"): digest for name, digest in side.items()} for side in digests]
     return changes + _changed("extra files", _short(short[0]), _short(short[1]))
 
@@ -135,10 +171,13 @@ def _short(digests: Mapping[str, str]) -> dict[str, str]:
     return {name: f"sha256 {digest[:12]}" for name, digest in digests.items()}
 
 
-def _tensor_changes(old: Program, new: Program) -> list[Change]:
+def _tensor_changes(old: Program | Container, new: Program | Container) -> list[Change]:
     """Tensors by path; their bytes are compared by sha256."""
     sides = []
     for program in (old, new):
+        if not program.held:
+            sides.append({})
+            continue
         digests = programs.hash_entries(program.path, (tensor.entry for tensor in program.held.values()))
         sides.append({path: _tensor(tensor, digests[tensor.entry]) for path, tensor in program.held.items()})
     return _changed("tensor", *sides)

@@ -1,4 +1,4 @@
-"""``nacelle inspect`` shows a file with engines at a glance; only with ``--graph`` does torch load the program."""
+"""``nacelle inspect`` shows a file with engines at a glance; torch loads a program only for ``--graph``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from nacelle_cli import failures, loading
 from nacelle_cli.arguments.destinations import check, parse
 from nacelle_cli.loading import Loaded
 from nacelle_cli.reading import kinds
+from nacelle_cli.reading.containers import graphs
 from nacelle_cli.reading.containers.container import Container
 from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.plans import Plan
@@ -24,7 +25,7 @@ _HELP = """Show what a program or a plan is, without running anything of it.
 Engines with their records and plans, the program around them, what it takes and returns. Reads programs of \
 torch.jit.save, torch.export.save and AOTInductor, plans, and engines in ONNX models (EPContext), in ultralytics' \
 .engine files and in ExecuTorch programs. Needs no GPU and no TensorRT, and holds no plan in memory. Only --graph has \
-torch load the program.
+torch load a program, and only a TorchScript one.
 
 [bold]Examples[/bold]
 
@@ -34,6 +35,7 @@ torch load the program.
   nacelle inspect *.ts --json | jq -r '.[].engines[].plan.release'
 """
 
+_PACKAGES = ("exported program", "AOTInductor package")
 # Files of so many bytes take a second or more.
 _SLOW = 200 << 20
 
@@ -60,8 +62,8 @@ def _inspect(
         bool,
         typer.Option(
             "--graph",
-            help="Print the graph of forward, calls inlined. torch loads the program for it; one with code that this "
-            "would run is refused.",
+            help="Print the graph of forward, calls inlined. torch loads a TorchScript program for it; one with code "
+            "that this would run is refused. The graph of an exported program is read from the file.",
         ),
     ] = False,
     allow_code: Annotated[
@@ -149,13 +151,22 @@ def _print(found: list[Inspected], graph: bool, allow_code: bool, html: Path | N
             show.binding_lines(page, one.plan, one.loaded.get(""), ((), ()), indent=2)
             if "" in one.loaded:
                 show.loaded_lines(page, one.loaded[""], indent=2)
-        if graph and one.program is not None:
+        if graph:
             page.blank()
-            page.text(_graph(one.path, allow_code))
+            page.text(_graph(one, allow_code))
 
 
-def _graph(path: Path, allow_code: bool) -> str:
-    """The graph of forward as torch prints it, which loads the program."""
+def _graph(one: Inspected, allow_code: bool) -> str:
+    """The graph of forward: as torch prints it, which loads the program; of an exported program as its file has it."""
+    path = one.path
+    if one.container is not None and one.container.kind in _PACKAGES:
+        return graphs.read(path)
+    if one.program is None:
+        kind = one.container.kind if one.container is not None else "plan"
+        raise failures.CommandError(
+            f"{path} is {output.with_article(kind)}, which has no graph of torch's operators; give --graph for a "
+            "program (.ts, .pt2); --load shows the layers of an engine"
+        )
     import torch_nacelle as nacelle
 
     module = nacelle.read(path, allow_code=allow_code).module

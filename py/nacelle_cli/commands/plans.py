@@ -22,7 +22,7 @@ from nacelle_cli.render import output
 if TYPE_CHECKING:
     from torch_nacelle import EngineInfo
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A program that torch.jit.save wrote.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A program: .ts, .pt2, .ep.")]
 EngineName = Annotated[
     str, typer.Argument(metavar="ENGINE", help="The engine's path in the program, or its name if one has it.")
 ]
@@ -107,8 +107,9 @@ def replace(
 ) -> None:
     """Put another plan into an engine; its record and the program around it stay as they are.
 
-    The new plan must have the same inputs and outputs: names, dtypes and ranks. If this machine cannot set up the plans
-    to compare them, a note says so.
+    The new plan must have the same inputs and outputs: names, dtypes and ranks; in an exported program and a package of
+    AOTInductor, which keep the shapes of outputs, also the same shapes. If this machine cannot set up the plans to
+    compare them, a note says so.
 
     Example: [bold]nacelle replace model.ts backbone backbone_fp16.plan -o model_fp16.ts[/bold]
     """

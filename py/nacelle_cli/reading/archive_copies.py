@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TypeAlias
 
 from nacelle_cli.reading import texts
 from nacelle_cli.reading.archives import Archive
@@ -40,6 +40,8 @@ _END_64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR = struct.Struct("<4sIQI")
 _END = struct.Struct("<4s4H2IH")
 
+Changes: TypeAlias = Mapping[str, Sequence[Piece] | None]
+
 
 @dataclass
 class _Member:
@@ -59,7 +61,7 @@ class _Member:
         return max(self.packed, self.size) >= _LIMIT_32
 
 
-def write(archive: Archive, changes: Mapping[str, Sequence[Piece] | None], file: IO[bytes]) -> None:
+def write(archive: Archive, changes: Changes, file: IO[bytes]) -> None:
     """Writes a copy, from its start to its end; `file` need not be one that can be rewound.
 
     Args:
@@ -71,61 +73,97 @@ def write(archive: Archive, changes: Mapping[str, Sequence[Piece] | None], file:
         ReadingError: An entry's bytes cannot be read.
         OSError: The copy cannot be written.
     """
-    writer = _Writer(file)
+    for block in _copied(archive, changes, _Writer()):
+        file.write(block)
+
+
+def piece(archive: Archive, changes: Changes) -> Piece:
+    """The same copy as a piece of another file; an archive may be an entry of another one."""
+    measured = _Writer(measures=True)
+    for _ in _copied(archive, changes, measured):
+        pass
+    return Piece(measured.position, lambda: _copied(archive, changes, _Writer()))
+
+
+def made(folder: str, entries: Mapping[str, Sequence[Piece]]) -> Piece:
+    """A new archive with these entries in one folder, as a piece of another file."""
+    measured = _Writer(measures=True)
+    for _ in _added(folder, entries, measured):
+        pass
+    return Piece(measured.position, lambda: _added(folder, entries, _Writer()))
+
+
+def _copied(archive: Archive, changes: Changes, writer: _Writer) -> Iterator[bytes]:
     for entry, blocks in archive.packed_entries():
         name = entry.name.partition("/")[2]
         if name not in changes:
-            writer.copy(entry, blocks)
+            yield from writer.copy(entry, blocks)
         elif (content := changes[name]) is not None:
-            writer.add(entry.name, content)
-    for name, content in changes.items():
-        if name not in archive and content is not None:
-            writer.add(f"{archive.folder}/{name}", content)
-    writer.end()
+            yield from writer.add(entry.name, content)
+    added = {name: content for name, content in changes.items() if name not in archive and content is not None}
+    yield from _added(archive.folder, added, writer)
+
+
+def _added(folder: str, entries: Mapping[str, Sequence[Piece]], writer: _Writer) -> Iterator[bytes]:
+    for name, content in entries.items():
+        yield from writer.add(f"{folder}/{name}", content)
+    yield from writer.end()
 
 
 class _Writer:
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
+    """Gives the bytes of an archive one after the other."""
+
+    def __init__(self, *, measures: bool = False) -> None:
+        """Begins an archive; one that `measures` leaves out the bytes of entries, and counts them."""
+        self.measures = measures
         self.position = 0
         self.members: list[_Member] = []
 
-    def copy(self, entry: Member, blocks: Iterator[bytes]) -> None:
-        """Writes an entry whose bytes are packed already."""
+    def copy(self, entry: Member, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """An entry whose bytes are packed already."""
         member = _Member(texts.to_bytes(entry.name), entry.method, entry.flags, entry.crc, entry.packed, entry.size)
-        self._begin(member)
-        for block in blocks:
-            self._write(block)
-        self._finish(member)
+        yield from self._begin(member)
+        if self.measures:
+            self.position += entry.packed
+        else:
+            yield from map(self._counted, blocks)
+        yield from self._finish(member)
 
-    def add(self, name: str, content: Sequence[Piece]) -> None:
-        """Writes an entry as it is; its checksum is known at its end."""
+    def add(self, name: str, content: Sequence[Piece]) -> Iterator[bytes]:
+        """An entry as it is; its checksum is known at its end."""
         size = sum(piece.size for piece in content)
         member = _Member(texts.to_bytes(name), _STORED, _UTF_8 | _SIZES_FOLLOW, 0, size, size)
-        self._begin(member)
+        yield from self._begin(member)
         start = self.position
-        for piece in content:
-            for block in piece.blocks():
-                member.checksum = zlib.crc32(block, member.checksum)
-                self._write(block)
+        if self.measures:
+            self.position += size
+        else:
+            for part in content:
+                for block in part.blocks():
+                    member.checksum = zlib.crc32(block, member.checksum)
+                    yield self._counted(block)
         if self.position - start != size:
             raise RuntimeError(f"entry {name} has {self.position - start} bytes and was announced with {size}")
-        self._finish(member)
+        yield from self._finish(member)
 
-    def end(self) -> None:
-        """Writes the table of contents."""
+    def end(self) -> Iterator[bytes]:
+        """The table of contents."""
         start = self.position
         for member in self.members:
-            self._central(member)
+            yield from self._central(member)
         size, count = self.position - start, len(self.members)
         if start >= _LIMIT_32 or size >= _LIMIT_32 or count >= _LIMIT_16:
             record = self.position
-            self._write(_END_64.pack(b"PK\x06\x06", _END_64.size - 12, _ZIP64, _ZIP64, 0, 0, count, count, size, start))
-            self._write(_LOCATOR.pack(b"PK\x06\x07", 0, record, 1))
+            yield self._counted(
+                _END_64.pack(b"PK\x06\x06", _END_64.size - 12, _ZIP64, _ZIP64, 0, 0, count, count, size, start)
+            )
+            yield self._counted(_LOCATOR.pack(b"PK\x06\x07", 0, record, 1))
         counts = min(count, _LIMIT_16)
-        self._write(_END.pack(b"PK\x05\x06", 0, 0, counts, counts, min(size, _LIMIT_32), min(start, _LIMIT_32), 0))
+        yield self._counted(
+            _END.pack(b"PK\x05\x06", 0, 0, counts, counts, min(size, _LIMIT_32), min(start, _LIMIT_32), 0)
+        )
 
-    def _begin(self, member: _Member) -> None:
+    def _begin(self, member: _Member) -> Iterator[bytes]:
         member.offset = self.position
         self.members.append(member)
         known = (0, 0, 0) if member.flags & _SIZES_FOLLOW else (member.checksum, member.packed, member.size)
@@ -137,24 +175,24 @@ class _Writer:
         padding = -start % _ALIGNMENT
         extra = sizes + _EXTRA.pack(_PADDING_ID, padding) + b"Z" * padding
         needed = _ZIP64 if member.long else _PLAIN
-        self._write(
+        yield self._counted(
             _LOCAL.pack(
                 b"PK\x03\x04", needed, member.flags, member.method, *_NO_TIME, *known, len(member.name), len(extra)
             )
         )
-        self._write(member.name + extra)
+        yield self._counted(member.name + extra)
 
-    def _finish(self, member: _Member) -> None:
-        """Writes the bytes that follow an entry's own."""
+    def _finish(self, member: _Member) -> Iterator[bytes]:
+        """The bytes that follow an entry's own."""
         if member.flags & _SIZES_FOLLOW:
             form = _SIZES_64 if member.long else _SIZES_32
-            self._write(form.pack(b"PK\x07\x08", member.checksum, member.packed, member.size))
+            yield self._counted(form.pack(b"PK\x07\x08", member.checksum, member.packed, member.size))
 
-    def _central(self, member: _Member) -> None:
+    def _central(self, member: _Member) -> Iterator[bytes]:
         values = [value for value in (member.size, member.packed, member.offset) if value >= _LIMIT_32]
         extra = _EXTRA.pack(_ZIP64_ID, 8 * len(values)) + struct.pack(f"<{len(values)}Q", *values) if values else b""
         needed = _ZIP64 if values else _PLAIN
-        self._write(
+        yield self._counted(
             _CENTRAL.pack(
                 b"PK\x01\x02",
                 needed,
@@ -174,8 +212,8 @@ class _Writer:
                 min(member.offset, _LIMIT_32),
             )
         )
-        self._write(member.name + extra)
+        yield self._counted(member.name + extra)
 
-    def _write(self, content: bytes) -> None:
-        self.file.write(content)
+    def _counted(self, content: bytes) -> bytes:
         self.position += len(content)
+        return content

@@ -186,7 +186,7 @@ class Archive:
         elif kind := self.package_kind():
             raise ReadingError(
                 f"{self.path} is an {kind} and no TorchScript program; give a file that torch.jit.save wrote (nacelle "
-                "inspect, diff and extract read this one)"
+                "inspect, diff, extract, convert, replace and strip take this one)"
             )
         elif _OLD_EXPORT in self.loose:
             what = "an exported program of torch 2.8 or older, whose constants are pickles,"
@@ -267,8 +267,8 @@ class Archive:
         """The bytes of an entry as a file of their own, such as an archive within this one."""
         entry = self._entries[name]
         if entry.method != zips.STORED:
-            return self._unpack(name)
-        return zips.Window(self._bytes, entry.start, entry.size)
+            return zips.Window(self._unpack(name), 0, entry.size, self)
+        return zips.Window(self._bytes, entry.start, entry.size, self)
 
     def packed_entries(self) -> Iterator[tuple[Member, Iterator[bytes]]]:
         """Every entry with its bytes as they lie in the file, deflated ones too, in blocks of a megabyte."""

@@ -28,12 +28,14 @@ class Plan:
         stored: Its bytes, as they lie in a file.
         size: Their number, decoded.
         start: The first of them.
-        part: The part of an entry in which it lies; None for one from elsewhere.
+        archive: The archive in which it lies.
+        part: The part of an entry of `archive`; None for a short plan, and for one from elsewhere.
     """
 
     stored: PlanBytes
     size: int
     start: bytes
+    archive: Archive | None = None
     part: pickles.LongText | None = None
 
     def read(self) -> bytes:
@@ -50,14 +52,14 @@ class Plan:
             start, end = end, end + len(block)
             memory[start:end] = block
 
-    def text(self, archive: Archive, encoded: bool) -> Text:
-        """The plan as a field of a record; `archive` is the one in which it lies."""
+    def text(self, encoded: bool) -> Text:
+        """The plan as a field of a record."""
         if encoded and not self.stored.encoded:
             content = Piece((self.size + 2) // 3 * 4, self._encoded_blocks)
         elif self.stored.encoded and not encoded:
             content = Piece(self.size, self.stored.blocks)
-        elif self.part is not None:
-            content = pieces.of_entry(archive, self.part.entry, self.part.start, self.part.size)
+        elif self.part is not None and self.archive is not None:
+            content = pieces.of_entry(self.archive, self.part.entry, self.part.start, self.part.size)
         else:
             content = pieces.of_bytes(self.stored.part(0, self.stored.stored_size))
         return Text(content, (self._identity(), encoded))
@@ -100,6 +102,54 @@ class Engine:
     plan: Plan
 
 
+@dataclass(frozen=True)
+class FieldReader:
+    """Reads the fields of records as a pickle has them, to write them again.
+
+    Attributes:
+        archive: The archive in whose entries long texts lie.
+        records: The reader of the file's records, which share its limits.
+        start: The number of bytes that ``Plan.start`` has.
+    """
+
+    archive: Archive
+    records: records.Records
+    start: int
+
+    def engine(self, fields: Sequence[Any], entry: str, span: Span) -> Engine:
+        """The engine with these fields, whose state is at `span` of the pickle `entry`. Its plan is read once.
+
+        Raises:
+            nacelle_core.RecordError: The record is damaged.
+        """
+        try:
+            version = records.record_version(fields)
+            plan = self._plan(fields[ENGINE_FIELD], version)
+            texts_found = [b"" if i == ENGINE_FIELD else self._text(i, field) for i, field in enumerate(fields)]
+        except nacelle_core.Error as error:
+            raise nacelle_core.RecordError(str(error)) from error
+        return Engine(entry, span, texts_found, plan)
+
+    def _plan(self, field: object, version: int) -> Plan:
+        where = f"record of ABI version {version}, field {ENGINE_FIELD} (engine): "
+        stored = records.plan_bytes(field, nacelle_core.holds_base64(version), self.archive)
+        size, first = 0, b""
+        try:
+            for block in stored.blocks():
+                first = (first + block)[: self.start] if len(first) < self.start else first
+                size += len(block)
+        except nacelle_core.Error as error:
+            raise ReadingError(where + str(error)) from error
+        if size == 0:
+            raise ReadingError(where + "the plan is empty; wanted a serialized engine")
+        return Plan(stored, size, first, self.archive, field if isinstance(field, pickles.LongText) else None)
+
+    def _text(self, index: int, field: object) -> bytes:
+        if not isinstance(field, str | pickles.LongText):
+            raise ReadingError(f"record field {index} is no text, but {type(field).__name__}; wanted a text")
+        return texts.to_bytes(self.records.text(field, self.archive))
+
+
 class Engines:
     """The engines of a program's archive, found as ``programs.read`` finds them.
 
@@ -131,7 +181,9 @@ class Engines:
         self.sites: list[tuple[str, Engine]] = []
         for path, instance in found:
             if id(instance) not in read:
-                read[id(instance)] = self._read(instance, *spans[id(instance)], start)
+                fields = list(instance.state) if isinstance(instance.state, list | tuple) else []
+                reader = FieldReader(archive, self._reader.records, start)
+                read[id(instance)] = reader.engine(fields, *spans[id(instance)])
             self.sites.append((path, read[id(instance)]))
 
     def _check(self) -> None:
@@ -139,35 +191,6 @@ class Engines:
         problems = self._reader.source.problems
         if problems and self._traces["constants.pkl"].states:
             raise ReadingError(f"{self.archive.path} has engines among the constants of its code, and {problems[0]}")
-
-    def _read(self, instance: pickles.Instance, entry: str, span: Span, start: int) -> Engine:
-        found = list(instance.state) if isinstance(instance.state, list | tuple) else []
-        try:
-            version = records.record_version(found)
-            plan = self._plan(found[ENGINE_FIELD], version, start)
-            texts_found = [b"" if i == ENGINE_FIELD else self._text(i, field) for i, field in enumerate(found)]
-        except nacelle_core.Error as error:
-            raise nacelle_core.RecordError(str(error)) from error
-        return Engine(entry, span, texts_found, plan)
-
-    def _plan(self, field: object, version: int, start: int) -> Plan:
-        where = f"record of ABI version {version}, field {ENGINE_FIELD} (engine): "
-        stored = records.plan_bytes(field, nacelle_core.holds_base64(version), self.archive)
-        size, first = 0, b""
-        try:
-            for block in stored.blocks():
-                first = (first + block)[:start] if len(first) < start else first
-                size += len(block)
-        except nacelle_core.Error as error:
-            raise ReadingError(where + str(error)) from error
-        if size == 0:
-            raise ReadingError(where + "the plan is empty; wanted a serialized engine")
-        return Plan(stored, size, first, field if isinstance(field, pickles.LongText) else None)
-
-    def _text(self, index: int, field: object) -> bytes:
-        if not isinstance(field, str | pickles.LongText):
-            raise ReadingError(f"record field {index} is no text, but {type(field).__name__}; wanted a text")
-        return texts.to_bytes(self._reader.records.text(field, self.archive))
 
     def rewritten(self, changes: Mapping[Engine, Sequence[Text]]) -> dict[str, list[Piece]]:
         """The pickles in which some engines have other fields, by their entries.

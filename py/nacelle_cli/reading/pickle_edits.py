@@ -65,6 +65,25 @@ class _Writer:
         return made
 
 
+def engine_pickle(texts: Sequence[Text]) -> list[Piece]:
+    """A pickle of one engine, as torch's pickler writes it."""
+    state = _Writer(1).state(texts)
+    return [
+        pieces.of_bytes(b"\x80\x02c__torch__.torch.classes.tensorrt\nEngine\nq\0)\x81"),
+        *state,
+        pieces.of_bytes(b"b."),
+    ]
+
+
+def call_pickle(module: str, function: str, texts: Sequence[Text]) -> list[Piece]:
+    """A pickle of a call with a list of texts, for Python: of protocol 2, and of 4 if a text has four gigabytes."""
+    protocol = 2 if all(text.content.size < 1 << 32 for text in texts) else 4
+    made = [pieces.of_bytes(b"\x80" + bytes([protocol]) + f"c{module}\n{function}\n](".encode())]
+    for text in texts:
+        made += [pieces.of_bytes(_header(text.content.size)), text.content]
+    return [*made, pieces.of_bytes(b"e\x85R.")]
+
+
 def _header(size: int) -> bytes:
     return _SHORT.pack(b"X", size) if size < 1 << 32 else _LONG.pack(b"\x8d", size)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nacelle_cli.reading.archives import Archive
@@ -29,3 +30,10 @@ def of_bytes(content: bytes) -> Piece:
 def of_entry(archive: Archive, entry: str, start: int, size: int) -> Piece:
     """A part of an entry of an archive, which must stay open."""
     return Piece(size, lambda: archive.blocks(entry, start, size))
+
+
+def joined(parts: Sequence[Piece]) -> Piece:
+    """Pieces one after the other, as one."""
+    return Piece(
+        sum(part.size for part in parts), lambda: itertools.chain.from_iterable(part.blocks() for part in parts)
+    )

@@ -115,8 +115,9 @@ class Bytes:
 class Window(Bytes):
     """A part of other bytes, read as a file of its own."""
 
-    def __init__(self, source: Bytes, start: int, size: int) -> None:
-        """The `size` bytes of `source` from `start`."""
+    def __init__(self, source: Bytes, start: int, size: int, owner: object = None) -> None:
+        """The `size` bytes of `source` from `start`; `owner`, which keeps the file open, lives as long as this."""
+        self._owner = owner
         self._source = source
         self._start = start
         self.size = size

@@ -11,7 +11,7 @@ from nacelle_cli.reading.programs import Program
 from nacelle_cli.reading.records import Engine
 from nacelle_cli.reading.sources import Signature
 from nacelle_cli.reading.texts import shown
-from nacelle_cli.reading.walks import Module
+from nacelle_cli.reading.walks import Module, Tensors
 
 Facts = dict[str, object]
 
@@ -25,16 +25,7 @@ def of_program(program: Program, loaded: dict[str, Loaded]) -> Facts:
         "forward": _signature(program.forward) if program.forward else None,
         "methods": [_signature(method) for method in program.methods],
         "engines": [of_engine(engine, loaded.get(engine.path)) for engine in program.engines],
-        "tensors": {
-            sort: {
-                "count": sums.count,
-                "elements": sums.elements,
-                "bytes": sums.size,
-                "dtypes": dict(sums.dtypes),
-                "devices": dict(sums.devices),
-            }
-            for sort, sums in program.tensors.items()
-        },
+        "tensors": _sums(program.tensors),
         "operators": dict(sorted(program.operators.items())),
         "modules": _module(program.modules),
         "extra_files": program.extra_files,
@@ -54,9 +45,24 @@ def of_container(container: Container, loaded: dict[str, Loaded]) -> Facts:
             of_engine(engine, loaded.get(engine.path)) | {"details": dict(engine.details)}
             for engine in container.engines
         ],
+        "tensors": _sums(container.tensors),
         "operators": dict(sorted(container.operators.items())),
+        "extra_files": container.extra_sizes,
         "details": container.details,
         "problems": container.problems,
+    }
+
+
+def _sums(tensors: dict[str, Tensors]) -> Facts:
+    return {
+        sort: {
+            "count": sums.count,
+            "elements": sums.elements,
+            "bytes": sums.size,
+            "dtypes": dict(sums.dtypes),
+            "devices": dict(sums.devices),
+        }
+        for sort, sums in tensors.items()
     }
 
 

@@ -109,6 +109,11 @@ def progress(what: str, total: int | None = None, *, in_bytes: bool = False) -> 
         yield lambda steps: bar.advance(task, steps)
 
 
+def with_article(noun: str) -> str:
+    """``"an exported program"``, ``"a plan"``, ``"an ultralytics engine"``."""
+    return f"{'an' if noun[0] in 'aeouAEO' else 'a'} {noun}"
+
+
 def size_text(size: int) -> str:
     """A number of bytes for a person: ``"512 bytes"``, ``"1.5 KiB"``, ``"100.0 MiB"``."""
     if size < 1024:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -169,9 +169,7 @@ def program_lines(page: Page, program: Program, loaded: dict[str, Loaded]) -> No
     for sort, tensors in program.tensors.items():
         page.row("tensors" if sort == "others" else sort, tensors_text(tensors))
     page.row("operators", operators_text(program.operators))
-    page.row(
-        "extra files", ", ".join(f"{name} ({output.size_text(size)})" for name, size in program.extra_files.items())
-    )
+    page.row("extra files", extra_files_text(program.extra_files))
     page.row("not read", "\n".join(printable(problem) for problem in program.problems), "yellow")
     for engine in program.engines:
         page.blank()
@@ -186,7 +184,10 @@ def container_lines(page: Page, container: Container, loaded: dict[str, Loaded])
     for label, value in container.details.items():
         page.row(printable(label), printable(value))
     page.row("engines", "none" if not container.engines else str(len(container.engines)))
+    for sort, tensors in container.tensors.items():
+        page.row(sort, tensors_text(tensors))
     page.row("operators", printable(operators_text(container.operators)))
+    page.row("extra files", extra_files_text(container.extra_sizes))
     page.row("not read", "\n".join(printable(problem) for problem in container.problems), "yellow")
     for engine in container.engines:
         page.blank()
@@ -206,6 +207,11 @@ def tensors_text(tensors: Tensors) -> str:
     dtypes = ", ".join(sorted(tensors.dtypes))
     count = "1 tensor" if tensors.count == 1 else f"{tensors.count:,} tensors"
     return f"{count}, {tensors.elements:,} elements, {output.size_text(tensors.size)} ({dtypes})"
+
+
+def extra_files_text(sizes: Mapping[str, int]) -> str:
+    """``"notes.txt (4 bytes)"``; empty if there are none."""
+    return ", ".join(f"{printable(name)} ({output.size_text(size)})" for name, size in sizes.items())
 
 
 def operators_text(operators: Counter[str]) -> str:

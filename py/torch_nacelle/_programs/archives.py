@@ -19,13 +19,38 @@ ProgramSource: TypeAlias = PathLike | IO[bytes]
 _Loaded = TypeVar("_Loaded")
 
 
-class ProgramFile:
-    """A file that should hold a program, or the bytes of an open one.
+class SourceFile:
+    """A file, or the bytes of an open one.
 
     Attributes:
         name: Its name in messages.
         path: Its path; None for an open file.
         content: The rest of an open file; empty for a path.
+    """
+
+    def __init__(self, source: ProgramSource) -> None:
+        """Finds a file; an open one is read from where it is to its end.
+
+        Raises:
+            InputError: `source` is no file.
+            FileNotFoundError: There is none.
+        """
+        self.path: Path | None = None
+        self.content = b""
+        if isinstance(source, (str, os.PathLike)):
+            self.path = Path(source)
+            self.name = str(self.path)
+            if not self.path.exists():
+                raise FileNotFoundError(f"there is no file {self.path}")
+        else:
+            self.name = str(getattr(source, "name", f"the {type(source).__name__}"))
+            self.content = rest_of(source)
+
+
+class ProgramFile(SourceFile):
+    """A file that should hold a TorchScript program, or the bytes of an open one.
+
+    Attributes:
         extra_files: Names of the files that ``torch.jit.save(..., _extra_files=...)`` put beside the program.
     """
 
@@ -40,16 +65,7 @@ class ProgramFile:
             InputError: It is no TorchScript program, or damaged; or `source` is no file.
             OSError: It cannot be opened; FileNotFoundError if there is none.
         """
-        self.path: Path | None = None
-        self.content = b""
-        if isinstance(source, (str, os.PathLike)):
-            self.path = Path(source)
-            self.name = str(self.path)
-            if not self.path.exists():
-                raise FileNotFoundError(f"there is no file {self.path}")
-        else:
-            self.name = str(getattr(source, "name", f"the {type(source).__name__}"))
-            self.content = rest_of(source)
+        super().__init__(source)
         with as_our_errors(), self._opened() as archive:
             programs.check(archive)
             if every_entry:

@@ -10,11 +10,12 @@ from typing import Any, TypeAlias
 
 import nacelle_core
 from nacelle_core import Record
+from torch_nacelle import _C
 from torch_nacelle._programs.archives import ProgramSource
 from torch_nacelle._programs.program import EngineInfo, PathLike, Program, read
 from torch_nacelle._programs.program_file import FileProgram, opened_engine
 from torch_nacelle._runtime.files import replacing
-from torch_nacelle.errors import InputError, PlanError
+from torch_nacelle.errors import Error, InputError, PlanError
 
 _Tensor: TypeAlias = tuple[str, str, list[int], list[list[list[int]]]]  # name, dtype, shape, profiles
 
@@ -28,8 +29,9 @@ class Replaced:
     Attributes:
         engine: The engine as it is in the new program.
         former_release: The release that had built the former plan.
-        checked: The properties that were compared and found equal: of ``"names"``, ``"dtypes"`` and ``"ranks"``.
-        why_unchecked: Why not all three were compared; empty if they were.
+        checked: The properties that were compared and found equal: of ``"names"``, ``"dtypes"``, ``"ranks"`` and, in
+            an exported program or a package, ``"shapes"``.
+        why_unchecked: Why not all of them were compared; empty if they were.
     """
 
     engine: EngineInfo
@@ -57,7 +59,8 @@ def extract(source: ProgramSource, engine: str, destination: PathLike) -> Engine
     """Writes the plan of an engine in a program to a file of its own, byte for byte.
 
     Args:
-        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
+        source: A file that ``torch.jit.save``, ``torch.export.save`` or AOTInductor wrote, as a path or open for
+            reading bytes.
         engine: The engine's path in the program, or its name if only one engine has it.
         destination: The file to write; whole at any time.
 
@@ -79,10 +82,13 @@ def replace(source: ProgramSource, engine: str, plan: bytes | PathLike, destinat
 
     The new plan must take and return the same tensors as the former one: the same names in the same order, dtypes and
     ranks. The tensors of a plan are known if this machine can set it up. If it cannot, the names in the record stand
-    for the former plan, and the result tells what could not be compared. Shapes and optimization profiles may differ.
+    for the former plan, and the result tells what could not be compared. Optimization profiles may differ; in a
+    TorchScript program shapes may, too. An exported program and a package have the shapes of outputs in their graph or
+    code, so the new plan's must be the same: fixed extents, and output shapes at the ends of the former profiles.
 
     Args:
-        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
+        source: A file that ``torch.jit.save``, ``torch.export.save`` or AOTInductor wrote, as a path or open for
+            reading bytes.
         engine: The engine's path in the program, or its name if only one engine has it.
         plan: The new plan, or a file that holds it.
         destination: The file to write; it may be `source`, and is whole at any time.
@@ -101,7 +107,7 @@ def replace(source: ProgramSource, engine: str, plan: bytes | PathLike, destinat
     content = plan if isinstance(plan, bytes) else _read_plan(plan)
     opened = _opened(former, content)
     _check_kind(former, opened.plan_release())
-    checked, why_unchecked = _check_tensors(former, opened)
+    checked, why_unchecked = _check_tensors(former, opened, with_shapes=file.kind != "TorchScript program")
     file.replace_plan(former.path, content)
     program.save(destination)
     return Replaced(program.engine(former.path), former.plan_release, checked, why_unchecked)
@@ -114,14 +120,15 @@ def strip(source: ProgramSource, destination: PathLike) -> list[RemovedMetadata]
     somebody unpickles it; programs run without it.
 
     Args:
-        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
+        source: A file that ``torch.jit.save``, ``torch.export.save`` or AOTInductor wrote, as a path or open for
+            reading bytes.
         destination: The file to write; it may be `source`, and is whole at any time.
 
     Returns:
         What was removed; empty if there was none. The program is written in either case.
 
     Raises:
-        InputError: `source` is no TorchScript program, or is damaged.
+        InputError: `source` is no program, or is damaged.
         RecordError: A record in it is damaged.
         FileNotFoundError: There is no such file.
     """
@@ -167,7 +174,7 @@ def _check_kind(former: EngineInfo, release: str) -> None:
         )
 
 
-def _check_tensors(former: EngineInfo, opened: Any) -> tuple[tuple[str, ...], str]:
+def _check_tensors(former: EngineInfo, opened: Any, *, with_shapes: bool) -> tuple[tuple[str, ...], str]:
     """Compares the known facts of both plans. Returns the names of these facts, and why others were not compared."""
     why_not = opened.why_not_ready()
     if why_not:
@@ -176,8 +183,10 @@ def _check_tensors(former: EngineInfo, opened: Any) -> tuple[tuple[str, ...], st
     if not before.why_not_ready():
         for what, names in (("inputs", former.input_names), ("outputs", former.output_names)):
             wanted, found = (_ordered(getattr(one, what)(), names) for one in (before, opened))
-            _compare(former, what, wanted, found)
-        return ("names", "dtypes", "ranks"), ""
+            _compare(former, what, wanted, found, with_shapes)
+        if with_shapes:
+            _compare_output_shapes(former, before, opened)
+        return ("names", "dtypes", "ranks", *(("shapes",) if with_shapes else ())), ""
     if not former.input_names and not former.output_names:
         return (), f"the former plan cannot be set up here, and its record has no names: {before.why_not_ready()}"
     _compare_names(former, "inputs", former.input_names, opened.inputs())
@@ -191,8 +200,10 @@ def _ordered(tensors: Sequence[_Tensor], names: Sequence[str]) -> list[_Tensor]:
     return sorted(tensors, key=lambda tensor: place.get(tensor[0], len(place)))
 
 
-def _compare(engine: EngineInfo, what: str, former: Sequence[_Tensor], new: Sequence[_Tensor]) -> None:
-    if [_signature(one) for one in former] != [_signature(one) for one in new]:
+def _compare(
+    engine: EngineInfo, what: str, former: Sequence[_Tensor], new: Sequence[_Tensor], with_shapes: bool
+) -> None:
+    if [_signature(one, with_shapes) for one in former] != [_signature(one, with_shapes) for one in new]:
         raise InputError(
             f"the new plan has other {what} than engine {engine.path}: found {_shown(new)}; wanted {_shown(former)}"
         )
@@ -206,9 +217,36 @@ def _compare_names(engine: EngineInfo, what: str, wanted: Sequence[str], new: Se
         )
 
 
-def _signature(tensor: _Tensor) -> tuple[str, str, int]:
+def _compare_output_shapes(engine: EngineInfo, before: Any, opened: Any) -> None:
+    """Compares the output shapes at the ends of the former plan's profiles, as far as the new plan's reach."""
+    names = [name for name, *_ in before.inputs()]
+    profiles = zip(*(profiles for *_, profiles in before.inputs()), strict=True)
+    for point in (end for profile in profiles for end in zip(*profile, strict=True)):
+        sizes = dict(zip(names, point, strict=True))
+        try:
+            wanted, found = _output_shapes(before, sizes), _output_shapes(opened, sizes)
+        except Error:  # out of the new plan's profiles, or values decide about the shapes
+            continue
+        for name, shape in wanted.items():
+            if found[name] != shape:
+                raise InputError(
+                    f"the new plan has other output shapes than engine {engine.path}, and a program of this kind keeps "
+                    f"them: found {name} {found[name]}; wanted {shape}, at {_point_text(sizes)}"
+                )
+
+
+def _output_shapes(engine: Any, sizes: dict[str, list[int]]) -> dict[str, list[int]]:
+    shapes = _C.output_shapes(engine, [list(sizes[name]) for name, *_ in engine.inputs()])
+    return {name: shape for (name, *_), shape in zip(engine.outputs(), shapes, strict=True)}
+
+
+def _point_text(sizes: dict[str, list[int]]) -> str:
+    return ", ".join(f"{name} {list(size)}" for name, size in sizes.items()) or "no inputs"
+
+
+def _signature(tensor: _Tensor, with_shape: bool) -> tuple[str, str, int | tuple[int, ...]]:
     name, dtype, shape, _ = tensor
-    return name, dtype, len(shape)
+    return name, dtype, tuple(shape) if with_shape else len(shape)
 
 
 def _shown(tensors: Sequence[_Tensor]) -> str:

@@ -20,7 +20,9 @@ from torch_nacelle.errors import InputError
 
 
 class Program:
-    """A TorchScript program to be looked into: a file that is read, or a module. Its engines are not set up.
+    """A program to be looked into: a file that is read, or a TorchScript module. Its engines are not set up.
+
+    The file may be a TorchScript program, an exported program, or a package of AOTInductor.
 
     A file is held open, so what is read of it later is of one program, whatever takes its path meanwhile.
     """
@@ -38,6 +40,11 @@ class Program:
         return program
 
     @property
+    def kind(self) -> str:
+        """``"TorchScript program"``, ``"exported program"`` or ``"AOTInductor package"``."""
+        return "TorchScript program" if self._file is None else self._file.kind
+
+    @property
     def module(self) -> torch.jit.ScriptModule:
         """The module. Of a file it is loaded by torch when it is first asked for, with its tensors on the CPU.
 
@@ -46,7 +53,8 @@ class Program:
         are computed. A file with such code is refused unless ``read`` was told to allow it.
 
         Raises:
-            InputError: The file brings such code, or torch cannot read it.
+            InputError: The file brings such code, or torch cannot read it; or it is no TorchScript program, and
+                ``nacelle.load`` loads it.
         """
         if self._file is not None:
             self._extra_files = self.extra_files
@@ -107,13 +115,18 @@ class Program:
         engine: torch.ScriptObject = operator.attrgetter(path)(self.module)
         return engine
 
-    def convert(self, abi_version: int, drop: Sequence[str] = (), platform: str | None = None) -> None:
+    def convert(
+        self, abi_version: int, drop: Sequence[str] = (), platform: str | None = None, layout: str | None = None
+    ) -> None:
         """Rewrites every engine's record in place; all of them, or none if one cannot be. See ``convert``."""
         version = checks.whole_number(abi_version, "abi_version")
         fields = checks.texts(drop, "drop")
         name = None if platform is None else checks.text(platform, "platform")
+        objects = None if layout is None else checks.text(layout, "layout")
         if self._file is not None:
-            self._file.convert(version, fields, name)
+            self._file.convert(version, fields, name, objects)
+        elif objects is not None:
+            raise InputError("a TorchScript module has no layouts of engines; leave layout out")
         else:
             _C.convert_engines(self.module._c, version, fields, name)
 
@@ -136,7 +149,8 @@ def read(source: ProgramSource | torch.jit.ScriptModule, *, allow_code: bool = F
     A file is read as data. torch loads it only if the result's ``module`` is asked for.
 
     Args:
-        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes, or a module.
+        source: A file that ``torch.jit.save``, ``torch.export.save`` or AOTInductor wrote, as a path or open for
+            reading bytes, or a TorchScript module.
         allow_code: True if ``module`` may load a file that brings code which loading it runs. Give it for files that
             you trust as you trust programs that you run.
 
@@ -144,7 +158,7 @@ def read(source: ProgramSource | torch.jit.ScriptModule, *, allow_code: bool = F
         The program.
 
     Raises:
-        InputError: The file is no TorchScript program, or an entry of it is not what its checksum says.
+        InputError: The file is no program, or an entry of it is not what its checksum says.
         RecordError: A record in it is damaged, or of a version that is not known.
         FileNotFoundError: There is no such file.
     """
@@ -166,6 +180,7 @@ def convert(
     abi_version: int,
     drop: Sequence[str] = (),
     platform: str | None = None,
+    layout: str | None = None,
 ) -> None:
     """Copies a program with the records of its engines in another version; all else stays as it is, byte for byte.
 
@@ -176,18 +191,22 @@ def convert(
     converted with what its record says.
 
     Args:
-        source: A file that ``torch.jit.save`` wrote, as a path or open for reading bytes.
+        source: A file that ``torch.jit.save``, ``torch.export.save`` or AOTInductor wrote, as a path or open for
+            reading bytes.
         destination: The file to write.
         abi_version: The version to write, 3 to 10.
         drop: Names of fields whose loss is accepted if that version lacks them, for instance ``["metadata"]``.
         platform: The platform that the plans were built for, for versions from 6 on; see ``embed``. Left out: what
             the record states, else this machine's. Torch-TensorRT runs only what states the platform that it runs on.
+        layout: The layout of engines in an exported program: ``"custom"`` (``custom_obj_0``, torch's pickle of the C++
+            object, which every torch reads) or ``"opaque"`` (``opaque_obj_0``, the Python pickle that Torch-TensorRT
+            2.13 writes, which torch 2.13 and newer read). Left out: the layout that each has.
 
     Raises:
         RecordError: Fields that the version cannot keep and that `drop` does not name; the message names each.
-        InputError: There is no such platform, or `source` is no TorchScript program, or is damaged.
+        InputError: There is no such platform or layout, or `source` is no program, or is damaged.
         FileNotFoundError: There is no such file.
     """
     program = Program._of_file(FileProgram(source))
-    program.convert(abi_version, drop, platform)
+    program.convert(abi_version, drop, platform, layout)
     program.save(destination)

@@ -14,18 +14,16 @@ import torch
 from nacelle_cli.exported import loading
 from nacelle_cli.reading import records
 from nacelle_cli.reading.archives import MAGIC, Archive, first_bytes
-from nacelle_cli.reading.containers import packages
+from nacelle_cli.reading.containers.package_objects import EngineObject, PackageObjects
 from torch_nacelle import _C
-from torch_nacelle._export.engine_module import EngineModule
 from torch_nacelle._models.exported_program import with_example_inputs
 from torch_nacelle._programs import running
 from torch_nacelle._programs.archives import ProgramSource, as_our_errors, rest_of
 from torch_nacelle._runtime import checks
-from torch_nacelle._runtime.holders import is_engine, joined
+from torch_nacelle._runtime.holders import joined
 from torch_nacelle._saving import kept_laws
 from torch_nacelle.errors import DeviceError, InputError
 
-_PICKLED_BY_TORCH = "data/constants/custom_obj_"
 _CODE = "data/aotinductor/"
 _MODEL = "model"  # as torch calls the only one of a package
 
@@ -106,7 +104,7 @@ def _loaded(path: Path, device: str | None) -> Any:
         if archive.package_kind() == "AOTInductor package":
             return _package(archive, device)
         with ExitStack() as stack:
-            engines = {found.member: _pickled(found) for found in packages.engine_objects(archive, stack)}
+            engines = {found.member: _pickled(found) for found in PackageObjects(archive, stack).engines()}
         program = _exported(path, engines, device)
         kept_laws.offer(program, archive)
     module: torch.fx.GraphModule = program.module()
@@ -114,9 +112,9 @@ def _loaded(path: Path, device: str | None) -> Any:
     return module
 
 
-def _pickled(found: packages.EngineObject) -> bytes | None:
+def _pickled(found: EngineObject) -> bytes | None:
     """The engine that Torch-TensorRT pickled, as torch pickles it; None for one that torch pickled."""
-    if found.member.startswith(_PICKLED_BY_TORCH):
+    if found.trace is not None:
         return None
     content: bytes = torch._C._pickle_save(_C.engine_from_record(records.whole(found.fields, found.archive)))
     return content
@@ -127,8 +125,7 @@ def _exported(path: Path, engines: Mapping[str, bytes | None], device: str | Non
     where = None if tensors is None else torch.device(tensors)
     program = loading.load(path, engines, None if where is None else (where.type, where.index))
     if device is not None:
-        modules = [EngineModule(value) for value in program.constants.values() if is_engine(value)]
-        _C.move_engines(joined(torch.nn.ModuleList(modules)), device)
+        _C.move_engines(joined(program), device)
     return with_example_inputs(program)
 
 

@@ -170,16 +170,34 @@ def test_diff(folder: Path, tmp_path: Path) -> None:
         assert f"engine {KINDS[name][1]} plan sha256" in [change["what"] for change in facts["changes"]]
     other = nacelle("diff", folder / "custom.pt2", folder / "opaque.ep", "--json").json["changes"]
     assert other[0]["what"] == "member data/constants/custom_obj_0"
-    mixed = nacelle("diff", folder / "custom.pt2", folder / "package.pt2")
-    assert mixed.code == 2
-    assert "an exported program and" in mixed.words
+    mixed = nacelle("diff", folder / "custom.pt2", folder / "package.pt2", "--json").json["changes"]
+    assert mixed == [{"what": "kind", "old": "exported program", "new": "AOTInductor package"}]
     (tmp_path / "a.pte").write_bytes((folder / "net.pte").read_bytes() + bytes(8))
     bytes_alone = nacelle("diff", folder / "net.pte", tmp_path / "a.pte", "--json").json["changes"]
     assert [change["what"] for change in bytes_alone] == ["member of the whole file"]
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_commands_for_torchscript_programs_say_so(name: str, folder: Path, tmp_path: Path) -> None:
+def test_engines_of_different_kinds_of_files_are_compared(tmp_path: Path, folder: Path) -> None:
+    """An engine is found again by its path, its name or its plan."""
+    program = tmp_path / "net.ts"
+    assert nacelle("embed", folder / "custom.pt2", "-o", program, "--name", "net").code == 0
+    facts = nacelle("diff", program, folder / "custom.pt2", "--json").json["changes"]
+    assert facts[0] == {"what": "kind", "old": "TorchScript program", "new": "exported program"}
+    assert [change["what"] for change in facts[1:]] == ["engine net_trt_engine abi_version"]
+    write(tmp_path, PLAN + b"\1")
+    for other in ("package.pt2", "net.pte"):
+        what = [change["what"] for change in nacelle("diff", program, tmp_path / other, "--json").json["changes"]]
+        assert what[0] == "kind"
+    assert any("net_trt_engine plan sha256" in each for each in what) or "engine blobs[0]" in what
+    (tmp_path / "net.plan").write_bytes(PLAN)
+    mixed = nacelle("diff", tmp_path / "net.plan", program)
+    assert mixed.code == 2
+    assert "is a plan and" in mixed.words
+    assert "nacelle extract writes an engine's plan" in mixed.words
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "net.engine", "net.pte"])
+def test_files_without_records_are_not_changed(name: str, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "net.plan").write_bytes(PLAN)
     out = tmp_path / "out.ts"
     for command in (
@@ -189,10 +207,122 @@ def test_commands_for_torchscript_programs_say_so(name: str, folder: Path, tmp_p
     ):
         outcome = nacelle(*command)
         assert outcome.code == 1
-        assert "no TorchScript program" in outcome.words
+        assert "whose plans have no records to read or change; make a program of a plan with" in outcome.words
         assert not out.exists()
-    if name.endswith("pt2"):
-        assert "nacelle inspect, diff and extract read this one" in outcome.words
+
+
+@pytest.mark.parametrize("name", ["custom.pt2", "opaque.ep", "package.pt2"])
+def test_records_in_packages_are_changed(name: str, folder: Path, tmp_path: Path) -> None:
+    """Also where no engine can be set up; nothing of the files is loaded by torch."""
+    out = tmp_path / name
+    outcome = nacelle("convert", folder / name, out, "--abi", "7")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == f"net_engine: ABI version 9 -> 7\nwrote {out}\n"
+    assert nacelle("inspect", out, "--json").json[0]["engines"][0]["abi_version"] == 7
+    changes = nacelle("diff", folder / name, out, "--json").json["changes"]
+    assert [change["what"] for change in changes] == ["engine net_engine abi_version"]
+    outcome = nacelle("strip", out, "-o", out)
+    assert (outcome.code, outcome.out) == (0, f"wrote {out}; no engine had metadata\n")
+    (tmp_path / "net.plan").write_bytes(PLAN + bytes(9))
+    outcome = nacelle("replace", out, "net_engine", tmp_path / "net.plan", "-o", out)
+    assert outcome.code == 0
+    assert "inputs and outputs could not be compared" in outcome.words
+    assert nacelle("extract", out, "net_engine", "-o", tmp_path / "again.plan").code == 0
+    assert (tmp_path / "again.plan").read_bytes() == PLAN + bytes(9)
+
+
+def test_the_layout_of_an_exported_program(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.pt2"
+    assert nacelle("convert", folder / "opaque.ep", out, "--abi", "9", "--layout", "custom").code == 0
+    assert b"opaque_obj" not in out.read_bytes()
+    outcome = nacelle("convert", folder / "opaque.ep", out, "--abi", "9", "--layout", "old")
+    assert outcome.code == 1
+    assert "found the layout 'old'; wanted custom or opaque" in outcome.words
+
+
+def test_from_outside(tmp_path: Path) -> None:
+    """An exported program converted and given another plan by commands alone runs in a fresh process."""
+    plan = nacelle_package.build_engine(seeded(TwoHeads), [X])
+    module = nacelle_package.EngineModule(plan)
+    torch.export.save(torch.export.export(module, (X,)), tmp_path / "net.pt2")
+    (tmp_path / "net.plan").write_bytes(plan)
+    script = (
+        "import torch, torch_nacelle; torch.save(torch.export.load('out.pt2').module()(torch.load('x.pt')), 'y.pt')"
+    )
+    torch.save(X, tmp_path / "x.pt")
+    main = "python3 -c 'from nacelle_cli.app import main; main()'"
+    outcome = pipe(
+        f"{main} convert net.pt2 out.pt2 --abi 9 && {main} replace out.pt2 engine net.plan -o out.pt2 && "
+        f'{main} inspect out.pt2 --graph && python3 -W ignore -c "{script}"',
+        tmp_path,
+    )
+    assert outcome.code == 0, outcome.err
+    assert "the same inputs and outputs: names, dtypes, ranks, shapes" in outcome.words
+    assert "graph(input_0: float32 [1, 3, 8, 8]):" in outcome.words or "graph(" in outcome.words
+    torch.testing.assert_close(torch.load(tmp_path / "y.pt"), seeded(TwoHeads)(X))
+
+
+def test_the_graph_of_an_exported_program(folder: Path, tmp_path: Path) -> None:
+    outcome = nacelle("inspect", folder / "custom.pt2", "--graph")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.endswith(
+        "\ngraph(x: float32 [s77, 3]):\n"
+        "  getitem_0 = tensorrt.execute_engine.default(input_tensors=[x], engine=net_engine)  # float32 [s77, 3]\n"
+        "  return (getitem_0)\n"
+    )
+    package = nacelle("inspect", folder / "package.pt2", "--graph")
+    assert package.code == 1
+    assert "which has machine code and no graph; inspect the exported program" in package.words
+    for name, kind in (("net.pte", "an ExecuTorch program"), ("net.engine", "an ultralytics engine")):
+        other = nacelle("inspect", folder / name, "--graph")
+        assert other.code == 1
+        assert f"is {kind}, which has no graph of torch's operators" in other.words
+
+
+class Branches(torch.nn.Module):
+    """A graph with weights, a list, a text, a dtype, a branch and a size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(3, 3)
+        self.register_buffer("shift", torch.ones(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.nn.functional.gelu(self.line(x), approximate="tanh").to(torch.float64)
+        y = torch.cat([y, y]) + x.shape[0]
+        return torch.cond(y.sum() > 0, lambda z: z + 1, lambda z: z - self.shift.sum(), (y,))
+
+
+def test_the_graph_has_the_programs_names(tmp_path: Path) -> None:
+    program = torch.export.export(Branches(), (torch.rand(4, 3),), dynamic_shapes=({0: torch.export.Dim("n", min=2)},))
+    torch.export.save(program, tmp_path / "b.pt2", extra_files={"notes.txt": "words"})
+    outcome = nacelle("inspect", tmp_path / "b.pt2", "--graph")
+    assert (outcome.code, outcome.err) == (0, "")
+    lines = outcome.out.splitlines()
+    assert any("aten.linear.default(input=x, weight=line.weight, bias=line.bias)  # float32 [" in one for one in lines)
+    assert any("gelu.default(self=linear, approximate='tanh')" in one for one in lines)
+    assert any("dtype=float64" in one for one in lines)
+    assert any("tensors=[to, to]" in one or "tensors=[_to_copy, _to_copy]" in one for one in lines)
+    assert any("aten.sym_size.int(" in one and one.strip().startswith("sym_size_int") for one in lines)
+    assert any(one.startswith("      ") and "aten.add.Tensor" in one and "other=1" in one for one in lines)
+    assert "  parameters   2 tensors, 12 elements, 48 bytes (float32)" in outcome.out
+    assert "  buffers      1 tensor, 3 elements, 12 bytes (float32)" in outcome.out
+    assert "  extra files  notes.txt (5 bytes)" in outcome.out
+    report = tmp_path / "report.html"
+    assert nacelle("inspect", tmp_path / "b.pt2", "--html", report).code == 0
+    assert "2 tensors, 12 elements, 48 bytes (float32)" in report.read_text()
+    assert "notes.txt, 5 bytes" in report.read_text()
+
+
+def test_diff_of_two_exported_programs_shows_weights_and_extra_files(tmp_path: Path) -> None:
+    model = Branches()
+    example = (torch.rand(4, 3),)
+    torch.export.save(torch.export.export(model, example), tmp_path / "a.pt2", extra_files={"n": "a"})
+    with torch.no_grad():
+        model.line.bias.add_(1)
+    torch.export.save(torch.export.export(model, example), tmp_path / "b.pt2", extra_files={"n": "b"})
+    what = [one["what"] for one in nacelle("diff", tmp_path / "a.pt2", tmp_path / "b.pt2", "--json").json["changes"]]
+    assert what == ["tensor line.bias", "extra files n"]
 
 
 def test_texts_of_the_files_are_escaped(tmp_path: Path) -> None:

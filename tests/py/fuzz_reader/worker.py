@@ -10,12 +10,19 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import nacelle_core
 from nacelle_cli.commands import inspect
-from nacelle_cli.reading import kinds, programs
+from nacelle_cli.reading import archive_copies, kinds, pieces, programs
+from nacelle_cli.reading.archives import Archive
+from nacelle_cli.reading.containers import graphs
+from nacelle_cli.reading.containers.container import Container
+from nacelle_cli.reading.containers.package_engines import PackageEngines
 from nacelle_cli.reading.errors import ReadingError
+from nacelle_cli.reading.pickle_edits import Text
+from nacelle_cli.reading.programs import Program
 from tests.py.fuzz_reader import cases, samples
 
 MAX_SECONDS = 10.0
@@ -31,7 +38,13 @@ def main(folder: Path, with_torch: bool) -> None:
     known = cases.Samples(*samples.read(folder))
     path = folder / "cases" / f"{os.getpid()}.ts"
     path.parent.mkdir(exist_ok=True)
-    ways: dict[str, Callable[[Path], object]] = {"inspect": _inspect, "plans": _plans, "digests": _digests}
+    ways: dict[str, Callable[[Path], object]] = {
+        "inspect": _inspect,
+        "plans": _plans,
+        "digests": _digests,
+        "graph": _graph,
+        "edits": _edits,
+    }
     if with_torch:
         ways |= _torch_ways()
     print(json.dumps({"ready": True}), flush=True)
@@ -51,7 +64,8 @@ def main(folder: Path, with_torch: bool) -> None:
             if outcome != "read":
                 break
         print(json.dumps(answer), flush=True)
-    path.unlink(missing_ok=True)
+    for left in (path, path.with_suffix(".copy")):
+        left.unlink(missing_ok=True)
 
 
 def _inspect(path: Path) -> None:
@@ -70,9 +84,50 @@ def _plans(path: Path) -> None:
 
 
 def _digests(path: Path) -> None:
-    if programs.is_program(path):
-        held = programs.read(path).held
-        programs.hash_entries(path, (tensor.entry for tensor in held.values()))
+    match kinds.read(path):
+        case Program() | Container() as found if found.held:
+            programs.hash_entries(path, (tensor.entry for tensor in found.held.values()))
+
+
+def _graph(path: Path) -> None:
+    """Reads the graph of an exported program, as inspect does."""
+    with kinds.opened(path) as container:
+        is_exported = container is not None and container.kind == "exported program"
+    if is_exported:
+        graphs.read(path)
+
+
+def _edits(path: Path) -> None:
+    """Writes the engines of a package anew in each layout, and compares them with those that the copy has."""
+    if not programs.is_program(path):
+        return
+    copy = path.with_suffix(".copy")
+    with ExitStack() as stack:
+        archive = stack.enter_context(Archive(path))
+        if not archive.package_kind():
+            return
+        engines = PackageEngines(archive, stack, nacelle_core.PLAN_START)
+        changes = {}
+        for _, engine in engines.sites:
+            fields = [Text(pieces.of_bytes(field)) for field in engine.fields]
+            fields[nacelle_core.ENGINE_FIELD] = engine.plan.text(engine.plan.stored.encoded)
+            changes[engine] = fields
+        for layout in (None, "custom", "opaque"):
+            if layout == "opaque" and not all(engine.plan.stored.encoded for engine in changes):
+                continue
+            with copy.open("wb") as file:
+                archive_copies.write(archive, engines.rewritten(changes, layout), file)
+            if _described(copy) != _described(path):
+                raise AssertionError(f"the copy in layout {layout} has other engines")
+
+
+def _described(path: Path) -> list[tuple[object, ...]]:
+    """The engines of a package, whatever their order in its archive."""
+    found = kinds.read(path)
+    return sorted(
+        (engine.plan.sha256 if engine.plan else "", engine.problem, engine.record.fields() if engine.record else [])
+        for engine in (found.engines if isinstance(found, Container) else [])
+    )
 
 
 def _torch_ways() -> dict[str, Callable[[Path], object]]:

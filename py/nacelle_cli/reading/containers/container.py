@@ -13,6 +13,7 @@ from nacelle_cli.reading import limits, plans, texts
 from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.plans import PlanBytes
 from nacelle_cli.reading.records import Engine
+from nacelle_cli.reading.walks import HeldTensor, Tensors
 
 # Notes of what is not read are kept up to this number.
 _MOST_PROBLEMS = 20
@@ -42,6 +43,9 @@ class Container:
         operators: The operators in its graph, by count.
         details: Other facts, for a person.
         extra_files: Texts of the file that belong beside its plan, by a name.
+        extra_sizes: Bytes of each file that was saved beside the program, by name.
+        tensors: Its ``parameters``, ``buffers`` and ``constants``, in sum.
+        held: Each tensor by its name in the program.
         problems: Parts that are not read, and why, for a person.
     """
 
@@ -54,6 +58,9 @@ class Container:
     operators: Counter[str] = field(default_factory=Counter)
     details: dict[str, str] = field(default_factory=dict)
     extra_files: dict[str, bytes] = field(default_factory=dict)
+    extra_sizes: dict[str, int] = field(default_factory=dict)
+    tensors: dict[str, Tensors] = field(default_factory=dict)
+    held: dict[str, HeldTensor] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def add(self, engine: Engine, allowed: limits.Limits) -> None:
