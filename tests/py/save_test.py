@@ -401,6 +401,11 @@ def test_a_device_that_is_not_there(doubled: Path) -> None:
     torch.testing.assert_close(nacelle.load(doubled, device="cpu")(X), X * 2)
 
 
+def test_a_program_without_engines(tmp_path: Path) -> None:
+    nacelle.save(torch.nn.Linear(3, 2), tmp_path / "x.pt2", inputs=[BATCHED])
+    assert nacelle.load(tmp_path / "x.pt2", device="cpu")(ONE).shape == (1, 2)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="without a GPU tensors come to the CPU")
 def test_tensors_of_a_gpu_come_to_the_cpu(tmp_path: Path) -> None:
     nacelle.save(hybrid().module, tmp_path / "x.pt2", inputs=[BATCHED])

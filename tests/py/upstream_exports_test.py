@@ -230,6 +230,7 @@ def test_guards_of_a_file_are_kept(tmp_path: Path) -> None:
         "L['input_0'].size()[0] == 1\nimport os",
         "L['a'](0) == 1",
         "math.__loader__ == 1",
+        "L['__builtins__']['eval'].size()[0] == 1",
         "max(*L['x']) == 1",
         "int('1') == 1",
         "s0 == 1",
@@ -243,6 +244,17 @@ def test_a_guard_that_is_no_condition_on_sizes_is_refused(guard: str, tmp_path: 
     with pytest.raises(nacelle.InputError, match="is no condition on the sizes of inputs"):
         nacelle.load(path)
     assert not marker.exists()
+
+
+REFUSED_WHEN_CALLED = ("L['os'].size()[0] == 1", "L['input_0'][0] == 1", "L['input_0'].size()[7] == 1")
+
+
+@pytest.mark.parametrize("guard", REFUSED_WHEN_CALLED)
+def test_a_guard_of_what_is_not_there_is_an_error(guard: str, tmp_path: Path) -> None:
+    nacelle.save(of(Doubled()).module, tmp_path / "x.pt2")
+    path = with_guards(tmp_path / "x.pt2", [guard])
+    with pytest.raises((nacelle.Error, AssertionError, IndexError, NameError, RuntimeError)):
+        nacelle.load(path)(X)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ _MAX_EXPONENT = 8
 _CHARACTERS = re.compile(r"[\w\s.,'()\[\]+\-*/%<>=!]*", re.ASCII)
 # A size, a stride or an offset of an input, or a number that is one.
 _SOURCE = re.compile(
-    r"L\['[A-Za-z_]\w{0,255}'\](?:\[\d{1,9}\]|\['[A-Za-z_]\w{0,255}'\]){0,8}"
+    r"L\['(?!__)[A-Za-z_]\w{0,255}'\](?:\[\d{1,9}\]|\['(?!__)[A-Za-z_]\w{0,255}'\]){0,8}"
     r"(?:\.size\(\)\[\d{1,3}\]|\.stride\(\)\[\d{1,3}\]|\.storage_offset\(\))?",
     re.ASCII,
 )

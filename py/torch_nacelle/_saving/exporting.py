@@ -106,10 +106,13 @@ def _exported(module: torch.nn.Module, arguments: Sequence[_Argument]) -> torch.
             _check_at_one(module, program)
             return program
         except InputError as error:
-            if dims.asked:
-                raise InputError(
-                    f"{error.reason}; if the module treats a size of 1 apart, give inputs that begin with 2"
-                ) from error
+            if not dims.asked:
+                continue
+            if not dims.asked_for_one:
+                raise
+            raise InputError(
+                f"{error.reason}; if the module treats a size of 1 apart, give inputs that begin with 2"
+            ) from error
     return first
 
 
@@ -149,7 +152,7 @@ def _check_at_one(module: torch.nn.Module, program: torch.export.ExportedProgram
     except Exception as error:  # torch raises all kinds
         raise InputError(f"{type(module).__name__} does not run with {shapes}: {first_lines(error)}") from error
     (said,) = program.graph.output_node().args
-    for output, node in zip(outputs, said, strict=False):  # type: ignore[arg-type]
+    for output, node in zip(outputs, said, strict=False):
         value = getattr(node, "meta", {}).get("val")
         if not isinstance(output, torch.Tensor) or not isinstance(value, torch.Tensor):
             continue
@@ -175,6 +178,7 @@ class _Dims:
         self._made: dict[str, Any] = {}
         self._least = 1
         self.asked = any(one.ranges is not None for one in arguments)
+        self.asked_for_one = any(one is not None and one[0] <= 1 for each in arguments for one in each.ranges or ())
 
     def shapes(self, least: int) -> list[dict[int, Any]]:
         """The dimensions that vary; those whose least size torch chose begin with `least`."""
