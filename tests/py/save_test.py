@@ -169,6 +169,37 @@ def test_a_profile_that_begins_above_one(tmp_path: Path) -> None:
     assert (int(bounds.lower), int(bounds.upper)) == (3, 8)
 
 
+class OneApart(torch.nn.Module):
+    """An engine, and after it operators that treat a batch of 1 apart."""
+
+    def __init__(self, by_branch: bool) -> None:
+        super().__init__()
+        self.engine = of(Doubled()).module
+        self.by_branch = by_branch
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.engine(x)
+        if self.by_branch:
+            return y * 5 if x.shape[0] == 1 else y
+        return y.squeeze(0)
+
+
+@pytest.mark.parametrize("by_branch", [False, True])
+def test_a_batch_of_one_that_is_treated_apart_is_told(by_branch: bool, tmp_path: Path) -> None:
+    module = OneApart(by_branch)
+    with pytest.raises(
+        nacelle.InputError, match="if the module treats a size of 1 apart, give inputs that begin with 2"
+    ):
+        nacelle.save(module, tmp_path / "x.pt2", inputs=[BATCHED])
+    nacelle.save(module, tmp_path / "x.pt2", inputs=[nacelle.Input(min=(2, 3), opt=(4, 3), max=(8, 3))])
+    torch.testing.assert_close(nacelle.load(tmp_path / "x.pt2")(LARGER), module(LARGER))
+    nacelle.save(module, tmp_path / "x.pt2", inputs=[X])
+    torch.testing.assert_close(nacelle.load(tmp_path / "x.pt2")(LARGER), module(LARGER))
+    if by_branch:
+        with pytest.raises(AssertionError, match="Guard failed"):
+            nacelle.load(tmp_path / "x.pt2")(ONE)
+
+
 def test_what_was_loaded_is_saved_again(tmp_path: Path, doubled: Path) -> None:
     loaded = nacelle.load(doubled)
     nacelle.save(loaded, tmp_path / "again.pt2")
@@ -368,6 +399,11 @@ def test_a_device_that_is_not_there(doubled: Path) -> None:
     with pytest.raises(nacelle.InputError, match="there is no device 'gpu'"):
         nacelle.load(doubled, device="gpu")
     torch.testing.assert_close(nacelle.load(doubled, device="cpu")(X), X * 2)
+
+
+def test_a_program_without_engines(tmp_path: Path) -> None:
+    nacelle.save(torch.nn.Linear(3, 2), tmp_path / "x.pt2", inputs=[BATCHED])
+    assert nacelle.load(tmp_path / "x.pt2", device="cpu")(ONE).shape == (1, 2)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="without a GPU tensors come to the CPU")

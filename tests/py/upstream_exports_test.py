@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import torch_nacelle as nacelle
+from nacelle_cli.exported import guards
 from nacelle_cli.reading import records
 from nacelle_cli.reading.archives import Archive
 from nacelle_cli.reading.containers.package_objects import PackageObjects
@@ -199,3 +200,73 @@ def test_what_is_written_is_in_the_layout_that_upstream_reads(tmp_path: Path) ->
     for engine in torch.export.load(tmp_path / "ours.pt2").constants.values():
         assert engine.abi_version() == 9
         assert engine.get_serialized_metadata()
+
+
+def with_guards(path: Path, texts: list[str]) -> Path:
+    members = members_of(path)
+    changed(members, "models/model.json", lambda model: model.update(guards_code=texts))
+    return write(path, members)
+
+
+def test_guards_of_a_file_are_kept(tmp_path: Path) -> None:
+    nacelle.save(of(Doubled()).module, tmp_path / "x.pt2")
+    run = nacelle.load(with_guards(tmp_path / "x.pt2", ["L['input_0'].size()[0] % 2 == 1"]))
+    torch.testing.assert_close(run(LARGER), LARGER * 2)
+    with pytest.raises(AssertionError, match="Guard failed"):
+        run(X)
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        "__import__('os').system('touch {marker}') == 0",
+        "open('{marker}', 'w') is not None",
+        "L['x'].__class__.__base__.__subclasses__() != 0",
+        "L['x'].size()[0] == exec('1')",
+        "[L for L in (1,)] == [1]",
+        "(lambda: 1)() == 1",
+        "L['input_0'].size()[0] ** L['input_0'].size()[0] > 0",
+        "9 ** 9 ** 9 > 0",
+        "L['input_0'].size()[0] == 1\nimport os",
+        "L['a'](0) == 1",
+        "math.__loader__ == 1",
+        "L['__builtins__']['eval'].size()[0] == 1",
+        "max(*L['x']) == 1",
+        "int('1') == 1",
+        "s0 == 1",
+        "(" * 2000 + "1" + ")" * 2000,
+    ],
+)
+def test_a_guard_that_is_no_condition_on_sizes_is_refused(guard: str, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    nacelle.save(of(Doubled()).module, tmp_path / "x.pt2")
+    path = with_guards(tmp_path / "x.pt2", [guard.replace("{marker}", str(marker))])
+    with pytest.raises(nacelle.InputError, match="is no condition on the sizes of inputs"):
+        nacelle.load(path)
+    assert not marker.exists()
+
+
+REFUSED_WHEN_CALLED = ("L['os'].size()[0] == 1", "L['input_0'][0] == 1", "L['input_0'].size()[7] == 1")
+
+
+@pytest.mark.parametrize("guard", REFUSED_WHEN_CALLED)
+def test_a_guard_of_what_is_not_there_is_an_error(guard: str, tmp_path: Path) -> None:
+    nacelle.save(of(Doubled()).module, tmp_path / "x.pt2")
+    path = with_guards(tmp_path / "x.pt2", [guard])
+    with pytest.raises((nacelle.Error, AssertionError, IndexError, NameError, RuntimeError)):
+        nacelle.load(path)(X)
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        "L['x'].size()[0] != 1",
+        "0 <= L['x'].size()[0] and L['x'].size()[0] <= 8",
+        "2*L['x'].size()[0] == L['y'][1].size()[2]",
+        "((L['x'].size()[0] + 1) // 2) % 4 == 0 or not (L['args'][0]['mask'].stride()[1] < 3)",
+        "max(1, L['x'].size()[0])**2 >= math.floor(L['x'].size()[0] / 2.0)",
+        "L['x'].storage_offset() == 0",
+    ],
+)
+def test_guards_as_torch_writes_them_are_known(guard: str) -> None:
+    assert guards.is_known(guard)

@@ -78,14 +78,15 @@ class ExportedArchive:
         Args:
             path: The file.
             engines: The members that were found to be engines, and torch's pickle to give to torch in place of each;
-                None for a member that is such a pickle itself. Without it every object is refused.
+                None for a member that is such a pickle itself. Without it every object is refused, and guards are left
+                out.
             device: The type and the number of the device that all tensors are to be on; None: as in the file.
 
         Raises:
             ReadingError: It is no such file, or has a member that Nacelle does not read.
         """
         self._path = path
-        self._engines = engines or {}
+        self._engines = engines
         self._device = device
         self._file = path.open("rb")
         try:
@@ -119,7 +120,7 @@ class ExportedArchive:
             payload = self._document(config).payload(self._json(config))
             for name, meta in payload.items():
                 member = folder + str(meta.get("path_name"))
-                if member in self._engines:
+                if member in (self._engines or ()):
                     meta["path_name"], content = self._engine(member)
                     made |= {folder + meta["path_name"]: content} if content is not None else {}
                     kept |= {member} if content is None else set()
@@ -130,10 +131,11 @@ class ExportedArchive:
         return _rewritten(self._file, made, {name: self._places[name] for name in sorted(kept)})
 
     def _document(self, name: str) -> Document:
-        return Document(f"{self._path}: {name}", engines=bool(self._engines), device=self._device)
+        return Document(f"{self._path}: {name}", engines=self._engines is not None, device=self._device)
 
     def _engine(self, member: str) -> tuple[str, bytes | None]:
         """The name under which torch reads an engine, and its pickle; None for the one in the file."""
+        assert self._engines is not None
         content = self._engines[member]
         name = member.rpartition("/")[2]
         if content is None:
@@ -177,7 +179,7 @@ class ExportedArchive:
     def _check_name(self, name: str) -> None:
         if name in (_MODEL, _WEIGHTS, _CONSTANTS) or name in _MARKS or _TENSORS.fullmatch(name):
             return
-        if _LEFT_OUT.fullmatch(name) or name in self._engines:
+        if _LEFT_OUT.fullmatch(name) or name in (self._engines or ()):
             return
         for pattern, reason in _REFUSED:
             if pattern.fullmatch(name):

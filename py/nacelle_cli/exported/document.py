@@ -17,7 +17,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, TypeAlias
 
-from nacelle_cli.exported import expressions, operators
+from nacelle_cli.exported import expressions, guards, operators
 from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.texts import quoted
 
@@ -94,6 +94,12 @@ def _target(text: str) -> str:
 
 def _target_or_engine(text: str) -> str:
     return text if text in operators.OF_ENGINES else _target(text)
+
+
+def _guard(text: str) -> str:
+    if not guards.is_known(text):
+        raise ValueError("is no condition on the sizes of inputs, as torch writes them")
+    return text
 
 
 def _engine_class(text: str) -> str:
@@ -213,6 +219,7 @@ _RULES_WITH_ENGINES: dict[tuple[str, str], Rule] = _RULES | {
     ("CustomObjArgument", "class_fqn"): _engine_class,
     ("InputToCustomObjSpec", "custom_obj_name"): _path,
     ("Node", "target"): _target_or_engine,
+    ("ExportedProgram", "guards_code"): _guard,
     ("PayloadMeta", "path_name"): _matching(
         r"(?:weight|tensor|custom_obj|opaque_obj)_\d{1,9}", "is no tensor's or engine's member"
     ),
@@ -241,6 +248,8 @@ _LEFT_OUT: dict[tuple[str, str], Any] = {
     ("ExportedProgram", "guards_code"): [],
 }
 
+_LEFT_OUT_WITH_ENGINES = {key: value for key, value in _LEFT_OUT.items() if key[1] != "guards_code"}
+
 # The inputs that a graph may have. Texts are not among them: torch writes them into the source of its guards.
 _GRAPH_INPUTS = frozenset({"as_tensor", "as_sym_int", "as_int", "as_float", "as_bool", "as_none"})
 
@@ -265,12 +274,14 @@ class Document:
 
         Args:
             where: The file and the member.
-            engines: True if the program may hold objects, which are engines, and call them.
+            engines: True if the program may hold objects, which are engines, and call them; it keeps its guards then,
+                since it is called and not only looked into.
             device: The type and the number of the device that takes the place of every other; None: all stay.
         """
         self._where = where
         self._rules = _RULES_WITH_ENGINES if engines else _RULES
         self._keys = _KEYS_WITH_ENGINES if engines else _KEYS
+        self._left_out = _LEFT_OUT_WITH_ENGINES if engines else _LEFT_OUT
         self._graph_inputs = _GRAPH_INPUTS | {"as_custom_obj"} if engines else _GRAPH_INPUTS
         self._device = device
         self._values = 0
@@ -345,7 +356,7 @@ class Document:
             if name not in data:
                 continue
             key = (cls.__name__, name)
-            made[name] = _LEFT_OUT[key] if key in _LEFT_OUT else self._value(hint, data[name], _Field(*key))
+            made[name] = self._left_out[key] if key in self._left_out else self._value(hint, data[name], _Field(*key))
         return made
 
     def _graph(self, cls: Any, hints: dict[str, Any], data: dict[str, Any], field: _Field) -> dict[str, Any]:

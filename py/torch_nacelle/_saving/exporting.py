@@ -100,12 +100,71 @@ def _exported(module: torch.nn.Module, arguments: Sequence[_Argument]) -> torch.
     ]
     first = _run(module, examples, shapes)
     dims = _Dims(first, arguments)
+    for least in (1, 2):
+        try:
+            program = _run(module, examples, dims.shapes(least))
+            _check_at_one(module, program)
+            return program
+        except InputError as error:
+            if not dims.asked:
+                continue
+            if not dims.asked_for_one:
+                raise
+            raise InputError(
+                f"{error.reason}; if the module treats a size of 1 apart, give inputs that begin with 2"
+            ) from error
+    return first
+
+
+def _check_at_one(module: torch.nn.Module, program: torch.export.ExportedProgram) -> None:
+    """Raises InputError if the module returns other shapes than the program for inputs of the size 1.
+
+    torch follows a module with sizes above 1, and takes 1 for one size of many where only that can be followed.
+    """
+    by_name = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    tensors = [by_name[name].meta["val"] for name in program.graph_signature.user_inputs]
+    described = program_inputs(program)
+    sizes: dict[Any, int] = {}
+    for tensor, known in zip(tensors, described, strict=True):
+        for size, extent in zip(tensor.shape, known.shape, strict=True):
+            if not isinstance(size, int) and not isinstance(extent, int) and size.node.expr.is_Symbol:
+                sizes[size.node.expr] = 1 if extent[0] <= 1 else size.node.hint
+    if 1 not in sizes.values():
+        return
+
+    def at(size: Any) -> int | None:
+        value = size if isinstance(size, int) else size.node.expr.xreplace(sizes)
+        return int(value) if isinstance(value, int) or value.is_Integer else None
+
+    from torch._subclasses import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+    shapes = [[at(size) or 0 for size in tensor.shape] for tensor in tensors]
     try:
-        return _run(module, examples, dims.shapes())
-    except InputError:
-        if dims.asked:
-            raise
-        return first
+        with FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv()):
+            made = [
+                torch.zeros(shape, dtype=one.dtype, device=one.device)
+                for shape, one in zip(shapes, tensors, strict=True)
+            ]
+            outputs = torch.utils._pytree.tree_leaves(module(*made))
+    except Error:
+        raise
+    except Exception as error:  # torch raises all kinds
+        raise InputError(f"{type(module).__name__} does not run with {shapes}: {first_lines(error)}") from error
+    (said,) = program.graph.output_node().args
+    for output, node in zip(outputs, said, strict=False):
+        value = getattr(node, "meta", {}).get("val")
+        if not isinstance(output, torch.Tensor) or not isinstance(value, torch.Tensor):
+            continue
+        found, wanted = [at(size) for size in value.shape], list(output.shape)
+        fits = len(found) == len(wanted) and all(
+            one is None or not isinstance(other, int) or one == other for one, other in zip(found, wanted, strict=True)
+        )
+        if not fits:
+            raise InputError(
+                f"{type(module).__name__} returns the shape {wanted} for inputs of {shapes}, and the exported program "
+                f"{found}"
+            )
 
 
 class _Dims:
@@ -117,9 +176,14 @@ class _Dims:
         self._shapes = [by_name[name].meta["val"].shape for name in program.graph_signature.user_inputs]
         self._found = [one.shape for one in program_inputs(program)]
         self._made: dict[str, Any] = {}
+        self._least = 1
         self.asked = any(one.ranges is not None for one in arguments)
+        self.asked_for_one = any(one is not None and one[0] <= 1 for each in arguments for one in each.ranges or ())
 
-    def shapes(self) -> list[dict[int, Any]]:
+    def shapes(self, least: int) -> list[dict[int, Any]]:
+        """The dimensions that vary; those whose least size torch chose begin with `least`."""
+        self._made.clear()
+        self._least = least
         return [
             {
                 dim: self._dim(place, dim)
@@ -144,7 +208,7 @@ class _Dims:
             )
         key = str(size.node.expr)
         if key not in self._made:
-            low, high = asked or (1 if found[0] in (0, 2) else found[0], found[1])  # torch's own least sizes
+            low, high = asked or (self._least if found[0] in (0, 2) else found[0], found[1])  # torch's own least sizes
             self._made[key] = torch.export.Dim(
                 f"size_{len(self._made)}", min=low, max=high if high < _NO_BOUND else None
             )

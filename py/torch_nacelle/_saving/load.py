@@ -21,6 +21,7 @@ from torch_nacelle._programs import running
 from torch_nacelle._programs.archives import ProgramSource, as_our_errors, rest_of
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.holders import joined
+from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle._saving import kept_laws
 from torch_nacelle.errors import DeviceError, InputError
 
@@ -107,7 +108,10 @@ def _loaded(path: Path, device: str | None) -> Any:
             engines = {found.member: _pickled(found) for found in PackageObjects(archive, stack).engines()}
         program = _exported(path, engines, device)
         kept_laws.offer(program, archive)
-    module: torch.fx.GraphModule = program.module()
+    try:
+        module: torch.fx.GraphModule = program.module()
+    except Exception as error:  # of its guards, which torch makes a function of
+        raise InputError(f"{path} cannot be read as an exported program: {first_lines(error)}") from error
     _programs[module] = program
     return module
 
@@ -145,4 +149,10 @@ def _package(archive: Archive, device: str | None) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / "package.pt2"  # torch complains about another suffix
         link.symlink_to(archive.path.absolute())
-        return torch._inductor.aoti_load_package(str(link), device_index=-1 if index is None else index)
+        try:
+            return torch._inductor.aoti_load_package(str(link), device_index=-1 if index is None else index)
+        except Exception as error:  # torch raises all kinds
+            raise InputError(
+                f"{archive.path} cannot be loaded as an AOTInductor package: {first_lines(error)}; wanted one that was "
+                f"compiled for a machine like this and for torch {torch.__version__}"
+            ) from error
