@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from torch_nacelle import _C
 from torch_nacelle._programs.program import PathLike
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.files import replacing
-from torch_nacelle._runtime.holders import require_program
+from torch_nacelle._runtime.holders import AnyProgram, require_program
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class Profile:
 
 
 @contextmanager
-def profile(program: torch.nn.Module, engine: str | None = None) -> Iterator[Profile]:
+def profile(program: AnyProgram, engine: str | None = None) -> Iterator[Profile]:
     """Records the times of a program's engines: layers on the device, phases on the host.
 
         with nacelle.profile(program) as profile:
@@ -126,8 +124,10 @@ def profile(program: torch.nn.Module, engine: str | None = None) -> Iterator[Pro
     layers is set when a plan is built. Ranges for Nsight Systems come without it: ``configure(program, nvtx=True)``.
 
     Args:
-        program: A loaded program, or an ``nn.Module`` that holds programs; any thread may call it meanwhile.
-        engine: The path of the engine to record, as ``nacelle.read(program).engines`` gives it. Left out: all of them.
+        program: A loaded program of any kind, or an ``nn.Module`` that holds programs or engines; any thread may call
+            it meanwhile.
+        engine: The path of the engine to record, as ``nacelle.read(program).engines`` gives it; the paths in what it
+            records are these. Left out: all of them.
 
     Yields:
         The profile, empty until the block ends.
