@@ -129,6 +129,11 @@ def single_profile(engine: Any) -> bool:
     return not engine._auto_select_profiles
 
 
+def engines_in(package: Any) -> dict[str, Any]:
+    engines: dict[str, Any] = package.loader.get_custom_objs()
+    return engines
+
+
 @pytest.mark.skipif(
     not hasattr(torch._C._aoti.AOTIModelPackageLoader, "get_custom_objs"),
     reason="this release of torch does not give the objects of a package (2.11 does not, 2.13 does)",
@@ -138,9 +143,9 @@ def test_engines_of_a_package_are_configured_profiled_and_moved(package: Path) -
     other = torch._inductor.aoti_load_package(str(package))
     assert nacelle.device_of(run) == torch.device("cpu")
     assert nacelle.configure(run, "_torchbind_obj1", optimization_profile=0) is run
-    engines = run.loader.get_custom_objs()
+    engines = engines_in(run)
     assert [single_profile(engines[f"_torchbind_obj{i}"]) for i in (0, 1)] == [False, True]
-    assert not any(single_profile(engine) for engine in other.loader.get_custom_objs().values())
+    assert not any(single_profile(engine) for engine in engines_in(other).values())
 
     assert nacelle.to(run, "cpu") is run
     assert [single_profile(engines[f"_torchbind_obj{i}"]) for i in (0, 1)] == [False, True]
@@ -154,7 +159,7 @@ def test_engines_of_a_package_are_configured_profiled_and_moved(package: Path) -
         holder = torch.nn.Sequential()
         holder.run = run  # type: ignore[assignment]
         nacelle.configure(holder, "run._torchbind_obj0", optimization_profile=0)
-        assert all(single_profile(engine) for engine in run.loader.get_custom_objs().values())
+        assert all(single_profile(engine) for engine in engines_in(run).values())
 
     with pytest.raises(nacelle.InputError, match='no engine "first"; there are: _torchbind_obj0, _torchbind_obj1'):
         nacelle.configure(run, "first", optimization_profile=0)
@@ -175,7 +180,7 @@ def test_engines_of_an_exported_program_are_configured_profiled_and_moved() -> N
     program = torch.export.export(hybrid().module, (X,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
     assert nacelle.device_of(program) == torch.device("cpu")
     assert nacelle.configure(program, "second.engine", optimization_profile=0) is program
-    module = program.module()  # has the same engines
+    module: Any = program.module()  # has the same engines
     assert single_profile(module.second.engine)
     assert not single_profile(module.first.engine)
     nacelle.configure(module, "first.engine", optimization_profile=0)
@@ -196,8 +201,8 @@ def test_engines_of_an_exported_program_are_configured_profiled_and_moved() -> N
 
 
 def test_an_engine_that_a_module_holds_by_itself() -> None:
-    module = torch.nn.Sequential(torch.nn.Identity())
-    module.net = of(Doubled()).module.engine  # type: ignore[assignment]
+    module: Any = torch.nn.Sequential(torch.nn.Identity())
+    module.net = of(Doubled()).module.engine
     nacelle.configure(module, "net", optimization_profile=0)
     assert single_profile(module.net)
 

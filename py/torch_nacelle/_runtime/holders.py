@@ -1,7 +1,7 @@
 """Programs and engines inside other objects: ``nn.Sequential(program, nn.Softmax())`` holds a program."""
 
 import os
-from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import torch
 
@@ -10,6 +10,7 @@ from torch_nacelle.errors import InputError
 
 if TYPE_CHECKING:
     from torch.export.pt2_archive._package import AOTICompiledModel
+    from typing_extensions import TypeIs
 
 # A program, or a module that holds programs. The module() of an exported program is an nn.Module too.
 AnyProgram: TypeAlias = Union[torch.nn.Module, torch.export.ExportedProgram, "AOTICompiledModel"]
@@ -56,9 +57,9 @@ def is_engine(value: object) -> bool:
     return isinstance(value, torch.ScriptObject) and value._type().qualified_name() == _ENGINE_CLASS
 
 
-def is_package(value: object) -> "TypeGuard[AOTICompiledModel]":
+def is_package(value: object) -> "TypeIs[AOTICompiledModel]":
     """True for an AOTInductor package, as ``torch._inductor.aoti_load_package`` returns it."""
-    return isinstance(getattr(value, "loader", None), torch._C._aoti.AOTIModelPackageLoader)  # type: ignore[attr-defined]
+    return isinstance(getattr(value, "loader", None), torch._C._aoti.AOTIModelPackageLoader)
 
 
 def engines_of_package(package: "AOTICompiledModel") -> list[tuple[str, torch.ScriptObject]]:
@@ -90,9 +91,11 @@ def require_program(program: object) -> torch._C.ScriptModule:
             hint = ": give its .module"
         raise InputError(f"found {type(program).__name__}; {wanted}{hint}")
     module = joined(program)
-    of_modules = isinstance(program, torch.nn.Module)
-    if of_modules and any(isinstance(part, torch.jit.ScriptModule) for part in program.modules()):
-        return module
+    reason = "holds no engine"
+    if isinstance(program, torch.nn.Module):
+        if any(isinstance(part, torch.jit.ScriptModule) for part in program.modules()):
+            return module
+        reason = "holds no program"
     if not _C.find_engines(module):
-        raise InputError(f"{type(program).__name__} holds no {'program' if of_modules else 'engine'}; {wanted}")
+        raise InputError(f"{type(program).__name__} {reason}; {wanted}")
     return module

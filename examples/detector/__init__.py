@@ -1,0 +1,1 @@
+"""A face detector as one AOTInductor package, run from Python and from C++."""
