@@ -290,7 +290,11 @@ class Branches(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = torch.nn.functional.gelu(self.line(x), approximate="tanh").to(torch.float64)
         y = torch.cat([y, y]) + x.shape[0]
-        return torch.cond(y.sum() > 0, lambda z: z + 1, lambda z: z - self.shift.sum(), (y,))
+        result: torch.Tensor = torch.cond(y.sum() > 0, lambda z: z + 1, lambda z: z - self.total(), (y,))
+        return result
+
+    def total(self) -> torch.Tensor:
+        return self.get_buffer("shift").sum()
 
 
 def test_the_graph_has_the_programs_names(tmp_path: Path) -> None:
