@@ -258,7 +258,7 @@ def test_from_outside(tmp_path: Path) -> None:
     )
     assert outcome.code == 0, outcome.err
     assert "the same inputs and outputs: names, dtypes, ranks, shapes" in outcome.words
-    assert "graph(input_0: float32 [1, 3, 8, 8]):" in outcome.words or "graph(" in outcome.words
+    assert "= tensorrt.execute_engine.default(input_tensors=[" in outcome.out
     torch.testing.assert_close(torch.load(tmp_path / "y.pt"), seeded(TwoHeads)(X))
 
 
