@@ -12,6 +12,7 @@ import types
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -276,7 +277,8 @@ def test_several_engines_and_other_objects(layout: str, tmp_path: Path) -> None:
 def test_the_parts_of_a_program(saved: Path, tmp_path: Path) -> None:
     program = nacelle.read(saved)
     assert (program.kind, program.extra_files) == ("exported program", {"notes.txt": b"kept"})
-    assert program.set_up("net.engine").why_not_ready() == ""
+    engine: Any = program.set_up("net.engine")
+    assert engine.why_not_ready() == ""
     with pytest.raises(nacelle.InputError, match=r"exported program, which is no TorchScript module: load it with"):
         program.module  # noqa: B018
     program.extra_files["more.txt"] = b"\0"

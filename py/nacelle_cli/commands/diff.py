@@ -173,7 +173,7 @@ def _short(digests: Mapping[str, str]) -> dict[str, str]:
 
 def _tensor_changes(old: Program | Container, new: Program | Container) -> list[Change]:
     """Tensors by path; their bytes are compared by sha256."""
-    sides = []
+    sides: list[dict[str, str]] = []
     for program in (old, new):
         if not program.held:
             sides.append({})

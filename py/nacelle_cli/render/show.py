@@ -184,8 +184,8 @@ def container_lines(page: Page, container: Container, loaded: dict[str, Loaded])
     for label, value in container.details.items():
         page.row(printable(label), printable(value))
     page.row("engines", "none" if not container.engines else str(len(container.engines)))
-    for sort, tensors in container.tensors.items():
-        page.row(sort, tensors_text(tensors))
+    for sort, sums in container.tensors.items():
+        page.row(sort, tensors_text(sums))
     page.row("operators", printable(operators_text(container.operators)))
     page.row("extra files", extra_files_text(container.extra_sizes))
     page.row("not read", "\n".join(printable(problem) for problem in container.problems), "yellow")

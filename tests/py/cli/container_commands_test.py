@@ -258,7 +258,7 @@ def test_from_outside(tmp_path: Path) -> None:
     )
     assert outcome.code == 0, outcome.err
     assert "the same inputs and outputs: names, dtypes, ranks, shapes" in outcome.words
-    assert "graph(input_0: float32 [1, 3, 8, 8]):" in outcome.words or "graph(" in outcome.words
+    assert "= tensorrt.execute_engine.default(input_tensors=[" in outcome.out
     torch.testing.assert_close(torch.load(tmp_path / "y.pt"), seeded(TwoHeads)(X))
 
 
@@ -282,6 +282,8 @@ def test_the_graph_of_an_exported_program(folder: Path, tmp_path: Path) -> None:
 class Branches(torch.nn.Module):
     """A graph with weights, a list, a text, a dtype, a branch and a size."""
 
+    shift: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.line = torch.nn.Linear(3, 3)
@@ -290,7 +292,8 @@ class Branches(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = torch.nn.functional.gelu(self.line(x), approximate="tanh").to(torch.float64)
         y = torch.cat([y, y]) + x.shape[0]
-        return torch.cond(y.sum() > 0, lambda z: z + 1, lambda z: z - self.shift.sum(), (y,))
+        result: torch.Tensor = torch.cond(y.sum() > 0, lambda z: z + 1, lambda z: z - self.shift.sum(), (y,))
+        return result
 
 
 def test_the_graph_has_the_programs_names(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_plans(folder: Path) -> None:
     assert set(changes(folder / "two_heads.plan", folder / "other.plan")) == {"plan size", "plan sha256"}
     outcome = pipe("nacelle diff two_heads.plan old.ts", folder)
     assert outcome.code == 2
-    assert "two_heads.plan is a plan and old.ts a program; give two files of one kind" in outcome.words
+    assert "two_heads.plan is a plan and old.ts a TorchScript program; give two plans, or two files" in outcome.words
 
 
 def test_a_file_that_is_not_there(folder: Path) -> None:

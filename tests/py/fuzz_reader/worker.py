@@ -121,7 +121,7 @@ def _edits(path: Path) -> None:
                 raise AssertionError(f"the copy in layout {layout} has other engines")
 
 
-def _described(path: Path) -> list[tuple[object, ...]]:
+def _described(path: Path) -> list[tuple[str, str, list[bytes]]]:
     """The engines of a package, whatever their order in its archive."""
     found = kinds.read(path)
     return sorted(

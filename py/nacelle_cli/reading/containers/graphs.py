@@ -53,7 +53,7 @@ def read(path: Path) -> str:
             )
         objects = PackageObjects(archive, stack)
         with without_recursion(path):
-            lines = []
+            lines: list[str] = []
             for name in names:
                 heading = f"{printable(name[7:-5])}: " if len(names) > 1 else ""
                 lines += _graph(within(objects.json(name), "graph_module"), heading)
