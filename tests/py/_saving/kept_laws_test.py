@@ -14,6 +14,7 @@ import torch
 import torch_nacelle as nacelle
 from tests.py.engine_kinds import Positive, Windows, of
 from torch_nacelle._export import engine_laws
+from torch_nacelle._export.shape_laws import EngineLaws
 from torch_nacelle._saving import kept_laws
 
 
@@ -57,7 +58,7 @@ def exported_again(path: Path) -> torch.export.ExportedProgram:
 
 def outputs_of(program: torch.export.ExportedProgram) -> list[list[str]]:
     (outputs,) = program.graph.output_node().args
-    return [[str(size) for size in node.meta["val"].shape] for node in outputs]  # type: ignore[union-attr]
+    return [[str(size) for size in node.meta["val"].shape] for node in outputs]
 
 
 def laws_in(path: Path) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def test_the_laws_are_in_the_file(saved: Path) -> None:
     found = laws_in(saved)
     assert found["version"] == 1
     (text,) = found["engines"].values()
-    assert text == engine_laws.EngineLaws.load(text).dump()
+    assert text == EngineLaws.load(text).dump()
 
 
 def test_laws_of_the_file_are_used(saved: Path, recoveries: list[object]) -> None:
