@@ -1,9 +1,10 @@
 """Programs and engines inside other modules: ``nn.Sequential(program, nn.Softmax())`` holds a program."""
 
 import os
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import torch
+from typing_extensions import TypeIs
 
 from torch_nacelle import _C
 from torch_nacelle.errors import InputError
@@ -43,14 +44,14 @@ def joined(module: AnyProgram) -> torch._C.ScriptModule:
     return _C.join(parts)
 
 
-def is_package(value: object) -> "TypeGuard[AOTICompiledModel]":
+def is_package(value: object) -> "TypeIs[AOTICompiledModel]":
     """True for an AOTInductor package, as ``torch._inductor.aoti_load_package`` returns it."""
-    return isinstance(getattr(value, "loader", None), torch._C._aoti.AOTIModelPackageLoader)  # type: ignore[attr-defined]
+    return isinstance(getattr(value, "loader", None), torch._C._aoti.AOTIModelPackageLoader)
 
 
 def engines_of_package(package: Any) -> list[tuple[str, torch.ScriptObject]]:
     """The engines of a package, with torch's names of them, in the order of the numbers that these end with."""
-    objects: dict[str, object] = package.loader.get_custom_objs()
+    objects: dict[str, Any] = package.loader.get_custom_objs()
     named = sorted(objects.items(), key=lambda one: (len(one[0]), one[0]))
     return [(name, value) for name, value in named if is_engine(value)]
 
