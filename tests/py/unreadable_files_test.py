@@ -133,4 +133,4 @@ def test_a_module_is_no_file() -> None:
     with pytest.raises(nacelle.InputError, match="found Sequential, which holds programs; wanted one of them"):
         nacelle.read(holder)  # type: ignore[arg-type]
     with pytest.raises(nacelle.InputError, match=r"found Linear; wanted a program.*torch\.jit\.script makes one"):
-        nacelle.bench(torch.nn.Linear(1, 1), [X])  # type: ignore[arg-type]
+        nacelle.bench(torch.nn.Linear(1, 1), [X])

@@ -127,7 +127,7 @@ def test_bench(name: str, folder: Path) -> None:
 
 
 def test_compile_tells_the_format(folder: Path, tmp_path: Path) -> None:
-    command = ["compile", folder / "model.onnx", *INPUT, "--backend", "reference", "--json", "-o"]
+    command = ["compile", str(folder / "model.onnx"), *INPUT, "--backend", "reference", "--json", "-o"]
     facts = nacelle(*command, tmp_path / "a.ep").json
     assert (facts["format"], facts["engine"]["path"]) == ("exported", "engine")
     facts = nacelle(*command, tmp_path / "b.pt2", "--format", "torchscript").json
