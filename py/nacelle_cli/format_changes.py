@@ -50,7 +50,7 @@ class FormatChange:
                 raise CommandError(f"{self.source} cannot be {_WHAT[self.format]}: {error.reason}") from error
             engines = [
                 {"path": engine.path, "abi_version": engine.record.version if engine.record else None}
-                for engine in kinds.read(temporary).engines
+                for engine in kinds.engines(temporary)
             ]
         if json:
             facts = {"output": str(self.destination), "format": self.format, "former_format": self.former}

@@ -157,7 +157,7 @@ def test_arguments_in_a_structure(kind: str, pair_package: Path) -> None:
     assert not told["factor"].required
     shapes = {
         at: [tuple(one.shape) for one in nacelle.example_inputs(program, at=at).values()] for at in ("min", "max")
-    }  # type: ignore[arg-type]
+    }
     assert shapes == {"min": [(2, 3, 8, 8), (2, 1), (10,)], "max": [(6, 3, 8, 8), (6, 1), (10,)]}
     inputs = pair_inputs(3)
     eager = Pair()
@@ -245,7 +245,7 @@ def engine_of(*ranges: tuple[int, int, int]) -> torch.nn.Module:
     return nacelle.compile(torch.nn.Linear(8, 2), [nacelle.Input(min=low, opt=opt, max=high)], container="module")
 
 
-def sizes(program: Any) -> list[tuple[tuple[int, ...], ...]]:
+def sizes(program: Any) -> list[tuple[tuple[int, int, int], ...]]:
     """The first sizes of each argument: min, opt, max of each profile."""
     found = []
     for argument in nacelle.arguments(program):
@@ -284,8 +284,9 @@ def test_arguments_with_a_size_in_common_have_it_in_common() -> None:
     n = torch.export.Dim("n", min=1, max=12)
     program = exported(Both(), torch.rand(4, 8), torch.rand(4, 8), shapes={"x": {0: n}, "y": {0: n}})
     assert sizes(program) == [((1, 2, 12),), ((1, 2, 12),)]
+    at: Any
     for at in ("min", "opt", "max"):
-        nacelle.call(program, nacelle.example_inputs(program, at=at))  # type: ignore[arg-type]
+        nacelle.call(program, nacelle.example_inputs(program, at=at))
 
 
 class Halves(torch.nn.Module):

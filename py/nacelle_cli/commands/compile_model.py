@@ -115,7 +115,7 @@ def compile(
             **options,
         )
         nacelle.save(program, temporary, format=chosen, abi_version=abi_version)
-        (engine,) = kinds.read(temporary).engines
+        (engine,) = kinds.engines(temporary)
     assert engine.plan is not None
     release, size = engine.plan.description, engine.plan.size
     if json:

@@ -13,6 +13,7 @@ from nacelle_cli.reading.containers.container import Container
 from nacelle_cli.reading.errors import ReadingError
 from nacelle_cli.reading.plans import Plan
 from nacelle_cli.reading.programs import Program
+from nacelle_cli.reading.records import Engine
 
 PROGRAM_SUFFIXES = {".ts": "torchscript", ".pt": "torchscript", ".pt2": "exported", ".ep": "exported"}
 """The format of a program that is written, by its suffix. AOTInductor packages have ``.pt2``, too."""
@@ -45,6 +46,17 @@ def program_format(path: Path) -> str:
     archives.check_start(path, first)
     with archives.Archive(path) as archive:
         return _FORMATS[archive.package_kind()]
+
+
+def engines(path: Path) -> list[Engine]:
+    """The engines of a program's file, in its order.
+
+    Raises:
+        ReadingError: The file is none that is read here.
+        OSError: It cannot be read.
+    """
+    found = read(path)
+    return [] if isinstance(found, Plan) else list(found.engines)
 
 
 @contextmanager

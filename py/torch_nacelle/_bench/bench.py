@@ -75,7 +75,7 @@ def bench(
     loaded: Any = program
     given_loaded = isinstance(program, torch.nn.Module) or is_package(program)
     if not given_loaded:
-        loaded = load_file(program, None if device is None else str(checks.device(device)))
+        loaded = load_file(loaded, device)
     load = None if given_loaded else (time.perf_counter_ns() - started) / 1e6
     if device is not None and (given_loaded or isinstance(loaded, torch.jit.ScriptModule)):
         to(loaded, device)

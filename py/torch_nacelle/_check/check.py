@@ -214,7 +214,7 @@ class _Program:
     """The program, and what is known if it is one engine only."""
 
     def __init__(self, program: AnyProgram) -> None:
-        self._program = program
+        self._program: Any = program
         if not isinstance(program, torch.fx.GraphModule) and not is_package(program):
             require_program(program)
         self._signature = signature(program)

@@ -84,7 +84,8 @@ class Signature:
 
     def caller(self, names: Sequence[str]) -> Callable[..., Any]:
         """A function that calls the program with tensors for the parameters of these names, in their order."""
-        if self.structure is None:
+        structure = self.structure
+        if structure is None:
             if list(names) == self.names[: len(names)]:
                 return self.program
             return lambda *tensors: self.program(**dict(zip(names, tensors, strict=True)))
@@ -93,7 +94,7 @@ class Signature:
             values: dict[str, Any] = dict(self.constants)
             for name, tensor in zip(names, tensors, strict=True):
                 values[name] = tensor.item() if name in self.numbers else tensor
-            arguments, keywords = _pytree.tree_unflatten([values[name] for name in self.names], self.structure)
+            arguments, keywords = _pytree.tree_unflatten([values[name] for name in self.names], structure)
             return self.program(*arguments, **keywords)
 
         return call
@@ -131,7 +132,7 @@ def only_engine(program: AnyProgram) -> Any:
         return getattr(program, sites[0].path) if alone else None
     if isinstance(program, torch.fx.GraphModule):
         return _only_engine_of(program)
-    return program.engine if getattr(type(program), "takes_engine_inputs", False) else None
+    return getattr(program, "engine", None) if getattr(type(program), "takes_engine_inputs", False) else None
 
 
 def _only_engine_of(program: torch.fx.GraphModule) -> Any:
@@ -304,7 +305,7 @@ def _parameters_of(program: torch.nn.Module) -> Iterator[Parameter]:
         for place, (name, *_) in enumerate(engine.inputs()):
             yield Parameter(str(name), fed=Fed("engine", engine, place))
         return
-    for name, parameter in inspect.signature(program.forward).parameters.items():
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            required = parameter.default is parameter.empty
+    for name, taken in inspect.signature(program.forward).parameters.items():
+        if taken.kind not in (taken.VAR_POSITIONAL, taken.VAR_KEYWORD):
+            required = taken.default is taken.empty
             yield Parameter(name, required=required, why_unknown=f"{type(program).__name__}.forward is Python code")

@@ -4,6 +4,7 @@ import os
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 import torch
+from typing_extensions import TypeIs
 
 from torch_nacelle import _C
 from torch_nacelle.errors import InputError

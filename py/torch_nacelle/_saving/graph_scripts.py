@@ -92,7 +92,7 @@ class _Source:
             source, place = node.args
             self._texts[node] = f"{self._text(source)}[{int(place)}]"  # type: ignore[arg-type]
         else:
-            raise _refused(f"it calls {_name(node)}, which is no engine")
+            raise _refused(f"it calls {_name(node)}")
 
     def _engine(self, node: Any) -> str:
         """The name of an engine's attribute."""

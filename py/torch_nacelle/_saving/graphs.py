@@ -64,7 +64,7 @@ class _Translation:
         self._engines: dict[str, Any] = {}
         self._inputs: dict[torch.fx.Node, Input] = {}
         self._rules: dict[str, Callable[[Any], object]] = {
-            "aten::__getitem__": self._item,
+            **dict.fromkeys(("aten::__getitem__", "prim::TupleIndex"), self._item),
             "prim::GetAttr": lambda node: getattr(self._value(node.inputs()), node.s("name")),
             "prim::Constant": lambda node: node.output().toIValue(),
             "prim::ListConstruct": lambda node: [self._values[one.debugName()] for one in node.inputs()],

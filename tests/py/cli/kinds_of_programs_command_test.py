@@ -116,7 +116,7 @@ def test_check_finds_a_difference(folder: Path, tmp_path: Path) -> None:
     torch.export.save(other, tmp_path / "other.pt2")
     outcome = nacelle("check", folder / "a.pt2", "--against", tmp_path / "other.pt2", "-i", folder / "x.npy")
     assert outcome.code == 1
-    assert "too large" in outcome.out
+    assert "FAILED" in outcome.out
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -127,7 +127,7 @@ def test_bench(name: str, folder: Path) -> None:
 
 
 def test_compile_tells_the_format(folder: Path, tmp_path: Path) -> None:
-    command = ["compile", folder / "model.onnx", *INPUT, "--backend", "reference", "--json", "-o"]
+    command = ["compile", str(folder / "model.onnx"), *INPUT, "--backend", "reference", "--json", "-o"]
     facts = nacelle(*command, tmp_path / "a.ep").json
     assert (facts["format"], facts["engine"]["path"]) == ("exported", "engine")
     facts = nacelle(*command, tmp_path / "b.pt2", "--format", "torchscript").json
