@@ -49,10 +49,14 @@ ORDERS = {
 
 
 # Each order in a fork of a process that has imported everything, because that takes seconds. A fork ends as any process
-# does: the interpreter tears its modules down and the libraries' destructors run.
+# does: the interpreter tears its modules down and the libraries' destructors run. The garbage collector leaves out what
+# torch made before the bindings were there, which takes it a second in each fork.
 IN_FORKS = f"""
-{IMPORTS}
+import gc
+from tests.conformance import plans
 plans.refuse()
+gc.freeze()
+{IMPORTS}
 ends = {{}}
 for name, order in {ORDERS!r}.items():
     child = os.fork()

@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._models.state import StateError, refuse_state, refused_changes
+from torch_nacelle._runtime.dispatch_modes import without_compiler
 from torch_nacelle._runtime.input import Input
 from torch_nacelle._runtime.messages import first_lines, warn_of_tracing
 from torch_nacelle._runtime.torch_state import without_deprecations
@@ -328,6 +329,7 @@ def losses_in(caught: Sequence[warnings.WarningMessage]) -> tuple[str, ...]:
     )
 
 
+@without_compiler
 class _ValueReads(TorchDispatchMode):
     """Sees whether a run makes Python numbers of elements of tensors. Sizes are Python numbers in any run."""
 

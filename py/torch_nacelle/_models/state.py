@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from torch_nacelle import _C
 from torch_nacelle._models.model_state import version_of
+from torch_nacelle._runtime.dispatch_modes import without_compiler
 from torch_nacelle.errors import InputError
 
 # The statistics that these operators write to in training, which their schemas do not say.
@@ -107,6 +108,7 @@ def refused_writes(module: torch.nn.Module) -> Iterator[Callable[..., Any]]:
     yield run
 
 
+@without_compiler
 class _Writes(TorchDispatchMode):
     """Refuses operators that write to memory of some tensors."""
 
