@@ -80,18 +80,48 @@ def test_an_aotinductor_package(module: nacelle.EngineModule, reference: TwoHead
         assert_close(tuple(run(x)), reference(x))
 
 
-def test_a_saved_program_runs_in_a_fresh_process(
-    module: nacelle.EngineModule, reference: TwoHeads, tmp_path: Path
-) -> None:
-    x = images(7)
-    torch.export.save(exported(module, strict=False), tmp_path / "program.pt2")
-    torch.save(x.cpu(), tmp_path / "x.pt")
+FILES = {"torchscript": "program.ts", "exported": "program.pt2", "aotinductor": "package.pt2"}
+
+
+@pytest.fixture(scope="module", params=FILES)
+def saved(request: pytest.FixtureRequest, module: nacelle.EngineModule, tmp_path_factory: Any) -> Path:
+    """The module as a file of each format, with the batches that its optimization profile allows."""
+    path: Path = tmp_path_factory.mktemp("saved") / FILES[request.param]
+    nacelle.save(module, path, format=request.param)
+    return path
+
+
+def test_a_saved_program_runs_in_a_fresh_process(saved: Path, reference: TwoHeads, tmp_path: Path) -> None:
     code = (
-        "import sys, torch, torch_nacelle\n"
-        "program = torch.export.load(sys.argv[1]).module()\n"
-        "torch.save(program(torch.load(sys.argv[2]).cuda()), sys.argv[3])\n"
+        "import sys, torch, torch_nacelle as nacelle\n"
+        "program = nacelle.load(sys.argv[1])\n"
+        "torch.save([program(x.cuda()) for x in torch.load(sys.argv[2])], sys.argv[3])\n"
     )
-    files = [tmp_path / "program.pt2", tmp_path / "x.pt", tmp_path / "y.pt"]
+    inputs = [images(batch, seed=batch) for batch in (1, 7, 16)]
+    torch.save([x.cpu() for x in inputs], tmp_path / "inputs.pt")
+    files = [saved, tmp_path / "inputs.pt", tmp_path / "outputs.pt"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", code, *map(str, files)], check=True, env=environment)
-    assert_close(tuple(torch.load(files[2])), reference(x))
+    for x, found in zip(inputs, torch.load(files[2]), strict=True):
+        assert_close(tuple(found), reference(x))
+
+
+@pytest.mark.parametrize("command", ["run", "inspect", "doctor"])
+def test_a_command_takes_a_saved_program(command: str, saved: Path) -> None:
+    words = [sys.executable, "-m", "torch_nacelle", command, str(saved)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_cpp_runs_a_package(module: nacelle.EngineModule, reference: TwoHeads, tmp_path: Path) -> None:
+    package = tmp_path / "package.pt2"
+    nacelle.save(module, package, format="aotinductor")
+    for batch in (1, 7, 16):
+        x = images(batch, seed=batch)
+        torch.save(x.cpu(), tmp_path / "x.pt")
+        output = tmp_path / "y.pt"
+        words = ["examples/cpp/run_package", str(package), "--input", str(tmp_path / "x.pt"), "--output", str(output)]
+        ended = subprocess.run(words, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        assert_close(tuple(torch.load(output)), reference(x))
