@@ -61,11 +61,11 @@ void ConvertEngines(const torch::jit::Module& module, int version, const std::ve
   });
 }
 
+using Part = std::variant<torch::jit::Module, torch::jit::Object>;
+
 // A module that holds modules and engines under names, which may have dots: what looks for engines in it looks into all
 // of them, and gives the paths as their holder has them. They are shared, not copied: what changes or moves the engines
 // of this module does it to them.
-using Part = std::variant<torch::jit::Module, torch::jit::Object>;
-
 torch::jit::Module Join(const std::vector<std::pair<std::string, Part>>& parts) {
   torch::jit::Module joint("__torch__.Programs");
   for (const auto& [name, part] : parts) {
