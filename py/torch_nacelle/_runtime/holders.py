@@ -1,7 +1,7 @@
 """Programs and engines inside other modules: ``nn.Sequential(program, nn.Softmax())`` holds a program."""
 
 import os
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from typing_extensions import TypeIs
@@ -9,11 +9,13 @@ from typing_extensions import TypeIs
 from torch_nacelle import _C
 from torch_nacelle.errors import InputError
 
+# A program, or a module that holds programs: an nn.Module of any kind, or an AOTInductor package.
 if TYPE_CHECKING:
     from torch.export.pt2_archive._package import AOTICompiledModel
 
-AnyProgram: TypeAlias = Union[torch.nn.Module, "AOTICompiledModel"]
-"""A program, or a module that holds programs: an nn.Module of any kind, or an AOTInductor package."""
+    AnyProgram: TypeAlias = torch.nn.Module | AOTICompiledModel
+else:
+    AnyProgram = torch.nn.Module  # a package's class takes long to import
 
 _ENGINE_CLASS = "__torch__.torch.classes.tensorrt.Engine"
 
