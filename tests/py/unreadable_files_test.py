@@ -37,8 +37,14 @@ def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
 
 
-@pytest.mark.parametrize("way", [*READERS, *RUNNERS])
-@pytest.mark.parametrize("name", ALL)
+WAYS = [(name, way) for name in ALL for way in (*READERS, *RUNNERS) if (name, way) != ("exported.ts", "bench")]
+
+
+def test_an_exported_program_is_run_whatever_its_suffix() -> None:
+    assert nacelle.bench("exported.ts", [X], seconds=0.01, threads=[1]).parts is None
+
+
+@pytest.mark.parametrize(("name", "way"), WAYS)
 def test_all_say_the_same(name: str, way: str) -> None:
     with pytest.raises(nacelle.InputError) as caught:
         (READERS | RUNNERS)[way](name)

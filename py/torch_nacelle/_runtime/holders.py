@@ -1,20 +1,22 @@
 """Programs and engines inside other objects: ``nn.Sequential(program, nn.Softmax())`` holds a program."""
 
 import os
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
-from typing_extensions import TypeIs
 
 from torch_nacelle import _C
 from torch_nacelle.errors import InputError
 
+# A program, or a module that holds programs. The module() of an exported program is an nn.Module too.
 if TYPE_CHECKING:
     from torch.export.pt2_archive._package import AOTICompiledModel
     from typing_extensions import TypeIs
 
-# A program, or a module that holds programs. The module() of an exported program is an nn.Module too.
-AnyProgram: TypeAlias = Union[torch.nn.Module, torch.export.ExportedProgram, "AOTICompiledModel"]
+
+    AnyProgram: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | AOTICompiledModel
+else:
+    AnyProgram = torch.nn.Module  # a package's class takes long to import
 
 _ENGINE_CLASS = "__torch__.torch.classes.tensorrt.Engine"
 
