@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from torch.export.pt2_archive._package import AOTICompiledModel
     from typing_extensions import TypeIs
 
-
     AnyProgram: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | AOTICompiledModel
 else:
     AnyProgram = torch.nn.Module  # a package's class takes long to import

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ X = torch.ones(2, 3)
 
 class Counts(torch.nn.Module):
     """Counts its calls in a buffer."""
+
+    calls: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +35,8 @@ def test_a_write_is_refused() -> None:
 
 
 def test_a_write_is_refused_beside_the_compiler() -> None:
-    compiled = torch.compile(torch.nn.Linear(3, 3), backend="eager")
+    linear: Any = torch.nn.Linear(3, 3)
+    compiled: Any = torch.compile(linear, backend="eager")
     compiled(X)
     model = torch.nn.Sequential(compiled, Counts())
     with refused_writes(model) as run, pytest.raises(StateError, match=r'the attribute "1\.calls"'):
