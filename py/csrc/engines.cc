@@ -3,7 +3,6 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/api/object.h>
 
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,7 +14,6 @@
 #include "runtime/engine.h"
 #include "runtime/internal/engine_methods.h"
 #include "runtime/internal/loaded_engine.h"
-#include "runtime/internal/output_shapes.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::python {
@@ -24,7 +22,6 @@ namespace {
 namespace py = pybind11;
 using runtime::Engine;
 using torch::jit::Object;
-using Shapes = std::vector<std::vector<int64_t>>;
 
 Object ObjectOf(c10::intrusive_ptr<Engine> engine) { return {c10::IValue(std::move(engine)).toObject()}; }
 
@@ -55,11 +52,6 @@ std::vector<std::string> WrittenInputs(const Object& object) {
   return names;
 }
 
-Shapes OutputShapes(const Object& object, const Shapes& input_shapes) {
-  const WithoutGil released;
-  return runtime::OutputShapes(EngineOf(object)->loaded(), input_shapes);
-}
-
 // A module whose attribute `engine` is this very engine: what changes or moves the module's engines does it to it.
 torch::jit::Module HolderOf(const Object& object) {
   torch::jit::Module module("__torch__.EngineHolder");
@@ -82,7 +74,6 @@ void BindEngines(py::module_& m) {
   m.def("written_inputs", &WrittenInputs, py::arg("engine"));
   m.def("engine_holder", &HolderOf, py::arg("engine"));
   runtime::SetExports(&TorchExports);
-  m.def("output_shapes", &OutputShapes, py::arg("engine"), py::arg("input_shapes"));
 }
 
 }  // namespace nacelle::python
