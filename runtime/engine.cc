@@ -1,12 +1,11 @@
 #include "runtime/engine.h"
 
-#include <functional>
 #include <string_view>
 #include <utility>
 
 #include "core/device/device.h"
+#include "core/record/identity.h"
 #include "core/text.h"
-#include "core/utf8.h"
 #include "runtime/internal/loaded_engine.h"
 #include "runtime/tensor_info.h"
 #include "runtime/timing.h"
@@ -47,14 +46,9 @@ bool InspectOnly::active() { return inspect_only_depth > 0; }
 
 void KeepPlansInMemory(bool keep) { keep_plans_in_memory = keep; }
 
-struct Engine::Identity {
-  std::once_flag once;
-  std::string text;
-};
-
 Engine::Engine(record::Record record, const Settings& settings)
     : record_(WithoutPlan(record)),
-      identity_(std::make_shared<Identity>()),
+      identity_(std::make_shared<record::Identity>()),
       settings_(settings),
       plan_(std::make_shared<const StoredBytes>(std::move(record.plan))) {
   if (InspectOnly::active()) return;
@@ -68,7 +62,7 @@ Engine::Engine(record::Record record, const Settings& settings)
 Engine::Engine(record::Record record, std::shared_ptr<const StoredBytes> plan, std::unique_ptr<LoadedEngine> loaded,
                std::optional<Error> failure, const Settings& settings)
     : record_(WithoutPlan(record)),
-      identity_(std::make_shared<Identity>()),
+      identity_(std::make_shared<record::Identity>()),
       settings_(settings),
       plan_(std::move(plan)),
       failure_(std::move(failure)) {
@@ -107,14 +101,10 @@ c10::intrusive_ptr<Engine> Engine::Copy() {
   return copy;
 }
 
-const std::string& Engine::identity() const {
-  std::call_once(identity_->once, [this] {
-    const std::shared_ptr<const StoredBytes> plan = this->plan();
-    const std::string_view bytes = plan->bytes();
-    identity_->text =
-        Cat(utf8::Valid(record_.name), ", ", bytes.size(), " bytes, ", std::hash<std::string_view>()(bytes));
-  });
-  return identity_->text;
+std::string Engine::identity() {
+  std::string text = identity_->Get(record_, plan()->bytes());
+  if (loaded_.has_value()) text += " on " + loaded_.use()->facts().device.str();
+  return text;
 }
 
 // Shares the bytes of the deserialized plan, and moves large ones into a file if one can be made.

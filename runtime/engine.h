@@ -29,6 +29,10 @@
 #include "runtime/settings.h"
 #include "runtime/tensor_info.h"
 
+namespace nacelle::record {
+class Identity;
+}
+
 namespace nacelle::runtime {
 
 class DeserializedPlan;
@@ -78,10 +82,10 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   // this engine is set up, the deserialized plan; if contexts cannot share that, the copy is set up when it is called.
   c10::intrusive_ptr<Engine> Copy();
 
-  // A short text of the name, the plan's size and a hash of its bytes: torch.compile compares it at each call. Engines
-  // of one name and plan have the same text. The hash is no proof: plans can be made that share it. The first call
-  // reads the plan.
-  const std::string& identity() const;
+  // A short text that torch.compile compares at each call: the name, a SHA-256 of the record with its plan, and the
+  // device that the engine runs on. Engines of the same text give the same results for the same inputs. The first call
+  // reads the plan; copies share what it found. Throws RecordError if the record cannot be written.
+  std::string identity();
 
   // The facts in the plan's first bytes. Throws PlanError if they are not those of a known plan.
   plan::PlanHeader plan_header() const;
@@ -129,14 +133,12 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   std::string Describe();
 
  private:
-  struct Identity;
-
   void SetUp();
   std::shared_ptr<Timing> CurrentTiming();
   void StorePlan(const DeserializedPlan& plan);
 
-  const record::Record record_;         // its plan is empty
-  std::shared_ptr<Identity> identity_;  // copies share it
+  const record::Record record_;                 // its plan is empty
+  std::shared_ptr<record::Identity> identity_;  // copies share it
   mutable std::mutex settings_mutex_;
   Settings settings_;
   mutable std::mutex plan_mutex_;

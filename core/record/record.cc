@@ -117,31 +117,19 @@ Record ParseFields(Fields& fields, PlanForm form) {
   return record;
 }
 
-// Returns the text of a field; empty for the engine, which Write fills in.
+// Returns the text of a field; empty for the engine, whose text is the plan.
 std::string FieldText(const Record& record, Field field) {
   if (field == Field::kAbiVersion) return std::to_string(record.version);
-  if (field == Field::kEngine) CheckPlan(record.plan);
   if (field == Field::kAliasedIo) CheckAliasedNames(record);
   std::string text;
   internal::VisitField(record, field, [&](const auto& value) { text = internal::WriteValue(value); });
   return text;
 }
 
-// Returns all fields, with the engine's left empty.
+// Returns WriteWithoutPlan(record), for a record that has a plan.
 std::vector<std::string> WriteAllButEngine(const Record& record) {
-  internal::CheckVersion(record.version);
-  std::vector<std::string> fields;
-  fields.reserve(FieldCount(record.version));
-  for (const FieldInfo& info : kFields) {
-    InField(record.version, info.field, [&] {
-      if (info.since <= record.version) {
-        fields.push_back(FieldText(record, info.field));
-      } else if (!internal::IsNeutral(record, info.field)) {
-        throw RecordError(Cat("holds ", internal::Shown(record, info.field), ", but only version ", info.since,
-                              " and later have this field: write one of these, or clear it"));
-      }
-    });
-  }
+  std::vector<std::string> fields = WriteWithoutPlan(record);
+  InField(record.version, Field::kEngine, [&] { CheckPlan(record.plan); });
   return fields;
 }
 
@@ -169,6 +157,23 @@ int ReadVersion(std::string_view text, size_t field_count) {
 Record Parse(std::vector<std::string> fields, PlanForm form) { return ParseFields(fields, form); }
 
 Record Parse(std::span<const std::string_view> fields) { return ParseFields(fields, PlanForm::kOfVersion); }
+
+std::vector<std::string> WriteWithoutPlan(const Record& record) {
+  internal::CheckVersion(record.version);
+  std::vector<std::string> fields;
+  fields.reserve(FieldCount(record.version));
+  for (const FieldInfo& info : kFields) {
+    InField(record.version, info.field, [&] {
+      if (info.since <= record.version) {
+        fields.push_back(FieldText(record, info.field));
+      } else if (!internal::IsNeutral(record, info.field)) {
+        throw RecordError(Cat("holds ", internal::Shown(record, info.field), ", but only version ", info.since,
+                              " and later have this field: write one of these, or clear it"));
+      }
+    });
+  }
+  return fields;
+}
 
 std::vector<std::string> Write(const Record& record) {
   std::vector<std::string> fields = WriteAllButEngine(record);

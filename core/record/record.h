@@ -177,6 +177,9 @@ Record Parse(std::span<const std::string_view> fields);
 std::vector<std::string> Write(const Record& record);
 std::vector<std::string> Write(Record&& record);
 
+// Writes the fields of the record's own version, as Write does, but leaves the plan's empty.
+std::vector<std::string> WriteWithoutPlan(const Record& record);
+
 // Converts the record to another version.
 //
 // Up: fields that `version` adds keep the values that they have in `record`. After Parse these are the neutral ones;

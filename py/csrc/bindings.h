@@ -18,8 +18,11 @@ void BindErrors(pybind11::module_& m);
 // Engines inside programs: find, read, convert, load without setting up.
 void BindPrograms(pybind11::module_& m);
 
-// Single engines as torch.ScriptObjects: copy them, pickle them, ask for the shapes of their outputs.
+// Single engines as torch.ScriptObjects: copy them, pickle them.
 void BindEngines(pybind11::module_& m);
+
+// The call of an engine in eager mode.
+void BindExecute(pybind11::module_& m);
 
 // Records as lists of fields: convert them, make engines of them.
 void BindRecords(pybind11::module_& m);
@@ -27,7 +30,7 @@ void BindRecords(pybind11::module_& m);
 // Settings of engines, and their moves to other devices.
 void BindSettings(pybind11::module_& m);
 
-// Output shapes of an engine at many input shapes, without running it.
+// Output shapes of an engine, without running it: at one point, and at many.
 void BindShapes(pybind11::module_& m);
 
 // The folders of wheels with TensorRT's libraries, and the permission for plans to bring code.

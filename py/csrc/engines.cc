@@ -2,7 +2,6 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/jit/api/object.h>
 
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,7 +13,6 @@
 #include "runtime/engine.h"
 #include "runtime/internal/engine_methods.h"
 #include "runtime/internal/loaded_engine.h"
-#include "runtime/internal/output_shapes.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::python {
@@ -23,7 +21,6 @@ namespace {
 namespace py = pybind11;
 using runtime::Engine;
 using torch::jit::Object;
-using Shapes = std::vector<std::vector<int64_t>>;
 
 Object ObjectOf(c10::intrusive_ptr<Engine> engine) { return {c10::IValue(std::move(engine)).toObject()}; }
 
@@ -54,11 +51,6 @@ std::vector<std::string> WrittenInputs(const Object& object) {
   return names;
 }
 
-Shapes OutputShapes(const Object& object, const Shapes& input_shapes) {
-  const WithoutGil released;
-  return runtime::OutputShapes(EngineOf(object)->loaded(), input_shapes);
-}
-
 bool TorchExports() {
   const py::gil_scoped_acquire acquired;
   return py::module_::import("torch.compiler").attr("is_exporting")().cast<bool>();
@@ -73,7 +65,6 @@ void BindEngines(py::module_& m) {
   m.def("engine_device", &EngineDevice, py::arg("engine"));
   m.def("written_inputs", &WrittenInputs, py::arg("engine"));
   runtime::SetExports(&TorchExports);
-  m.def("output_shapes", &OutputShapes, py::arg("engine"), py::arg("input_shapes"));
 }
 
 }  // namespace nacelle::python

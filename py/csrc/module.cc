@@ -10,6 +10,7 @@ PYBIND11_MODULE(_C, m) {
   nacelle::runtime::Register();
   nacelle::python::BindPrograms(m);
   nacelle::python::BindEngines(m);
+  nacelle::python::BindExecute(m);
   nacelle::python::BindRecords(m);
   nacelle::python::BindPlans(m);
   nacelle::python::BindBuilders(m);

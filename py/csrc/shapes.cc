@@ -17,6 +17,7 @@
 #include "runtime/engine.h"
 #include "runtime/internal/infer_shapes.h"
 #include "runtime/internal/loaded_engine.h"
+#include "runtime/internal/output_shapes.h"
 #include "runtime/tensor_info.h"
 
 namespace nacelle::python {
@@ -55,9 +56,10 @@ std::vector<std::pair<size_t, std::vector<Shapes>>> HostInputs(const Object& obj
 }
 
 // The outputs' shapes at each point (the inputs' shapes, and the values of those that are read on the host), and the
-// most elements of each output; None if it is not known.
+// most elements of each output; None if it is not known. Without `profile` there is one point, in the optimization
+// profile that allows it, and a refusal is an error.
 std::tuple<std::vector<std::optional<Shapes>>, std::vector<std::optional<int64_t>>> InferShapes(
-    const Object& object, int profile, const std::vector<std::pair<Shapes, Shapes>>& points) {
+    const Object& object, std::optional<int> profile, const std::vector<std::pair<Shapes, Shapes>>& points) {
   const auto engine = EngineOf(object);
   const WithoutGil released;
   const auto loaded = engine->loaded();
@@ -69,9 +71,10 @@ std::tuple<std::vector<std::optional<Shapes>>, std::vector<std::optional<int64_t
     }
     asked.push_back({shapes, values});
   }
+  if (!profile) return {{runtime::OutputShapes(loaded, asked.at(0).input_shapes)}, {}};
   const auto plan = loaded->PlanForShapes();
   runtime::InferredShapes inferred =
-      runtime::InferShapesAtPoints(plan->engine(), facts.device, facts.inputs, facts.outputs, profile, asked);
+      runtime::InferShapesAtPoints(plan->engine(), facts.device, facts.inputs, facts.outputs, *profile, asked);
   std::vector<std::optional<int64_t>> elements;
   for (size_t i = 0; i < inferred.max_bytes.size(); ++i) {
     const int64_t bytes = inferred.max_bytes[i];

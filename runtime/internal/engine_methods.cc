@@ -47,15 +47,6 @@ std::vector<Tensor> Tensors(const std::vector<TensorInfo>& infos) {
   return tensors;
 }
 
-// Returns the record's fields with an empty plan.
-std::vector<std::string> FieldsWithoutPlan(const Engine& engine) {
-  record::Record record = engine.record();
-  record.plan = "-";  // a record has a plan
-  std::vector<std::string> fields = record::Write(record);
-  fields[record::IndexOf(record::Field::kEngine)].clear();
-  return fields;
-}
-
 at::Tensor PlanTensor(const Engine& engine) {
   const auto plan = engine.plan();
   const std::string_view bytes = plan->bytes();
@@ -102,7 +93,7 @@ Self FromList(const c10::List<std::string>& record) {
 void AddPeerMethods(torch::class_<Engine>& engine) {
   engine.def("get_serialized_metadata", [](const Self& self) { return self->record().metadata; })
       .def("serialize_metadata_only",
-           [](const Self& self) { return WithTorchErrors([&] { return FieldsWithoutPlan(*self); }); })
+           [](const Self& self) { return WithTorchErrors([&] { return record::WriteWithoutPlan(self->record()); }); })
       .def("serialized_engine_tensor", [](const Self& self) { return PlanTensor(*self); })
       .def("get_engine_layer_info",
            [](const Self& self) {
@@ -177,7 +168,10 @@ void RegisterEngineClass(torch::Library& library) {
           [](const Self& self) { return WithTorchErrors([&] { return record::Write(self->CompleteRecord()); }); },
           [](const c10::List<std::string>& record) { return WithTorchErrors([&] { return FromList(record); }); })
       .def("__obj_flatten__",
-           [](const Self& self) { return std::make_tuple(std::make_tuple(std::string("identity"), self->identity())); })
+           [](const Self& self) {
+             return WithTorchErrors(
+                 [&] { return std::make_tuple(std::make_tuple(std::string("identity"), self->identity())); });
+           })
       .def("tracing_mode", [](const Self& /*self*/) { return std::string(Exports().load()() ? "real" : "fake"); })
       .def("__eq__", [](const Self& self, const c10::IValue& other) { return IsSame(self, other); })
       .def("__ne__", [](const Self& self, const c10::IValue& other) { return !IsSame(self, other); })

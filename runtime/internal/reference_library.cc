@@ -60,13 +60,20 @@ std::string FindReferenceLibrary() {
   for (const fs::path& candidate : candidates) {
     if (Exists(candidate)) return candidate.string();
   }
-  throw LibraryError(Cat("the reference engine's library was not found; looked for ", Join(candidates, ", "),
-                         "; name it in ", kReferenceVariable));
+  throw LibraryError(Cat("the reference engine's library was not found; looked for ", Join(candidates, ", "), "; put ",
+                         kReferenceFile,
+                         " of this build into the first of these places, or install torch_nacelle again"));
 }
 
 std::shared_ptr<const tensorrt::Library> OpenReferenceLibrary() {
   const char* const named = std::getenv(kReferenceVariable);
-  return tensorrt::Library::Open(named != nullptr && *named != '\0' ? std::string(named) : FindReferenceLibrary());
+  std::string path = named != nullptr ? named : "";
+  try {
+    if (path.empty()) path = FindReferenceLibrary();
+  } catch (const LibraryError& error) {
+    throw LibraryError(Cat(error.what(), ", or name another library to run plans with in ", kReferenceVariable));
+  }
+  return tensorrt::Library::Open(path);
 }
 
 }  // namespace nacelle::runtime

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 import torch._dynamo.testing
+from torch.overrides import TorchFunctionMode
 
 import torch_nacelle as nacelle
 from tests.py.engine_kinds import BATCHED, KINDS, LARGER, Doubled, TwoOutputs, Windows, X, hybrid, of
@@ -289,6 +290,101 @@ def test_a_hybrid_needs_no_no_grad_and_shares_its_parameters() -> None:
     parameter = case.module.get_parameter("scale")
     assert parameter.data_ptr() == case.model.get_parameter("scale").data_ptr()
     assert case.model.get_parameter("scale").requires_grad
+
+
+class Same(torch.nn.Module):
+    """Returns a view of its input."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.view(-1, 3)
+
+
+class Around(torch.nn.Module):
+    """Writes to the result of a part: in the model also to what the part got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = Same()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + 1
+        y = self.part(x)
+        y.mul_(2)
+        return x + y
+
+
+class AroundWithoutWrites(Around):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + 1
+        return x + self.part(x) * 2
+
+
+class AroundInPython(Around):
+    """The same, which is no TorchScript."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(*[x])
+
+
+def test_writes_around_a_part_that_returns_its_input_are_refused() -> None:
+    parts = {"part": [BATCHED]}
+    with pytest.raises(nacelle.InputError, match=r"'part' returns its input or a view of it.*in place \(mul_"):
+        nacelle.compile(Around(), parts, container="module")
+    harmless = nacelle.compile(AroundWithoutWrites(), parts, container="module")
+    torch.testing.assert_close(harmless(X), AroundWithoutWrites()(X))
+    with pytest.raises(
+        nacelle.InputError, match=r"'part' returns its input.*cannot be told.*return a clone from 'part'"
+    ):
+        nacelle.compile(AroundInPython(), parts, container="module")
+
+
+class Plain(torch.Tensor):
+    """A subclass that changes nothing."""
+
+
+class Seen(TorchFunctionMode):
+    """Counts the calls of the operator."""
+
+    count = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        self.count += "execute_engine" in str(func)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_call_is_the_same_as_the_operators(module: nacelle.EngineModule) -> None:
+    """The module takes a shorter way to the operator where Python has no say in the call."""
+    operator = torch.ops.tensorrt.execute_engine
+    for x in (X, X.as_subclass(Plain), torch.nn.Parameter(X), X.clone().requires_grad_()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found, wanted = module(x), operator([x], module.engine)
+        for one, other in zip(found, wanted, strict=True):
+            assert type(one) is type(other) and one.requires_grad == other.requires_grad
+            torch.testing.assert_close(one, other)
+    with Seen() as seen:  # type: ignore[no-untyped-call]
+        module(X)
+    assert seen.count > 0
+    with torch.profiler.profile() as profile:
+        module(X)
+    assert "tensorrt::execute_engine" in [event.name for event in profile.events() or []]
+
+
+def test_errors_of_a_call_have_their_classes(module: nacelle.EngineModule) -> None:
+    with pytest.raises(nacelle.InputError, match="has dtype float64; wanted float32"):
+        module(X.double())
+    with pytest.raises(nacelle.InputError, match="got 2 inputs; wanted 1"):
+        module(X, X)
+    for wrong in (None, 1.0, [X], "x"):
+        with pytest.raises((RuntimeError, TypeError)):
+            module(wrong)
+    torch.testing.assert_close(module(X)[0], X + 1)
+
+
+def test_a_warning_of_a_call_is_pythons() -> None:
+    module = nacelle.compile(Doubled(), [BATCHED], container="module")
+    with pytest.warns(UserWarning, match="requires grad, and an engine has no gradient"):
+        module(X.clone().requires_grad_())
 
 
 def test_settings_reach_the_engines_of_a_module(module: nacelle.EngineModule) -> None:

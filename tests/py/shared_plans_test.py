@@ -1,4 +1,4 @@
-"""Programs in one process run their own plans, also if size and hash of two plans are the same."""
+"""Programs in one process run their own plans, also if name, size and std::hash of two plans are the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import torch_nacelle as nacelle  # noqa: F401, registers the class of the engines
+import torch_nacelle as nacelle
 
 FOLDER = Path(__file__).parents[1] / "data" / "same_hash"
 
@@ -32,3 +32,31 @@ def test_a_program_that_is_loaded_after_another_one_is_gone_runs_its_own_plan() 
     outputs("one.ts")
     first, _ = outputs("other.ts")
     assert torch.equal(first, torch.full_like(first, 666.0))
+
+
+def engines() -> tuple[torch.ScriptObject, torch.ScriptObject]:
+    plans = (nacelle.read(FOLDER / name).engines[0].plan for name in ("one.ts", "other.ts"))
+    one, other = (nacelle.EngineModule(plan, name="net").engine for plan in plans)
+    return one, other
+
+
+def test_torch_compile_tells_the_plans_apart() -> None:
+    one, other = engines()
+    assert one.name() == other.name()  # type: ignore[attr-defined]
+    torch._dynamo.reset()
+    seen: list[str] = []
+
+    def backend(graph: torch.fx.GraphModule, _inputs: object) -> object:
+        seen.append("compiled")
+        return graph.forward
+
+    @torch.compile(backend=backend, fullgraph=True)
+    def call(x: torch.Tensor, engine: torch.ScriptObject) -> torch.Tensor:
+        first: torch.Tensor = torch.ops.tensorrt.execute_engine([x], engine)[0]
+        return first + 1
+
+    x = torch.ones(2, 8)
+    assert not torch.equal(call(x, one), torch.full_like(x[:, :1], 667.0))
+    assert call(x, other).unique().tolist() == [667.0]
+    assert len(seen) == 2
+    assert one.__obj_flatten__() != other.__obj_flatten__()  # type: ignore[attr-defined]

@@ -36,9 +36,12 @@ def nacelle_pytest(
         timeout = "long",
         conftest = [],
         deps = [],
+        env = {},
         tags = [],
         **kwargs):
     """A test that runs pytest over its sources. A run that finds no test fails.
+
+    A test that is not tagged "gpu" sees no GPU, so that it tells the same on every machine.
 
     A test of our Python packages is tagged "nosan": their extensions are loaded by a Python without sanitizers.
 
@@ -51,16 +54,19 @@ def nacelle_pytest(
       timeout: py_test's timeout: it ends a test that hangs, and is far above what a busy machine takes.
       conftest: conftest.py files and other modules that the tests import but that hold no tests.
       deps: py_test's deps.
+      env: environment variables of the test.
       tags: py_test's tags. Tag a test that needs a GPU "gpu".
       **kwargs: py_test's other attributes.
     """
     srcs = srcs or [name + ".py"]
+    hidden = {} if "gpu" in tags else {"CUDA_VISIBLE_DEVICES": ""}
     ours = [dep for dep in deps if dep.startswith("//py:")]
     native.py_test(
         name = name,
         srcs = srcs + conftest + ["//toolchains/python:pytest_main.py"],
         args = ["$(rootpath %s)" % src for src in srcs] + args,
         data = data,
+        env = dict(hidden, **env),
         main = "//toolchains/python:pytest_main.py",
         python_version = "PY3",
         size = size,

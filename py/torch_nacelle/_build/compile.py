@@ -254,15 +254,17 @@ def _compile_hybrid(
     builts: dict[str, Built] = {}
     for path, name in _engine_names(list(parts)).items():
         engines[path], builts[path] = job.engine(parts[path], inputs[path], name, choice=choice)
+    returning = [path for path, part in parts.items() if returns_its_input(part, inputs[path])]
     if container == "module":
+        if returning:
+            _refuse_writes(module, parts, engines, returning)
         made = _with_modules(
             module, {id(parts[path]): EngineModule(engines[path], returns=builts[path].returns) for path in parts}
         )
         _check_hybrid(made, module, parts, engines, builts, job, check)
         return made
     try:
-        with for_inference(module):
-            program = scripted(with_replaced(module, {id(parts[path]): engine for path, engine in engines.items()}))
+        program = _scripted_around(module, parts, engines)
         _check_names(program)
     except Exception as error:
         takes = ", ".join(f"{path}({', '.join(_names_of_arguments(engine))})" for path, engine in engines.items())
@@ -272,11 +274,41 @@ def _compile_hybrid(
         ) from error
     refuse_python(program)
     rest = Rest(program, engines)
-    rest.refuse_writes_around([path for path, part in parts.items() if returns_its_input(part, inputs[path])])
+    rest.refuse_writes_around(returning)
     if rest.writes_to_parameters():
         own_parameters(program)
     _check_hybrid(program, module, parts, engines, builts, job, check)
     return program
+
+
+def _scripted_around(
+    module: torch.nn.Module, parts: Mapping[str, torch.nn.Module], engines: Mapping[str, torch.jit.ScriptModule]
+) -> torch.jit.ScriptModule:
+    """The module as TorchScript, with engines in place of its parts."""
+    with for_inference(module):
+        return scripted(with_replaced(module, {id(parts[path]): engine for path, engine in engines.items()}))
+
+
+def _refuse_writes(
+    module: torch.nn.Module,
+    parts: Mapping[str, torch.nn.Module],
+    engines: Mapping[str, torch.jit.ScriptModule],
+    returning: Sequence[str],
+) -> None:
+    """Raises InputError if forward may change the input or the output of a submodule that returns its input.
+
+    Its TorchScript tells; Python code that is none tells nothing.
+    """
+    try:
+        program = _scripted_around(module, parts, engines)
+    except Exception as error:
+        names = ", ".join(repr(path) for path in returning)
+        raise InputError(
+            f"submodule {names} returns its input or a view of it, an engine's outputs are new tensors, and it cannot "
+            f"be told if forward of {type(module).__name__} changes one of the two in place, which changes both in the "
+            f"model: return a clone from {names}; TorchScript, which would tell, says: {first_lines(error, 8)}"
+        ) from error
+    Rest(program, engines).refuse_writes_around(returning)
 
 
 def _check_hybrid(

@@ -8,6 +8,7 @@ objects in ``torch.export.save``'s archive) happens in C++ and is not affected.
 import copy
 import copyreg
 import pickle
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -30,8 +31,23 @@ def _copied(value: torch.ScriptObject, memo: dict[int, Any]) -> object:
 
 def _reduced(value: torch.ScriptObject) -> str | tuple[Any, ...]:
     if is_engine(value):
+        if _in_cache_key():
+            return tuple, (value.__obj_flatten__(),)  # type: ignore[attr-defined]
         return engine_from_record, (_C.engine_record(value),)
     return value.__reduce_ex__(pickle.DEFAULT_PROTOCOL)
+
+
+def _in_cache_key() -> bool:
+    """True if the pickle that is under way is the key of torch.compile's caches, which torch hashes and never reads.
+
+    torch pickles all that a graph takes for it, at each compilation: the identity of an engine says the same as its
+    record, whose plan may be gigabytes. The pickler is a C type, so its caller's frame is that of the key's method.
+    """
+    codecache = sys.modules.get("torch._inductor.codecache")
+    if codecache is None:
+        return False
+    pickler = sys._getframe(2).f_locals.get("self")
+    return isinstance(pickler, codecache.FxGraphCachePickler)
 
 
 def register() -> None:

@@ -93,7 +93,9 @@ class EngineModule(torch.nn.Module):
         Returns:
             New tensors; see ``returns`` of the constructor.
         """
-        outputs: list[torch.Tensor] = torch.ops.tensorrt.execute_engine(list(inputs), self.engine)
+        outputs = None if torch.compiler.is_compiling() else _C.execute(inputs, self.engine)
+        if outputs is None:  # torch's own way, which takes all kinds of tensors and can be traced
+            outputs = torch.ops.tensorrt.execute_engine(list(inputs), self.engine)
         if self.returns == "list":
             return outputs
         if self.returns == "tensor" or (self.returns is None and len(outputs) == 1):

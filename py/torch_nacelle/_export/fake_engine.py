@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import torch
+from torch._library import simple_registry
 from torch._library.fake_class_registry import FakeScriptObject, register_fake_class
 from torch.utils._python_dispatch import _disable_current_modes
 
@@ -84,7 +85,14 @@ def _new_size(size: Unknown) -> torch.SymInt:
 
 
 def register() -> None:
-    """Gives both to torch."""
+    """Gives both to torch, and tells it that the operator does nothing but compute its outputs.
+
+    torch assumes of an operator that takes an object of a C++ class that it changes this object: it would keep all such
+    calls in order by a tensor that each one makes for the next. An engine that writes to its inputs is refused above.
+    """
     register_fake_class("tensorrt::Engine", FakeEngine)  # type: ignore[arg-type]
     for name in ("tensorrt::execute_engine", "trt::execute_engine"):
         torch.library.register_fake(name, fake_execute_engine)
+        effect = getattr(simple_registry.singleton.find(name), "effect", None)
+        if effect is not None:  # torch 2.13; older releases may keep it elsewhere
+            effect.register(None)

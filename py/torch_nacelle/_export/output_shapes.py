@@ -86,8 +86,9 @@ def output_shapes(
     _bound(tensors, input_shapes)
     if all(isinstance(size, int) for shape in input_shapes for size in shape):
         with _disable_current_modes():  # the reference engine finds shapes with torch
-            shapes = _C.output_shapes(engine, [[int(size) for size in shape] for shape in input_shapes])
-        if all(size >= 0 for shape in shapes for size in shape):
+            point: list[list[int]] = [[int(size) for size in shape] for shape in input_shapes]
+            (shapes,), _ = _C.infer_shapes(engine, None, [(point, [])])
+        if shapes is not None and all(size >= 0 for shape in shapes for size in shape):
             return [list(shape) for shape in shapes]
     with _disable_current_modes():
         laws = engine_laws.laws_of(engine)

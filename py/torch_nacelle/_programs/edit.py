@@ -236,7 +236,8 @@ def _compare_output_shapes(engine: EngineInfo, before: Any, opened: Any) -> None
 
 
 def _output_shapes(engine: Any, sizes: dict[str, list[int]]) -> dict[str, list[int]]:
-    shapes = _C.output_shapes(engine, [list(sizes[name]) for name, *_ in engine.inputs()])
+    (shapes,), _ = _C.infer_shapes(engine, None, [([list(sizes[name]) for name, *_ in engine.inputs()], [])])
+    assert shapes is not None  # a refusal is an error if no profile is given
     return {name: shape for (name, *_), shape in zip(engine.outputs(), shapes, strict=True)}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch._inductor import codecache
 
 import torch_nacelle as nacelle
 
@@ -59,6 +60,32 @@ def test_a_copy_has_the_same_record_and_runs(abi_version: int, way: str) -> None
     assert torch._C._pickle_save(copied) == torch._C._pickle_save(engine)
     torch.testing.assert_close(run(copied), X * 2)
     torch.testing.assert_close(run(engine), X * 2)
+
+
+def test_the_key_of_a_compilers_cache_holds_no_plan() -> None:
+    class Large(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.rand(3, 100_000))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x @ self.weight).sum(1)
+
+    module = nacelle.compile(Large(), [X], container="module")
+    keys: list[bytes] = []
+
+    class Recorded(codecache.FxGraphCachePickler):
+        def dumps(self, obj: object) -> bytes:
+            keys.append(super().dumps(obj))
+            return keys[-1]
+
+    torch._dynamo.reset()
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(codecache, "FxGraphCachePickler", Recorded)
+        torch.compile(module, fullgraph=True)(X)
+    identity = module.engine.__obj_flatten__()[0][1].encode()
+    assert any(identity in key for key in keys)
+    assert max(map(len, keys)) < 1_000_000 < len(pickle.dumps(module.engine))
 
 
 def test_one_engine_in_two_places_stays_one() -> None:

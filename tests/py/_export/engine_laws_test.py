@@ -170,6 +170,24 @@ def test_what_no_law_explains() -> None:
     assert laws.text(["x"], ["a", "b", "c"]) == "a: [? 0 (no law), x.1]\nb: [? 0 (no law)]\nc: [x.1, x.0]"
 
 
+def test_sizes_that_follow_from_the_values_of_an_input() -> None:
+    class Repeated(torch.nn.Module):
+        def forward(self, x: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+            return x.unsqueeze(1).expand(x.shape[0], int(count[0]), 3) + 0
+
+    inputs = [
+        nacelle.Input(min=(1, 3), opt=(2, 3), max=(8, 3)),
+        nacelle.Input(shape=(1,), dtype=torch.int64, min_values=(1,), opt_values=(3,), max_values=(12,)),
+    ]
+    engine = nacelle.compile(torch.jit.script(Repeated()), inputs, backend="reference", name="net").net_trt_engine
+    ((_, repeated, last),) = laws_of(engine).outputs
+    assert isinstance(repeated, Unknown) and repeated.reason == "depends on values"
+    assert isinstance(last, Law) and last.at(lambda _: 0) == 3
+    for count in (1, 5, 12):
+        (y,) = torch.ops.tensorrt.execute_engine([torch.ones(2, 3), torch.tensor([count])], engine)
+        assert y.shape == (2, count, 3)
+
+
 def test_inputs_of_one_batch_size() -> None:
     class Product(torch.nn.Module):
         def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
+import re
 import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
+from functorch.compile import make_boxed_func
+from torch._dynamo.backends.common import aot_autograd
 from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
 from torch.autograd import forward_ad
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 import torch_nacelle as nacelle
+from torch_nacelle import _C
 
 X = torch.arange(6, dtype=torch.float32).view(2, 3) + 1
 BATCHED = nacelle.Input(min=(1, 3), opt=(2, 3), max=(8, 3))
@@ -149,6 +155,38 @@ def test_what_is_compared_at_each_call_is_short_and_of_this_engine(doubled: torc
     assert len(str(flat)) < 100
     assert flat == engine_of(Doubled(), [BATCHED]).__obj_flatten__()  # type: ignore[attr-defined]
     assert flat != engine_of(Several(), [BATCHED]).__obj_flatten__()  # type: ignore[attr-defined]
+    assert flat == copy.deepcopy(doubled).__obj_flatten__()  # type: ignore[attr-defined]
+
+
+def test_engines_of_one_plan_and_other_records_are_told_apart() -> None:
+    record = _C.engine_record(nacelle.compile(Doubled(), [BATCHED], name="net", abi_version=9).net_trt_engine)
+    changes = {1: b"other", 4: b"x", 5: b"y", 6: b"1", 7: b"metadata", 9: b"1", 10: b"1"}
+    records = [record, *([*record[:at], value, *record[at + 1 :]] for at, value in changes.items())]
+    engines: list[Any] = [_C.engine_from_record(fields) for fields in records]
+    assert len({engine.__obj_flatten__()[0][1].split()[1] for engine in engines}) == len(records)
+
+
+def test_it_names_the_device_that_the_engine_runs_on(doubled: torch.ScriptObject) -> None:
+    ((key, identity),) = doubled.__obj_flatten__()  # type: ignore[attr-defined]
+    assert key == "identity"
+    assert re.fullmatch(r'"net" [0-9a-f]{64} on cpu', identity)
+
+
+def test_calls_are_not_kept_in_order_by_tokens(doubled: torch.ScriptObject) -> None:
+    """torch adds a tensor to the graph for each operator that it takes for one that changes an object."""
+    graphs: list[torch.fx.GraphModule] = []
+
+    def keep(graph: torch.fx.GraphModule, _inputs: object) -> object:
+        graphs.append(graph)
+        return make_boxed_func(graph.forward)
+
+    torch._dynamo.reset()
+    with torch.no_grad():
+        result = torch.compile(lambda x: execute([x], doubled)[0] + 1, backend=aot_autograd(fw_compiler=keep))(X)
+    torch.testing.assert_close(result, X * 2 + 1)
+    targets = [str(node.target) for node in graphs[0].graph.nodes if node.op == "call_function"]
+    assert "tensorrt.execute_engine.default" in targets
+    assert not any("effects" in target for target in targets)
 
 
 class TestAutograd:
