@@ -17,6 +17,8 @@ X = torch.ones(2, 3)
 class Counts(torch.nn.Module):
     """Counts its calls in a buffer."""
 
+    calls: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("calls", torch.zeros(()))
@@ -32,7 +34,8 @@ def test_a_write_is_refused() -> None:
 
 
 def test_a_write_is_refused_beside_the_compiler() -> None:
-    compiled = torch.compile(torch.nn.Linear(3, 3), backend="eager")
+    compiled = torch.nn.Linear(3, 3)
+    compiled.compile(backend="eager")
     compiled(X)
     model = torch.nn.Sequential(compiled, Counts())
     with refused_writes(model) as run, pytest.raises(StateError, match=r'the attribute "1\.calls"'):
