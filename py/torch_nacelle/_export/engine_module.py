@@ -32,9 +32,8 @@ class EngineModule(torch.nn.Module):
     """
 
     engine: torch.ScriptObject
-    takes_engine_inputs: ClassVar[bool] = (
-        True  # forward's arguments are the engine's inputs; see _programs/signatures.py
-    )
+    # True since forward's arguments are the engine's inputs; see _programs/signatures.py.
+    takes_engine_inputs: ClassVar[bool] = True
 
     def __init__(
         self,
