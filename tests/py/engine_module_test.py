@@ -362,7 +362,7 @@ def test_a_call_is_the_same_as_the_operators(module: nacelle.EngineModule) -> No
         for one, other in zip(found, wanted, strict=True):
             assert type(one) is type(other) and one.requires_grad == other.requires_grad
             torch.testing.assert_close(one, other)
-    with Seen() as seen:  # type: ignore[no-untyped-call]
+    with Seen() as seen:
         module(X)
     assert seen.count > 0
     with torch.profiler.profile() as profile:

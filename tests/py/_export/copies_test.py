@@ -71,7 +71,7 @@ def test_the_key_of_a_compilers_cache_holds_no_plan() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return (x @ self.weight).sum(1)
 
-    module = nacelle.compile(Large(), [X], container="module")
+    module: Any = nacelle.compile(Large(), [X], container="module")
     keys: list[bytes] = []
 
     class Recorded(codecache.FxGraphCachePickler):
