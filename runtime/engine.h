@@ -83,8 +83,9 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   c10::intrusive_ptr<Engine> Copy();
 
   // A short text that torch.compile compares at each call: the name, a SHA-256 of the record with its plan, and the
-  // device that the engine runs on. Engines of the same text give the same results for the same inputs. The first call
-  // reads the plan; copies share what it found. Throws RecordError if the record cannot be written.
+  // device that the engine runs on, unless it cannot run here. Engines of the same text give the same results for the
+  // same inputs. The first call reads the plan and sets the engine up; copies share what it found. Throws RecordError
+  // if the record cannot be written.
   std::string identity();
 
   // The facts in the plan's first bytes. Throws PlanError if they are not those of a known plan.

@@ -398,3 +398,24 @@ def test_settings_reach_the_engines_of_a_module(module: nacelle.EngineModule) ->
 def test_an_unknown_container_is_refused() -> None:
     with pytest.raises(nacelle.InputError, match="there is no container 'onnx'"):
         nacelle.compile(Doubled(), [BATCHED], container="onnx")  # type: ignore[call-overload]
+
+
+def test_an_engine_that_is_set_up_late_is_compiled_once() -> None:
+    program = nacelle.compile(torch.nn.ReLU(), [nacelle.Input(min=(1, 3), opt=(2, 3), max=(8, 3))])
+    nacelle.read(program).convert(9)  # takes the engine down
+    module = nacelle.EngineModule(program)
+    engine: Any = module.engine
+    graphs: list[torch.fx.GraphModule] = []
+
+    def backend(graph: torch.fx.GraphModule, _inputs: object) -> object:
+        graphs.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    identity = engine.__obj_flatten__()
+    call = torch.compile(module, backend=backend, fullgraph=True)
+    with torch.no_grad():
+        for _ in range(3):
+            call(torch.ones(2, 3))
+    assert len(graphs) == 1
+    assert engine.__obj_flatten__() == identity

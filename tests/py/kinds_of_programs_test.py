@@ -205,6 +205,21 @@ def with_metadata(package: Path, change: dict[str, str] | None, folder: Path) ->
     return out
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (torch.ones(4, 3, 8, 8, dtype=torch.float64), "unmatched dtype"),
+        (torch.ones(4, 3, 8, 9), "unmatched dim value at 3"),
+        (torch.ones(7, 3, 8, 8), "dim value is too large at 0"),
+        (torch.ones(3, 8, 8), "dim"),
+    ],
+)
+def test_a_package_takes_no_input_for_another(given: torch.Tensor, words: str, pair_package: Path) -> None:
+    program = nacelle.load(pair_package)
+    with pytest.raises(RuntimeError, match=words):
+        program({"images": given, "scale": torch.rand(4, 1)}, 2, offset=torch.rand(10))
+
+
 def test_a_package_of_others_tells_names_alone(pair_package: Path, tmp_path: Path) -> None:
     program = nacelle.load(with_metadata(pair_package, None, tmp_path))
     told = nacelle.arguments(program)

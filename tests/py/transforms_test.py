@@ -1,4 +1,4 @@
-"""What torch puts around a call or a tensor: each is an answer as torch would give it, or an error that says why not.
+"""Transforms and modes of torch around a call, and kinds of tensors: each is an answer, or an error that says why not.
 
 Each is tried with the operator, with EngineModule, and with EngineModule under torch.compile.
 """
@@ -15,7 +15,7 @@ import torch
 import torch.distributed
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
+from torch.distributed.tensor import DTensor, Replicate, Shard
 from torch.masked import masked_tensor
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils.checkpoint import checkpoint
@@ -80,7 +80,7 @@ class Row:
 
 
 def distributed(placement: Any) -> DTensor:
-    return distribute_tensor(X, init_device_mesh("cpu", (1,)), [placement])
+    return DTensor.from_local(X, init_device_mesh("cpu", (1,)), [placement], run_check=False)
 
 
 def on_default_device(call: Call) -> torch.Tensor:

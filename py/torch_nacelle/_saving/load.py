@@ -40,7 +40,8 @@ def load(source: ProgramSource, device: str | torch.device | None = None) -> Any
             outputs = program(images)
 
     The file's content decides what it is. TorchScript and AOTInductor packages are code, which loading and calling
-    them runs: give files that you trust. Of an exported program, also one that Torch-TensorRT wrote (``.ep``), no
+    them runs: give files that you trust. The inputs of a package are compared with those that it was compiled for, unless
+    the environment variable ``AOTI_RUNTIME_CHECK_INPUTS`` is ``0``. Of an exported program, also one that Torch-TensorRT wrote (``.ep``), no
     Python runs and nothing is unpickled; its graph may call torch's operators and engines alone.
     ``torch.export.load`` reads others.
 
@@ -146,7 +147,11 @@ def _package(archive: Archive, device: str | None) -> Any:
     if torch.device(where).type != compiled_for:
         raise DeviceError(f"{archive.path} is compiled for {compiled_for}, and cannot be loaded on {where}")
     index = torch.device(where).index
-    with tempfile.TemporaryDirectory() as folder:
+    # torch reads this at a package's first call. Without it, it takes the memory of any tensor for what it was compiled for.
+    os.environ.setdefault("AOTI_RUNTIME_CHECK_INPUTS", "1")
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        if index is not None:
+            stack.enter_context(torch.cuda.device(index))  # where the engines are set up
         link = Path(folder) / "package.pt2"  # torch complains about another suffix
         link.symlink_to(archive.path.absolute())
         try:
