@@ -40,10 +40,12 @@ def load(source: ProgramSource, device: str | torch.device | None = None) -> Any
             outputs = program(images)
 
     The file's content decides what it is. TorchScript and AOTInductor packages are code, which loading and calling
-    them runs: give files that you trust. The inputs of a package are compared with those that it was compiled for, unless
-    the environment variable ``AOTI_RUNTIME_CHECK_INPUTS`` is ``0``. Of an exported program, also one that Torch-TensorRT wrote (``.ep``), no
+    them runs: give files that you trust. Of an exported program, also one that Torch-TensorRT wrote (``.ep``), no
     Python runs and nothing is unpickled; its graph may call torch's operators and engines alone.
     ``torch.export.load`` reads others.
+
+    A package compares its inputs with those that it was compiled for, unless the environment variable
+    ``AOTI_RUNTIME_CHECK_INPUTS`` is ``0``.
 
     Args:
         source: The file, as a path or open for reading bytes.
@@ -147,7 +149,7 @@ def _package(archive: Archive, device: str | None) -> Any:
     if torch.device(where).type != compiled_for:
         raise DeviceError(f"{archive.path} is compiled for {compiled_for}, and cannot be loaded on {where}")
     index = torch.device(where).index
-    # torch reads this at a package's first call. Without it, it takes the memory of any tensor for what it was compiled for.
+    # torch reads this at a package's first call. Without it the package takes any memory for what it was compiled for.
     os.environ.setdefault("AOTI_RUNTIME_CHECK_INPUTS", "1")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         if index is not None:
