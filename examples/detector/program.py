@@ -26,7 +26,5 @@ def save_package(detector: Detector, path: Path, backend: Backend = "reference")
         container="module",
         **build_options(backend),
     )
-    image = torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8, device=device)
-    with torch.no_grad():
-        program = torch.export.export(module, (image,), strict=False)
-        torch._inductor.aoti_compile_and_package(program, package_path=str(path))
+    image = nacelle.Input(shape=(SIDE, SIDE, 3), dtype=torch.uint8)
+    nacelle.save(module, path, format="aotinductor", inputs=[image])

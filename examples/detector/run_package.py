@@ -3,7 +3,7 @@
     python run_package.py PACKAGE INPUT OUTPUTS
 
 INPUT is a tensor and OUTPUTS, which is written, a tuple of tensors, both by torch.save. Nothing is imported but torch
-and torch_nacelle, which makes the engines known to torch.
+and torch_nacelle.
 """
 
 import sys
@@ -15,7 +15,7 @@ import torch_nacelle as nacelle
 
 def main(package_path: str, input_path: str, outputs_path: str) -> None:
     """Loads the package, runs it and saves its result."""
-    package = torch._inductor.aoti_load_package(package_path)
+    package = nacelle.load(package_path)
     image = torch.load(input_path, weights_only=True).to(nacelle.device_of(package))
     with torch.inference_mode():
         outputs = package(image)
