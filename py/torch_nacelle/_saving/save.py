@@ -206,14 +206,22 @@ def _told_inputs(program: torch.export.ExportedProgram) -> str:
     )
 
 
+def _settings_of_package(program: torch.export.ExportedProgram) -> dict[str, Any]:
+    """Settings of torch's compiler for the program."""
+    settings: dict[str, Any] = {"aot_inductor.metadata": {package_inputs.KEY: _told_inputs(program)}}
+    # The compiler traces anew, and takes every size that varies for 2 or more. Its check of inputs would refuse the 1
+    # that the program allows.
+    if all(sizes.lower <= 1 for sizes in program.range_constraints.values()):
+        settings["aot_inductor.check_lowerbound"] = False
+    return settings
+
+
 def _save_package(program: torch.export.ExportedProgram, temporary: Path, shown: Display) -> None:
     shown.step("compiling with AOTInductor", "", 0, 1)
     try:
         with _written(temporary) as file, torch.no_grad():
             torch._inductor.aoti_compile_and_package(
-                _with_zeros(program),
-                package_path=file,
-                inductor_configs={"aot_inductor.metadata": {package_inputs.KEY: _told_inputs(program)}},
+                _with_zeros(program), package_path=file, inductor_configs=_settings_of_package(program)
             )
     except (Error, OSError):
         raise

@@ -83,7 +83,8 @@ def test_the_key_of_a_compilers_cache_holds_no_plan() -> None:
     torch._dynamo.reset()
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
         patch.setattr(codecache, "FxGraphCachePickler", Recorded)
-        torch.compile(module, fullgraph=True)(X)
+        compiled: Any = torch.compile(module, fullgraph=True)
+        compiled(X)
     identity = module.engine.__obj_flatten__()[0][1].encode()
     assert any(identity in key for key in keys)
     assert max(map(len, keys)) < 1_000_000 < len(pickle.dumps(module.engine))
