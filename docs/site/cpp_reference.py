@@ -9,6 +9,7 @@ import html
 import importlib.util
 import re
 import subprocess
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,9 +76,19 @@ def parse(headers: Iterable[str], root: Path) -> TranslationUnit:
 
 
 def markdown(comment: str) -> str:
-    """Returns the text of a `//` comment as Markdown."""
+    """Returns the text of a `//` comment as Markdown. Paragraphs that are indented are code."""
     lines = [re.sub(r"^\s*// ?", "", line) for line in comment.splitlines()]
-    parts = re.split(r"(`[^`]*`)", "\n".join(lines).strip())
+    paragraphs = "\n".join(lines).strip().split("\n\n")
+    return "\n\n".join(
+        f"```c++\n{textwrap.dedent(one)}\n```"
+        if all(line.startswith("  ") for line in one.splitlines()) and one
+        else _escaped(one)
+        for one in paragraphs
+    )
+
+
+def _escaped(text: str) -> str:
+    parts = re.split(r"(`[^`]*`)", text)
     return "".join(part if part.startswith("`") else html.escape(part, quote=False) for part in parts)
 
 

@@ -114,3 +114,9 @@ def test_a_header_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "runtime" / "b.h").write_text("#ifndef B\nUnknown value;\n#endif\n", encoding="utf-8")
     with pytest.raises(cpp_reference.HeaderError, match="unknown type name 'Unknown'"):
         cpp_reference.page(["runtime/b.h"], tmp_path)
+
+
+def test_an_example_is_code() -> None:
+    comment = "// What <it> does.\n//\n//   Do([](int& x) { x = 1; });\n//\n//   Go();\n//\n// - one\n//   item"
+    wanted = "What &lt;it&gt; does.\n\n```c++\nDo([](int& x) { x = 1; });\n```\n\n```c++\nGo();\n```\n\n- one\n  item"
+    assert cpp_reference.markdown(comment) == wanted

@@ -3,7 +3,6 @@
 from typing import TypeVar
 
 import torch
-from torch.export.passes import move_to_device_pass
 from typing_extensions import TypedDict, Unpack
 
 from torch_nacelle import _C
@@ -105,6 +104,8 @@ def to(program: _Program, device: str | torch.device) -> _Program:
             )
     _C.move_engines(holder, str(where))
     if isinstance(program, torch.export.ExportedProgram):
+        from torch.export.passes import move_to_device_pass  # not with torch itself, and so not at every import
+
         move_to_device_pass(program, where)
     elif isinstance(program, torch.nn.Module):
         program.to(where)

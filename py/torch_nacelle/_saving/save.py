@@ -211,7 +211,8 @@ def _settings_of_package(program: torch.export.ExportedProgram) -> dict[str, Any
     settings: dict[str, Any] = {"aot_inductor.metadata": {package_inputs.KEY: _told_inputs(program)}}
     # The compiler traces anew, and takes every size that varies for 2 or more. Its check of inputs would refuse the 1
     # that the program allows.
-    if all(sizes.lower <= 1 for sizes in program.range_constraints.values()):
+    known = hasattr(torch._inductor.config.aot_inductor, "check_lowerbound")
+    if known and all(sizes.lower <= 1 for sizes in program.range_constraints.values()):
         settings["aot_inductor.check_lowerbound"] = False
     return settings
 
