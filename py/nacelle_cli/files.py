@@ -37,6 +37,9 @@ _ACCESS_LIST = "system.posix_acl_access"
 # The errors of a file system that cannot sync, or that keeps no such attributes.
 _CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EROFS)
 
+# The temporary files that this process writes now.
+_being_written: set[str] = set()
+
 # The errors of writes alone.
 _OF_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -101,6 +104,8 @@ def replacing(path: str | os.PathLike[str], *, follow: bool = True, mode: int | 
     far as the system lets this process give them. A device, a pipe or an open file (``/dev/stdout``) is written in
     place when the block has ended well; a pipe must have a reader within ``WAIT_FOR_READER`` seconds.
 
+    A temporary file of a block that is under way in this process is given as it is: the outer block moves it.
+
     Args:
         path: The destination.
         follow: False to replace `path` itself, even if it is a link, a pipe or a device: for folders of our own.
@@ -112,6 +117,9 @@ def replacing(path: str | os.PathLike[str], *, follow: bool = True, mode: int | 
         OSError: The system refuses it; the message names the destination. If the last step, the folder's sync, fails,
             the new file is there and may not outlast a loss of power.
     """
+    if os.fsdecode(path) in _being_written:
+        yield Path(os.fsdecode(path))
+        return
     destination = _locate(path, follow=follow)
     # A stream cannot be replaced: it gets its content from the folder for temporary files.
     folder = tempfile.gettempdir() if destination.is_stream else destination.folder
@@ -228,6 +236,7 @@ def _temporary(folder: str, prefix: str, given: str) -> Iterator[tuple[Path, int
         path, descriptor, mode = _make(folder, prefix)
     except OSError as error:
         raise OSError(error.errno, error.strerror, given) from None
+    _being_written.add(path)
     try:
         yield Path(path), mode
     except OSError as error:
@@ -236,6 +245,7 @@ def _temporary(folder: str, prefix: str, given: str) -> Iterator[tuple[Path, int
             error.filename, error.filename2 = given, None
         raise
     finally:
+        _being_written.discard(path)
         with contextlib.suppress(OSError):
             os.unlink(path)
         os.close(descriptor)

@@ -283,3 +283,19 @@ def test_it_is_written_without_torch() -> None:
         check=True,
     )
     assert result.stdout == "[]\n"
+
+
+def test_a_block_within_a_block_writes_the_file_of_the_outer_one(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with replacing(path) as outer:
+        with replacing(outer) as inner:
+            assert inner == outer
+            inner.write_bytes(NEW)
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == NEW
+    with pytest.raises(ValueError, match="of ours"), replacing(path) as outer, replacing(outer) as inner:
+        inner.write_bytes(b"half")
+        raise ValueError("of ours")
+    assert path.read_bytes() == NEW
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
