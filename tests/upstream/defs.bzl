@@ -44,6 +44,7 @@ def upstream_test(release):
         name = "torch_tensorrt_%s_test" % release.replace(".", "_"),
         srcs = (["aliased_io_test.py"] if facts.abi >= 10 else []) + [
             "data_dependent_test.py",
+            "exported_programs_test.py",
             "judge_can_fail_test.py",
             "programs_test.py",
             "surface_test.py",

@@ -31,11 +31,12 @@ class Programs:
     """The programs that were loaded, by number."""
 
     def __init__(self) -> None:
-        self._programs: list[torch.jit.ScriptModule] = []
+        self._programs: list[Any] = []
 
     def load(self, path: str) -> dict[str, Any]:
-        """Loads a program."""
-        self._programs.append(torch.jit.load(path))
+        """Loads a TorchScript program (.ts) or an exported program (.pt2)."""
+        exported = path.endswith(".pt2")
+        self._programs.append(torch.export.load(path).module() if exported else torch.jit.load(path))
         return {"program": len(self._programs) - 1}
 
     def call(self, program: int, inputs: str, times: int, to: str) -> dict[str, Any]:
