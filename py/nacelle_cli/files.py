@@ -37,8 +37,8 @@ _ACCESS_LIST = "system.posix_acl_access"
 # The errors of a file system that cannot sync, or that keeps no such attributes.
 _CANNOT = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EROFS)
 
-# The temporary files that this process writes now, each with the open files that hold its lock.
-_being_written: dict[str, list[int]] = {}
+# The temporary files that this process writes now.
+_being_written: set[str] = set()
 
 # The errors of writes alone.
 _OF_WRITES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -104,8 +104,8 @@ def replacing(path: str | os.PathLike[str], *, follow: bool = True, mode: int | 
     far as the system lets this process give them. A device, a pipe or an open file (``/dev/stdout``) is written in
     place when the block has ended well; a pipe must have a reader within ``WAIT_FOR_READER`` seconds.
 
-    If `path` is the temporary file of another block that is under way in this process, it is replaced without a sync,
-    which the outer block does.
+    If `path` is the temporary file of another block that is under way in this process, it is given as it is, and the
+    outer block syncs and moves it. So it must not be read meanwhile.
 
     Args:
         path: The destination.
@@ -118,13 +118,8 @@ def replacing(path: str | os.PathLike[str], *, follow: bool = True, mode: int | 
         OSError: The system refuses it; the message names the destination. If the last step, the folder's sync, fails,
             the new file is there and may not outlast a loss of power.
     """
-    outer = os.fsdecode(path)
-    if outer in _being_written:
-        folder, name = os.path.split(outer)
-        with _temporary(folder, name[: name.rindex(".") + 1], outer) as (temporary, _):
-            yield temporary
-            os.rename(temporary, outer)
-            _being_written[outer] += _being_written.pop(str(temporary))
+    if (outer := os.fsdecode(path)) in _being_written:
+        yield Path(outer)
         return
     destination = _locate(path, follow=follow)
     # A stream cannot be replaced: it gets its content from the folder for temporary files.
@@ -242,7 +237,7 @@ def _temporary(folder: str, prefix: str, given: str) -> Iterator[tuple[Path, int
         path, descriptor, mode = _make(folder, prefix)
     except OSError as error:
         raise OSError(error.errno, error.strerror, given) from None
-    _being_written[path] = [descriptor]
+    _being_written.add(path)
     try:
         yield Path(path), mode
     except OSError as error:
@@ -251,10 +246,10 @@ def _temporary(folder: str, prefix: str, given: str) -> Iterator[tuple[Path, int
             error.filename, error.filename2 = given, None
         raise
     finally:
+        _being_written.discard(path)
         with contextlib.suppress(OSError):
             os.unlink(path)
-        for held in _being_written.pop(path, []):
-            os.close(held)
+        os.close(descriptor)
 
 
 def _make(folder: str, prefix: str) -> tuple[str, int, int]:

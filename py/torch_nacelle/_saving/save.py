@@ -3,6 +3,7 @@
 import copy
 import io
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,9 +94,14 @@ def _is_package(program: object) -> bool:
 
 
 def _save_script(program: object, temporary: Path, abi_version: int | None) -> None:
-    Program(scripting.script(program)).save(temporary)
-    if abi_version is not None:
-        written = read(temporary)
+    script = Program(scripting.script(program))
+    if abi_version is None:
+        script.save(temporary)
+        return
+    with tempfile.TemporaryDirectory() as folder:  # the engines of the program that is given stay as they are
+        copied = Path(folder) / "program.ts"
+        script.save(copied)
+        written = read(copied)
         written.convert(abi_version)
         written.save(temporary)
 
