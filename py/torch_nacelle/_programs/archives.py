@@ -44,7 +44,7 @@ class SourceFile:
                 raise FileNotFoundError(f"there is no file {self.path}")
         else:
             self.name = str(getattr(source, "name", f"the {type(source).__name__}"))
-            self.content = rest_of(source)
+            self.content = _rest_of(source)
 
 
 class ProgramFile(SourceFile):
@@ -116,7 +116,7 @@ def entry_of(error: Exception, archive: Archive) -> str:
     return next((f": entry {name}" for name in named if name in archive), "")
 
 
-def rest_of(source: object) -> bytes:
+def _rest_of(source: object) -> bytes:
     """The rest of an open file.
 
     Raises:

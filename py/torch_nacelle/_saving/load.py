@@ -18,7 +18,7 @@ from nacelle_cli.reading.containers.package_objects import EngineObject, Package
 from torch_nacelle import _C
 from torch_nacelle._models.exported_program import with_example_inputs
 from torch_nacelle._programs import running
-from torch_nacelle._programs.archives import ProgramSource, as_our_errors, rest_of
+from torch_nacelle._programs.archives import ProgramSource, SourceFile, as_our_errors
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.holders import joined
 from torch_nacelle._runtime.messages import first_lines
@@ -62,20 +62,16 @@ def load(source: ProgramSource, device: str | torch.device | None = None) -> Any
         OSError: It cannot be opened; FileNotFoundError if there is none.
     """
     where = None if device is None else _present(checks.device(device))
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
-        if not path.exists():
-            raise FileNotFoundError(f"there is no file {path}")
-        return _loaded(path, where) if _package_kind(path) else running.load(path, where)
-    content = rest_of(source)
-    name = str(getattr(source, "name", f"the {type(source).__name__}"))
-    if _package_kind(Path(name), content):
+    given = SourceFile(source)
+    if given.path is not None:
+        return _loaded(given.path, where) if _package_kind(given.path) else running.load(given.path, where)
+    if _package_kind(Path(given.name), given.content):
         with tempfile.NamedTemporaryFile(suffix=".pt2") as file:
-            file.write(content)
+            file.write(given.content)
             file.flush()
             return _loaded(Path(file.name), where)
-    kept = io.BytesIO(content)
-    kept.name = name
+    kept = io.BytesIO(given.content)
+    kept.name = given.name
     return running.load(kept, where)
 
 
