@@ -16,9 +16,11 @@ import sys
 import sysconfig
 import time
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+_PINNED = Path(__file__).absolute().parents[2].parent / "triton" / "files"
 _BACKEND = "backends/python"
 _STUB = "triton_python_backend_stub"
 
@@ -28,11 +30,13 @@ class TritonError(Exception):
 
 
 def find_wheel() -> Path:
-    """Returns the folder that the wheel is installed in.
+    """Returns the folder with the wheel's files: those that Bazel brings, or installed ones.
 
     Raises:
         TritonError: It is not installed.
     """
+    if _PINNED.is_dir():
+        return _PINNED
     spec = importlib.util.find_spec("pytriton")
     if spec is None or spec.origin is None:
         raise TritonError(f"{sys.prefix} has no package pytriton; install it with: pip install nvidia-pytriton==0.7.0")
@@ -50,23 +54,19 @@ class TritonProcess:
     folders of this one's ``sys.path``.
     """
 
-    def __init__(
-        self, models: Path, folder: Path, *options: str, wheel: Path | None = None, explicit: bool = False
-    ) -> None:
+    def __init__(self, models: Path, folder: Path, *, load: Sequence[str] | None = None) -> None:
         """Prepares the server's files; nothing is started.
 
         Args:
             models: The model repository.
             folder: An empty folder for the server's backend, its Python environment and its log.
-            options: More arguments of tritonserver.
-            wheel: The folder with the wheel's files; left out, where it is installed.
-            explicit: True if models are loaded and unloaded by requests, and the server starts with all of them; False
-                if it ends when one of them cannot be loaded.
+            load: Names of the models that it starts with; others are loaded by requests. Left out: all are loaded, and
+                the server ends if one of them cannot be.
 
         Raises:
             TritonError: The wheel is not there, or not for this Python.
         """
-        self._wheel = wheel or find_wheel()
+        self._wheel = find_wheel()
         self._folder = folder
         self.log = folder / "triton.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,9 +82,8 @@ class TritonProcess:
             "--allow-grpc=false",
             "--allow-metrics=false",
             "--disable-auto-complete-config",
-            "--exit-timeout-secs=5",  # for clients that keep their connections open
-            *(["--model-control-mode=explicit", "--load-model=*", "--exit-on-error=false"] if explicit else []),
-            *options,
+            "--exit-timeout-secs=15",  # for clients that keep their connections open
+            *([] if load is None else ["--model-control-mode=explicit", *(f"--load-model={name}" for name in load)]),
         ]
 
     @property
@@ -114,7 +113,7 @@ class TritonProcess:
                 start_new_session=True,  # a group of its own, with the processes that it starts
             )
         end = time.monotonic() + seconds
-        while not self._answers():
+        while not self._is_ready():
             status = self._process.poll()
             if status is not None or time.monotonic() > end:
                 self.stop()
@@ -141,8 +140,9 @@ class TritonProcess:
         self._process = None
 
     def __enter__(self) -> "TritonProcess":
-        """Starts the server."""
-        self.start()
+        """Starts the server, if that has not been done."""
+        if self._process is None:
+            self.start()
         return self
 
     def __exit__(
@@ -151,10 +151,11 @@ class TritonProcess:
         """Ends the server."""
         self.stop()
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
+        """True if the server answers, and has loaded its models."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", "/v2/health/live")
+            connection.request("GET", "/v2/health/ready")
             return connection.getresponse().status == http.HTTPStatus.OK
         except OSError:
             return False
