@@ -92,8 +92,8 @@ def test_names_types_shapes_and_batches_come_from_the_program(folder: Path, tmp_
 
 
 def test_options_are_written(folder: Path, tmp_path: Path) -> None:
-    options = ["--name", 'a "b" ü', "--instances", "3", "--queue-delay", "0", "--max-batch-size", "2", "--json"]
-    outcome = command("triton", folder / "scores.ts", "-o", tmp_path, *options)
+    options = ["--name", 'a "b" ü', "--instances", "3", "--queue-delay", "0", "--max-batch-size", "2"]
+    outcome = command("triton", folder / "scores.ts", "-o", tmp_path, *options, "--environment", "/env", "--json")
     assert outcome.code == 0, outcome.err
     told = json.loads(outcome.out)
     assert told["model"] == 'a "b" ü' and told["files"] == ["1/model.py", "1/program.ts", "config.pbtxt"]
@@ -101,6 +101,7 @@ def test_options_are_written(folder: Path, tmp_path: Path) -> None:
     assert text.startswith(r'name: "a \"b\" \303\274" ')
     assert "max_batch_size: 2 " in text and "preferred_batch_size: [ 2 ] max_queue_delay_microseconds: 0 " in text
     assert "count: 3 " in text
+    assert 'parameters { key: "EXECUTION_ENV_PATH" value { string_value: "/env" } }' in text
 
 
 def test_sizes_that_vary_are_open(tmp_path: Path) -> None:
@@ -301,6 +302,7 @@ def test_wrong_usage(folder: Path, tmp_path: Path, options: list[str], message: 
         ({"backend": "onnx"}, "there is no backend 'onnx'; wanted python or pytorch"),
         ({"instances": 0}, "instances is 0; wanted 1 or more"),
         ({"queue_delay": -1}, "queue_delay is -1; wanted 0 or more"),
+        ({"environment": "/env", "backend": "pytorch"}, "an environment is for the Python backend"),
         ({"queue_delay": 0.5}, "queue_delay is 0.5; wanted a whole number"),
     ],
 )

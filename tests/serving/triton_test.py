@@ -3,10 +3,12 @@
 import os
 import threading
 import time
+import venv
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -239,6 +241,19 @@ def test_another_program_than_the_configuration_tells_is_named(client: TritonCli
     with pytest.raises(RequestError, match=r"config.pbtxt has the inputs series \(TYPE_FP32\), and the program x "):
         client.load("exchanged")
     assert not client.is_ready("exchanged")
+
+
+def test_a_python_without_the_package_is_named(client: TritonClient, models: Path) -> None:
+    environment = models.parent / "environment"
+    venv.EnvBuilder(symlinks=True).create(environment)
+    (site,) = environment.glob("lib/python3.*/site-packages")
+    numpy = Path(np.__file__).parent  # Triton's own module imports it
+    for folder in (numpy, numpy.with_name("numpy.libs")):
+        (site / folder.name).symlink_to(folder)
+    write(models.parent, "sums.ts", "--name", "elsewhere", "--environment", str(environment))
+    with pytest.raises(RequestError) as caught:
+        client.load("elsewhere")
+    assert f"the Python of {environment} has no module torch_nacelle; name an environment" in str(caught.value)
 
 
 def test_ten_clients_get_their_own_answers(server: TritonProcess, models: Path) -> None:

@@ -51,6 +51,14 @@ def triton(
     queue_delay: Annotated[
         int, typer.Option(metavar="MICROSECONDS", min=0, help="How long a request waits for others to make a batch.")
     ] = 100,
+    environment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="For the Python backend: the virtual environment on the server that has torch_nacelle. Default: that "
+            "of the first python3 in the server's PATH.",
+        ),
+    ] = None,
     device: Device = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a model of this name.")] = False,
     json: output.Json = False,
@@ -81,6 +89,7 @@ def triton(
             max_batch_size=max_batch_size,
             instances=instances,
             queue_delay=queue_delay,
+            environment=environment,
             device=None if device is None else torch_device(device),
             force=force,
         )

@@ -52,13 +52,16 @@ class Backend:
         key: The field that names it.
         name: Its name there.
         parameters: The backend's parameters.
-        plain_names: True if tensors have their names; False if ``INPUT__0`` and ``OUTPUT__0`` by their order.
     """
 
     key: str
     name: str
     parameters: tuple[tuple[str, str], ...] = ()
-    plain_names: bool = False
+
+    @property
+    def is_python(self) -> bool:
+        """True for the Python backend. Others know tensors by their order alone: ``INPUT__0``, ``OUTPUT__0``."""
+        return self.name == "python"
 
 
 def inputs_of(interface: Interface, batches: Batches | None, backend: Backend) -> list[Tensor]:
@@ -66,7 +69,7 @@ def inputs_of(interface: Interface, batches: Batches | None, backend: Backend) -
     first = 0 if batches is None else 1
     return [
         Tensor(
-            one.name if backend.plain_names else f"INPUT__{place}",
+            one.name if backend.is_python else f"INPUT__{place}",
             one.input.dtype,
             one.input.shape[first:],
             one.range_in(0).opt[first:],
@@ -78,7 +81,7 @@ def inputs_of(interface: Interface, batches: Batches | None, backend: Backend) -
 def outputs_of(outputs: Sequence[ServedOutput], backend: Backend) -> list[Tensor]:
     """The outputs as the configuration lists them."""
     return [
-        Tensor(one.name if backend.plain_names else f"OUTPUT__{place}", one.dtype, one.shape)
+        Tensor(one.name if backend.is_python else f"OUTPUT__{place}", one.dtype, one.shape)
         for place, one in enumerate(outputs)
     ]
 

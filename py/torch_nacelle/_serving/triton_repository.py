@@ -19,7 +19,6 @@ from torch_nacelle.errors import InputError
 
 BackendName: TypeAlias = Literal["python", "pytorch"]
 
-_PYTHON = Backend("backend", "python", (("FORCE_CPU_ONLY_INPUT_TENSORS", "no"),), plain_names=True)
 _TORCHSCRIPT = Backend("platform", "pytorch_libtorch", (("DISABLE_OPTIMIZED_EXECUTION", "true"),))
 _AOTINDUCTOR = Backend("platform", "torch_aoti")
 _VERSION = "1"
@@ -42,8 +41,9 @@ class TritonPythonModel:
             from torch_nacelle.triton import Model
         except ModuleNotFoundError as error:
             raise RuntimeError(
-                f"the Python of {{sys.prefix}} has no module {{error.name}}; start tritonserver with the bin folder "
-                "of an environment that has torch_nacelle first in PATH (Triton's Python does not read PYTHONPATH)"
+                f"the Python of {{sys.prefix}} has no module {{error.name}}; name an environment that has "
+                "torch_nacelle with nacelle triton --environment, or start tritonserver with its bin folder first in "
+                "PATH (Triton's Python does not read PYTHONPATH)"
             ) from error
         self.model = Model(args, PROGRAM)
 
@@ -66,6 +66,7 @@ def write_repository(
     max_batch_size: int | None = None,
     instances: int = 1,
     queue_delay: int = 100,
+    environment: str | os.PathLike[str] | None = None,
     device: str | torch.device | None = None,
     force: bool = False,
 ) -> Path:
@@ -94,6 +95,8 @@ def write_repository(
         instances: Number of instances, on each GPU if the program runs on GPUs. Each has a process and a copy of the
             engine in memory of its own in the Python backend.
         queue_delay: Microseconds that a request waits for others, so that a preferred batch can be made.
+        environment: For the Python backend: the folder of the virtual environment on the server that has torch_nacelle.
+            Left out, that of the first ``python3`` in the server's ``PATH``.
         device: The device to run the program on here; see ``load``.
         force: True to replace a model of this name.
 
@@ -112,13 +115,15 @@ def write_repository(
     _check_numbers(max_batch_size, instances, queue_delay)
     if backend not in ("python", "pytorch"):
         raise InputError(f"there is no backend {backend!r}; wanted python or pytorch")
+    if environment is not None and backend != "python":
+        raise InputError("an environment is for the Python backend; the PyTorch backend has no Python")
     folder = Path(checks.destination(repository))
     target = folder / chosen_name
     _check_free(folder, target, force)
     loaded, interface = load_on(source, device)
-    kind = _PYTHON if backend == "python" else _pytorch_kind(loaded)
+    kind = _python_kind(environment) if backend == "python" else _pytorch_kind(loaded)
     batches = _batches(interface, max_batch_size)
-    if kind is _TORCHSCRIPT:
+    if kind == _TORCHSCRIPT:
         _check_result(interface, batches)
     try:
         outputs = interface.outputs(batches)
@@ -141,7 +146,7 @@ def write_repository(
         name_there = _file_name(kind, source)
         with files.replacing(version / name_there) as copy:
             shutil.copyfile(source, copy)
-        if kind is _PYTHON:
+        if kind.is_python:
             files.write_text(version / "model.py", _MODEL.format(program=json.dumps(name_there)))
         files.write_text(temporary / "config.pbtxt", config)
     return target
@@ -184,6 +189,13 @@ def _check_free(folder: Path, target: Path, force: bool) -> None:
         )
 
 
+def _python_kind(environment: str | os.PathLike[str] | None) -> Backend:
+    parameters = [("FORCE_CPU_ONLY_INPUT_TENSORS", "no")]
+    if environment is not None:
+        parameters.append(("EXECUTION_ENV_PATH", checks.text(os.fsdecode(environment), "environment")))
+    return Backend("backend", "python", tuple(parameters))
+
+
 def _pytorch_kind(program: Any) -> Backend:
     if isinstance(program, torch.jit.ScriptModule):
         return _TORCHSCRIPT
@@ -196,9 +208,9 @@ def _pytorch_kind(program: Any) -> Backend:
 
 
 def _file_name(kind: Backend, source: Path) -> str:
-    if kind is _PYTHON:
+    if kind.is_python:
         return "program" + (source.suffix if re.fullmatch(r"\.\w+", source.suffix, re.ASCII) else "")
-    return "model.pt" if kind is _TORCHSCRIPT else "model.pt2"
+    return "model.pt" if kind == _TORCHSCRIPT else "model.pt2"
 
 
 def _batches(interface: Interface, max_batch_size: int | None) -> Batches | None:
