@@ -32,7 +32,7 @@ def nacelle_repositories():
     )
     tensorrt_repositories()
     torch_tensorrt_repositories()
-    triton_repository(name = "triton")
+    triton_repository(name = "triton_server")
     wheel_files(
         name = "example_data",
         build_file = Label("//toolchains/wheels:example_data.BUILD"),

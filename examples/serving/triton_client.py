@@ -54,7 +54,7 @@ class TritonClient:
 
         Args:
             address: The server's host and port.
-            seconds: How long to wait for an answer.
+            seconds: Seconds to wait for an answer.
         """
         self._connection = http.client.HTTPConnection(address, timeout=seconds)
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-_PINNED = Path(__file__).absolute().parents[2].parent / "triton" / "files"
+_PINNED = Path(__file__).absolute().parents[2].parent / "triton_server" / "files"
 _BACKEND = "backends/python"
 _STUB = "triton_python_backend_stub"
 

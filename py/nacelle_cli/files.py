@@ -17,7 +17,6 @@ import hashlib
 import os
 import re
 import secrets
-import shutil
 import stat
 import sys
 import tempfile
@@ -32,7 +31,7 @@ WAIT_FOR_READER = 10.0
 
 _MAX_LINKS = 40  # as many as Linux follows
 _BLOCK = 1 << 20
-_TEMPORARY = re.compile(r"\.nacelle\.[0-9a-f]{16}\.[0-9a-f]{8}")
+TEMPORARY = re.compile(r"\.nacelle\.[0-9a-f]{16}\.[0-9a-f]{8}")
 _OPEN_FILES = re.compile(r"/proc/(\d+)(?:/task/\d+)?/fd")
 _ACCESS_LIST = "system.posix_acl_access"
 # The errors of a file system that cannot sync, or that keeps no such attributes.
@@ -125,7 +124,7 @@ def replacing(path: str | os.PathLike[str], *, follow: bool = True, mode: int | 
     destination = _locate(path, follow=follow)
     # A stream cannot be replaced: it gets its content from the folder for temporary files.
     folder = tempfile.gettempdir() if destination.is_stream else destination.folder
-    prefix = _prefix(destination.path if destination.is_stream else os.path.basename(destination.path))
+    prefix = temporary_prefix(destination.path if destination.is_stream else os.path.basename(destination.path))
     _remove_dead(folder, prefix)
     with _temporary(folder, prefix, destination.given) as (temporary, new_mode):
         yield temporary
@@ -140,101 +139,10 @@ def replacing(path: str | os.PathLike[str], *, follow: bool = True, mode: int | 
             raise
 
 
-@contextmanager
-def replacing_folder(path: str | os.PathLike[str], *, replace: bool) -> Iterator[Path]:
-    """Gives an empty folder to fill, which becomes `path` when the block ends well.
-
-    The folder that `path` is in may be watched by a program that takes every folder in it for one of its own, so the
-    temporary folder is made beside that one, if the system allows it there. Its files are not synced: write them
-    with ``replacing``. If the block raises, `path` is as it was and no temporary folder remains.
-
-    Args:
-        path: The destination; the folder that it is in must exist.
-        replace: True to replace a folder that is there.
-
-    Raises:
-        FileExistsError: There is something at `path`, and `replace` is False or it is no folder.
-        OSError: The system refuses it; the message names the destination.
-    """
-    given = os.fsdecode(path)
-    destination = os.path.abspath(given)
-    with _temporary_folder(destination, given) as temporary:
-        content = os.path.join(temporary, "content")
-        os.mkdir(content)
-        try:
-            yield Path(content)
-        except OSError as error:
-            if isinstance(error.filename, str) and error.filename.startswith(content):
-                error.filename, error.filename2 = given, None
-            raise
-        former = os.path.join(temporary, "former")
-        if replace and os.path.isdir(destination) and not os.path.islink(destination):
-            os.rename(destination, former)
-        elif os.path.lexists(destination):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), given)
-        try:
-            os.rename(content, destination)
-        except OSError as error:
-            if os.path.isdir(former):
-                os.rename(former, destination)
-            raise OSError(error.errno, error.strerror, given) from None
-        _sync_folder(_Destination(given, destination, None))
-
-
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes a text as UTF-8; see ``replacing``. Characters that UTF-8 cannot hold are written as escapes."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-@contextmanager
-def _temporary_folder(destination: str, given: str) -> Iterator[str]:
-    """Makes a locked temporary folder on the file system of a destination, and removes it with all that is in it."""
-    prefix = _prefix(destination)
-    parent = os.path.dirname(destination)
-    beside = os.path.dirname(parent)
-    places = [beside, parent] if os.stat(beside).st_dev == os.stat(parent).st_dev else [parent]
-    for place in places:
-        _remove_dead_folders(place, prefix)
-    while True:
-        place = places[0]
-        temporary = os.path.join(place, prefix + secrets.token_hex(4))
-        try:
-            os.mkdir(temporary)
-            break
-        except FileExistsError:
-            continue
-        except OSError as error:
-            if len(places) == 1:
-                raise OSError(error.errno, error.strerror, given) from None
-            places.pop(0)
-    descriptor = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.close(descriptor)
-
-
-def _remove_dead_folders(place: str, prefix: str) -> None:
-    """Removes the temporary folders of killed writers of a destination."""
-    try:
-        names = os.listdir(place)
-    except OSError:
-        return
-    for name in names:
-        if not name.startswith(prefix) or not _TEMPORARY.fullmatch(name):
-            continue
-        with contextlib.suppress(OSError):
-            path = os.path.join(place, name)
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path, ignore_errors=True)
-            finally:
-                os.close(descriptor)
 
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
@@ -317,7 +225,7 @@ def _check_link(given: str, link: str, status: os.stat_result) -> None:
         )
 
 
-def _prefix(key: str) -> str:
+def temporary_prefix(key: str) -> str:
     """The beginning of the names of a destination's temporary files; short even if the destination's name is long."""
     return f".nacelle.{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}."
 
@@ -376,7 +284,7 @@ def _remove_dead(folder: str, prefix: str) -> None:
     except OSError:  # a folder that may be written and not listed
         return
     for name in names:
-        if name.startswith(prefix) and _TEMPORARY.fullmatch(name):
+        if name.startswith(prefix) and TEMPORARY.fullmatch(name):
             with contextlib.suppress(OSError):
                 _remove_if_dead(os.path.join(folder, name))
 
@@ -405,7 +313,7 @@ def _move(temporary: Path, destination: _Destination, mode: int, keep: bool) -> 
     finally:
         os.close(descriptor)
     os.rename(temporary, destination.path)
-    _sync_folder(destination)
+    sync_folder(destination.folder, destination.given)
 
 
 def _former(destination: _Destination) -> os.stat_result | None:
@@ -440,9 +348,10 @@ def _keep_access_list(descriptor: int, former: str) -> None:
         os.setxattr(descriptor, _ACCESS_LIST, os.getxattr(former, _ACCESS_LIST))
 
 
-def _sync_folder(destination: _Destination) -> None:
+def sync_folder(folder: str, given: str) -> None:
+    """Syncs the folder that something was moved into; `given` is the destination for the message."""
     try:
-        descriptor = os.open(destination.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:  # a folder that may be written and not read
         return
     try:
@@ -450,7 +359,7 @@ def _sync_folder(destination: _Destination) -> None:
     except OSError as error:
         if error.errno not in _CANNOT:
             reason = f"the file is written, and its folder cannot be synced: {error.strerror}"
-            raise OSError(error.errno, reason, destination.given) from None
+            raise OSError(error.errno, reason, given) from None
     finally:
         os.close(descriptor)
 

@@ -23,7 +23,7 @@ FORBIDDEN = (
     ("py/nacelle_cli/reading", r"(torch|torch_nacelle|onnx|onnx_to_torchscript)\b|nacelle_cli\.(?!reading\b)"),
     ("py/nacelle_core", r"(torch|torch_nacelle|onnx|onnx_to_torchscript|nacelle_cli)\b"),
     ("py/onnx_to_torchscript", r"(torch_nacelle|nacelle_core|nacelle_cli)\b"),
-    ("py/torch_nacelle/_", r"nacelle_cli\.(?!reading\b|files\b|exported\b)"),
+    ("py/torch_nacelle/_", r"nacelle_cli\.(?!reading\b|files\b|folders\b|exported\b)"),
 )
 
 # Folders whose files import nothing private of torch_nacelle.

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,11 @@ class Positive(torch.nn.Module):
 
 
 def program(
-    path: Path, model: torch.nn.Module, *inputs: nacelle.Input, outputs: list[str] | None = None, **options: object
+    path: Path,
+    model: torch.nn.Module,
+    *inputs: nacelle.Input,
+    outputs: list[str] | None = None,
+    data_dependent: Sequence[str] = (),
 ) -> Path:
     module = nacelle.compile(
         model,
@@ -51,7 +56,7 @@ def program(
         container="module",
         backend="reference",
         output_names=outputs,
-        **options,  # type: ignore[arg-type]
+        data_dependent=data_dependent,
     )
     nacelle.save(module, path)
     return path
@@ -161,38 +166,38 @@ def test_the_pytorch_backend_takes_no_dict(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "described", "options", "message"),
+    ("model", "described", "data_dependent", "message"),
     [
         (
             Series(),
             nacelle.Input(shape=(2, 4), name="series"),
-            {},
+            [],
             r'input "series" has the shape \[2, 4\]; wanted a first dimension that varies',
         ),
         (
             Series(),
             nacelle.Input(min=(2, 4), max=(8, 4)),
-            {},
+            [],
             "the smallest batch is 2, and a server passes single requests on",
         ),
         (
             Total(),
             nacelle.Input(min=(1, 4), max=(8, 4)),
-            {},
+            [],
             r'output "output_0" has the shape \[\] for a batch of 1; wanted 1 as its first size',
         ),
         (
             Positive(),
             nacelle.Input(min=(1, 4), max=(8, 4)),
-            {"data_dependent": ["output_0"]},
+            ["output_0"],
             r'output "output_0" has the shape \[\d, 2\] for a batch of 1',
         ),
     ],
 )
 def test_what_has_no_batch_is_said_and_served_without(
-    tmp_path: Path, model: torch.nn.Module, described: nacelle.Input, options: dict[str, object], message: str
+    tmp_path: Path, model: torch.nn.Module, described: nacelle.Input, data_dependent: list[str], message: str
 ) -> None:
-    source = program(tmp_path / "model.ts", model, described, **options)
+    source = program(tmp_path / "model.ts", model, described, data_dependent=data_dependent)
     with pytest.raises(nacelle.InputError, match=message) as caught:
         write_repository(source, tmp_path / "models")
     assert "Serve it without batches, a call for each request: max_batch_size 0" in str(caught.value)
@@ -266,8 +271,8 @@ def test_what_killed_writers_left_is_removed(folder: Path, tmp_path: Path) -> No
     (tmp_path / "models").mkdir()
     killed = (
         "import os, signal, sys\n"
-        "from nacelle_cli import files\n"
-        "with files.replacing_folder(sys.argv[1], replace=False) as temporary:\n"
+        "from nacelle_cli import folders\n"
+        "with folders.replacing(sys.argv[1], replace=False) as temporary:\n"
         "    (temporary / 'half').write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )

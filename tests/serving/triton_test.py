@@ -4,7 +4,7 @@ import os
 import threading
 import time
 import venv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class Sums(torch.nn.Module):
 class OtherKinds(torch.nn.Module):
     """bool, int64, float16, and one number for each row. Only ids of 0 to 9 are in its table."""
 
+    table: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("table", torch.arange(10) * 3)
@@ -63,9 +65,8 @@ class Positive(torch.nn.Module):
 
 
 def engine(model: torch.nn.Module, *inputs: nacelle.Input, data_dependent: bool = False) -> torch.nn.Module:
-    more = {"data_dependent": ["output_0"]} if data_dependent else {}
-    made: torch.nn.Module = nacelle.compile(model.eval(), list(inputs), container="module", backend="reference", **more)
-    return made
+    outputs = ["output_0"] if data_dependent else []
+    return nacelle.compile(model.eval(), list(inputs), container="module", backend="reference", data_dependent=outputs)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ def at_once(
 
 def two(seed: int, models: Path) -> Callable[[Tensor], Mapping[str, Tensor]]:
     program = nacelle.load(models.parent / f"two_{seed}.pt2")
-    return lambda images: program(images)  # type: ignore[no-any-return]
+    return lambda images: program(images)
 
 
 def images(count: int, seed: int) -> Tensor:
@@ -262,7 +263,7 @@ def test_ten_clients_get_their_own_answers(server: TritonProcess, models: Path) 
     expected = [list(program(one).values()) for one in requests]
     local = threading.local()
 
-    def send(tensors: list[Tensor]) -> list[Tensor]:
+    def send(tensors: Sequence[Tensor]) -> list[Tensor]:
         if not hasattr(local, "client"):
             local.client = TritonClient(server.address)
         answer = local.client.infer("two", {"images": tensors[0]})

@@ -1,4 +1,4 @@
-"""A Triton server, from a wheel that bundles one: @triton//:server. It needs glibc 2.35 or newer.
+"""A Triton server, from a wheel that bundles one: @triton_server//:server. It needs glibc 2.35 or newer.
 
 The wheel is 55 megabytes. It is unpacked, never imported, and only for tests tagged "triton".
 """
@@ -9,7 +9,7 @@ def triton_repository(name):
     """Declares the repository.
 
     Args:
-      name: its name.
+      name: its name. "triton" would not do: in the folder of a test, torch would take it for the package of that name.
     """
     wheel_files(
         name = name,

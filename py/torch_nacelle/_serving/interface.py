@@ -193,7 +193,7 @@ class Interface:
 
     def _cases(self, batches: Batches | None) -> Iterator[tuple[int, At, Fill, int | None]]:
         """The calls that tell the outputs: profile, shapes, values, and the batch in place of the profile's."""
-        sizes: list[int | None] = [None] if batches is None else sorted({1, batches.best[0], batches.max})
+        sizes: Sequence[int | None] = [None] if batches is None else sorted({1, batches.best[0], batches.max})
         for fill in _FILLS:
             yield 0, "opt", fill, sizes[0]
         for profile in range(self.profile_count):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.dlpack import from_dlpack
 
 from torch_nacelle._serving.interface import check_rows, load_on
 from torch_nacelle._serving.triton_config import type_of
@@ -89,10 +90,7 @@ class Model:
 
     def _tensors(self, request: Any) -> Tensors:
         """The tensors of a request, in the order of the program's inputs, where Triton has them."""
-        return [
-            torch.from_dlpack(self._triton.get_input_tensor_by_name(request, one.name))
-            for one in self._interface.inputs
-        ]
+        return [from_dlpack(self._triton.get_input_tensor_by_name(request, one.name)) for one in self._interface.inputs]
 
     def _response(self, request: Any, answer: dict[str, torch.Tensor] | Exception) -> Any:
         if isinstance(answer, Exception):

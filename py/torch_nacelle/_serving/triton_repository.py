@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
-from nacelle_cli import files
+from nacelle_cli import files, folders
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.holders import is_package
 from torch_nacelle._serving import triton_config
@@ -140,7 +140,7 @@ def write_repository(
         queue_delay=queue_delay,
     )
     folder.mkdir(exist_ok=True)
-    with files.replacing_folder(target, replace=force) as temporary:
+    with folders.replacing(target, replace=force) as temporary:
         version = temporary / _VERSION
         version.mkdir()
         name_there = _file_name(kind, source)
