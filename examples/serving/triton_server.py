@@ -76,11 +76,9 @@ def _run(
         with step(console, "Start tritonserver"):
             server.start()
         with server:
-            rows = [
-                _measured(server, pictures, expected, count, seconds).row(f"Triton, {instances} instances")
-                for count in sorted({1, clients})
-            ]
-        typer.echo("\n".join([header(), *rows]))
+            figures = [_measured(server, pictures, expected, count, seconds) for count in sorted({1, clients})]
+        way = f"Triton, {instances} instance" + ("s" if instances > 1 else "")
+        typer.echo("\n".join([header(), *(one.row(way) for one in figures)]))
 
 
 def _measured(

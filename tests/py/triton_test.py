@@ -160,7 +160,7 @@ def test_the_pytorch_backend_takes_no_dict(tmp_path: Path) -> None:
             return {"scores": self.engine(images)[0]}
 
     torch.jit.script(Named()).save(tmp_path / "named.ts")
-    with pytest.raises(nacelle.InputError, match=r"returns a dict .*; wanted a tensor or a tuple of tensors"):
+    with pytest.raises(nacelle.InputError, match=r"returns Dict\[str, Tensor\], .*; wanted a tensor, or a tuple"):
         write_repository(tmp_path / "named.ts", tmp_path / "models", backend="pytorch")
     assert 'output { name: "scores" ' in config(write_repository(tmp_path / "named.ts", tmp_path / "models"))
 
@@ -204,6 +204,25 @@ def test_what_has_no_batch_is_said_and_served_without(
     assert not (tmp_path / "models").exists()
     text = config(write_repository(source, tmp_path / "models", max_batch_size=0))
     assert "max_batch_size: 0 " in text and "dynamic_batching" not in text and text.count("model_warmup") == 1
+
+
+class Table(torch.nn.Module):
+    """Rows of a table of three, so that few made-up ids are in it."""
+
+    table: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.rand(3, 4))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.table[ids]
+
+
+def test_made_up_inputs_that_a_program_refuses_are_no_hindrance(tmp_path: Path) -> None:
+    ids = nacelle.Input(min=(1, 50), opt=(2, 50), max=(4, 50), dtype=torch.int64, name="ids")
+    text = config(write_repository(program(tmp_path / "table.ts", Table(), ids), tmp_path / "models"))
+    assert 'output { name: "output_0" data_type: TYPE_FP32 dims: [ 50, 4 ] }' in text and "model_warmup" in text
 
 
 def test_an_output_that_depends_on_values_is_open(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder / f"two_{seed}.pt2",
             inputs=[nacelle.Input(min=(1, 6), opt=(4, 6), max=(8, 6))],
         )
-    nacelle.save(engine(Sums(), nacelle.Input(min=(1, 4), opt=(4, 8), max=(8, 16), name="series")), folder / "sums.ts")
+    nacelle.save(engine(Sums(), nacelle.Input(min=(1, 4), opt=(4, 8), max=(8, 16), name="series")), folder / "sums.pt2")
     kinds = [
         nacelle.Input(min=(1, 3), opt=(2, 3), max=(4, 3), name="x"),
         nacelle.Input(min=(1,), opt=(2,), max=(4,), dtype=torch.int64, name="ids"),
@@ -89,14 +89,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nacelle.save(engine(Positive(), places, data_dependent=True), folder / "places.ts")
     write(folder, "two_1.pt2", "--name", "two")
     write(folder, "two_1.pt2", "--name", "batched", "--queue-delay", str(LONG_DELAY))
-    write(folder, "sums.ts")
+    write(folder, "sums.pt2")
     write(folder, "kinds.ts", "--queue-delay", str(LONG_DELAY))
     write(folder, "places.ts", "--max-batch-size", "0")
-    write(folder, "sums.ts", "--name", "damaged")
-    program = folder / "models/damaged/1/program.ts"
+    write(folder, "sums.pt2", "--name", "damaged")
+    program = folder / "models/damaged/1/program.pt2"
     program.write_bytes(program.read_bytes()[:-1000])
-    write(folder, "sums.ts", "--name", "exchanged")
-    (folder / "models/exchanged/1/program.ts").write_bytes((folder / "kinds.ts").read_bytes())
+    write(folder, "sums.pt2", "--name", "exchanged")
+    (folder / "models/exchanged/1/program.pt2").write_bytes((folder / "kinds.ts").read_bytes())
     return folder / "models"
 
 
@@ -183,7 +183,7 @@ def test_a_shape_outside_of_the_profiles_gets_our_words(client: TritonClient) ->
     with pytest.raises(RequestError) as caught:
         client.infer("sums", {"series": wrong})
     assert caught.value.status == 500
-    assert 'input "series" (number 0)' in str(caught.value) and "dimension 1 is 32; wanted 4 to 16" in str(caught.value)
+    assert 'input "series" has the shape [1, 32]; wanted [1..8, 4..16]' in str(caught.value)
     torch.testing.assert_close(client.infer("sums", {"series": right})["output_0"], Sums()(right))
     largest = torch.ones(8, 16)
     torch.testing.assert_close(client.infer("sums", {"series": largest})["output_0"], Sums()(largest))
@@ -234,7 +234,7 @@ def test_outputs_that_depend_on_values_are_served_without_batches(client: Triton
 def test_a_damaged_program_leaves_the_model_unready(client: TritonClient) -> None:
     with pytest.raises(RequestError) as caught:
         client.load("damaged")
-    assert "program.ts" in str(caught.value) and "docs/troubleshooting.md#inputerror" in str(caught.value)
+    assert "program.pt2" in str(caught.value) and "docs/troubleshooting.md#inputerror" in str(caught.value)
     assert not client.is_ready("damaged") and client.is_ready("two")
 
 
@@ -251,7 +251,7 @@ def test_a_python_without_the_package_is_named(client: TritonClient, models: Pat
     numpy = Path(np.__file__).parent  # Triton's own module imports it
     for folder in (numpy, numpy.with_name("numpy.libs")):
         (site / folder.name).symlink_to(folder)
-    write(models.parent, "sums.ts", "--name", "elsewhere", "--environment", str(environment))
+    write(models.parent, "sums.pt2", "--name", "elsewhere", "--environment", str(environment))
     with pytest.raises(RequestError) as caught:
         client.load("elsewhere")
     assert f"the Python of {environment} has no module torch_nacelle; name an environment" in str(caught.value)

@@ -96,8 +96,20 @@ def text(
     gpu: bool,
     instances: int,
     queue_delay: int,
+    warm_up: bool,
 ) -> str:
-    """The text of config.pbtxt; see ``write_repository`` for the arguments.
+    """The text of config.pbtxt.
+
+    Args:
+        name: The model's name.
+        backend: The backend.
+        inputs: The inputs, in the order of a call.
+        outputs: The outputs, in the order of the result.
+        batches: The batches; None if each request is a call of its own.
+        gpu: True if the program runs on GPUs.
+        instances: Number of instances, on each GPU if it runs on GPUs.
+        queue_delay: Microseconds that a request waits for others.
+        warm_up: True to have Triton send requests with zeros before the model is ready.
 
     Raises:
         InputError: Triton has no type for a dtype.
@@ -117,8 +129,9 @@ def text(
             "}",
         ]
     lines += ["instance_group {", f"  count: {instances}", f"  kind: {'KIND_GPU' if gpu else 'KIND_CPU'}", "}"]
-    for size in [1] if batches is None else sorted({1, batches.max}):
-        lines += _warm_up(inputs, size)
+    if warm_up:
+        for size in [1] if batches is None else sorted({1, batches.max}):
+            lines += _warm_up(inputs, size)
     for key, value in backend.parameters:
         lines += ["parameters {", f"  key: {_quoted(key)}", f"  value {{ string_value: {_quoted(value)} }}", "}"]
     return "\n".join(lines) + "\n"

@@ -94,7 +94,7 @@ class Model:
 
     def _response(self, request: Any, answer: dict[str, torch.Tensor] | Exception) -> Any:
         if isinstance(answer, Exception):
-            return self._triton.InferenceResponse(error=self._triton.TritonError(str(answer)))
+            return self._triton.InferenceResponse(error=self._triton.TritonError(_message(answer)))
         wanted = request.requested_output_names()
         return self._triton.InferenceResponse(
             [self._triton.Tensor.from_dlpack(name, one.contiguous()) for name, one in answer.items() if name in wanted]
@@ -104,7 +104,7 @@ class Model:
         """Calls the program for the ends of its batches, so that no request waits for an engine that is set up."""
         outputs: dict[str, torch.Tensor] = {}
         for batch in sorted({1, max_batch_size}) if self._batched else [None]:
-            outputs = self._interface.call(self._interface.examples(batch=batch))
+            outputs = self._interface.example_call(batch=batch)
         return outputs
 
 
@@ -117,6 +117,10 @@ def _compare(kind: str, config: Mapping[str, Any], found: Mapping[str, torch.dty
             f"config.pbtxt has the {kind}s {_listed(wanted)}, and the program {_listed(own)}; write the model again "
             "with nacelle triton"
         )
+
+
+def _message(error: Exception) -> str:
+    return str(error).strip() or type(error).__name__
 
 
 def _listed(tensors: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 
 from nacelle_cli import files, folders
+from torch_nacelle._programs.signatures import forward_schema
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.holders import is_package
 from torch_nacelle._serving import triton_config
@@ -123,8 +124,6 @@ def write_repository(
     loaded, interface = load_on(source, device)
     kind = _python_kind(environment) if backend == "python" else _pytorch_kind(loaded)
     batches = _batches(interface, max_batch_size)
-    if kind == _TORCHSCRIPT:
-        _check_result(interface, batches)
     try:
         outputs = interface.outputs(batches)
     except InputError as error:
@@ -138,6 +137,7 @@ def write_repository(
         gpu=interface.device.type == "cuda",
         instances=instances,
         queue_delay=queue_delay,
+        warm_up=interface.takes_zeros(None if batches is None else 1),
     )
     folder.mkdir(exist_ok=True)
     with folders.replacing(target, replace=force) as temporary:
@@ -198,6 +198,7 @@ def _python_kind(environment: str | os.PathLike[str] | None) -> Backend:
 
 def _pytorch_kind(program: Any) -> Backend:
     if isinstance(program, torch.jit.ScriptModule):
+        _check_returns(program)
         return _TORCHSCRIPT
     if is_package(program):
         return _AOTINDUCTOR
@@ -237,12 +238,16 @@ def _with_advice(error: InputError, batches: Batches | None) -> InputError:
     return InputError(f"{error.reason}. Serve it without batches, a call for each request: max_batch_size 0")
 
 
-def _check_result(interface: Interface, batches: Batches | None) -> None:
+def _check_returns(program: torch.jit.ScriptModule) -> None:
     """Raises InputError if a TorchScript program's result is not what the PyTorch backend takes."""
-    result = interface.raw_result(interface.examples(batch=None if batches is None else 1))
-    parts = result if isinstance(result, list | tuple) else [result]
-    if not all(isinstance(part, torch.Tensor) for part in parts):
+    (returned,) = forward_schema(program).returns
+    kinds = [returned.type.kind()]
+    if kinds == ["TupleType"]:
+        kinds = [part.kind() for part in returned.type.elements()]
+    elif kinds == ["ListType"]:
+        kinds = [returned.type.getElementType().kind()]
+    if set(kinds) != {"TensorType"}:
         raise InputError(
-            f"the program returns a {type(result).__name__} that is more than tensors in a row, which Triton's PyTorch "
-            "backend cannot take; wanted a tensor or a tuple of tensors, or the Python backend"
+            f"the program returns {returned.type}, which Triton's PyTorch backend cannot take; wanted a tensor, or a "
+            "tuple or list of tensors, or the Python backend"
         )
