@@ -186,6 +186,7 @@ class TritonProcess:
         (site / "packages.pth").write_text("".join(f"{path}\n" for path in folders), encoding="utf-8")
         libraries = [str(self._wheel / "nvidia_pytriton.libs"), str(sysconfig.get_config_var("LIBDIR"))]
         return {
+            "OMP_NUM_THREADS": "1",  # fastest for small networks, above all on a busy machine
             **os.environ,
             "PATH": f"{place.absolute() / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "LD_LIBRARY_PATH": os.pathsep.join(
