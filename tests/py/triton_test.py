@@ -14,6 +14,7 @@ from torch import Tensor
 
 import torch_nacelle as nacelle
 from tests.py.cli.commands import nacelle as command
+from tests.py.triton_stand_in import Request, load_model
 from torch_nacelle.triton import write_repository
 
 PICTURES = nacelle.Input(min=(1, 6), opt=(4, 6), max=(8, 6), name="images")
@@ -246,6 +247,28 @@ def test_a_dtype_that_triton_lacks_is_named(tmp_path: Path) -> None:
     torch.jit.script(Complex()).save(tmp_path / "model.ts")
     with pytest.raises(nacelle.InputError, match='tensor "output" has dtype complex64, which Triton cannot carry'):
         write_repository(tmp_path / "model.ts", tmp_path / "models")
+
+
+def test_the_model_answers_a_batch(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model(write_repository(folder / "scores.ts", tmp_path), monkeypatch)
+    images = torch.randn(6, 6).split([1, 2, 3])
+    answers = model.execute([Request({"images": one}, ["scores", "total"]) for one in images])
+    for answer, one in zip(answers, images, strict=True):
+        scores, total = Scores()(one)
+        assert answer.error == ""
+        torch.testing.assert_close(answer.outputs, {"scores": scores, "total": total})
+    (part,) = model.execute([Request({"images": images[0]}, ["total"])])
+    assert list(part.outputs) == ["total"]
+
+
+def test_the_model_refuses_one_request_of_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = nacelle.Input(min=(1, 2), opt=(2, 2), max=(4, 2), dtype=torch.int64, name="ids")
+    source = program(tmp_path / "table.ts", Table(), ids)
+    model = load_model(write_repository(source, tmp_path / "models"), monkeypatch)
+    given = [torch.tensor([[0, 1]]), torch.tensor([[0, 7]])]
+    right, wrong = model.execute([Request({"ids": one}, ["output_0"]) for one in given])
+    assert right.error == "" and right.outputs["output_0"].shape == (1, 2, 4)
+    assert "index 7 is out of bounds" in wrong.error and "Table" in wrong.error
 
 
 def test_a_model_is_replaced_with_force_alone(folder: Path, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ class Model:
     def _answers(self, given: Sequence[Tensors]) -> list[dict[str, torch.Tensor] | Exception]:
         if len(given) == 1 or not self._batched:
             return [self._answer(tensors) for tensors in given]
-        outputs = self._answer([torch.cat(parts) for parts in zip(*given, strict=True)])
+        outputs = self._answer([self._joined(parts) for parts in zip(*given, strict=True)])
         if isinstance(outputs, Exception):
             return [self._answer(tensors) for tensors in given]
         sizes = [len(tensors[0]) for tensors in given]
@@ -87,6 +87,12 @@ class Model:
             return outputs
         except Exception as error:  # the program's own operators raise all kinds, and Triton wants an answer
             return error
+
+    def _joined(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The rows of several tensors; on the program's device if they are on different ones."""
+        if len({part.device for part in parts}) > 1:
+            parts = [part.to(self._interface.device) for part in parts]
+        return torch.cat(list(parts))
 
     def _tensors(self, request: Any) -> Tensors:
         """The tensors of a request, in the order of the program's inputs, where Triton has them."""
