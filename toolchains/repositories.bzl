@@ -8,6 +8,7 @@ load("//toolchains/python:repository.bzl", "python_environment")
 load("//toolchains/stubs:repository.bzl", "stub_repositories")
 load("//toolchains/tensorrt:repositories.bzl", "tensorrt_repositories")
 load("//toolchains/torch_tensorrt:repositories.bzl", "torch_tensorrt_repositories")
+load("//toolchains/triton:repositories.bzl", "triton_repository")
 load("//toolchains/wheels:repository.bzl", "wheel_files")
 load("//toolchains/workspace:repository.bzl", "workspace_root_repository")
 
@@ -31,6 +32,7 @@ def nacelle_repositories():
     )
     tensorrt_repositories()
     torch_tensorrt_repositories()
+    triton_repository(name = "triton_server")
     wheel_files(
         name = "example_data",
         build_file = Label("//toolchains/wheels:example_data.BUILD"),

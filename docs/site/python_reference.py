@@ -8,12 +8,12 @@ from pathlib import Path
 PACKAGE = "torch_nacelle"
 
 
-def public_names(package: Path) -> list[str]:
-    """Returns `__all__` of the package in a folder, which is read and not run."""
-    for statement in ast.parse((package / "__init__.py").read_text(encoding="utf-8")).body:
+def public_names(module: Path) -> list[str]:
+    """Returns `__all__` of a module's file, which is read and not run; nothing if it has none."""
+    for statement in ast.parse(module.read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
             return list(ast.literal_eval(statement.value))
-    raise ValueError(f"{package}/__init__.py has no __all__")
+    return []
 
 
 def _kind(name: str) -> str:
@@ -27,7 +27,9 @@ def _kind(name: str) -> str:
 
 def page(package: Path) -> str:
     """Returns the page: a directive for each public name, by kind."""
-    names = sorted(public_names(package), key=str.lower)
+    names = sorted(public_names(package / "__init__.py"), key=str.lower)
+    if not names:
+        raise ValueError(f"{package}/__init__.py has no __all__")
     lines = [
         "# Python reference",
         "",
@@ -38,4 +40,9 @@ def page(package: Path) -> str:
         lines += ["", f"## {kind}"]
         for name in (name for name in names if _kind(name) == kind):
             lines += ["", f"::: {PACKAGE}.{name}"]
+    for module in sorted(package.glob("[a-z]*.py")):  # those that are imported by themselves, such as that for Triton
+        more = public_names(module)
+        lines += ["", f"## {PACKAGE}.{module.stem}"] if more else []
+        for name in more:
+            lines += ["", f"::: {PACKAGE}.{module.stem}.{name}"]
     return "\n".join(lines) + "\n"

@@ -11,11 +11,11 @@ import typer
 from typer.core import TyperGroup
 
 from nacelle_cli import failures
-from nacelle_cli.commands import bench, check, compile_model, convert, diff, doctor, inspect, plans, run
+from nacelle_cli.commands import bench, check, compile_model, convert, diff, doctor, inspect, plans, run, triton
 from nacelle_cli.render import output, streams
 
 # Every module has a function register(app), which adds its commands. They are listed in this order by --help.
-MODULES: tuple[Any, ...] = (inspect, doctor, diff, convert, plans, compile_model, run, check, bench)
+MODULES: tuple[Any, ...] = (inspect, doctor, diff, convert, plans, compile_model, run, check, bench, triton)
 
 
 class _Commands(TyperGroup):

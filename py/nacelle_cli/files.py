@@ -31,7 +31,7 @@ WAIT_FOR_READER = 10.0
 
 _MAX_LINKS = 40  # as many as Linux follows
 _BLOCK = 1 << 20
-_TEMPORARY = re.compile(r"\.nacelle\.[0-9a-f]{16}\.[0-9a-f]{8}")
+TEMPORARY = re.compile(r"\.nacelle\.[0-9a-f]{16}\.[0-9a-f]{8}")
 _OPEN_FILES = re.compile(r"/proc/(\d+)(?:/task/\d+)?/fd")
 _ACCESS_LIST = "system.posix_acl_access"
 # The errors of a file system that cannot sync, or that keeps no such attributes.
@@ -124,7 +124,7 @@ def replacing(path: str | os.PathLike[str], *, follow: bool = True, mode: int | 
     destination = _locate(path, follow=follow)
     # A stream cannot be replaced: it gets its content from the folder for temporary files.
     folder = tempfile.gettempdir() if destination.is_stream else destination.folder
-    prefix = _prefix(destination.path if destination.is_stream else os.path.basename(destination.path))
+    prefix = temporary_prefix(destination.path if destination.is_stream else os.path.basename(destination.path))
     _remove_dead(folder, prefix)
     with _temporary(folder, prefix, destination.given) as (temporary, new_mode):
         yield temporary
@@ -225,7 +225,7 @@ def _check_link(given: str, link: str, status: os.stat_result) -> None:
         )
 
 
-def _prefix(key: str) -> str:
+def temporary_prefix(key: str) -> str:
     """The beginning of the names of a destination's temporary files; short even if the destination's name is long."""
     return f".nacelle.{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}."
 
@@ -284,7 +284,7 @@ def _remove_dead(folder: str, prefix: str) -> None:
     except OSError:  # a folder that may be written and not listed
         return
     for name in names:
-        if name.startswith(prefix) and _TEMPORARY.fullmatch(name):
+        if name.startswith(prefix) and TEMPORARY.fullmatch(name):
             with contextlib.suppress(OSError):
                 _remove_if_dead(os.path.join(folder, name))
 
@@ -313,7 +313,7 @@ def _move(temporary: Path, destination: _Destination, mode: int, keep: bool) -> 
     finally:
         os.close(descriptor)
     os.rename(temporary, destination.path)
-    _sync_folder(destination)
+    sync_folder(destination.folder, destination.given)
 
 
 def _former(destination: _Destination) -> os.stat_result | None:
@@ -348,9 +348,10 @@ def _keep_access_list(descriptor: int, former: str) -> None:
         os.setxattr(descriptor, _ACCESS_LIST, os.getxattr(former, _ACCESS_LIST))
 
 
-def _sync_folder(destination: _Destination) -> None:
+def sync_folder(folder: str, given: str) -> None:
+    """Syncs the folder that something was moved into; `given` is the destination for the message."""
     try:
-        descriptor = os.open(destination.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:  # a folder that may be written and not read
         return
     try:
@@ -358,7 +359,7 @@ def _sync_folder(destination: _Destination) -> None:
     except OSError as error:
         if error.errno not in _CANNOT:
             reason = f"the file is written, and its folder cannot be synced: {error.strerror}"
-            raise OSError(error.errno, reason, destination.given) from None
+            raise OSError(error.errno, reason, given) from None
     finally:
         os.close(descriptor)
 

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGES = ("nacelle_cli", "nacelle_core", "onnx_to_torchscript", "torch_nacelle")
-ROOMS = ("_runtime", "_programs", "_export", "_models", "_check", "_build", "_saving", "_bench")
+ROOMS = ("_runtime", "_programs", "_export", "_models", "_check", "_build", "_saving", "_bench", "_serving")
 
 # A folder, and what no file below it may import.
 FORBIDDEN = (
     ("py/nacelle_cli/reading", r"(torch|torch_nacelle|onnx|onnx_to_torchscript)\b|nacelle_cli\.(?!reading\b)"),
     ("py/nacelle_core", r"(torch|torch_nacelle|onnx|onnx_to_torchscript|nacelle_cli)\b"),
     ("py/onnx_to_torchscript", r"(torch_nacelle|nacelle_core|nacelle_cli)\b"),
-    ("py/torch_nacelle/_", r"nacelle_cli\.(?!reading\b|files\b|exported\b)"),
+    ("py/torch_nacelle/_", r"nacelle_cli\.(?!reading\b|files\b|folders\b|exported\b)"),
 )
 
 # Folders whose files import nothing private of torch_nacelle.

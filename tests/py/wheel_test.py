@@ -41,7 +41,7 @@ print("torch_nacelle" in sys.modules)
 # Regular expressions for the files in the wheel, and how many there are of each; None: one or more.
 KINDS = {
     r"torch_nacelle/\w+\.py": None,
-    r"torch_nacelle/_(bench|build|check|export|models|programs|saving)/\w+\.py": None,
+    r"torch_nacelle/_(bench|build|check|export|models|programs|saving|serving)/\w+\.py": None,
     r"torch_nacelle/_runtime/(?!build_info)\w+\.py": None,
     r"torch_nacelle/_runtime/build_info\.pyi?": 2,
     r"onnx_to_torchscript/((operators|functions)/)?\w+\.py": None,

@@ -167,7 +167,7 @@ def test_a_living_writers_file_is_left_alone(tmp_path: Path) -> None:
 
 def test_only_temporary_files_of_ours_go(tmp_path: Path) -> None:
     write(tmp_path / "a")
-    prefix = files._prefix("a")
+    prefix = files.temporary_prefix("a")
     (tmp_path / (prefix + "01234567")).write_bytes(b"left")
     kept = [".nacelle.notes", prefix + "0123", prefix + "0123456789", prefix.upper() + "01234567", ".a.01234567"]
     for name in kept:
@@ -253,7 +253,7 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def refuse(descriptor: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    left = tmp_path / (files._prefix("file") + "01234567")
+    left = tmp_path / (files.temporary_prefix("file") + "01234567")
     left.write_bytes(b"half")
     monkeypatch.setattr(fcntl, "flock", refuse)
     write(tmp_path / "file")

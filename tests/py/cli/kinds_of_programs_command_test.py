@@ -75,6 +75,23 @@ def test_run(name: str, folder: Path, tmp_path: Path) -> None:
     assert named["outputs"]["output_1"]["shape"] == [1, 4]
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_triton(name: str, folder: Path, tmp_path: Path) -> None:
+    outcome = nacelle("triton", folder / name, "-o", tmp_path)
+    assert outcome.code == 0, outcome.err
+    config = (tmp_path / Path(name).stem / "config.pbtxt").read_text()
+    assert 'max_batch_size: 8\ninput {\n  name: "images"\n  data_type: TYPE_FP32\n  dims: [ 3, 8, 8 ]\n}' in config
+    assert config.count("\noutput {") == 2 and "preferred_batch_size: [ 4 ]" in config
+
+
+def test_a_package_in_the_pytorch_backend_of_triton(folder: Path, tmp_path: Path) -> None:
+    outcome = nacelle("triton", folder / "package.pt2", "-o", tmp_path, "--backend", "pytorch")
+    assert outcome.code == 0, outcome.err
+    config = (tmp_path / "package" / "config.pbtxt").read_text()
+    assert 'platform: "torch_aoti"' in config and 'name: "INPUT__0"' in config and 'name: "OUTPUT__1"' in config
+    assert [path.name for path in (tmp_path / "package" / "1").iterdir()] == ["model.pt2"]
+
+
 def test_run_of_a_package_in_a_process_of_its_own(folder: Path) -> None:
     command = [sys.executable, "-m", "torch_nacelle", "run", str(folder / "package.pt2"), "--json"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
