@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGES = ("nacelle_cli", "nacelle_core", "onnx_to_torchscript", "torch_nacelle")
-ROOMS = ("_runtime", "_programs", "_export", "_models", "_check", "_build", "_saving", "_bench")
+ROOMS = ("_runtime", "_programs", "_export", "_models", "_check", "_build", "_saving", "_bench", "_serving")
 
 # A folder, and what no file below it may import.
 FORBIDDEN = (

@@ -1,0 +1,1 @@
+"""Programs behind servers of others."""
