@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from ray.cluster_utils import Cluster
 from torch import Tensor, nn
 
 import torch_nacelle as nacelle
-from torch_nacelle import Input, InputError
+from torch_nacelle import Input
 from torch_nacelle.ray import BatchProgram, ServeProgram, deployment
 
 ROWS = 10_000
@@ -59,18 +60,20 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    nodes = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
-    try:
-        nodes.add_node(**NODE)
-        ray.init(nodes.address, log_to_driver=False)
-        context = ray.data.DataContext.get_current()
-        context.execution_options.preserve_order = True
-        context.enable_progress_bars = False
-        yield nodes
-    finally:
-        serve.shutdown()
-        ray.shutdown()
-        nodes.shutdown()
+    # Ray's sockets lie there, and names of sockets are short.
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        nodes = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False, "temp_dir": folder})
+        try:
+            nodes.add_node(**NODE)
+            ray.init(nodes.address, log_to_driver=False)
+            context = ray.data.DataContext.get_current()
+            context.execution_options.preserve_order = True
+            context.enable_progress_bars = False
+            yield nodes
+        finally:
+            serve.shutdown()
+            ray.shutdown()
+            nodes.shutdown()
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
@@ -114,7 +117,7 @@ def test_rows_go_through_four_actors_on_two_nodes(cluster: Cluster, program: Pat
 
 
 class Fragile(BatchProgram):
-    """Dies once in the middle of its rows, in one actor of the node that stays; on the other node it waits for death."""
+    """Dies once in the middle of its rows, in an actor of the node that stays; on the other node it waits for death."""
 
     def __init__(self, program: Path, marks: Path, doomed: str) -> None:
         super().__init__(program)
@@ -166,7 +169,120 @@ def test_a_program_that_cannot_run_fails_before_the_first_row(cluster: Cluster, 
         return batch
 
     failing = dataset().map_batches(BatchProgram, fn_constructor_args=[damaged], **ACTORS).map_batches(note)
-    with pytest.raises(Exception, match=r"damaged\.ts") as caught:
+    with pytest.raises(ray.exceptions.RayError, match=r"damaged\.ts"):
         failing.materialize()
-    print(type(caught.value), caught.value)
     assert not seen.exists()
+
+
+class Breakable(ServeProgram):
+    """Can be told to fail from now on."""
+
+    def break_down(self) -> None:
+        class Broken(type(self._program)):  # type: ignore[misc]
+            def __call__(self, rows: object) -> Any:
+                raise nacelle.ExecutionError("the engine is broken")
+
+        self._program.__class__ = Broken
+
+
+def replicas() -> set[str]:
+    """The names of the replicas that live."""
+    return {
+        one["name"]
+        for one in ray.util.list_named_actors(all_namespaces=True)
+        if one["name"].startswith("SERVE_REPLICA") and "scores" in one["name"]
+    }
+
+
+@pytest.fixture(scope="module")
+def handle(cluster: Cluster, program: Path) -> Any:
+    serve.start(http_options={"location": "NoServer"})
+    options = {"num_replicas": 2, "health_check_period_s": 1, "ray_actor_options": {"num_cpus": 0.25}}
+    app = serve.deployment(max_ongoing_requests=256, **options)(Breakable).bind(program)
+    return serve.run(app, name="scores", route_prefix=None)
+
+
+def answer(handle: Any, ids: "np.ndarray[Any, Any]") -> tuple[Any, int]:
+    """Sends a request until a replica that lives answers, as clients do, and counts those that died meanwhile."""
+    died = 0
+    while True:
+        try:
+            return handle.remote({"x": features(ids)}).result(timeout_s=WAIT)["scores"], died
+        except ray.exceptions.RayActorError:
+            died += 1
+            assert died < 10
+
+
+def test_fifty_clients_get_their_answers_while_a_replica_dies(handle: Any) -> None:
+    clients, requests = 50, 12
+    wrong: list[str] = []
+    died: list[int] = []
+    answered = threading.Semaphore(0)
+
+    def client(number: int) -> None:
+        for request in range(requests):
+            ids = np.arange(1 + (number + request) % 3) + 10 * (number * requests + request)
+            found, count = answer(handle, ids)
+            died.append(count)
+            answered.release()
+            if not np.allclose(found, scores(ids), rtol=1e-4):
+                wrong.append(f"client {number}, request {request}")
+
+    threads = [threading.Thread(target=client, args=[number]) for number in range(clients)]
+    before = replicas()
+    assert len(before) == 2
+    for thread in threads:
+        thread.start()
+    for _ in range(clients):
+        assert answered.acquire(timeout=WAIT)
+    victim = ray.get_actor(sorted(before)[0], namespace="serve")
+    sizes = handle.batch_sizes.remote().result(timeout_s=WAIT)
+    ray.kill(victim)
+    for thread in threads:
+        thread.join(WAIT)
+    assert not wrong
+    assert len(died) == clients * requests
+    assert max(sizes) > 3, sizes  # no request has more rows
+    until(lambda: len(replicas()) == 2 and replicas() != before, "another replica")
+
+
+def test_a_request_that_cannot_be_answered_fails_alone(handle: Any) -> None:
+    good, other = np.arange(3), np.arange(40)  # more rows than a batch
+    responses = [
+        handle.remote({"x": features(good)}),
+        handle.remote({"x": features(good).astype(np.float64)}),
+        handle.remote({"y": features(good)}),
+        handle.remote([1.0]),
+        handle.remote({"x": features(other)}),
+        handle.remote({"x": features(good[:0])}),
+    ]
+    np.testing.assert_allclose(responses[0].result(timeout_s=WAIT)["scores"], scores(good), rtol=1e-4)
+    for response, message in zip(
+        responses[1:4],
+        ['input "x" has dtype float64; wanted float32', 'there is no column "x"', "the request is of type list"],
+        strict=True,
+    ):
+        with pytest.raises(nacelle.InputError, match=message):
+            response.result(timeout_s=WAIT)
+    np.testing.assert_allclose(responses[4].result(timeout_s=WAIT)["scores"], scores(other), rtol=1e-4)
+    assert responses[5].result(timeout_s=WAIT)["scores"].shape == (0, 2)
+
+
+def test_a_replica_whose_engine_fails_is_replaced(handle: Any) -> None:
+    until(lambda: len(replicas()) == 2, "both replicas")
+    before = replicas()
+    handle.break_down.remote().result(timeout_s=WAIT)
+    until(lambda: len(replicas()) == 2 and replicas() != before, "another replica")
+    ids = np.arange(5)
+    for _ in range(10):
+        np.testing.assert_allclose(answer(handle, ids)[0], scores(ids), rtol=1e-4)
+
+
+def test_a_deployment_of_a_bad_program_fails_with_its_reason(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "damaged.ts").write_bytes(b"no program")
+    serve.start(http_options={"location": "NoServer"})
+    app = deployment(max_constructor_retry_count=1, ray_actor_options={"num_cpus": 0.25}).bind(tmp_path / "damaged.ts")
+    with pytest.raises(RuntimeError, match="Failed to update the deployments"):
+        serve.run(app, name="damaged", route_prefix=None)
+    (status,) = serve.status().applications["damaged"].deployments.values()
+    assert "damaged.ts" in status.message

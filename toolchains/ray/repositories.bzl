@@ -1,4 +1,4 @@
-"""Ray with Ray Data and Ray Serve: @ray//:marker, in the folder of the packages. About 600 megabytes, for //tests/ray."""
+"""Ray with Ray Data and Ray Serve: @ray_packages//:marker, in the folder of the packages. About 600 megabytes, for //tests/ray."""
 
 load("//toolchains/wheels:repository.bzl", "wheel_files")
 
@@ -28,7 +28,7 @@ _REQUIREMENTS = [
 def ray_repository():
     """Declares the repository, for the build's own Python."""
     wheel_files(
-        name = "ray",
+        name = "ray_packages",
         build_file = Label("//toolchains/ray:packages.BUILD"),
         lock = Label("//toolchains/locks:ray.lock"),
         python = "",
