@@ -1,0 +1,1 @@
+"""One program behind servers: called directly, by Ray, and by Triton."""
