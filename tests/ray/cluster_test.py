@@ -20,6 +20,9 @@ from ray.cluster_utils import Cluster
 from torch import Tensor, nn
 
 import torch_nacelle as nacelle
+from bench import ray_rows
+from examples.serving import ray_batch
+from examples.serving.program import make_program
 from torch_nacelle import Input
 from torch_nacelle.ray import BatchProgram, ServeProgram, deployment
 
@@ -192,6 +195,29 @@ def replicas() -> set[str]:
         for one in ray.util.list_named_actors(all_namespaces=True)
         if one["name"].startswith("SERVE_REPLICA") and "scores" in one["name"]
     }
+
+
+@pytest.fixture(scope="module")
+def picture_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("program") / "pictures.ts"
+    make_program(path, "reference")
+    return path
+
+
+def test_the_example_classifies_a_folder_of_pictures(cluster: Cluster, picture_program: Path, tmp_path: Path) -> None:
+    ray_batch.write_pictures(tmp_path, 20)
+    rows = ray_batch.classified(tmp_path, picture_program, actors=1, gpu=False).take_all()
+    assert [Path(row["path"]).name for row in rows] == [f"{number:05}.png" for number in range(20)]
+    assert ray_batch.largest_difference(rows, picture_program) < 1e-4
+
+
+def test_the_benchmark_counts_rows_while_all_actors_work(cluster: Cluster, picture_program: Path) -> None:
+    found = ray_rows.measure(picture_program, actors=2, count=512, gpu=False)
+    assert found.actors == 2
+    assert 0 <= found.rows <= 512
+    batches = [("a", 0, 2), ("a", 3, 4), ("a", 5, 7), ("b", 1, 3), ("b", 3, 6)]
+    rows = [{"actor": actor, "start": start, "end": end} for actor, start, end in batches for _ in range(10)]
+    assert ray_rows.rate(rows) == ray_rows.Rate(2, 30, 5)
 
 
 @pytest.fixture(scope="module")
