@@ -156,7 +156,7 @@ class ServeProgram:
             program: The file; see ``nacelle.load``.
             device: See ``BatchProgram``.
             constants: See ``BatchProgram``.
-            example: See ``BatchProgram``. The health check computes its first row, or zeros.
+            example: See ``BatchProgram``. The health check computes its first row, or a made-up one.
             check_neighbours: See ``BatchProgram``.
             batch_wait: Seconds that a request waits for others, to fill a batch. Left out, the time of one call with
                 the batch that the first optimization profile is fastest at, 50 ms at most; 0 if batches have one row.

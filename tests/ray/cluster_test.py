@@ -182,7 +182,7 @@ class Breakable(ServeProgram):
 
     def break_down(self) -> None:
         class Broken(type(self._program)):  # type: ignore[misc]
-            def __call__(self, rows: object) -> Any:
+            def __call__(self, rows: object) -> None:  # names of this module are not known here
                 raise nacelle.ExecutionError("the engine is broken")
 
         self._program.__class__ = Broken

@@ -1,5 +1,6 @@
 """The inputs and outputs of a program as a server offers them: names, dtypes, and shapes with the sizes that vary."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +10,19 @@ import torch
 from torch.utils import _pytree
 
 from torch_nacelle._programs.arguments import At, Fill, arguments, example_tensor
-from torch_nacelle._programs.running import caller, device_of
+from torch_nacelle._programs.running import caller, device_of, named_inputs
 from torch_nacelle._programs.signatures import only_engine
 from torch_nacelle._runtime.holders import AnyProgram
 from torch_nacelle._runtime.input import Input, Shape, ShapeRange
 from torch_nacelle._runtime.settings import to
 from torch_nacelle._saving.load import load
-from torch_nacelle.errors import InputError
+from torch_nacelle.errors import Error, InputError
 
 _ENDS: tuple[At, ...] = ("min", "opt", "max")
 _FILLS: tuple[Fill, ...] = ("random", "zeros", "ones")
+
+# The exceptions of a program's own operations and asserts; Nacelle's errors are RuntimeErrors.
+_REFUSALS = (RuntimeError, AssertionError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class Interface:
         """
         self.inputs = list(_inputs(program))
         self.device = device_of(program) if device is None else torch.device(device)
+        self._program = program
         self._call: Callable[..., Any] = caller(program, [one.argument for one in self.inputs])
         engine = only_engine(program)
         self._engine_outputs = [str(name) for name, *_ in engine.outputs()] if engine is not None else []
@@ -108,12 +113,18 @@ class Interface:
             InputError: A value in the result is no tensor.
             Error: The call raised it.
         """
-        return self._named(self.raw_result(tensors))
-
-    def raw_result(self, tensors: Sequence[torch.Tensor]) -> Any:
-        """The result of the same call as the program returns it."""
+        moved = [tensor.to(self.device) for tensor in tensors]
         with torch.inference_mode():
-            return self._call(*(tensor.to(self.device) for tensor in tensors))
+            try:
+                return self._named(self._call(*moved))
+            except Error:
+                raise
+            except Exception:
+                # Shapes that an exported program was not made for: torch's own words name no input.
+                named_inputs(
+                    self._program, {one.argument: tensor for one, tensor in zip(self.inputs, moved, strict=True)}
+                )
+                raise
 
     def examples(
         self, profile: int = 0, at: At = "opt", fill: Fill = "random", batch: int | None = None
@@ -122,17 +133,45 @@ class Interface:
 
         Args:
             profile: The optimization profile.
-            at: Which shapes of it.
-            fill: The values.
+            at: Which shapes of it, and values that decide about shapes.
+            fill: The other values.
             batch: The size of the first dimension, in place of the profile's.
         """
         generator = torch.Generator("cpu").manual_seed(0)
         made = []
         for one in self.inputs:
+            if values := one.input.values:
+                made.append(one.input.tensor_of(getattr(values[min(profile, len(values) - 1)], at)))
+                continue
             shape: Shape = getattr(one.range_in(profile), at)
             shape = shape if batch is None else (batch, *shape[1:])
             made.append(example_tensor(shape, one.input.dtype, fill=fill, generator=generator))
         return made
+
+    def example_call(self, profile: int = 0, at: At = "opt", batch: int | None = None) -> dict[str, torch.Tensor]:
+        """Calls the program with made-up inputs: random ones, or zeros or ones if it refuses those.
+
+        Raises:
+            Error: It refuses all of them; it is the error of the first call.
+        """
+        failed: Exception | None = None
+        for fill in _FILLS:
+            try:
+                return self.call(self.examples(profile, at, fill, batch))
+            except _REFUSALS as error:
+                failed = failed or error
+        assert failed is not None
+        raise failed
+
+    def takes_zeros(self, batch: int | None = None) -> bool:
+        """True if the program can be called with zeros in all inputs, of the best shapes."""
+        if any(one.input.values for one in self.inputs):
+            return False
+        try:
+            self.call(self.examples(fill="zeros", batch=batch))
+        except _REFUSALS:
+            return False
+        return True
 
     def batches(self) -> Batches:
         """Tells the batches that every request may be part of, whatever the rest of its shape is.
@@ -173,8 +212,7 @@ class Interface:
             Error: A call raised it.
         """
         found: list[dict[str, torch.Tensor]] = []
-        for profile, at, fill, batch in self._cases(batches):
-            outputs = self.call(self.examples(profile, at, fill, batch))
+        for batch, outputs in self._example_calls(batches):
             if batch is not None:
                 check_rows(outputs, batch)
             if found and {name: one.dtype for name, one in outputs.items()} != {
@@ -191,16 +229,18 @@ class Interface:
             for name, one in found[0].items()
         ]
 
-    def _cases(self, batches: Batches | None) -> Iterator[tuple[int, At, Fill, int | None]]:
-        """The calls that tell the outputs: profile, shapes, values, and the batch in place of the profile's."""
-        sizes: list[int | None] = [None] if batches is None else sorted({1, batches.best[0], batches.max})
-        for fill in _FILLS:
-            yield 0, "opt", fill, sizes[0]
+    def _example_calls(self, batches: Batches | None) -> Iterator[tuple[int | None, dict[str, torch.Tensor]]]:
+        """Makes the calls that tell the outputs; gives the batch of each, if there are batches, and its outputs."""
+        sizes: Sequence[int | None] = [None] if batches is None else sorted({1, batches.best[0], batches.max})
+        for size in sizes:
+            yield size, self.example_call(batch=size)
         for profile in range(self.profile_count):
             for at in _ENDS:
-                yield profile, at, "random", sizes[-1]
-        for size in sizes[1:-1]:
-            yield 0, "opt", "random", size
+                yield sizes[-1], self.example_call(profile, at, sizes[-1])
+        for fill in _FILLS[1:]:  # outputs whose sizes depend on values
+            with contextlib.suppress(*_REFUSALS):
+                outputs = self.call(self.examples(fill=fill, batch=sizes[0]))
+                yield sizes[0], outputs
 
     def _named(self, result: Any) -> dict[str, torch.Tensor]:
         leaves = [(path, leaf) for path, leaf in _pytree.tree_flatten_with_path(result)[0] if leaf is not None]

@@ -8,10 +8,11 @@ import torch
 from torch_nacelle._check.compare import compare
 from torch_nacelle._programs.arguments import example_tensor
 from torch_nacelle._runtime.input import Shape, dtype_name
+from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle._serving.batches import allowed_sizes, check_inputs, profile_count, sizes_in, split
 from torch_nacelle._serving.interface import Interface, check_rows, load_on
 from torch_nacelle._serving.transfers import Tensors, transfers
-from torch_nacelle.errors import InputError
+from torch_nacelle.errors import Error, ExecutionError, InputError
 
 _ALLOWED_ERROR = 1e-2
 """The relative error of a row's results in two calls of one size, as ``check`` allows it for fp16."""
@@ -73,9 +74,7 @@ class RowProgram:
         self.best_batch = min([self.max_batch, *(one.range_in(0).opt[0] for one in self.inputs)])
         self._example = self._checked_example(example)
         self._no_rows: Tensors = {}
-        for rows in self._ends():
-            results = self(rows)
-            self._no_rows = self._no_rows or {name: output[:0].clone() for name, output in results.items()}
+        self._run_ends()
         self.output_names = tuple(self._no_rows)
         if check_neighbours:
             self._check_neighbours()
@@ -145,17 +144,18 @@ class RowProgram:
         return count
 
     def example(self, count: int) -> Tensors:
-        """Returns rows that the program takes: the given ones over and over, or zeros of the first profile's best."""
+        """Returns rows that the program has taken: the given ones over and over, or made-up ones."""
         if self._example:
             return {name: _repeated(tensor, count) for name, tensor in self._example.items()}
-        return {
-            one.name: torch.zeros((count, *one.range_in(0).opt[1:]), dtype=one.input.dtype, device="cpu")
-            for one in self.inputs
-        }
+        return self._made_up(count, self._best_shapes, torch.Generator("cpu").manual_seed(0))
 
     @property
     def _profiles(self) -> range:
         return range(profile_count(self.inputs))
+
+    @property
+    def _best_shapes(self) -> dict[str, Shape]:
+        return {one.name: one.range_in(0).opt[1:] for one in self.inputs}
 
     def _on_device(self, constants: Mapping[str, torch.Tensor]) -> Tensors:
         names = [one.name for one in self._interface.inputs]
@@ -190,6 +190,19 @@ class RowProgram:
                 f"program with {self.max_batch} rows at most"
             )
         return torch.cat(list(parts))
+
+    def _run_ends(self) -> None:
+        for rows in self._ends():
+            try:
+                results = self(rows)
+            except Exception as error:
+                if self._example or (isinstance(error, Error) and not isinstance(error, ExecutionError)):
+                    raise
+                raise ExecutionError(
+                    f"the program fails on made-up rows: {first_lines(error)}; if it does not take any values, give "
+                    "rows that it takes as the example"
+                ) from error
+            self._no_rows = self._no_rows or {name: output[:0].clone() for name, output in results.items()}
 
     def _ends(self) -> Iterator[Tensors]:
         """Batches of the smallest and of the largest size of each profile."""
@@ -243,8 +256,9 @@ class RowProgram:
                 {name: tensor[1:] for name, tensor in rows.items()},
             )
         generator = torch.Generator("cpu").manual_seed(0)
-        shapes = {one.name: one.range_in(0).opt[1:] for one in self.inputs}
-        row, some, others = (self._made_up(count, shapes, generator) for count in (1, _CHECKED_ROWS, _CHECKED_ROWS))
+        row, some, others = (
+            self._made_up(count, self._best_shapes, generator) for count in (1, _CHECKED_ROWS, _CHECKED_ROWS)
+        )
         # Statistics of the batch become quite different ones.
         large = {name: 3 * one + 1 if one.is_floating_point() else one for name, one in others.items()}
         return row, some, large

@@ -52,8 +52,9 @@ class _GpuTransfers:
     _IN_FLIGHT = 3
 
     def __init__(self, device: torch.device) -> None:
-        """Makes the streams."""
+        """Makes the streams, once the tensors of the program are on the GPU."""
         self._device = device
+        torch.cuda.synchronize(device)
         self._in, self._compute, self._out = (torch.cuda.Stream(device) for _ in range(3))
 
     def run(self, pieces: Iterable[Piece], rows: Mapping[str, torch.Tensor], call: Call) -> list[Tensors]:

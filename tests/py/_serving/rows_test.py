@@ -150,6 +150,25 @@ def test_an_example_is_checked() -> None:
     assert program.example(3)["x"].tolist() == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [1.0, 2.0, 3.0]]
 
 
+class Lookup(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.table(x)
+        return found
+
+
+def test_a_program_that_refuses_made_up_values_gets_an_example() -> None:
+    described = Input(min=(1, 2), max=(4, 2), dtype=torch.int64, name="x")
+    with pytest.raises(nacelle.ExecutionError, match=r"fails on made-up rows: .*; .* as the example"):
+        row_program(Lookup(), described)
+    program = row_program(Lookup(), described, example={"x": torch.tensor([[0, 1], [2, 3]])})
+    assert program.example(1)["x"].tolist() == [[0, 1]]
+    assert program({"x": torch.zeros(7, 2, dtype=torch.int64)})["output_0"].shape == (7, 2, 3)
+
+
 class Widths(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x + 1
@@ -245,6 +264,39 @@ def test_batches_of_arrays_get_columns_of_the_outputs(ray_module: Any, tmp_path:
         program({"x": x, "y": y, "z": x})
     with pytest.raises(InputError, match=r"the batch is of type list; .* batch_format"):
         program([x])
+
+
+@pytest.mark.parametrize(
+    ("given", "visible", "device"),
+    [
+        ([], "0,1", None),
+        (["3"], "3", "cuda:0"),  # Ray hides the others
+        (["3"], "2,3", "cuda:1"),  # Ray was told not to hide any
+        (["1"], None, "cuda:1"),
+        (["GPU-b"], "GPU-a,GPU-b", "cuda:1"),
+    ],
+)
+def test_an_actor_takes_the_gpu_that_ray_gave_it(
+    ray_module: Any, monkeypatch: pytest.MonkeyPatch, given: list[str], visible: str | None, device: str | None
+) -> None:
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert ray_module._gpu_of_actor() is None
+    ray_module.ray.is_initialized = lambda: True
+    ray_module.ray.get_runtime_context = lambda: types.SimpleNamespace(get_accelerator_ids=lambda: {"GPU": given})
+    assert ray_module._gpu_of_actor() == device
+
+
+def test_a_program_for_a_gpu_needs_one_of_the_actor(ray_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_gpu = types.SimpleNamespace(device=torch.device("cuda", 0))
+    monkeypatch.setattr(ray_module.RowProgram, "load", lambda *_, **__: on_gpu)
+    ray_module.ray.is_initialized = lambda: True
+    ray_module.ray.get_runtime_context = lambda: types.SimpleNamespace(get_accelerator_ids=lambda: {"GPU": []})
+    with pytest.raises(nacelle.DeviceError, match=r"runs on a GPU, and Ray gave this actor none; wanted num_gpus=1"):
+        ray_module.BatchProgram("net.ts")
+    ray_module.BatchProgram("net.ts", device="cuda:0")
 
 
 def test_a_program_that_cannot_be_loaded_says_so(ray_module: Any, tmp_path: Path) -> None:
