@@ -5,6 +5,7 @@ load("//toolchains/cuda:repository.bzl", "cuda_headers_repository")
 load("//toolchains/googletest:repository.bzl", "googletest_repository")
 load("//toolchains/libtorch:repository.bzl", "libtorch_repository")
 load("//toolchains/python:repository.bzl", "python_environment")
+load("//toolchains/ray:repositories.bzl", "ray_repository")
 load("//toolchains/stubs:repository.bzl", "stub_repositories")
 load("//toolchains/tensorrt:repositories.bzl", "tensorrt_repositories")
 load("//toolchains/torch_tensorrt:repositories.bzl", "torch_tensorrt_repositories")
@@ -33,6 +34,7 @@ def nacelle_repositories():
     tensorrt_repositories()
     torch_tensorrt_repositories()
     triton_repository(name = "triton_server")
+    ray_repository()
     wheel_files(
         name = "example_data",
         build_file = Label("//toolchains/wheels:example_data.BUILD"),

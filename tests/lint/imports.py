@@ -18,11 +18,17 @@ from pathlib import Path
 PACKAGES = ("nacelle_cli", "nacelle_core", "onnx_to_torchscript", "torch_nacelle")
 ROOMS = ("_runtime", "_programs", "_export", "_models", "_check", "_build", "_saving", "_bench", "_serving")
 
-# A folder, and what no file below it may import.
+# Ray is an extra, and its module is imported by those who want it.
+_RAY = r"(ray|torch_nacelle\.ray)\b"
+
+# A folder or a file, and what no file below it may import.
 FORBIDDEN = (
     ("py/nacelle_cli/reading", r"(torch|torch_nacelle|onnx|onnx_to_torchscript)\b|nacelle_cli\.(?!reading\b)"),
     ("py/nacelle_core", r"(torch|torch_nacelle|onnx|onnx_to_torchscript|nacelle_cli)\b"),
     ("py/onnx_to_torchscript", r"(torch_nacelle|nacelle_core|nacelle_cli)\b"),
+    ("py/nacelle_cli", _RAY),
+    ("py/torch_nacelle/__init__.py", _RAY),
+    ("py/torch_nacelle/_", _RAY),
     ("py/torch_nacelle/_", r"nacelle_cli\.(?!reading\b|files\b|folders\b|exported\b)"),
 )
 
@@ -108,10 +114,10 @@ def _way(graph: dict[str, set[str]], start: str, end: str) -> list[str] | None:
 
 
 def _files(root: Path, folder: str) -> Iterator[Path]:
-    """Yields the Python files of a folder; a folder whose name is not whole stands for all that begin so."""
+    """Yields the Python files of a folder, or a file; a name that is not whole stands for all folders that begin so."""
     parent, _, start = folder.rpartition("/")
     for path in sorted((root / parent).glob(f"{start}*") if folder.endswith("_") else [root / folder]):
-        yield from sorted(path.rglob("*.py"))
+        yield from [path] if path.is_file() and not folder.endswith("_") else sorted(path.rglob("*.py"))
 
 
 def forbidden(root: Path) -> list[str]:

@@ -42,11 +42,16 @@ def test_parts_that_others_must_not_know(tmp_path: Path) -> None:
         "py/onnx_to_torchscript/c.py": "import onnx, torch\nfrom torch_nacelle.errors import InputError\n",
         "py/torch_nacelle/_runtime/d.py": "from nacelle_cli import app, files\nfrom torch_nacelle import _C\n",
         "py/torch_nacelle/_models/e.py": "import torch_nacelle._runtime.d\nfrom torch_nacelle._build import f\n",
+        "py/torch_nacelle/_serving/f.py": "import ray.data\nimport rays\n",
+        "py/torch_nacelle/__init__.py": "from torch_nacelle.ray import BatchProgram\n",
+        "py/torch_nacelle/ray.py": "import ray\nfrom torch_nacelle._serving import f\n",
     }
     assert imports.forbidden(tree(tmp_path, files)) == [
         "py/nacelle_cli/reading/a.py:3: py/nacelle_cli/reading must not import torch.jit",
         "py/nacelle_cli/reading/deep/b.py:2: py/nacelle_cli/reading must not import nacelle_cli.files",
         "py/onnx_to_torchscript/c.py:2: py/onnx_to_torchscript must not import torch_nacelle.errors.InputError",
+        "py/torch_nacelle/__init__.py:1: py/torch_nacelle/__init__.py must not import torch_nacelle.ray.BatchProgram",
+        "py/torch_nacelle/_serving/f.py:1: py/torch_nacelle/_ must not import ray.data",
         "py/torch_nacelle/_runtime/d.py:1: py/torch_nacelle/_ must not import nacelle_cli.app",
         "py/torch_nacelle/_models/e.py:2: _models must not import torch_nacelle._build.f",
     ]

@@ -14,7 +14,7 @@ def _wheel_files_impl(ctx):
         quiet = False,
     )
     if result.return_code:
-        fail("%s could not be unpacked:\n%s" % (", ".join(ctx.attr.requirements), result.stderr))
+        fail("%s could not be unpacked:\n%s" % (", ".join(ctx.attr.requirements) or ctx.attr.lock, result.stderr))
     ctx.symlink(ctx.path(ctx.attr.build_file), "BUILD.bazel")
 
 wheel_files = repository_rule(
@@ -23,7 +23,7 @@ wheel_files = repository_rule(
         "build_file": attr.label(mandatory = True, doc = "The BUILD file; the wheels' files are in the folder files/."),
         "lock": attr.label(mandatory = True, doc = "The lock file that has the requirements."),
         "python": attr.string(default = "3.11", doc = "The Python release whose wheels are taken; empty: the build's own."),
-        "requirements": attr.string_list(mandatory = True, doc = "name==version, as the lock writes them."),
+        "requirements": attr.string_list(mandatory = True, doc = "name==version, as the lock writes them; empty: all that it has."),
         "_environment": attr.label(default = "@python//:environment.json"),
         "_script": attr.label(default = "//toolchains/wheels:unpack.py"),
     },

@@ -1,9 +1,9 @@
 """Unpacks wheels of a lock file into a folder, without what they require: for the files in them, not to import them.
 
-    unpack.py LOCK FOLDER PYTHON REQUIREMENT [REQUIREMENT ...]
+    unpack.py LOCK FOLDER PYTHON [REQUIREMENT ...]
 
-LOCK may hold more than what is asked for, and several releases of a project. PYTHON is the Python release (3.10) whose
-wheels are taken, whichever one runs this.
+LOCK may hold more than what is asked for, and several releases of a project; without a REQUIREMENT all of it is taken.
+PYTHON is the Python release (3.10) whose wheels are taken, whichever one runs this.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ def main(arguments: list[str]) -> None:
     """Runs the program."""
     lock_path, folder, python, *requirements = arguments
     lock = Path(lock_path).read_text(encoding="utf-8")
+    wanted = "\n".join(stanza(lock, requirement) for requirement in requirements) + "\n" if requirements else lock
     with tempfile.NamedTemporaryFile("w", suffix=".lock", delete=False) as chosen:
-        chosen.write("\n".join(stanza(lock, requirement) for requirement in requirements) + "\n")
+        chosen.write(wanted)
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--require-hashes", "--no-deps"]
     command += ["--only-binary=:all:", "--no-compile", f"--python-version={python}", f"--target={folder}"]
     command += [f"--requirement={chosen.name}"]
