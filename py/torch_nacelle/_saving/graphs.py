@@ -85,6 +85,7 @@ class _Translation:
             "prim::GetAttr": lambda node: getattr(self._value(node.inputs()), node.s("name")),
             "prim::Constant": lambda node: node.output().toIValue(),
             "prim::ListConstruct": lambda node: [self._values[one.debugName()] for one in node.inputs()],
+            "prim::DictConstruct": self._dict,
             "prim::TupleConstruct": lambda node: tuple(self._values[one.debugName()] for one in node.inputs()),
             **dict.fromkeys(_CALLS, self._call),
         }
@@ -126,6 +127,10 @@ class _Translation:
                 "to torch.export; make the program anew from the nn.Module with nacelle.compile(..., "
                 "container='module'), or save it as TorchScript (.ts)"
             )
+
+    def _dict(self, node: Any) -> dict[Any, Any]:
+        values = [self._values[one.debugName()] for one in node.inputs()]
+        return dict(zip(values[::2], values[1::2], strict=True))
 
     def _item(self, node: Any) -> Any:
         values, place = (self._values[one.debugName()] for one in node.inputs())
