@@ -34,7 +34,7 @@ from torch_nacelle.errors import InputError
 
 @dataclass(frozen=True)
 class Results:
-    """What a model returns.
+    """The form of a model's result.
 
     Attributes:
         kind: "tensor", "tuple" or "list" if it is one tensor or a row of some; else empty.
