@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields as fields_of
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -108,7 +110,10 @@ def flattened(value: Any, name: str = "output") -> list[tuple[str, Any]]:
     if isinstance(value, Mapping):
         named = [(str(key), item) for key, item in value.items()]
     elif isinstance(value, list | tuple):
-        named = [(str(i), item) for i, item in enumerate(value)]
+        fields = getattr(value, "_fields", range(len(value)))  # of a namedtuple
+        named = [(str(key), item) for key, item in zip(fields, value, strict=True)]
+    elif is_dataclass(value) and not isinstance(value, type):
+        named = [(field.name, getattr(value, field.name)) for field in fields_of(value)]
     else:
         return [(name, value)]
     joint = "_" if name == "output" else "."

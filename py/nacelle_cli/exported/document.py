@@ -120,8 +120,16 @@ def _refused(reason: str) -> Rule:
     return rule
 
 
+def check_structure(text: str) -> None:
+    """Raises ValueError for a structure of arguments or results that is refused when a program is loaded."""
+    _tree(text)
+
+
 def _tree(text: str) -> str:
-    """The structure of arguments or results: tuples, lists and dicts, with no type whose reader imports modules."""
+    """The structure of arguments or results: tuples, lists, dicts, and classes that this process has registered.
+
+    There is none whose reader imports modules.
+    """
     try:
         protocol, tree = json.loads(_free_text(text))
     except (ValueError, TypeError) as error:
@@ -140,11 +148,51 @@ def _checked_tree(tree: Any, depth: int) -> dict[str, Any]:
     if kind is None and context is None and not children:
         return {"type": None, "context": None, "children_spec": []}
     check = _TREES.get(kind) if isinstance(kind, str) else None
+    if check is None and isinstance(kind, str) and _is_registered(kind):
+        check = _is_plain
     if check is None:
-        raise ValueError(f"has arguments of the type {quoted(str(kind))}; wanted tuples, lists and dicts")
+        raise ValueError(_unknown(quoted(str(kind)), "register_dataclass"))
+    if kind == "collections.namedtuple" and isinstance(context, str) and not _is_namedtuple(context):
+        raise ValueError(_unknown(quoted(context), "_register_namedtuple"))
     if not isinstance(context, str) or not check(context):
         raise ValueError(f"has a {kind} with unknown properties")
     return {"type": kind, "context": context, "children_spec": [_checked_tree(child, depth + 1) for child in children]}
+
+
+def _unknown(name: str, function: str) -> str:
+    return (
+        f"has arguments or results of the class {name}, which torch's pytree does not know in this process: import the "
+        f"module that defines and registers it before you load the program (torch.utils._pytree.{function}, with this "
+        "name as serialized_type_name)"
+    )
+
+
+def _is_registered(name: str) -> bool:
+    """True if this process's code has registered a class under this name, whose context torch reads as JSON."""
+    from torch.utils import _pytree
+
+    kind = _pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE.get(name)
+    return kind is not None and _pytree.SUPPORTED_SERIALIZED_TYPES[kind].from_dumpable_context is None
+
+
+def _is_namedtuple(name: str) -> bool:
+    """True if this process's code has registered a namedtuple under this name."""
+    from torch.utils import _pytree
+
+    kind = _pytree.SERIALIZED_TYPE_TO_PYTHON_TYPE.get(name)
+    return kind is not None and issubclass(kind, tuple) and hasattr(kind, "_fields")
+
+
+def _is_plain(context: str) -> bool:
+    """True for JSON of lists, texts and numbers. Of an object torch's reader may make an enum, for which it imports."""
+
+    def is_plain(value: object) -> bool:
+        return all(map(is_plain, value)) if isinstance(value, list) else not isinstance(value, dict)
+
+    try:
+        return is_plain(json.loads(context))
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_null(context: str) -> bool:

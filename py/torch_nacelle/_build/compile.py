@@ -6,7 +6,7 @@ import itertools
 import os
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, overload
 
 import torch
@@ -18,16 +18,15 @@ from torch_nacelle._build.hybrid import Rest, own_parameters, refuse_python, ret
 from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.progress import display
 from torch_nacelle._build.torchscript import scripted
-from torch_nacelle._check.check import CheckInputs, precision_of
-from torch_nacelle._check.check import check as run_check
-from torch_nacelle._export.engine_module import EngineModule
+from torch_nacelle._check.check import CheckInputs, check_call, precision_of
+from torch_nacelle._export.engine_module import structured
+from torch_nacelle._models.descriptions import describe, parameters_of
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._models.sources import InputDescriptions, Model
 from torch_nacelle._models.state import tensors_in
-from torch_nacelle._programs.embed import embed_returning
+from torch_nacelle._programs.embed import argument_names, embed_returning
 from torch_nacelle._programs.signatures import forward_schema
 from torch_nacelle._runtime import checks
-from torch_nacelle._runtime.input import Input, as_list
 from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle.errors import InputError
 
@@ -141,12 +140,13 @@ def compile(
     if container not in CONTAINERS:
         raise InputError(f"there is no container {container!r}; there are: {', '.join(CONTAINERS)}")
     job = _ProgramJob(backend, device, abi_version, platform, method, progress, options)
-    if not isinstance(inputs, Mapping):
+    if not isinstance(inputs, Mapping) or not _names_submodules(model, inputs):
         name = name or _default_name(model)
         program, built = job.engine(model, inputs, name, output_names, data_dependent)
+        made = program if container == "torchscript" else structured(program, built.returns, built.call)
         if check is not False:
-            job.check(program, model, built, built.inputs if check is True else check)
-        return program if container == "torchscript" else EngineModule(program, returns=built.returns)
+            job.check(made, model, built, built.inputs if check is True else check)
+        return made
     if name is not None or output_names or data_dependent:
         raise InputError(
             "name, output_names and data_dependent are for a program of one engine; in a hybrid program engines are "
@@ -200,6 +200,9 @@ class _ProgramJob:
             abi_version=self.abi_version,
             hardware_compatible=hardware_compatible,
             platform=self.platform,
+            arguments=argument_names([str(one.name) for one in built.inputs])
+            if built.call is not None and built.call.by_name
+            else None,
         )
         return program, built
 
@@ -210,7 +213,16 @@ class _ProgramJob:
 
     def check(self, program: torch.nn.Module, model: object, built: Built, inputs: CheckInputs) -> None:
         """Raises CheckError if the program computes something else than the model."""
-        run_check(program, model, inputs, precision=precision_of(built.choice.backend, self.options, built.inputs))
+        precision = precision_of(built.choice.backend, self.options, built.inputs)
+        check_call(built.call, program, model, inputs, precision=precision)
+
+
+def _names_submodules(model: object, inputs: Mapping[str, Any]) -> bool:
+    """True if the keys of `inputs` are paths of submodules, and not names of forward's parameters."""
+    if not isinstance(model, torch.nn.Module):
+        return any(isinstance(one, (list, tuple)) for one in inputs.values())
+    paths = {path for path, _ in model.named_modules(remove_duplicate=False) if path}
+    return paths.issuperset(inputs) or not all(map(parameters_of(model).take, inputs))
 
 
 _OF_MODULES = ("_parameters", "_modules")
@@ -259,7 +271,8 @@ def _compile_hybrid(
         if returning:
             _refuse_writes(module, parts, engines, returning)
         made = _with_modules(
-            module, {id(parts[path]): EngineModule(engines[path], returns=builts[path].returns) for path in parts}
+            module,
+            {id(parts[path]): structured(engines[path], builts[path].returns, builts[path].call) for path in parts},
         )
         _check_hybrid(made, module, parts, engines, builts, job, check)
         return made
@@ -325,7 +338,7 @@ def _check_hybrid(
         for path, built in builts.items():
             job.check(engines[path], parts[path], built, built.inputs)
     elif check is not False:
-        job.check(program, module, next(iter(builts.values())), check)
+        job.check(program, module, replace(next(iter(builts.values())), call=None), check)
 
 
 def _with_modules(module: torch.nn.Module, engines: Mapping[int, torch.nn.Module]) -> torch.nn.Module:
@@ -364,11 +377,15 @@ def _parts(module: torch.nn.Module, inputs: Mapping[str, InputDescriptions]) -> 
     parts: dict[str, torch.nn.Module] = {}
     for path in inputs:
         if path not in known:
-            raise InputError(f"{type(module).__name__} has no submodule {path!r}; it has: {', '.join(known) or 'none'}")
+            arguments = ", ".join(parameters_of(module).keywords) or "none"
+            raise InputError(
+                f"{type(module).__name__} has no submodule {path!r}; it has: {', '.join(known) or 'none'}; its forward "
+                f"has these arguments: {arguments}"
+            )
         same = next((other for other, part in parts.items() if part is known[path]), None)
         if same is None:
             parts[path] = known[path]
-        elif _described(inputs[path]) != _described(inputs[same]):
+        elif not _are_equal(known[path], inputs[path], inputs[same]):
             raise InputError(
                 f"{path!r} and {same!r} are one submodule, which becomes one engine, and their inputs differ: give the "
                 f"inputs once, under either path"
@@ -381,8 +398,10 @@ def _parts(module: torch.nn.Module, inputs: Mapping[str, InputDescriptions]) -> 
     return parts
 
 
-def _described(inputs: InputDescriptions) -> list[Input]:
-    return [Input.of(one) for one in as_list(inputs)]
+def _are_equal(part: torch.nn.Module, inputs: InputDescriptions, others: InputDescriptions) -> bool:
+    """True if two descriptions of a submodule's inputs say the same."""
+    (described, call), (other, other_call) = (describe(one, parameters_of(part)) for one in (inputs, others))
+    return described == other and call.structure == other_call.structure
 
 
 def _engine_names(paths: Sequence[str]) -> dict[str, str]:

@@ -10,13 +10,16 @@ from typing_extensions import Unpack
 
 from torch_nacelle import _C
 from torch_nacelle._build.builders import Backend, Choice, choose_builder, tell
+from torch_nacelle._build.flattening import FlatModule, flattened
 from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.options import check_options_for_reference
 from torch_nacelle._build.progress import Display, display
 from torch_nacelle._build.reference import build_reference
 from torch_nacelle._build.tensorrt import build_tensorrt, export_model
+from torch_nacelle._build.torchscript import scripted
 from torch_nacelle._models.sources import InputDescriptions, Model, bind, cuda_device, names_of_outputs
 from torch_nacelle._models.state import refuse_global_hooks
+from torch_nacelle._programs.structures import Call, Structure
 from torch_nacelle._runtime import checks
 from torch_nacelle._runtime.input import Input, dtype_name
 from torch_nacelle._runtime.torch_state import torch_defaults
@@ -44,17 +47,21 @@ def build_engine(
     The plan holds a copy of the model in eval mode, weights included; `model` is left as it is.
 
     Args:
-        model: An ``nn.Module`` or ``ScriptModule`` whose forward takes the inputs as tensors, by position, and returns
-            a tensor, or a tuple or list of tensors; an ``ExportedProgram`` of torch.export of the same kind; or an ONNX
-            model, as a path or as bytes. For the reference engine it is on the CPU, for the others on any one device.
-        inputs: The model's inputs: tensors (their dtype and exact shape) or ``Input``. For ONNX models they are given
-            by name or by position. Left out: the inputs that the model itself states, if it is an ONNX model or an
+        model: An ``nn.Module``, a ``ScriptModule``, an ``ExportedProgram`` of torch.export, or an ONNX model, as a path
+            or as bytes. For the reference engine it is on the CPU, for the others on any one device. Its forward takes
+            and returns tensors, or structures of some that torch's pytree knows: tuples, lists, dicts, namedtuples,
+            registered classes. The engine's tensors are their leaves.
+        inputs: The model's inputs: tensors (their dtype and exact shape) or ``Input``, in a list by position, or in a
+            dict by the names of forward's parameters. An argument that is a structure has them in place of its
+            tensors; None stays None, and a number or a text given by name stays what it is. Parameters that are not
+            given keep their defaults. Left out: the inputs that the model itself states, if it is an ONNX model or an
             ``ExportedProgram`` with fixed shapes.
         backend: ``"tensorrt"``; ``"tensorrt_rtx"``; ``"reference"``, the reference engine, which runs on the CPU; or
             ``"auto"``: TensorRT if a CUDA device and a builder are found, else the reference engine. The logger
             ``torch_nacelle`` says which it took, at level INFO, and so does the terminal.
         name: The engine's name.
-        output_names: The outputs' names; left out, ``output_0``, ``output_1`` …, or those of the ONNX model.
+        output_names: The outputs' names; left out, ``output_0``, ``output_1`` …, the keys in the structure that the
+            model returns (``logits``, ``states.0``), or those of the ONNX model.
         data_dependent: Names of outputs whose shape follows from the inputs' values, for the reference engine. Its
             builder tries the module and finds most of them; name the others. TensorRT finds all.
         method: The way to turn an ``nn.Module`` into a graph. ``"script"`` keeps control flow; ``"trace"`` follows one
@@ -100,7 +107,8 @@ class Built:
         inputs: Its inputs, named, in order.
         output_names: Its outputs' names; None if the plan tells them.
         device: The GPU that the model is on; None if it is on none.
-        returns: The form in which the model returns its outputs: "tensor", "tuple" or "list"; None if it does not say.
+        returns: The form in which the model returns its outputs; None if it does not say. See ``embed_returning``.
+        call: The arguments that the model takes; None if it has no forward.
     """
 
     plan: bytes
@@ -108,7 +116,8 @@ class Built:
     inputs: list[Input]
     output_names: tuple[str, ...] | None
     device: torch.device | None = None
-    returns: str | None = None
+    returns: str | Structure | None = None
+    call: Call | None = None
 
 
 def build(
@@ -132,24 +141,37 @@ def build(
         checks.texts(output_names, "output_names")
     if method not in METHODS:
         raise InputError(f"there is no method {method!r}; there are: {', '.join(METHODS)}")
-    source, bound = bind(model, inputs)
-    if isinstance(source, torch.nn.Module) and (method != "trace" or isinstance(source, torch.jit.ScriptModule)):
+    bound = bind(model, inputs)
+    if isinstance(bound.source, torch.nn.Module) and (
+        method != "trace" or isinstance(bound.source, torch.jit.ScriptModule)
+    ):
         refuse_global_hooks()
-    names = names_of_outputs(source, output_names)
+    with torch_defaults():
+        flat = flattened(bound)
+    source = flat.source
+    if isinstance(source, FlatModule):
+        if isinstance(source.model, torch.jit.ScriptModule):
+            source = scripted(source)
+        elif isinstance(bound.source, torch.export.ExportedProgram):
+            method = "trace"
+    names = names_of_outputs(source, output_names) or flat.output_names
     shown = display(progress)
     choice = choice or choose(backend, options, shown)
     if choice.builder is None:
         try:
             with torch_defaults():
-                plan, returns = build_reference(source, bound, name, names or (), data_dependent, method, options)
+                plan, returns = build_reference(
+                    source, bound.inputs, name, names or (), data_dependent, method, options
+                )
         except MemoryError as error:
-            raise InputError(_too_large(bound)) from error
-        return Built(plan, choice, bound, names, returns=returns)
+            raise InputError(_too_large(bound.inputs)) from error
+        return Built(plan, choice, bound.inputs, names, returns=flat.returns or returns, call=bound.call)
     with torch_defaults():
-        exported = export_model(source, bound, choice.builder, names, method)
+        exported = export_model(source, bound.inputs, choice.builder, names, method)
     device = cuda_device(source)
-    plan = build_tensorrt(exported, bound, choice.builder, name, options, shown, device)
-    return Built(plan, choice, bound, exported.output_names, device, exported.returns)
+    plan = build_tensorrt(exported, bound.inputs, choice.builder, name, options, shown, device)
+    returned = flat.returns or exported.returns
+    return Built(plan, choice, bound.inputs, exported.output_names, device, returned, bound.call)
 
 
 def _too_large(inputs: Sequence[Input]) -> str:

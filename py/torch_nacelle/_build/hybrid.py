@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch.utils import _pytree
 
 from torch_nacelle import _C
+from torch_nacelle._models.descriptions import describe, parameters_of
 from torch_nacelle._models.model_state import device_of_module, for_inference
 from torch_nacelle._models.sources import InputDescriptions
 from torch_nacelle._models.state import memory_of
 from torch_nacelle._runtime.holders import joined
-from torch_nacelle._runtime.input import Input, as_list
 from torch_nacelle.errors import InputError
 
 _EXECUTE = "tensorrt::execute_engine"
@@ -19,17 +20,17 @@ _EXECUTE = "tensorrt::execute_engine"
 
 def returns_its_input(module: torch.nn.Module, inputs: InputDescriptions) -> bool:
     """True if an output shares memory with an input in a run on made-up inputs of some optimization profile."""
-    described = [Input.of(one) for one in as_list(inputs)]
+    described, call = describe(inputs, parameters_of(module))
     count = max((one.range_count for one in described), default=0)
     with for_inference(module), torch.no_grad():
         device = device_of_module(module)
         for profile in range(max(count, 1)):
             examples = [one.example(profile if one.range_count else 0).to(device) for one in described]
+            args, kwargs = call.build(examples)
             try:
-                outputs = module(*examples)
+                outputs = _pytree.tree_leaves(module(*args, **kwargs))
             except Exception:  # the builder has tried it, in its own way
                 continue
-            outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
             memory = {memory_of(output) for output in outputs if isinstance(output, torch.Tensor)} - {0}
             if any(memory_of(example) in memory for example in examples):
                 return True

@@ -19,8 +19,10 @@ from torch.jit import _recursive, _state
 from torch.jit import frontend as _frontend
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from torch_nacelle._build.flattening import FlatModule
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._models.state import StateError, refuse_state, refused_changes
+from torch_nacelle._programs.scripted_results import ScriptedResults, defined
 from torch_nacelle._runtime.dispatch_modes import without_compiler
 from torch_nacelle._runtime.input import Input
 from torch_nacelle._runtime.messages import first_lines, warn_of_tracing
@@ -58,6 +60,8 @@ def scripted(module: torch.nn.Module) -> torch.jit.ScriptModule:
     """
     if isinstance(module, torch.jit.ScriptModule):
         return module
+    if isinstance(module, FlatModule):
+        return _scripted_flat(module)
     for path, part in module.named_modules():
         _check_part(part, path)
     with _scripting, for_inference(module), without_deprecations(), _as_python_calls(), _own_types():
@@ -65,6 +69,14 @@ def scripted(module: torch.nn.Module) -> torch.jit.ScriptModule:
             torch.jit._script.call_prepare_scriptable_func(module), _methods
         )
     return script
+
+
+def _scripted_flat(module: FlatModule) -> torch.jit.ScriptModule:
+    """The script of a model, under a forward that takes and returns tensors in a row."""
+    holder = torch.nn.Module()
+    holder.model = scripted(module.model)
+    holder.training = False
+    return defined(holder, module.source(), ScriptedResults(lambda value: None).resolve)
 
 
 class _Types(_recursive.ConcreteTypeStore):

@@ -10,12 +10,14 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle._check.compare import compare
-from torch_nacelle._models.exported_program import positional_module
+from torch_nacelle._models.descriptions import Parameters, describe, parameters_of
+from torch_nacelle._models.exported_program import program_call, traceable_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
 from torch_nacelle._models.onnx_source import OnnxSource, is_onnx_source
 from torch_nacelle._programs.arguments import arguments
 from torch_nacelle._programs.running import device_of
 from torch_nacelle._programs.signatures import only_engine, signature
+from torch_nacelle._programs.structures import CONSTANTS, Call, Path, flat, key_of, name_of, path_text, refuse_leaf
 from torch_nacelle._runtime.holders import AnyProgram, is_package, joined, require_program
 from torch_nacelle._runtime.input import Input, as_list, dtype_name
 from torch_nacelle._runtime.messages import first_lines
@@ -26,7 +28,8 @@ from torch_nacelle.reports import CheckReport, Comparison, OutputCheck
 
 Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "int8"]
 Tensors: TypeAlias = Sequence[torch.Tensor]
-CheckInputs: TypeAlias = Sequence[Input | torch.Tensor] | Sequence[Tensors] | Input | torch.Tensor
+CheckInputs: TypeAlias = Sequence[Input | torch.Tensor] | Sequence[Tensors] | Mapping[str, Any] | Input | torch.Tensor
+_Output: TypeAlias = tuple[Path, torch.Tensor]
 
 THRESHOLDS: dict[str, float] = {"fp32": 1e-3, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2, "int8": 1e-1}
 """The relative error that is allowed, by the precision that an engine computes in."""
@@ -62,8 +65,9 @@ def check(
         inputs: ``Input`` for each: values are made up, for the min, opt and max of every shape range (normal numbers,
             bytes, and 0 and 1 for other integers; if values decide about shapes, the stated ones, of which the least
             and the largest are left out, with a note, if the original fails on them). Or tensors for one call, or a
-            list of lists of tensors for several. A tensor or an ``Input`` alone is one input. Left out: what the
-            program and its engines tell; see ``arguments``.
+            list of lists of tensors for several. A tensor or an ``Input`` alone is one input. A dict gives the
+            arguments by name, with structures around the tensors as in ``build_engine``. Left out: what the program and
+            its engines tell; see ``arguments``.
         threshold: The relative error that is allowed; left out, by precision: 1e-3 for fp32, 1e-2 for tf32 and fp16,
             5e-2 for bf16, 1e-1 for int8.
         precision: The precision that the engines compute in.
@@ -80,12 +84,25 @@ def check(
     return check_over(_TRUTHS, program, original, inputs, threshold=threshold, precision=precision, seed=seed)
 
 
+def check_call(
+    call: Call | None, program: AnyProgram, original: object, inputs: CheckInputs, *, precision: Precision
+) -> CheckReport:
+    """``check``, with the tensors of a row in the places that they have in a call of the original."""
+    return check_over(_TRUTHS, program, original, inputs, precision=precision, call=call)
+
+
+def made_up_inputs(inputs: Sequence[Input], seed: int = 0) -> list[tuple[torch.Tensor, ...]]:
+    """Values for inputs, as ``check`` makes them up: for min, opt and max of every shape range, on the CPU."""
+    return [case.tensors for case in _cases(inputs, seed, _TRUTHS)]
+
+
 def check_over(
     integers: range,
     program: AnyProgram,
     original: object,
     inputs: CheckInputs | None = None,
     *,
+    call: Call | None = None,
     threshold: float | None = None,
     precision: Precision = "fp32",
     seed: int = 0,
@@ -97,11 +114,12 @@ def check_over(
     if precision not in THRESHOLDS:
         raise InputError(f"there is no precision {precision!r}; there are: {', '.join(THRESHOLDS)}")
     _check_numbers(threshold, seed)
-    under_check = _Program(program)
-    cases = _cases(as_list(inputs) if inputs is not None else under_check.inputs(), seed, integers)
+    given, call = _in_a_row(inputs, original, call)
+    under_check = _Program(program, call)
+    cases = _cases(under_check.inputs() if given is None else given, seed, integers)
     rows: list[OutputCheck] = []
     notes: dict[str, None] = {}
-    with _original(original) as run_original, under_check.every_profile(cases) as run_program:
+    with _original(original, call) as run_original, under_check.every_profile(cases) as run_program:
         for case in cases:
             try:
                 wanted = _run(run_original, case, "the original")
@@ -117,6 +135,20 @@ def check_over(
     if not report.passed:
         raise CheckError(_failure(report), report)
     return report
+
+
+def _in_a_row(inputs: Any, original: object, call: Call | None) -> tuple[list[Any] | None, Call | None]:
+    """The inputs in the order of an engine's, and the call that they are for; None if they are a row themselves."""
+    if inputs is None:
+        return None, call
+    by_name = isinstance(inputs, Mapping)
+    listed = [] if by_name else as_list(inputs)
+    if not by_name and not any(one is None or isinstance(one, Mapping) for one in listed):
+        return listed, call
+    known = isinstance(original, torch.nn.Module) and not isinstance(original, torch.fx.GraphModule)
+    parameters = parameters_of(original) if known else Parameters(takes_any=True)  # type: ignore[arg-type]
+    _, described = describe(inputs, parameters)
+    return described.tensors(listed, inputs if by_name else {}, (Input, torch.Tensor)), described
 
 
 def _check_numbers(threshold: object, seed: object) -> None:
@@ -213,8 +245,9 @@ def _values(dtype: torch.dtype, shape: Sequence[int], generator: torch.Generator
 class _Program:
     """The program, and what is known if it is one engine only."""
 
-    def __init__(self, program: AnyProgram) -> None:
+    def __init__(self, program: AnyProgram, call: Call | None = None) -> None:
         self._program: Any = program
+        self._call = call
         if not isinstance(program, torch.fx.GraphModule) and not is_package(program):
             require_program(program)
         self._signature = signature(program)
@@ -235,17 +268,20 @@ class _Program:
                 )
         return found
 
-    def output_name(self, index: int) -> str:
-        """A name for an output."""
-        return str(self._engine.outputs()[index][0]) if self._engine is not None else f"output {index}"
+    def output_names(self, wanted: Sequence[_Output]) -> list[str]:
+        """Names for outputs: by the keys in a structure, of a row those of the engine."""
+        outputs = [] if self._engine is None else self._engine.outputs()
+        if any(len(path) > 1 or isinstance(key_of(step), str) for path, _ in wanted for step in path):
+            return [name_of(path, "output") for path, _ in wanted]
+        return [str(outputs[i][0]) if i < len(outputs) else f"output {i}" for i in range(len(wanted))]
 
     @contextlib.contextmanager
-    def every_profile(self, cases: Sequence[_Case]) -> "Iterator[Callable[[_Case], list[torch.Tensor]]]":
+    def every_profile(self, cases: Sequence[_Case]) -> "Iterator[Callable[[_Case], list[_Output]]]":
         """A function that calls the program, each case with its optimization profile if the engine has several."""
         several = self._engine is not None and self._engine.optimization_profile_count() > 1
         current: list[int | None] = [None]
 
-        def run(case: _Case) -> list[torch.Tensor]:
+        def run(case: _Case) -> list[_Output]:
             wanted = case.optimization_profile
             if several and wanted is not None and wanted != current[0]:
                 configure(self._program, optimization_profile=wanted)
@@ -268,21 +304,25 @@ class _Program:
         names = [argument.name for argument in self._arguments[: len(tensors)]]
         with torch.no_grad():
             if self._signature.structure is None:
+                if self._engine is None and self._call is not None:  # forward is the model's own
+                    args, kwargs = self._call.build(tensors)
+                    return self._program(*args, **kwargs)
                 return self._program(*tensors)
             return self._signature.caller(names)(*tensors)
 
 
 @contextlib.contextmanager
-def _original(original: object) -> Iterator[Callable[..., object]]:
-    """The original as a function of tensors, in eval mode and in full precision."""
+def _original(original: object, call: Call | None) -> Iterator[Callable[..., object]]:
+    """The original as a function of tensors in a row, in eval mode and in full precision."""
     if is_onnx_source(original):
         yield _onnx_function(OnnxSource(original))  # type: ignore[arg-type]
         return
     if isinstance(original, torch.export.ExportedProgram):
-        original = positional_module(original)
+        call = program_call(original)
+        original = traceable_module(original)
     if is_package(original) or isinstance(original, torch.fx.GraphModule):  # these have no other mode
         with torch.no_grad(), _full_precision():
-            yield _Program(original).call
+            yield _Program(original, call).call
         return
     if not isinstance(original, torch.nn.Module):
         raise InputError(
@@ -291,14 +331,20 @@ def _original(original: object) -> Iterator[Callable[..., object]]:
         )
     module = original
     with for_inference(module), torch.no_grad(), _full_precision():
-        yield _module_function(module)
+        yield _module_function(module, call)
 
 
-def _module_function(module: torch.nn.Module) -> Callable[..., object]:
+def _module_function(module: torch.nn.Module, call: Call | None) -> Callable[..., object]:
     if _C.find_engines(joined(module)):
-        return _Program(module).call
+        return _Program(module, call).call
     device = device_of_module(module)
-    return lambda *tensors: module(*(tensor.to(device) for tensor in tensors))
+
+    def run(*tensors: torch.Tensor) -> object:
+        moved = [tensor.to(device) for tensor in tensors]
+        args, kwargs = (moved, {}) if call is None else call.build(moved)
+        return module(*args, **kwargs)
+
+    return run
 
 
 @contextlib.contextmanager
@@ -353,7 +399,7 @@ def _onnx_function(source: OnnxSource) -> Callable[..., object]:
     return run
 
 
-def _run(function: Callable[..., object], case: _Case, what: str) -> list[torch.Tensor]:
+def _run(function: Callable[..., object], case: _Case, what: str) -> list[_Output]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -367,24 +413,30 @@ def _run(function: Callable[..., object], case: _Case, what: str) -> list[torch.
         ) from error
 
 
-def _flat(result: object, what: str) -> list[torch.Tensor]:
-    if isinstance(result, torch.Tensor):
-        return [result]
-    if isinstance(result, (tuple, list)):
-        return [tensor for one in result for tensor in _flat(one, what)]
-    raise InputError(f"{what} returns a {type(result).__name__}: tensors, tuples and lists of them can be compared")
+def _flat(result: object, what: str) -> list[_Output]:
+    """The tensors in a result, and its constants as tensors; None is left out."""
+    outputs = []
+    for path, leaf in flat(result):
+        if isinstance(leaf, CONSTANTS):
+            if leaf is None:
+                continue
+            leaf = torch.tensor(list(leaf.encode()) if isinstance(leaf, str) else leaf, device="cpu")
+        if not isinstance(leaf, torch.Tensor):
+            raise refuse_leaf(leaf, what if not path else f"{what} at {path_text(path)}")
+        outputs.append((path, leaf))
+    return outputs
 
 
 def _compared(
-    case: _Case, found: list[torch.Tensor], wanted: list[torch.Tensor], program: _Program, notes: dict[str, None]
+    case: _Case, found: list[_Output], wanted: list[_Output], program: _Program, notes: dict[str, None]
 ) -> list[OutputCheck]:
     shapes = tuple(tuple(tensor.shape) for tensor in case.tensors)
     if len(found) != len(wanted):
         problem = Comparison.failed(f"{len(found)} outputs; wanted {len(wanted)}")
         return [OutputCheck(case.name, shapes, "all", problem)]
     rows = []
-    for index, (one, other) in enumerate(zip(found, wanted, strict=True)):
-        name = program.output_name(index)
+    names = program.output_names(wanted)
+    for name, (_, one), (_, other) in zip(names, found, wanted, strict=True):
         if {one.dtype, other.dtype} == {torch.int32, torch.int64}:
             notes[f"{name} is {dtype_name(one.dtype)} and was {dtype_name(other.dtype)}: compared by value"] = None
         rows.append(OutputCheck(case.name, shapes, name, compare(one, other)))

@@ -10,6 +10,7 @@ import torch
 import nacelle_core
 from torch_nacelle import _C
 from torch_nacelle._programs.embed import embed_returning
+from torch_nacelle._programs.structures import Call, Structure, row_call
 from torch_nacelle._runtime.holders import is_engine, joined
 from torch_nacelle.errors import Error, InputError
 
@@ -32,6 +33,9 @@ class EngineModule(torch.nn.Module):
     """
 
     engine: torch.ScriptObject
+    # The structures around the engine's tensors that `compile` found; see `structured`.
+    _results: Structure | None = None
+    _call: Call | None = None
     # True since forward's arguments are the engine's inputs; see _programs/signatures.py.
     takes_engine_inputs: ClassVar[bool] = True
 
@@ -83,25 +87,54 @@ class EngineModule(torch.nn.Module):
         self.engine = _only_engine(source)
         self.returns = returns
 
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...] | list[torch.Tensor]:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         """Runs the engine.
 
         Args:
-            inputs: Tensors on the engine's device, of its dtypes, in its order.
+            inputs: Tensors on the engine's device, of its dtypes, in its order. If ``compile`` made the module of an
+                ``nn.Module``, the arguments of that one's forward.
+            named: The same by name: the engine's names, or those of forward's parameters.
 
         Returns:
-            New tensors; see ``returns`` of the constructor.
+            New tensors; see ``returns`` of the constructor. If ``compile`` made the module, in the structure that the
+            model returns, with its constants.
+
+        Raises:
+            InputError: An argument is missing, unknown, or has another value than the model was compiled with.
         """
+        if named or (self._call is not None and not self._call.is_row):
+            inputs = self._tensors(inputs, named)
         outputs = None if torch.compiler.is_compiling() else _C.execute(inputs, self.engine)
         if outputs is None:  # torch's own way, which takes all kinds of tensors and can be traced
             outputs = torch.ops.tensorrt.execute_engine(list(inputs), self.engine)
-        if self.returns == "list":
+        return self.result(outputs, self.returns, self._results)
+
+    @staticmethod
+    def result(outputs: list[torch.Tensor], returns: str | None, results: Structure | None) -> Any:
+        """The result of a call around the engine's outputs."""
+        if results is not None:
+            return results.build(outputs)
+        if returns == "list":
             return outputs
-        if self.returns == "tensor" or (self.returns is None and len(outputs) == 1):
+        if returns == "tensor" or (returns is None and len(outputs) == 1):
             if len(outputs) != 1:
                 raise InputError(f'the engine has {len(outputs)} outputs; wanted one, since returns is "tensor"')
             return outputs[0]
         return tuple(outputs)
+
+    @property
+    def structures(self) -> tuple[Call | None, Structure | None]:
+        """The structures around the engine's inputs and outputs that ``compile`` found; None for those in a row."""
+        return self._call, self._results
+
+    def _tensors(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[torch.Tensor, ...]:
+        """The engine's inputs in the arguments of a call."""
+        call = self._call
+        if call is None:
+            engine: Any = self.engine
+            names = tuple(name for name, *_ in engine.inputs())
+            call = row_call(len(names), names)
+        return tuple(call.tensors(args, named))
 
     def extra_repr(self) -> str:
         """The engine's name, device, inputs and outputs, for ``repr``."""
@@ -124,6 +157,23 @@ class EngineModule(torch.nn.Module):
         if there != here:
             _C.move_engines(joined(self), str(there))
         return self
+
+
+def structured(program: torch.jit.ScriptModule, returns: str | Structure | None, call: Call | None) -> EngineModule:
+    """The module of a program of one engine, which is called and returns as the model was.
+
+    Args:
+        program: The program.
+        returns: See ``embed_returning``.
+        call: The arguments of the model; None if it has no forward.
+    """
+    if not isinstance(returns, Structure):
+        made = EngineModule(program, returns=returns)
+    else:
+        made = EngineModule(program)
+        made._results = returns
+    made._call = call
+    return made
 
 
 def _only_engine(source: object) -> torch.ScriptObject:

@@ -1,7 +1,8 @@
 """Programs of torch.export: their inputs, and a form of them that can be traced."""
 
 import inspect
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -9,7 +10,8 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle._models.state import StateError
-from torch_nacelle._runtime.input import Input, dtype_name
+from torch_nacelle._programs.structures import CONSTANTS, Call, Slot, Structure, key_of, name_of, unique
+from torch_nacelle._runtime.input import Input, as_list, dtype_name, with_names
 from torch_nacelle.errors import InputError
 
 
@@ -29,22 +31,55 @@ class ProgramInput:
 
 
 def program_inputs(program: torch.export.ExportedProgram) -> list[ProgramInput]:
-    """The program's inputs, by position.
+    """The program's inputs that are tensors, in the order of its arguments.
 
     Raises:
-        InputError: It takes something that no engine takes: an argument that is no tensor, a keyword argument.
+        InputError: It takes something that is neither a tensor nor a constant, such as a number that varies.
     """
-    (positional, keywords) = program.call_spec.in_spec.children()
-    if keywords.num_leaves:
-        raise InputError("the ExportedProgram takes keyword arguments; export it with tensors by position")
-    if positional.num_leaves != positional.num_children:
-        raise InputError("the ExportedProgram takes lists, tuples or dicts; export it with tensors by position")
+    return [_described(program, node.name, node) for node in input_nodes(program)]
+
+
+def input_nodes(program: torch.export.ExportedProgram) -> list[torch.fx.Node]:
+    """The placeholders of the arguments that are no constants, in order."""
     by_name = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
-    return [_described(program, name, by_name) for name in program.graph_signature.user_inputs]
+    nodes = [by_name[name] for name in _user_inputs(program)]
+    return [node for node in nodes if not isinstance(_value(node), CONSTANTS)]
 
 
-def _described(program: torch.export.ExportedProgram, name: object, by_name: dict[str, Any]) -> ProgramInput:
-    value = by_name[name].meta.get("val") if isinstance(name, str) and name in by_name else name
+def program_call(program: torch.export.ExportedProgram) -> Call:
+    """The arguments that the program takes."""
+    by_name = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    leaves: list[Any] = []
+    count = itertools.count()
+    for name in _user_inputs(program):
+        value = _value(by_name[name])
+        leaves.append(value if isinstance(value, CONSTANTS) else Slot(next(count)))
+    spec = program.call_spec.in_spec
+    args, _ = torch.utils._pytree.tree_unflatten(_user_inputs(program), spec)
+    names = tuple(one if isinstance(one, str) else f"input_{place}" for place, one in enumerate(args))
+    return Call(Structure(spec, tuple(leaves)), names)
+
+
+def input_names(call: Call) -> list[str | None]:
+    """Names for the tensors that a program takes: None, or by their keys if they are no row."""
+    if call.is_row and not call.by_name:
+        return [None for leaf in call.structure.leaves]
+    first = torch.utils._pytree.MappingKey
+    names = []
+    for (by_name, key, *rest), leaf in call.structure.paths:
+        if isinstance(leaf, Slot):
+            argument = key if key_of(by_name) else first(call.parameters[key_of(key)])
+            names.append(name_of((argument, *rest), "input"))
+    return list(unique(names))
+
+
+def _value(node: torch.fx.Node) -> Any:
+    """The tensor, constant or symbol of a placeholder; the node itself if torch kept none."""
+    return node.meta.get("val", node)
+
+
+def _described(program: torch.export.ExportedProgram, name: str, node: torch.fx.Node) -> ProgramInput:
+    value = _value(node)
     if not isinstance(value, torch.Tensor):
         raise InputError(
             f"the ExportedProgram's argument {name!r} is a {type(value).__name__}; an engine takes tensors"
@@ -94,6 +129,37 @@ def _example(value: Any, device: str | None) -> Any:
     return torch.zeros(shape, dtype=value.dtype, device=device or value.device)
 
 
+def bound_inputs(program: torch.export.ExportedProgram, inputs: Any) -> list[Input]:
+    """The inputs that a caller describes for a program, in the order of its tensors, each with a name.
+
+    Args:
+        program: The program.
+        inputs: An ``Input`` or a tensor for each tensor in the program's arguments, in a row; the arguments with these
+            in place of tensors, in a list; or the same by name. None: as the program says.
+
+    Raises:
+        InputError: They are for another structure, or ask for what the program was not exported for.
+    """
+    call = program_call(program)
+    if inputs is None:
+        found: list[Any] = list(static_inputs(program))
+    elif isinstance(inputs, Mapping):
+        found = call.tensors((), inputs, (Input, torch.Tensor))
+    else:
+        found = as_list(inputs)
+        if not all(isinstance(one, (Input, torch.Tensor)) for one in found) and not call.is_row:
+            found = call.tensors(found, {}, (Input, torch.Tensor))
+    described = [Input.of(one) for one in found]
+    names = input_names(call)
+    named = [
+        one if one.name or place >= len(names) or names[place] is None else one.named(str(names[place]))
+        for place, one in enumerate(described)
+    ]
+    bound = with_names(named)
+    check_inputs(program, bound)
+    return bound
+
+
 def check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input]) -> None:
     """Raises InputError if `inputs` ask for what the program was not exported for."""
     wanted = program_inputs(program)
@@ -141,18 +207,21 @@ def static_inputs(program: torch.export.ExportedProgram) -> list[Input]:
             raise InputError(
                 f"input {one.name!r} of the ExportedProgram has a dynamic shape: give inputs with its range"
             )
-    return [Input(shape=[int(str(e)) for e in one.shape], dtype=one.dtype) for one in described]
+    return [
+        Input(shape=[int(str(e)) for e in one.shape], dtype=one.dtype, name=name)
+        for one, name in zip(described, input_names(program_call(program)), strict=True)
+    ]
 
 
-def positional_module(program: torch.export.ExportedProgram) -> torch.nn.Module:
-    """The program as a module that takes tensors by position and that torch.jit.trace can follow."""
+def traceable_module(program: torch.export.ExportedProgram) -> torch.nn.Module:
+    """The program as a module that torch.jit.trace can follow, and that takes the program's arguments."""
     program_inputs(program)
     _refuse_state(program)
     takes_guards = "check_guards" in inspect.signature(program.module).parameters
     module: torch.fx.GraphModule = program.module(check_guards=False) if takes_guards else program.module()
     module._forward_pre_hooks.clear()  # they check shapes: a tracer cannot follow that, and `check_inputs` did it
     _make_traceable(module)
-    return _Positional(module)
+    return _Traceable(module)
 
 
 def _refuse_state(program: torch.export.ExportedProgram) -> None:
@@ -172,7 +241,7 @@ def _refuse_state(program: torch.export.ExportedProgram) -> None:
         )
 
 
-class _Positional(torch.nn.Module):
+class _Traceable(torch.nn.Module):
     """A wrapper whose mode can be changed to no effect: exporting and tracing change it, and programs forbid that."""
 
     def __init__(self, program: torch.nn.Module) -> None:
@@ -180,13 +249,13 @@ class _Positional(torch.nn.Module):
         self.program = program
         self.training = False
 
-    def train(self, mode: bool = True) -> "_Positional":
+    def train(self, mode: bool = True) -> "_Traceable":
         """Changes nothing: a program has the mode that it was exported in."""
         return self
 
-    def forward(self, *tensors: torch.Tensor) -> object:
+    def forward(self, *args: Any, **kwargs: Any) -> object:
         """Calls the program."""
-        return self.program(*tensors)
+        return self.program(*args, **kwargs)
 
 
 def _size(tensor: torch.Tensor, dim: int) -> int:

@@ -1,40 +1,62 @@
 """Takes a model and its inputs, in any of the accepted forms, as the source of a build."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
 
-from torch_nacelle._models.exported_program import check_inputs, static_inputs
+from torch_nacelle._models.descriptions import describe, parameters_of
+from torch_nacelle._models.exported_program import bound_inputs, program_call
 from torch_nacelle._models.onnx_source import OnnxSource, is_onnx_source
-from torch_nacelle._runtime.input import Input, as_list, with_names
+from torch_nacelle._programs.structures import Call
+from torch_nacelle._runtime.input import Input, as_list
 from torch_nacelle.errors import InputError
 
 Model: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | bytes | str | os.PathLike[str]
-InputDescriptions: TypeAlias = Sequence[Input | torch.Tensor] | Input | torch.Tensor
+InputDescriptions: TypeAlias = Sequence[Any] | Mapping[str, Any] | Input | torch.Tensor
 ModelSource: TypeAlias = torch.nn.Module | torch.export.ExportedProgram | OnnxSource
 
 
-def bind(model: Model, inputs: InputDescriptions | None) -> tuple[ModelSource, list[Input]]:
+@dataclass(frozen=True)
+class Bound:
+    """A model and its inputs.
+
+    Attributes:
+        source: The model.
+        inputs: Its inputs, each with a name.
+        call: The arguments of its forward; None for an ONNX model, which has none.
+    """
+
+    source: ModelSource
+    inputs: list[Input]
+    call: Call | None = None
+
+
+def bind(model: Model, inputs: InputDescriptions | None) -> Bound:
     """The source of a build, and its inputs by name, checked against it."""
-    given = [] if inputs is None else [Input.of(value) for value in as_list(inputs)]
     if is_onnx_source(model):
         source = OnnxSource(model)  # type: ignore[arg-type]
-        return source, source.bind(given)
+        return Bound(source, source.bind(_in_a_row(inputs)))
     if isinstance(model, torch.export.ExportedProgram):
-        bound = with_names(given or static_inputs(model))
-        check_inputs(model, bound)
-        return model, bound
+        return Bound(model, bound_inputs(model, inputs), program_call(model))
     if not isinstance(model, torch.nn.Module):
         raise InputError(
             "model must be an nn.Module, a ScriptModule, an ExportedProgram, or an ONNX model's path or bytes, found "
             + type(model).__name__
         )
     _check_layouts(model)
-    if not given:
+    described, call = describe([] if inputs is None else inputs, parameters_of(model))
+    if not described:
         raise InputError("inputs is empty: an engine takes at least one tensor")
-    return model, with_names(given)
+    return Bound(model, described, call)
+
+
+def _in_a_row(inputs: InputDescriptions | None) -> list[Input]:
+    if isinstance(inputs, Mapping):
+        return [Input.of(value).named(name) for name, value in inputs.items()]
+    return [] if inputs is None else [Input.of(value) for value in as_list(inputs)]
 
 
 def _check_layouts(module: torch.nn.Module) -> None:

@@ -95,13 +95,13 @@ def refused_writes(module: torch.nn.Module) -> Iterator[Callable[..., Any]]:
     """
     writes = _Writes(_owned_tensors(module))
 
-    def run(*inputs: torch.Tensor) -> Any:
+    def run(*args: Any, **kwargs: Any) -> Any:
         try:
             with writes:
-                result = module(*inputs)
+                result = module(*args, **kwargs)
         except Exception:
             writes.raise_if_found()
-            return module(*inputs)
+            return module(*args, **kwargs)
         writes.raise_if_found()  # forward may have caught the error
         return result
 

@@ -1,11 +1,15 @@
 """Embeds a plan in a TorchScript module."""
 
+import keyword
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 import nacelle_core
 from torch_nacelle import _C
+from torch_nacelle._programs.scripted_results import ScriptedResults
+from torch_nacelle._programs.structures import Slot, Structure, flat
 from torch_nacelle._runtime import checks
 from torch_nacelle.errors import InputError
 
@@ -67,9 +71,10 @@ def embed(
 
 
 def embed_returning(
-    returns: str | None,
+    returns: str | Structure | None,
     plan: bytes,
     *,
+    arguments: Sequence[str] | None = None,
     name: str,
     input_names: Sequence[str] | None,
     output_names: Sequence[str] | None,
@@ -78,7 +83,12 @@ def embed_returning(
     hardware_compatible: bool,
     platform: str | None,
 ) -> torch.jit.ScriptModule:
-    """``embed``, with a forward that returns a "tensor", a "tuple" or a "list"; None: a tuple of several outputs."""
+    """``embed``, with more of the model's interface in forward.
+
+    `returns` is the form of the result: "tensor", "tuple", "list", or a structure around the outputs, of which forward
+    returns the nearest that TorchScript has; None: a tensor, or a tuple of several. `arguments` are the names of
+    forward's arguments; left out, ``input_0``, ``input_1`` …
+    """
     checks.text(name, "name")
     for names, what in ((input_names, "input_names"), (output_names, "output_names")):
         if names is not None:
@@ -97,9 +107,63 @@ def embed_returning(
         abi_version,
         hardware_compatible,
         platform,
-        returns,
+        "list" if isinstance(returns, Structure) else returns,
     )
-    return wrap(module)
+    if arguments is None and not isinstance(returns, Structure):
+        return wrap(module)
+    return _with_forward(module, name, arguments, returns)
+
+
+def _with_forward(
+    module: "torch._C.ScriptModule", name: str, arguments: Sequence[str] | None, returns: str | Structure | None
+) -> torch.jit.ScriptModule:
+    """A module of the same name and engine, whose forward has these arguments and returns a structure.
+
+    TorchScript's compiler makes forward of a source:
+
+        def forward(self, input_ids, mask):
+            results = torch.ops.tensorrt.execute_engine([input_ids, mask], self.Bert_trt_engine)
+            result_0, result_1, = results
+            return {"logits": result_0, "hidden": result_1}
+    """
+    attribute = f"{name}_trt_engine"
+    engine = module.getattr(attribute)  # type: ignore[attr-defined]
+    schema: Any = module._get_method("forward").schema
+    takes = [one.name for one in schema.arguments[1:]] if arguments is None else list(arguments)
+    prefix = "result_"
+    while any(taken.startswith(prefix) for taken in takes):
+        prefix = f"_{prefix}"
+    row = f"{prefix}row"
+    if isinstance(returns, Structure):
+        tree: Any = returns.template
+    elif schema.returns[0].type.kind() == "TupleType":
+        tree = tuple(map(Slot, range(len(schema.returns[0].type.elements()))))
+    else:
+        tree = Slot(0)
+    results = ScriptedResults(lambda one: f"{prefix}{one.place}" if isinstance(one, Slot) else None)
+    lines = [f"{row} = torch.ops.tensorrt.execute_engine([{', '.join(takes)}], self.{attribute})"]
+    if schema.returns[0].type.kind() == "ListType" and not isinstance(returns, Structure):
+        lines.append(f"return {row}")
+    else:
+        places = sorted({leaf.place for _, leaf in flat(tree) if isinstance(leaf, Slot)})
+        lines.append(f"{''.join(f'{prefix}{place}, ' for place in places).strip()} = {row}")
+        lines.append(f"return {results.expression(tree)}")
+    source = "\n    ".join([f"def forward({', '.join(['self', *takes])}):", *lines]) + "\n"
+    made = torch._C.ScriptModule(f"__torch__.{name}_trt", torch._C.CompilationUnit(), False)  # type: ignore[call-arg]
+    made._register_attribute(attribute, torch._C._jit_try_infer_type(engine).type(), engine)  # type: ignore[attr-defined]
+    wrapped = wrap(made)
+    made._define(wrapped._concrete_type, source, results.resolve)  # type: ignore[attr-defined]
+    return wrapped
+
+
+def argument_names(names: Sequence[str]) -> list[str]:
+    """Names of arguments in Python for the names of a plan's inputs."""
+    made: list[str] = []
+    for place, name in enumerate(names):
+        word = name.replace(".", "_").replace("-", "_")
+        usable = word.isidentifier() and word.isascii() and not keyword.iskeyword(word) and word not in made
+        made.append(word if usable and not word.startswith("__") and word != "self" else f"input_{place}")
+    return made if len(set(made)) == len(made) else [f"input_{place}" for place in range(len(names))]
 
 
 def wrap(module: "torch._C.ScriptModule") -> torch.jit.ScriptModule:

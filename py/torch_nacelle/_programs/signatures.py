@@ -19,6 +19,7 @@ from torch.utils import _pytree
 from torch_nacelle import _C
 from torch_nacelle._programs import package_inputs
 from torch_nacelle._programs.exported_shapes import Exported
+from torch_nacelle._programs.structures import Call, Slot, name_of
 from torch_nacelle._runtime.holders import AnyProgram, is_package
 from torch_nacelle._runtime.input import Input
 from torch_nacelle.errors import InputError
@@ -117,11 +118,29 @@ def signature(program: AnyProgram) -> Signature:
             f"found {type(program).__name__}; wanted a program, as nacelle.load or nacelle.compile returns it, or an "
             "nn.Module"
         )
+    call = getattr(program, "_call", None)
+    if isinstance(call, Call) and not call.is_row:
+        return _structured(program, call)
     original = getattr(program, "_orig_mod", None)  # of what torch.compile returns
     if isinstance(original, torch.nn.Module):
         told = signature(original)
         return replace(told, program=program, parameters=_inside("_orig_mod", told.parameters))
     return Signature(program, list(_parameters_of(program)))
+
+
+def _structured(program: Any, call: Call) -> Signature:
+    """The signature of an EngineModule whose arguments are the model's."""
+    names = iter(program.engine.inputs())
+    parameters: list[Parameter] = []
+    for path, leaf in call.structure.paths:
+        if isinstance(leaf, Slot):
+            parameters.append(Parameter(str(next(names)[0]), fed=Fed("engine", program.engine, leaf.place)))
+        else:
+            parameters.append(Parameter(name_of(path[1:], "input"), required=False))
+    constants = {
+        one.name: leaf for one, leaf in zip(parameters, call.structure.leaves, strict=True) if not one.required
+    }
+    return Signature(program, parameters, structure=call.structure.spec, constants=constants)
 
 
 def only_engine(program: AnyProgram) -> Any:
@@ -141,7 +160,8 @@ def _only_engine_of(program: torch.fx.GraphModule) -> Any:
     if len(calls) != 1 or any(node.target is not operator.getitem for node in nodes if node is not calls[0]):
         return None
     (call,) = calls
-    outputs = _pytree.tree_leaves(next(node for node in program.graph.nodes if node.op == "output").args)
+    returned = _pytree.tree_leaves(next(node for node in program.graph.nodes if node.op == "output").args)
+    outputs = dict.fromkeys(node for node in returned if isinstance(node, torch.fx.Node))
     if any(node.op != "placeholder" for node in call.args[0]) or any(
         node.args != (call, place) for place, node in enumerate(outputs)
     ):

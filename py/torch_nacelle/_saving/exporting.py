@@ -1,16 +1,20 @@
 """Modules with engines, exported with torch.export. The engines' optimization profiles give the dynamic shapes."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils import _pytree
 
 from torch_nacelle._export.engine_module import EngineModule
-from torch_nacelle._models.exported_program import program_inputs
+from torch_nacelle._models.descriptions import describe, parameters_of
+from torch_nacelle._models.exported_program import input_nodes, program_inputs
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._models.sources import InputDescriptions
 from torch_nacelle._programs.running import device_of
+from torch_nacelle._programs.structures import CONSTANTS, Call, Slot, row_call
 from torch_nacelle._runtime.input import Input, as_list
 from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle._saving import graphs
@@ -35,8 +39,9 @@ def export(module: torch.nn.Module, inputs: InputDescriptions | None) -> torch.e
 
     Args:
         module: The module; in eval mode while it is traced.
-        inputs: Its inputs, by position. An ``Input`` says which dimensions vary. Of a tensor, every dimension may vary
-            that the module lets vary, as far as the optimization profiles allow. Left out: as the engines say.
+        inputs: Its inputs, as ``build_engine`` takes them. An ``Input`` says which dimensions vary. Of a tensor, every
+            dimension may vary that the module lets vary, as far as the optimization profiles allow. Left out: as the
+            engines say.
 
     Raises:
         InputError: The inputs are not known, or the module cannot be exported.
@@ -44,11 +49,17 @@ def export(module: torch.nn.Module, inputs: InputDescriptions | None) -> torch.e
     """
     known: Sequence[Input | None] = ()
     device = device_of(module)
+    call: Call | None = None
     if isinstance(module, EngineModule):
-        module, known = graphs.of_engine(module)
+        module, known, call = graphs.of_engine(module)
     elif isinstance(module, torch.jit.ScriptModule):
         module, known = graphs.of_script(module)
-    given: Sequence[Input | torch.Tensor | None] = known if inputs is None else _listed(inputs)
+    given: Sequence[Input | torch.Tensor | None] = known
+    if inputs is not None and call is not None:
+        given = call.tensors(*_arguments(inputs), (Input, torch.Tensor))
+    elif inputs is not None:
+        _, call = describe(inputs, parameters_of(module))
+        given = call.tensors(*_arguments(inputs), (Input, torch.Tensor))
     missing = [place for place, one in enumerate(given) if one is None]
     if (not given and not known) or missing:
         which = f"of argument {missing[0]} " if missing else ""
@@ -58,16 +69,12 @@ def export(module: torch.nn.Module, inputs: InputDescriptions | None) -> torch.e
         )
     arguments = [_argument(one, device) for one in given if one is not None]
     with for_inference(module), torch.no_grad():
-        return _exported(module, arguments)
+        return _exported(module, arguments, call or row_call(len(arguments)))
 
 
-def _listed(inputs: InputDescriptions) -> list[Input | torch.Tensor]:
-    if isinstance(inputs, Mapping):
-        raise InputError("inputs is a dict; wanted a list with a torch_nacelle.Input or a tensor for each argument")
-    listed = list(as_list(inputs))
-    for one in listed:
-        Input.of(one)  # checks the type
-    return listed
+def _arguments(inputs: InputDescriptions) -> tuple[list[Any], Mapping[str, Any]]:
+    """The arguments by position and by name that a caller describes."""
+    return ([], inputs) if isinstance(inputs, Mapping) else (as_list(inputs), {})
 
 
 def _argument(given: Input | torch.Tensor, device: torch.device) -> _Argument:
@@ -89,21 +96,21 @@ def _argument(given: Input | torch.Tensor, device: torch.device) -> _Argument:
     return _Argument(torch.zeros(shape, dtype=given.dtype, device=device), ranges)
 
 
-def _exported(module: torch.nn.Module, arguments: Sequence[_Argument]) -> torch.export.ExportedProgram:
+def _exported(module: torch.nn.Module, arguments: Sequence[_Argument], call: Call) -> torch.export.ExportedProgram:
     """Exports twice: first to learn which dimensions vary together, and then with their ranges."""
     examples = tuple(one.example for one in arguments)
     if not any(one.ranges is None or any(one.ranges) for one in arguments):
-        return _run(module, examples, None)
+        return _run(module, call, examples, None)
     auto = torch.export.Dim.AUTO
     shapes = [
         {dim: auto for dim in range(one.example.dim()) if one.ranges is None or one.ranges[dim]} for one in arguments
     ]
-    first = _run(module, examples, shapes)
+    first = _run(module, call, examples, shapes)
     dims = _Dims(first, arguments)
     for least in (1, 2):
         try:
-            program = _run(module, examples, dims.shapes(least))
-            _check_at_one(module, program)
+            program = _run(module, call, examples, dims.shapes(least))
+            _check_at_one(module, call, program)
             return program
         except InputError as error:
             if not dims.asked:
@@ -116,13 +123,12 @@ def _exported(module: torch.nn.Module, arguments: Sequence[_Argument]) -> torch.
     return first
 
 
-def _check_at_one(module: torch.nn.Module, program: torch.export.ExportedProgram) -> None:
+def _check_at_one(module: torch.nn.Module, call: Call, program: torch.export.ExportedProgram) -> None:
     """Raises InputError if the module returns other shapes than the program for inputs of the size 1.
 
     torch follows a module with sizes above 1, and takes 1 for one size of many where only that can be followed.
     """
-    by_name = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
-    tensors = [by_name[name].meta["val"] for name in program.graph_signature.user_inputs]
+    tensors = [node.meta["val"] for node in input_nodes(program)]
     described = program_inputs(program)
     sizes: dict[Any, int] = {}
     for tensor, known in zip(tensors, described, strict=True):
@@ -146,7 +152,8 @@ def _check_at_one(module: torch.nn.Module, program: torch.export.ExportedProgram
                 torch.zeros(shape, dtype=one.dtype, device=one.device)
                 for shape, one in zip(shapes, tensors, strict=True)
             ]
-            outputs = torch.utils._pytree.tree_leaves(module(*made))
+            args, kwargs = call.build(made)
+            outputs = _pytree.tree_leaves(module(*args, **kwargs))
     except Error:
         raise
     except Exception as error:  # torch raises all kinds
@@ -172,8 +179,7 @@ class _Dims:
 
     def __init__(self, program: torch.export.ExportedProgram, arguments: Sequence[_Argument]) -> None:
         self._arguments = arguments
-        by_name = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
-        self._shapes = [by_name[name].meta["val"].shape for name in program.graph_signature.user_inputs]
+        self._shapes = [node.meta["val"].shape for node in input_nodes(program)]
         self._found = [one.shape for one in program_inputs(program)]
         self._made: dict[str, Any] = {}
         self._least = 1
@@ -215,14 +221,39 @@ class _Dims:
         return self._made[key]
 
 
-def _run(module: torch.nn.Module, examples: tuple[torch.Tensor, ...], shapes: Any) -> torch.export.ExportedProgram:
+def _run(
+    module: torch.nn.Module, call: Call, examples: tuple[torch.Tensor, ...], shapes: Sequence[Any] | None
+) -> torch.export.ExportedProgram:
+    args, kwargs = call.build(examples)
     try:
         # A size of 1 is one size of many then, unless the module treats it apart.
         with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
             return torch.export.export(
-                module, examples, dynamic_shapes=None if shapes is None else tuple(shapes), strict=False
+                module,
+                args,
+                kwargs,
+                dynamic_shapes=None if shapes is None else _dynamic_shapes(module, call, shapes),
+                strict=False,
             )
     except Error:
         raise
     except Exception as error:  # torch raises all kinds
         raise InputError(f"{type(module).__name__} cannot be exported: {first_lines(error, 8)}") from error
+
+
+def _dynamic_shapes(module: torch.nn.Module, call: Call, shapes: Sequence[Any]) -> dict[str, Any]:
+    """The shapes in the structure that torch.export wants, by the names of forward's parameters."""
+    args, kwargs = call.structure.template
+
+    def shaped(value: Any) -> Any:
+        if isinstance(value, Slot):
+            return shapes[value.place]
+        if isinstance(value, CONSTANTS):
+            return None
+        children, spec = _pytree.tree_flatten(value, is_leaf=lambda one: one is not value)
+        made = [shaped(child) for child in children]
+        return _pytree.tree_unflatten(made, spec) if type(value) in _pytree.BUILTIN_TYPES else made
+
+    by_position = [shaped(one) for one in args]
+    by_name = {name: shaped(one) for name, one in kwargs.items()}
+    return inspect.signature(module.forward).bind(*by_position, **by_name).arguments

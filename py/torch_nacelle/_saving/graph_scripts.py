@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch.utils import _pytree
 
+from torch_nacelle._programs.scripted_results import ScriptedResults, defined
 from torch_nacelle._programs.signatures import is_call_of_engine
-from torch_nacelle._runtime.torch_state import without_deprecations
 from torch_nacelle.errors import InputError
 
 # Calls that check sizes and give nothing: of torch.export, for sizes that depend on values.
@@ -36,10 +36,7 @@ def script(program: torch.fx.GraphModule) -> torch.jit.ScriptModule:
     holder = _Engines()
     for name, engine in source.engines.items():
         setattr(holder, name, engine)
-    with without_deprecations():
-        made: torch.jit.ScriptModule = torch.jit.script(holder)
-        made.define(source.text)
-    return made
+    return defined(holder, source.text, source.results.resolve)
 
 
 class _Source:
@@ -47,6 +44,7 @@ class _Source:
 
     def __init__(self, program: torch.fx.GraphModule) -> None:
         self.engines: dict[str, Any] = {}
+        self.results = ScriptedResults(lambda value: self._text(value) if isinstance(value, torch.fx.Node) else None)
         self._program = program
         self._graph = program.graph
         self._texts: dict[torch.fx.Node, str] = {}
@@ -112,18 +110,7 @@ class _Source:
         structure = getattr(self._program, "_out_spec", None)
         if structure is not None:
             values = _pytree.tree_unflatten(_pytree.tree_leaves(values), structure)
-        return self._structure(values)
-
-    def _structure(self, value: Any) -> str:
-        if isinstance(value, torch.fx.Node):
-            return self._text(value)
-        if type(value) is dict and all(isinstance(key, str) for key in value):
-            return "{" + ", ".join(f"{key!r}: {self._structure(one)}" for key, one in value.items()) + "}"
-        if isinstance(value, tuple) and type(value).__name__ in ("tuple", "immutable_tuple"):
-            return "(" + "".join(f"{self._structure(one)}, " for one in value) + ")"
-        if isinstance(value, list):
-            return "[" + ", ".join(map(self._structure, value)) + "]"
-        raise _refused(f"it returns a {type(value).__name__}")
+        return self.results.expression(values)
 
 
 def _needed(end: torch.fx.Node) -> set[torch.fx.Node]:

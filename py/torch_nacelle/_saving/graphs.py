@@ -1,14 +1,16 @@
 """Programs of engines alone, as torch.fx graphs: what torch.export takes, with the names of the program's arguments."""
 
-import keyword
+import inspect
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from torch_nacelle._export.engine_module import EngineModule
+from torch_nacelle._programs.embed import argument_names
 from torch_nacelle._programs.signatures import described_input, forward_schema
+from torch_nacelle._programs.structures import Call, row_call
 from torch_nacelle._runtime.input import Input
 from torch_nacelle.errors import InputError
 
@@ -16,32 +18,47 @@ _CALLS = ("tensorrt::execute_engine", "trt::execute_engine")
 _EXECUTE = torch.ops.tensorrt.execute_engine.default
 
 
-def of_engine(module: EngineModule) -> tuple[torch.fx.GraphModule, list[Input]]:
-    """The graph of one engine, and the inputs that it takes.
+def of_engine(module: EngineModule) -> tuple[torch.nn.Module, list[Input], Call | None]:
+    """What torch.export takes of one engine, the inputs that the engine takes, and the call; None for a row of inputs.
 
     Raises:
         Error: The engine cannot be set up here.
     """
-    graph = torch.fx.Graph()
     engine: Any = module.engine
-    names = _argument_names([name for name, *_ in engine.inputs()])
+    names = argument_names([name for name, *_ in engine.inputs()])
+    described = [described_input(engine, place).named(name) for place, name in enumerate(names)]
+    call, results = module.structures
+    if results is not None or (call is not None and (call.by_name or not call.is_row)):
+        known = (call or row_call(len(names), names)).without_constants()
+        return _Called(module, known), described, known
+    graph = torch.fx.Graph()
     inputs = [graph.placeholder(name) for name in names]
     outputs = graph.call_function(_EXECUTE, (inputs, graph.get_attr("engine")))
     count = len(engine.outputs())
     values = [graph.call_function(operator.getitem, (outputs, i)) for i in range(count)]
     one = module.returns == "tensor" or (module.returns is None and count == 1)
     graph.output(values[0] if one else values if module.returns == "list" else tuple(values))
-    described = [described_input(engine, place).named(name) for place, name in enumerate(names)]
-    return torch.fx.GraphModule({"engine": engine}, graph), described
+    return torch.fx.GraphModule({"engine": engine}, graph), described, None
 
 
-def _argument_names(names: Sequence[str]) -> list[str]:
-    """Names of arguments in Python for the names of a plan's inputs."""
-    made: list[str] = []
-    for place, name in enumerate(names):
-        usable = name.isidentifier() and name.isascii() and not keyword.iskeyword(name) and name not in made
-        made.append(name if usable and not name.startswith("__") else f"input_{place}")
-    return made if len(set(made)) == len(made) else [f"input_{place}" for place in range(len(names))]
+class _Called(torch.nn.Module):
+    """An engine's module under a forward whose parameters torch.export can name."""
+
+    def __init__(self, module: EngineModule, call: Call) -> None:
+        super().__init__()
+        self.engine = module.engine
+        args, kwargs = call.structure.template
+        names = [*(call.parameters[: len(args)] or [f"input_{place}" for place in range(len(args))]), *kwargs]
+        results = module.structures[1]
+
+        def forward(*given: Any, **named: Any) -> Any:
+            tensors = call.tensors(given, named)
+            outputs = _EXECUTE(tensors, self.engine)
+            return EngineModule.result(outputs, module.returns, results)
+
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        forward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
+        self.forward = forward
 
 
 def of_script(program: torch.jit.ScriptModule) -> tuple[torch.fx.GraphModule, list[Input | None]]:
@@ -68,6 +85,7 @@ class _Translation:
             "prim::GetAttr": lambda node: getattr(self._value(node.inputs()), node.s("name")),
             "prim::Constant": lambda node: node.output().toIValue(),
             "prim::ListConstruct": lambda node: [self._values[one.debugName()] for one in node.inputs()],
+            "prim::DictConstruct": self._dict,
             "prim::TupleConstruct": lambda node: tuple(self._values[one.debugName()] for one in node.inputs()),
             **dict.fromkeys(_CALLS, self._call),
         }
@@ -109,6 +127,10 @@ class _Translation:
                 "to torch.export; make the program anew from the nn.Module with nacelle.compile(..., "
                 "container='module'), or save it as TorchScript (.ts)"
             )
+
+    def _dict(self, node: Any) -> dict[Any, Any]:
+        values = [self._values[one.debugName()] for one in node.inputs()]
+        return dict(zip(values[::2], values[1::2], strict=True))
 
     def _item(self, node: Any) -> Any:
         values, place = (self._values[one.debugName()] for one in node.inputs())

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+from torch.utils import _pytree
 
+from nacelle_cli.exported import document
 from torch_nacelle._build.progress import Display, display
 from torch_nacelle._models.exported_program import with_example_inputs
 from torch_nacelle._models.sources import InputDescriptions
@@ -81,6 +83,7 @@ def save(
         shown.start(f"{chosen} program: {os.fspath(destination)}")
         try:
             exported = _exported(program, inputs, shown)
+            _check_structures(exported)
             if chosen == "exported":
                 _save_exported(_with_records(exported, version, metadata=True), temporary)
             else:
@@ -198,7 +201,43 @@ def _written(path: Path) -> Iterator[IO[bytes]]:
             raise sink.error
 
 
+def _check_structures(program: torch.export.ExportedProgram) -> None:
+    """Raises InputError for arguments or results that a file cannot keep. Registers their namedtuples with torch."""
+    specs = program.call_spec
+    for what, spec in (("arguments", specs.in_spec), ("results", specs.out_spec)):
+        _register_namedtuples(spec)
+        try:
+            text = _pytree.treespec_dumps(spec)
+        except (NotImplementedError, TypeError) as error:
+            raise InputError(
+                f"the {what} of the program cannot be kept in a file: {first_lines(error)}; give "
+                "torch.utils._pytree.register_dataclass or register_pytree_node a serialized_type_name for the class"
+            ) from error
+        try:
+            document.check_structure(text)
+        except ValueError as error:
+            raise InputError(
+                f"the {what} of the program cannot be kept in a file: the structure {error}; wanted keys of ASCII "
+                "letters, digits, _, - and ., or whole numbers"
+            ) from error
+
+
+def _register_namedtuples(spec: Any) -> None:
+    """Gives namedtuples the name that files know them by: torch registers none by itself."""
+    kind = spec.context
+    if isinstance(kind, type) and issubclass(kind, tuple) and kind not in _pytree.SUPPORTED_SERIALIZED_TYPES:
+        _pytree._register_namedtuple(kind, serialized_type_name=f"{kind.__module__}.{kind.__qualname__}")
+    for child in spec.children():
+        _register_namedtuples(child)
+
+
 def _save_exported(program: torch.export.ExportedProgram, temporary: Path) -> None:
+    for spec in program.graph_signature.output_specs:
+        if isinstance(getattr(spec.arg, "value", None), str):
+            raise InputError(
+                f"the program returns the text {spec.arg.value!r}, and torch reads no exported program that does: "
+                "leave it out of what the model returns, or save the program as TorchScript"
+            )
     with _written(temporary) as file:
         torch.export.save(_with_zeros(program), file, extra_files=kept_laws.extra_files(program))
 

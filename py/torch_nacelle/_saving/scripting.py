@@ -9,7 +9,7 @@ from torch_nacelle._build.torchscript import scripted
 from torch_nacelle._export.engine_module import EngineModule
 from torch_nacelle._models.exported_program import with_example_inputs
 from torch_nacelle._models.model_state import for_inference
-from torch_nacelle._programs.embed import embed_returning
+from torch_nacelle._programs.embed import argument_names, embed_returning
 from torch_nacelle._runtime.holders import joined
 from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle._saving import graph_scripts
@@ -46,16 +46,19 @@ def _of_engine(module: EngineModule) -> torch.jit.ScriptModule:
     (site,) = _C.find_engines(joined(module))
     record = Record.parse(site.fields)
     name = identifier(record.name)
+    call, results = module.structures
+    names = module.engine.input_names()  # type: ignore[attr-defined]
     made = embed_returning(
-        module.returns,
+        module.returns if results is None else results,
         site.plan,
         name=name,
-        input_names=module.engine.input_names(),  # type: ignore[attr-defined]
+        input_names=names,
         output_names=module.engine.output_names(),  # type: ignore[attr-defined]
         device=record.device,
         abi_version=record.version,
         hardware_compatible=False,
         platform=None,
+        arguments=argument_names(names) if call is not None and call.by_name else None,
     )
     made._c.setattr(f"{name}_trt_engine", module.engine)
     return made

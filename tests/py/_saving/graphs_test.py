@@ -16,7 +16,9 @@ from torch_nacelle._saving import graphs
         (["x", "mask"], ["x", "mask"]),
         (["class", "images:0"], ["input_0", "input_1"]),
         (["__x", "x"], ["input_0", "x"]),
-        (["input_1", "a.b"], ["input_0", "input_1"]),  # the second would be the first's name
+        (["state.h.0", "a-b"], ["state_h_0", "a_b"]),
+        (["a.b", "a_b"], ["a_b", "input_1"]),
+        (["input_1", "a:b"], ["input_0", "input_1"]),  # the second would be the first's name
     ],
 )
 def test_arguments_are_named_after_inputs_if_python_can(names: list[str], wanted: list[str]) -> None:
@@ -26,7 +28,8 @@ def test_arguments_are_named_after_inputs_if_python_can(names: list[str], wanted
 
     module = nacelle.compile(Sum(), [BATCHED.named(name) for name in names], container="module")
     assert isinstance(module, nacelle.EngineModule)
-    graph, inputs = graphs.of_engine(module)
+    graph, inputs, _ = graphs.of_engine(module)
+    assert isinstance(graph, torch.fx.GraphModule)
     placeholders = [node.name for node in graph.graph.nodes if node.op == "placeholder"]
     assert placeholders == [one.name for one in inputs] == wanted
     torch.testing.assert_close(graph(X, X), X + X)
@@ -35,7 +38,7 @@ def test_arguments_are_named_after_inputs_if_python_can(names: list[str], wanted
 @pytest.mark.parametrize("returns", ["list", "tuple", None])
 def test_a_graph_returns_what_the_module_returns(returns: str | None) -> None:
     module = nacelle.EngineModule(nacelle.build_engine(TwoOutputs(), [BATCHED]), returns=returns)
-    graph, _ = graphs.of_engine(module)
+    graph, *_ = graphs.of_engine(module)
     assert type(graph(X)) is type(module(X))
     torch.testing.assert_close(graph(X), module(X))
 
