@@ -279,7 +279,7 @@ def _original(original: object) -> Iterator[Callable[..., object]]:
         yield _onnx_function(OnnxSource(original))  # type: ignore[arg-type]
         return
     if isinstance(original, torch.export.ExportedProgram):
-        original = positional_module(original)
+        original = positional_module(original, check_guards=True)
     if is_package(original) or isinstance(original, torch.fx.GraphModule):  # these have no other mode
         with torch.no_grad(), _full_precision():
             yield _Program(original).call
