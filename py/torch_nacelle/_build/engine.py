@@ -14,7 +14,7 @@ from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.options import check_options_for_reference
 from torch_nacelle._build.progress import Display, display
 from torch_nacelle._build.reference import build_reference
-from torch_nacelle._build.tensorrt import build_tensorrt, export_model
+from torch_nacelle._build.tensorrt import build_from_some_model
 from torch_nacelle._models.sources import InputDescriptions, Model, bind, cuda_device, names_of_outputs
 from torch_nacelle._models.state import refuse_global_hooks
 from torch_nacelle._runtime import checks
@@ -145,10 +145,8 @@ def build(
         except MemoryError as error:
             raise InputError(_too_large(bound)) from error
         return Built(plan, choice, bound, names, returns=returns)
-    with torch_defaults():
-        exported = export_model(source, bound, choice.builder, names, method)
     device = cuda_device(source)
-    plan = build_tensorrt(exported, bound, choice.builder, name, options, shown, device)
+    exported, plan = build_from_some_model(source, bound, choice.builder, names, method, name, options, shown, device)
     return Built(plan, choice, bound, exported.output_names, device, exported.returns)
 
 

@@ -104,19 +104,30 @@ def check_over(
     with _original(original) as run_original, under_check.every_profile(cases) as run_program:
         for case in cases:
             try:
-                wanted = _run(run_original, case, "the original")
+                with _random_numbers(seed):
+                    wanted = _run(run_original, case, "the original")
             except InputError as error:
                 if not case.may_not_fit:
                     raise
                 notes[f"left out: {error.reason.removesuffix(_GIVE_INPUTS)}"] = None
                 continue
-            found = run_program(case)
+            with _random_numbers(seed):
+                found = run_program(case)
             rows += _compared(case, found, wanted, under_check, notes)
     allowed = THRESHOLDS[precision] if threshold is None else threshold
     report = CheckReport(tuple(rows), precision, allowed, tuple(notes))
     if not report.passed:
         raise CheckError(_failure(report), report)
     return report
+
+
+@contextlib.contextmanager
+def _random_numbers(seed: int) -> Iterator[None]:
+    """Gives what runs inside the random numbers of a seed, and afterwards those that would have come."""
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
 
 
 def _check_numbers(threshold: object, seed: object) -> None:

@@ -108,11 +108,32 @@ def _example(value: Any, device: str | None) -> Any:
     return torch.zeros(shape, dtype=value.dtype, device=device or value.device)
 
 
-def check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input]) -> None:
+def check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input], *, own: bool = False) -> None:
     """Raises InputError if `inputs` ask for what the program was not exported for.
 
     The program runs on made-up inputs if they ask for sizes that torch.export did not record but may run.
+
+    Args:
+        program: The program.
+        inputs: Its inputs.
+        own: True if Nacelle exported the program, so that messages have no advice for another export.
     """
+    try:
+        _check_inputs(program, inputs)
+    except _RefusedError as error:
+        raise InputError(error.refusal if own else f"{error.refusal}; {error.remedy}") from None
+
+
+class _RefusedError(Exception):
+    """Inputs that a program was not exported for, and a way to export it for them."""
+
+    def __init__(self, refusal: str, remedy: str) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+        self.remedy = remedy
+
+
+def _check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input]) -> None:
     wanted = program_inputs(program)
     if len(wanted) != len(inputs):
         names = ", ".join(one.name for one in wanted)
@@ -129,11 +150,12 @@ def check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input])
     for call in corners(by_name):
         special = any(call.shapes[dim.input][dim.number] < _SPECIAL_SIZES for dim in below)
         if special and (why := why_failing(module, call, by_name)):
-            raise InputError(f"{below[0].refusal}; it fails on inputs of the shapes {call}: {why}; {below[0].remedy}")
+            refused = f"{below[0].refusal}; it fails on inputs of the shapes {call}: {why}"
+            raise _RefusedError(refused, below[0].remedy)
     if reason := refusal(guards, module, shapes, by_name):
-        raise InputError(
-            f"{reason}: give shapes, or several optimization profiles, for which it holds, or the nn.Module that was "
-            f"exported"
+        raise _RefusedError(
+            reason,
+            "give shapes, or several optimization profiles, for which it holds, or the nn.Module that was exported",
         )
 
 
@@ -180,7 +202,7 @@ def _check_input(wanted: ProgramInput, given: Input) -> list[_Dimension]:
             f'{wanted.name!r}: {{{number}: torch.export.Dim("b", min={low}, max={high})}}',
         )
         if isinstance(extent, int) or least != _SPECIAL_SIZES or (greatest is not None and high > greatest):
-            raise InputError(f"{dimension.refusal}; {dimension.remedy}")
+            raise _RefusedError(dimension.refusal, dimension.remedy)
         below.append(dimension)
     return below
 

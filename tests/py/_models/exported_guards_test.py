@@ -88,16 +88,16 @@ def test_a_size_that_torch_fixed_is_fixed() -> None:
 @pytest.mark.parametrize(
     ("module", "shapes", "inputs", "words"),
     [
-        (AllButFive(), [(4, 4)], [rows(1, 3, 8, 4)], r"only if x.size\(\)\[0\] != 5, which .* for x \[5, 4\]: give"),
+        (AllButFive(), [(4, 4)], [rows(1, 3, 8, 4)], r"only if x.size\(\)\[0\] != 5, which .* for x \[5, 4\]; give"),
         (AllButFive(), [(4, 4)], [rows(1, 3, 5, 4)], r"for x \[5, 4\] \(max of optimization profile 0\)"),
         (AllButFive(), [(4, 4)], [Input((5, 4))], r"for x \[5, 4\] \(fixed shapes\)"),
-        (AllButFive(), [(4, 4)], [rows(1, 3000, 9000, 4)], r"for x \[5, 4\]: give"),
-        (EvenBranch(), [(4, 4)], [rows(2, 4, 8, 4)], r"only if x.size\(\)\[0\] % 2 == 0, .* for x \[3, 4\]: give"),
+        (AllButFive(), [(4, 4)], [rows(1, 3000, 9000, 4)], r"for x \[5, 4\]; give"),
+        (EvenBranch(), [(4, 4)], [rows(2, 4, 8, 4)], r"only if x.size\(\)\[0\] % 2 == 0, .* for x \[3, 4\]; give"),
         (
             OtherSize(),
             [(4, 4), (5, 4)],
             [rows(2, 4, 6, 4), rows(3, 5, 8, 4)],
-            r"only if x.size\(\)\[0\] != y.size\(\)\[0\], .* for x \[5, 4\], y \[5, 4\]: give",
+            r"only if x.size\(\)\[0\] != y.size\(\)\[0\], .* for x \[5, 4\], y \[5, 4\]; give",
         ),
         (Sum(), [(4, 4), (4, 4)], [rows(1, 2, 4, 4), rows(2, 2, 4, 4)], r"x \[1, 4\], y \[2, 4\] \(min of optimiza"),
         (
