@@ -18,8 +18,7 @@ from torch_nacelle._build.hybrid import Rest, own_parameters, refuse_python, ret
 from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.progress import display
 from torch_nacelle._build.torchscript import scripted
-from torch_nacelle._check.check import CheckInputs, precision_of
-from torch_nacelle._check.check import check as run_check
+from torch_nacelle._check.check import BETWEEN, CheckInputs, check_over, precision_of
 from torch_nacelle._export.engine_module import EngineModule
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._models.sources import InputDescriptions, Model
@@ -210,7 +209,8 @@ class _ProgramJob:
 
     def check(self, program: torch.nn.Module, model: object, built: Built, inputs: CheckInputs) -> None:
         """Raises CheckError if the program computes something else than the model."""
-        run_check(program, model, inputs, precision=precision_of(built.choice.backend, self.options, built.inputs))
+        precision = precision_of(built.choice.backend, self.options, built.inputs)
+        check_over(range(2), program, model, inputs, precision=precision, between=BETWEEN)
 
 
 _OF_MODULES = ("_parameters", "_modules")

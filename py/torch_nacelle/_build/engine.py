@@ -58,9 +58,9 @@ def build_engine(
         data_dependent: Names of outputs whose shape follows from the inputs' values, for the reference engine. Its
             builder tries the module and finds most of them; name the others. TensorRT finds all.
         method: The way to turn an ``nn.Module`` into a graph. ``"script"`` keeps control flow; ``"trace"`` follows one
-            run with made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the
-            others. It takes a trace only if that computes what the model computes at min, opt and max of every shape
-            range.
+            run with made-up inputs; ``"auto"`` tries one after the other, whichever step fails, and torch.export as the
+            last: script first for the reference engine, trace first for the others. It takes what computes the same as
+            the model at min, opt and max of every shape range.
         progress: True if a terminal shows progress; None: if standard error is a terminal.
         options: See ``BuildOptions``.
 

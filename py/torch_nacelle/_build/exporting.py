@@ -8,7 +8,9 @@ import torch
 from torch_nacelle._build.torchscript import Traced, difference, traced
 from torch_nacelle._models.exported_program import check_inputs, positional_module
 from torch_nacelle._models.model_state import for_inference
+from torch_nacelle._models.state import StateError
 from torch_nacelle._runtime.input import Input
+from torch_nacelle.errors import InputError
 
 _CPU = torch.device("cpu")
 
@@ -40,12 +42,26 @@ def exported_module(module: torch.nn.Module, inputs: Sequence[Input], device: to
         InputError: The program is right for fewer shapes than `inputs` asks for, or keeps state.
         Exception: Whatever torch.export raises.
     """
+    try:
+        return _exported(module, inputs, device, strict=False)
+    except StateError:
+        raise
+    except InputError as error:  # only torch's compiler takes an int of a size for a size
+        try:
+            return _exported(module, inputs, device, strict=True)
+        except Exception:
+            raise error from None
+
+
+def _exported(
+    module: torch.nn.Module, inputs: Sequence[Input], device: torch.device, *, strict: bool
+) -> torch.nn.Module:
     examples = tuple(_example(one).to(device) for one in inputs)
     dynamic: Any = tuple(
         {dim: torch.export.Dim.AUTO for dim, extent in enumerate(one.shape) if extent == -1} for one in inputs
     )
     with for_inference(module), torch.no_grad():
-        program = torch.export.export(module, examples, dynamic_shapes=dynamic, strict=False)
+        program = torch.export.export(module, examples, dynamic_shapes=dynamic, strict=strict)
     check_inputs(program, inputs, own=True)
     return positional_module(program)
 

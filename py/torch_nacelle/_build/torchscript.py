@@ -331,11 +331,11 @@ def difference(
     *,
     keeps_branches: bool = False,
 ) -> str:
-    """A sentence if a script or trace fails, or computes something else than the module, at an end of a shape range.
+    """A sentence if a script or trace fails, or computes something else than the module, at a shape of its ranges.
 
-    The ends are min, opt and max. The tracer tells some of what it loses, such as a branch, and not that a loop over
-    ``range(x.shape[0])`` is run as often as in the run that it followed. Integers are 0 and 1, and others if the module
-    takes them.
+    The shapes are min, opt and max, and some between if decisions were lost, which may be about any size. The tracer
+    tells some of what it loses, such as a branch, and not that a loop over ``range(x.shape[0])`` is run as often as in
+    the run that it followed. Integers are 0 and 1, and others if the module takes them.
 
     Args:
         script: The module as TorchScript.
@@ -349,16 +349,17 @@ def difference(
         InputError: The module itself fails there.
     """
     from torch_nacelle._check.check import (  # they need the exporter, which needs this module
-        check,
+        BETWEEN,
         check_over,
         precision_of,
     )
 
     precision = precision_of("reference", {}, inputs)
+    between = BETWEEN if losses else 0
     try:
         with refused_changes(module), optimized_execution(False):  # to optimize would cost more than the runs
             for seed in _SEEDS[:1] if keeps_branches else _SEEDS:
-                check(script, module, inputs, precision=precision, seed=seed)
+                check_over(range(2), script, module, inputs, precision=precision, seed=seed, between=between)
             # A wrong index ends the process's use of a GPU.
             if (
                 not keeps_branches

@@ -3,7 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -27,6 +27,9 @@ from torch_nacelle.reports import CheckReport, Comparison, OutputCheck
 Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "int8"]
 Tensors: TypeAlias = Sequence[torch.Tensor]
 CheckInputs: TypeAlias = Sequence[Input | torch.Tensor] | Sequence[Tensors] | Input | torch.Tensor
+
+BETWEEN = 16
+"""The number of shapes between min and max that find what a few alone do not show."""
 
 THRESHOLDS: dict[str, float] = {"fp32": 1e-3, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2, "int8": 1e-1}
 """The relative error that is allowed, by the precision that an engine computes in."""
@@ -89,16 +92,27 @@ def check_over(
     threshold: float | None = None,
     precision: Precision = "fp32",
     seed: int = 0,
+    between: int = 0,
 ) -> CheckReport:
-    """``check``, with `integers` as the values that are made up for integers other than bytes.
+    """``check``, with other and more values that are made up.
 
-    The original need not take all of them: calls on which it fails are left out, unless these are 0 and 1 alone.
+    Args:
+        integers: The values of integers other than bytes. The original need not take all of them: calls on which it
+            fails are left out, unless these are 0 and 1 alone.
+        program: See ``check``.
+        original: The same.
+        inputs: The same.
+        threshold: The same.
+        precision: The same.
+        seed: The same.
+        between: The number of shapes between min and max of each range that are compared too. The original need not
+            take them.
     """
     if precision not in THRESHOLDS:
         raise InputError(f"there is no precision {precision!r}; there are: {', '.join(THRESHOLDS)}")
     _check_numbers(threshold, seed)
     under_check = _Program(program)
-    cases = _cases(as_list(inputs) if inputs is not None else under_check.inputs(), seed, integers)
+    cases = _cases(as_list(inputs) if inputs is not None else under_check.inputs(), seed, integers, between)
     rows: list[OutputCheck] = []
     notes: dict[str, None] = {}
     with _original(original) as run_original, under_check.every_profile(cases) as run_program:
@@ -157,8 +171,9 @@ class _Case:
         name: For a person.
         optimization_profile: The optimization profile of the call; None for fixed shapes and given tensors.
         tensors: The inputs of the call; on the CPU if they were made up.
-        may_not_fit: True if the values that decide about shapes may not suit these tensors: the least of each is not
-            always a target that a tensor can be reshaped to, nor must the model take integers other than 0 and 1.
+        may_not_fit: True if the original may fail on these tensors: the least of values that decide about shapes is not
+            always a target that a tensor can be reshaped to, nor must the model take integers other than 0 and 1, or
+            every shape between min and max.
     """
 
     name: str
@@ -167,7 +182,7 @@ class _Case:
     may_not_fit: bool = False
 
 
-def _cases(inputs: Sequence[Any], seed: int, integers: range) -> list[_Case]:
+def _cases(inputs: Sequence[Any], seed: int, integers: range, between: int = 0) -> list[_Case]:
     if not inputs:
         raise InputError("inputs is empty: a program takes at least one tensor")
     if all(isinstance(one, (list, tuple)) for one in inputs):
@@ -188,7 +203,29 @@ def _cases(inputs: Sequence[Any], seed: int, integers: range) -> list[_Case]:
                     f"optimization profile {profile}, {extent}", profile, extent, described, seed + len(cases), integers
                 )
             )
+        for fixed in _between(described, profile, between):
+            name = f"optimization profile {profile}, between min and max"
+            case = _made_up(name, profile, "opt", fixed, seed + len(cases), integers)
+            cases.append(replace(case, may_not_fit=True))
     return cases
+
+
+def _between(inputs: Sequence[Input], profile: int, count: int) -> list[list[Input]]:
+    """The inputs with at most `count` shapes each, from min to max of an optimization profile without the ends.
+
+    All dimensions grow together, so that those that are one size in the model stay equal.
+    """
+    ranges = [one.ranges[profile] for one in inputs if one.dynamic]
+    span = max((high - low for one in ranges for low, high in zip(one.min, one.max, strict=True)), default=0)
+    steps = min(count, span - 1) + 1
+
+    def fixed(one: Input, step: int) -> Input:
+        if not one.dynamic:
+            return one
+        sizes = zip(one.ranges[profile].min, one.ranges[profile].max, strict=True)
+        return Input([low + (high - low) * step // steps for low, high in sizes], one.dtype, name=one.name)
+
+    return [[fixed(one, step) for one in inputs] for step in range(1, steps)]
 
 
 def _given(name: str, tensors: object) -> _Case:
