@@ -78,8 +78,7 @@ class ExportedArchive:
         Args:
             path: The file.
             engines: The members that were found to be engines, and torch's pickle to give to torch in place of each;
-                None for a member that is such a pickle itself. Without it every object is refused, and guards are left
-                out.
+                None for a member that is such a pickle itself. Without it every object is refused.
             device: The type and the number of the device that all tensors are to be on; None: as in the file.
 
         Raises:

@@ -1,7 +1,7 @@
 """The JSON of an exported program, checked field by field along torch's own schema.
 
 Every text of the schema has a rule here; one that has none is refused, so a field that a newer torch adds is not let
-through. What only people read (stack traces, guards that Nacelle does not run) is left out.
+through. What only people read (stack traces) is left out.
 """
 
 from __future__ import annotations
@@ -256,6 +256,7 @@ _RULES: dict[tuple[str, str], Rule] = {
     ("ModuleCallSignature", "forward_arg_names"): _named,
     ("ModuleCallEntry", "fqn"): _path,
     ("NamedTupleDef", "field_names"): _named,
+    ("ExportedProgram", "guards_code"): _guard,
     ("ExportedProgram", "verifiers"): _matching(r"[A-Z_]{0,32}", "is no dialect"),
     ("ExportedProgram", "torch_version"): _matching(r"[\w.+<>= -]{0,64}", "is no version"),
     ("PayloadMeta", "path_name"): _matching(r"(?:weight|tensor)_\d{1,9}", "is no tensor's member"),
@@ -267,7 +268,6 @@ _RULES_WITH_ENGINES: dict[tuple[str, str], Rule] = _RULES | {
     ("CustomObjArgument", "class_fqn"): _engine_class,
     ("InputToCustomObjSpec", "custom_obj_name"): _path,
     ("Node", "target"): _target_or_engine,
-    ("ExportedProgram", "guards_code"): _guard,
     ("PayloadMeta", "path_name"): _matching(
         r"(?:weight|tensor|custom_obj|opaque_obj)_\d{1,9}", "is no tensor's or engine's member"
     ),
@@ -289,14 +289,11 @@ _KEYS: dict[tuple[str, str], Rule] = {
 
 _KEYS_WITH_ENGINES: dict[tuple[str, str], Rule] = _KEYS | {("Graph", "custom_obj_values"): _named}
 
-# The fields that are left out, and their replacements: notes of where a node came from; guards (Python source).
+# The fields that are left out, and their replacements: notes of where a node came from.
 _LEFT_OUT: dict[tuple[str, str], Any] = {
     ("Node", "metadata"): {},
     ("GraphModule", "metadata"): {},
-    ("ExportedProgram", "guards_code"): [],
 }
-
-_LEFT_OUT_WITH_ENGINES = {key: value for key, value in _LEFT_OUT.items() if key[1] != "guards_code"}
 
 # The inputs that a graph may have. Texts are not among them: torch writes them into the source of its guards.
 _GRAPH_INPUTS = frozenset({"as_tensor", "as_sym_int", "as_int", "as_float", "as_bool", "as_none"})
@@ -322,14 +319,12 @@ class Document:
 
         Args:
             where: The file and the member.
-            engines: True if the program may hold objects, which are engines, and call them; it keeps its guards then,
-                since it is called and not only looked into.
+            engines: True if the program may hold objects, which are engines, and call them.
             device: The type and the number of the device that takes the place of every other; None: all stay.
         """
         self._where = where
         self._rules = _RULES_WITH_ENGINES if engines else _RULES
         self._keys = _KEYS_WITH_ENGINES if engines else _KEYS
-        self._left_out = _LEFT_OUT_WITH_ENGINES if engines else _LEFT_OUT
         self._graph_inputs = _GRAPH_INPUTS | {"as_custom_obj"} if engines else _GRAPH_INPUTS
         self._device = device
         self._values = 0
@@ -404,7 +399,7 @@ class Document:
             if name not in data:
                 continue
             key = (cls.__name__, name)
-            made[name] = self._left_out[key] if key in self._left_out else self._value(hint, data[name], _Field(*key))
+            made[name] = _LEFT_OUT[key] if key in _LEFT_OUT else self._value(hint, data[name], _Field(*key))
         return made
 
     def _graph(self, cls: Any, hints: dict[str, Any], data: dict[str, Any], field: _Field) -> dict[str, Any]:

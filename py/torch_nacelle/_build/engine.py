@@ -15,7 +15,7 @@ from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.options import check_options_for_reference
 from torch_nacelle._build.progress import Display, display
 from torch_nacelle._build.reference import build_reference
-from torch_nacelle._build.tensorrt import build_tensorrt, export_model
+from torch_nacelle._build.tensorrt import build_from_some_model
 from torch_nacelle._build.torchscript import scripted
 from torch_nacelle._models.sources import InputDescriptions, Model, bind, cuda_device, names_of_outputs
 from torch_nacelle._models.state import refuse_global_hooks
@@ -65,9 +65,9 @@ def build_engine(
         data_dependent: Names of outputs whose shape follows from the inputs' values, for the reference engine. Its
             builder tries the module and finds most of them; name the others. TensorRT finds all.
         method: The way to turn an ``nn.Module`` into a graph. ``"script"`` keeps control flow; ``"trace"`` follows one
-            run with made-up inputs; ``"auto"`` tries both: script first for the reference engine, trace first for the
-            others. It takes a trace only if that computes what the model computes at min, opt and max of every shape
-            range.
+            run with made-up inputs; ``"auto"`` tries one after the other, whichever step fails, and torch.export as the
+            last: script first for the reference engine, trace first for the others. It takes what computes the same as
+            the model at min, opt and max of every shape range.
         progress: True if a terminal shows progress; None: if standard error is a terminal.
         options: See ``BuildOptions``.
 
@@ -149,11 +149,8 @@ def build(
     with torch_defaults():
         flat = flattened(bound)
     source = flat.source
-    if isinstance(source, FlatModule):
-        if isinstance(source.model, torch.jit.ScriptModule):
-            source = scripted(source)
-        elif isinstance(bound.source, torch.export.ExportedProgram):
-            method = "trace"
+    if isinstance(source, FlatModule) and isinstance(source.model, torch.jit.ScriptModule):
+        source = scripted(source)
     names = names_of_outputs(source, output_names) or flat.output_names
     shown = display(progress)
     choice = choice or choose(backend, options, shown)
@@ -166,10 +163,10 @@ def build(
         except MemoryError as error:
             raise InputError(_too_large(bound.inputs)) from error
         return Built(plan, choice, bound.inputs, names, returns=flat.returns or returns, call=bound.call)
-    with torch_defaults():
-        exported = export_model(source, bound.inputs, choice.builder, names, method)
     device = cuda_device(source)
-    plan = build_tensorrt(exported, bound.inputs, choice.builder, name, options, shown, device)
+    exported, plan = build_from_some_model(
+        source, bound.inputs, choice.builder, names, method, name, options, shown, device
+    )
     returned = flat.returns or exported.returns
     return Built(plan, choice, bound.inputs, exported.output_names, device, returned, bound.call)
 

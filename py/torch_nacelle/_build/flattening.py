@@ -59,20 +59,26 @@ class Results:
 
 
 class FlatModule(torch.nn.Module):
-    """A module in eval mode that takes and returns an engine's tensors, around a model."""
+    """A module in eval mode that takes and returns an engine's tensors, around a model.
 
-    def __init__(self, model: torch.nn.Module, call: Call, results: Results) -> None:
+    Attributes:
+        model: The model.
+        of_program: True if the model is a program of torch.export, which can only be traced.
+    """
+
+    def __init__(self, model: torch.nn.Module, call: Call, results: Results, *, of_program: bool = False) -> None:
         super().__init__()
         self.model = model
         self.call = call
         self.results = results
+        self.of_program = of_program
         self.training = False
 
     @staticmethod
-    def around(model: torch.nn.Module, name: str, call: Call, results: Results) -> "FlatModule":
-        """Makes one whose class has the model's name, for messages."""
-        kind: type[FlatModule] = type(name, (FlatModule,), {"__module__": __name__})
-        return kind(model, call, results)
+    def around(source: ModelSource, model: torch.nn.Module, call: Call, results: Results) -> "FlatModule":
+        """Makes one around the module of a source, whose class has the source's name, for messages."""
+        kind: type[FlatModule] = type(type(source).__name__, (FlatModule,), {"__module__": __name__})
+        return kind(model, call, results, of_program=isinstance(source, torch.export.ExportedProgram))
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Calls the model."""
@@ -143,7 +149,7 @@ def flattened(bound: Bound) -> Flattened:
         results = _tried(model, name, bound, call)
     if results is None or (results.kind and call.is_row):
         return Flattened(source)
-    flat_module = FlatModule.around(model, name, call, results)
+    flat_module = FlatModule.around(source, model, call, results)
     if results.structure is None:
         return Flattened(flat_module, results.kind)
     return Flattened(flat_module, results.structure, results.names([str(one.name) for one in bound.inputs]))

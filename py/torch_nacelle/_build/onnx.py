@@ -22,14 +22,16 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 
 from torch_nacelle import _C
+from torch_nacelle._build.exporting import exported_module, exported_trace
+from torch_nacelle._build.flattening import FlatModule
 from torch_nacelle._build.torchscript import (
     Traced,
-    difference,
+    compared_trace,
     losses_in,
+    script_difference,
     scripted,
     tell_faults,
     tell_losses,
-    traced,
     tracer_warnings,
 )
 from torch_nacelle._models.exported_program import traceable_module
@@ -38,7 +40,7 @@ from torch_nacelle._models.onnx_model import DTYPES, OnnxModel, onnx_package
 from torch_nacelle._models.state import StateError, refuse_state, refused_writes
 from torch_nacelle._runtime.input import Input
 from torch_nacelle._runtime.messages import first_lines
-from torch_nacelle.errors import InputError
+from torch_nacelle.errors import Error, ExecutionError, InputError
 
 NEWEST_OPSET = 20
 """The newest opset that torch's TorchScript exporter writes (torch 2.11 to 2.13)."""
@@ -62,16 +64,7 @@ def export(
     output_names: Sequence[str] | None = None,
     method: str = "auto",
 ) -> OnnxModel:
-    """Exports a module, in eval mode and on the device that it is on; the module is left as it is.
-
-    Args:
-        module: An ``nn.Module``, ``ScriptModule`` or ``ExportedProgram``.
-        inputs: The inputs of its forward, each with a name.
-        opset: The newest opset that the reader knows; a newer one than the exporter writes counts as that.
-        output_names: Names of the outputs; left out, ``output_0``, ``output_1`` …
-        method: The way to turn an ``nn.Module`` into a graph: ``"trace"`` follows one run with made-up inputs,
-            ``"script"`` keeps control flow, ``"auto"`` traces, and scripts if tracing was seen to lose what values
-            decide.
+    """Exports a module in the first way that leads to a model; see ``Exports``, which has the same arguments.
 
     Returns:
         The model. The same module and arguments give the same bytes.
@@ -80,19 +73,175 @@ def export(
         InputError: The module fails on the inputs, returns what no engine returns, or uses an operator that ONNX or
             the exporter does not have; the message names it.
     """
-    onnx_package("torch exports modules to ONNX")
-    name = type(module).__name__
-    opset = min(opset, NEWEST_OPSET)
-    positional = traceable_module(module) if isinstance(module, torch.export.ExportedProgram) else module
-    with for_inference(positional), torch.no_grad(), _exporter:
-        examples = tuple(one.example().to(device_of_module(positional)) for one in inputs)
-        count, returns = _outputs(positional, examples, name)
-        _refuse_what_is_dropped(positional, examples, name)
+    return Exports(module, inputs, opset=opset, output_names=output_names, method=method).next()
+
+
+class Exports:
+    """The models that a module can be exported as, in the order in which they are to be tried.
+
+        exports = Exports(module, inputs, opset=17)
+        while True:
+            model = exports.next()  # raises if there is no other
+            try:
+                return build(model)
+            except InputError as error:
+                exports.failed(error)
+
+    The module is exported in eval mode and on the device that it is on, and is left as it is. Not to be used by several
+    threads at once.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module | torch.export.ExportedProgram,
+        inputs: Sequence[Input],
+        *,
+        opset: int,
+        output_names: Sequence[str] | None = None,
+        method: str = "auto",
+    ) -> None:
+        """Runs the module once, to see what it returns.
+
+        Args:
+            module: An ``nn.Module``, ``ScriptModule`` or ``ExportedProgram``.
+            inputs: The inputs of its forward, each with a name.
+            opset: The newest opset that the reader knows; a newer one than the exporter writes counts as that.
+            output_names: Names of the outputs; left out, ``output_0``, ``output_1`` …
+            method: The way to turn an ``nn.Module`` into a graph: ``"trace"`` follows one run with made-up inputs,
+                ``"script"`` keeps control flow, ``"auto"`` traces, scripts if tracing was seen to lose a decision or
+                failed, and tries torch.export if both failed.
+
+        Raises:
+            InputError: The module fails on the inputs, or returns what no engine returns.
+        """
+        onnx_package("torch exports modules to ONNX")
+        name = type(module).__name__
+        self._module = traceable_module(module) if isinstance(module, torch.export.ExportedProgram) else module
+        examples = tuple(one.example().to(device_of_module(self._module)) for one in inputs)
+        with for_inference(self._module), torch.no_grad():
+            count, self._returns = _outputs(self._module, examples, name)
+            _refuse_what_is_dropped(self._module, examples, name)
         names = tuple(output_names or (f"output_{index}" for index in range(count)))
         if len(names) != count:
             raise InputError(f"output_names lists {len(names)} names ({', '.join(names)}), and {name} returns {count}")
-        job = _ExportJob(name, examples, tuple(inputs), names, opset)
-        return replace(_export_module(positional, method, job), returns=returns)
+        self._job = _ExportJob(name, examples, tuple(inputs), names, min(opset, NEWEST_OPSET))
+        self._failures: list[tuple[str, Error]] = []
+        self._way = ""
+        if isinstance(module, torch.export.ExportedProgram) or (isinstance(module, FlatModule) and module.of_program):
+            self._models = self._of_program()
+        elif isinstance(module, torch.jit.ScriptModule):
+            self._models = self._of_script()
+        else:
+            self._models = {"script": self._script, "trace": self._trace}.get(method, self._every_way)()
+
+    def next(self) -> OnnxModel:
+        """Exports in the next way that leads to a model.
+
+        Raises:
+            InputError: There is none; the message has the reasons against all.
+            ExecutionError: The same, and the builder failed on each.
+        """
+        for way, model in self._models:
+            self._way = way
+            return replace(model, returns=self._returns)
+        first = self._failures[0][1]
+        if _are_one(self._failures):
+            raise first
+        reasons = "; ".join(f"{step}: {first_lines(error)}" for step, error in self._failures)
+        kind = ExecutionError if all(isinstance(one, ExecutionError) for _, one in self._failures) else InputError
+        raise kind(f"{self._job.name} cannot become an engine; {reasons}") from first
+
+    def failed(self, error: Error) -> None:
+        """Takes the reason for which no engine is built from the last model."""
+        self._failures.append((f"no engine can be built from its {self._way}", error))
+
+    def _script(self) -> Iterator[tuple[str, OnnxModel]]:
+        yield "script", _run_exporter(_scripted(self._module, self._job), self._job)[0]
+
+    def _trace(self) -> Iterator[tuple[str, OnnxModel]]:
+        trace, apart = _compared_trace(self._module, self._job)
+        model, _ = _followed(self._module, trace, self._job)
+        if trace is not None:
+            tell_faults(trace, apart, self._job.name)
+        yield "trace", model
+
+    def _of_script(self) -> Iterator[tuple[str, OnnxModel]]:
+        yield "script", _run_exporter(self._module, self._job)[0]
+
+    def _of_program(self) -> Iterator[tuple[str, OnnxModel]]:
+        trace, apart = _compared_trace(self._module, self._job)
+        if apart:
+            raise InputError(f"{self._job.name} cannot become an engine; its trace cannot be accepted: {apart}")
+        yield "trace", _followed(self._module, trace, self._job)[0]
+
+    def _every_way(self) -> Iterator[tuple[str, OnnxModel]]:
+        trace, apart = _compared_trace(self._module, self._job)
+        model: OnnxModel | None = None
+        losses: list[str] = []
+        if apart:
+            self._failures.append(("its trace cannot be accepted", InputError(apart)))
+        else:
+            with self._noted("its trace cannot be exported"):
+                model, losses = _followed(self._module, trace, self._job)
+        if model is not None and not losses:
+            yield "trace", model
+            model = None
+        # A decision was followed once and forgotten: one about values, or one about shapes, which may do no harm.
+        script = None
+        try:
+            with self._noted("its script cannot be exported"):
+                script = self._checked_script()
+        except StateError:
+            # The trace may have lost the write with the branch that it is in.
+            if apart or trace is None or trace.reads_values:
+                raise
+        if script is not None:
+            yield "script", script
+        if model is not None:
+            if trace is not None:
+                tell_losses(trace, self._job.name, [first_lines(error) for _, error in self._failures])
+            yield "trace", model
+        if _are_one(self._failures):
+            return
+        exported = None
+        with self._noted("exporting it with torch.export failed"):
+            exported = self._exported()
+        if exported is not None:
+            yield "export", exported
+
+    @contextlib.contextmanager
+    def _noted(self, step: str) -> Iterator[None]:
+        """Takes an error of a way as the reason against it."""
+        try:
+            yield
+        except StateError:
+            raise
+        except InputError as error:
+            self._failures.append((step, error))
+
+    def _checked_script(self) -> OnnxModel:
+        script = _scripted(self._module, self._job)
+        if apart := script_difference(script, self._module, self._job.inputs):
+            raise InputError(f"it cannot be accepted: {apart}")
+        return _run_exporter(script, self._job)[0]
+
+    def _exported(self) -> OnnxModel:
+        try:
+            module = exported_module(self._module, self._job.inputs, device_of_module(self._module))
+            trace, apart = exported_trace(module, self._module, self._job.inputs, device_of_module(self._module))
+        except Error:
+            raise
+        except Exception as error:  # torch.export and the tracer raise all kinds
+            raise InputError(first_lines(error)) from error
+        if apart:
+            raise InputError(f"its trace cannot be accepted: {apart}")
+        return _followed(module, trace, self._job)[0]
+
+
+def _are_one(failures: Sequence[tuple[str, Error]]) -> bool:
+    """True if all ways failed for one reason: an argument is wrong, or no operator can take the place of one."""
+    reasons = {first_lines(error) for _, error in failures}
+    return len(reasons) == 1 and not any("cannot be accepted" in step for step, _ in failures)
 
 
 @dataclass(frozen=True)
@@ -106,59 +255,29 @@ class _ExportJob:
     opset: int
 
 
-def _export_module(module: torch.nn.Module, method: str, job: _ExportJob) -> OnnxModel:
-    if isinstance(module, torch.jit.ScriptModule):
-        return _run_exporter(module, job)[0]
-    if method == "script":
-        return _run_exporter(_scripted(module, job), job)[0]
-    exported, losses = _run_exporter(_with_positional_forward(module), job)
-    if method == "trace":
-        trace = _trace(module, job)
-        if trace is not None:
-            tell_faults(trace, module, job.inputs, job.name)
-        return exported
-    trace, apart = _compared_trace(module, job)
-    if not (losses or apart):
-        return exported
-    # A decision was followed once and forgotten: one about values, or one about shapes, which may do no harm.
-    try:
-        return _run_exporter(_scripted(module, job), job)[0]
-    except StateError:
-        # The trace may have lost the write with the branch that it is in.
-        if apart or trace is None or trace.reads_values:
-            raise
-        return exported
-    except InputError as error:
-        reason = first_lines(error)
-    if apart:
-        raise InputError(f"{job.name} cannot be exported to ONNX: its trace cannot be accepted: {apart}; {reason}")
-    if trace is not None:
-        tell_losses(trace, job.name, [reason])
-    return exported
+def _followed(module: torch.nn.Module, trace: Traced | None, job: _ExportJob) -> tuple[OnnxModel, list[str]]:
+    """The model that the exporter makes of a run of the module, and the places where it lost a decision.
+
+    The module was called before, or not, as for the trace that it was compared by.
+    """
+    with for_inference(module), torch.no_grad():
+        if trace is None or not trace.first_call:
+            module(*job.examples)
+        return _run_exporter(_with_positional_forward(module), job)
 
 
 def _compared_trace(module: torch.nn.Module, job: _ExportJob) -> tuple[Traced | None, str]:
     """A trace by torch's tracer, which the exporter uses too, and its ``difference`` to the module.
 
-    Nothing is compared if the module fails on what is made up, since the builder does not run it.
+    Nothing is compared if the module fails on what is made up, since the builder does not run it, nor if the tracer
+    fails, which it does on some modules that the exporter follows.
     """
-    trace = _trace(module, job)
     try:
-        return trace, "" if trace is None else difference(trace, module, job.inputs)
-    except StateError:
-        raise
-    except InputError:
-        return trace, ""
-
-
-def _trace(module: torch.nn.Module, job: _ExportJob) -> Traced | None:
-    """A trace by torch's tracer alone, which fails on some modules that the exporter follows."""
-    try:
-        return traced(module, job.inputs, device_of_module(module))
+        return compared_trace(module, job.inputs, device_of_module(module))
     except InputError:
         raise
     except Exception:
-        return None
+        return None, ""
 
 
 def _scripted(module: torch.nn.Module, job: _ExportJob) -> torch.jit.ScriptModule:
@@ -224,7 +343,12 @@ def _refuse_what_is_dropped(module: torch.nn.Module, examples: tuple[torch.Tenso
 
 
 def _run_exporter(module: torch.nn.Module, job: _ExportJob) -> tuple[OnnxModel, list[str]]:
-    """The exported model, and the places where tracing lost a decision that values make."""
+    """The model that torch's exporter makes, for this thread alone, and the places where tracing lost a decision."""
+    with for_inference(module), torch.no_grad(), _exporter:
+        return _exported_model(module, job)
+
+
+def _exported_model(module: torch.nn.Module, job: _ExportJob) -> tuple[OnnxModel, list[str]]:
     weights = sum(tensor.nbytes for tensor in [*module.parameters(), *module.buffers()])
     if weights <= WEIGHTS_IN_ONE_FILE:
         buffer = io.BytesIO()

@@ -9,15 +9,17 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle._build.caches import DEFAULT_SIZE, EngineCache, cache_folder, key_of
+from torch_nacelle._build.exporting import exported_module, exported_trace
+from torch_nacelle._build.flattening import FlatModule
 from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.torchscript import (
-    difference,
+    compared_trace,
     refuse_state_of,
     returns,
+    script_difference,
     scripted,
     tell_faults,
     tell_losses,
-    traced,
 )
 from torch_nacelle._models.exported_program import traceable_module
 from torch_nacelle._models.onnx_source import OnnxSource
@@ -30,6 +32,12 @@ from torch_nacelle.errors import Error, InputError
 
 # Runs of the model, each with other values, for an optimization profile.
 _MAX_TRIES = 81
+
+_STEPS = {
+    "script": "scripting it failed",
+    "trace": "tracing it failed",
+    "export": "exporting it with torch.export failed",
+}
 
 _NO_ENGINE = "no engine can be built from its"
 
@@ -57,11 +65,13 @@ def build_reference(
     if isinstance(source, OnnxSource):
         return job.plan(source.as_torchscript(), source.as_model().content()), None
     if isinstance(source, torch.export.ExportedProgram):
-        return job.in_some_way(traceable_module(source), ["trace"], type(source).__name__)
+        return job.in_some_way(traceable_module(source), ["trace"], type(source).__name__, compare=True)
+    if isinstance(source, FlatModule) and source.of_program:
+        return job.in_some_way(source, ["trace"], type(source).__name__, compare=True)
     if isinstance(source, torch.jit.ScriptModule):
         return job.plan(source), returns(source)
-    ways = ["script", "trace"] if method == "auto" else [method]
-    return job.in_some_way(source, ways, type(source).__name__)
+    ways = ["script", "trace", "export"] if method == "auto" else [method]
+    return job.in_some_way(source, ways, type(source).__name__, compare=method == "auto")
 
 
 @dataclass(frozen=True)
@@ -74,8 +84,10 @@ class _ReferenceJob:
     data_dependent: frozenset[str]
     options: BuildOptions
 
-    def in_some_way(self, module: torch.nn.Module, ways: Sequence[str], what: str) -> tuple[bytes, str | None]:
-        """The plan, by the first of `ways` that leads to one.
+    def in_some_way(
+        self, module: torch.nn.Module, ways: Sequence[str], what: str, *, compare: bool
+    ) -> tuple[bytes, str | None]:
+        """The plan, by the first of `ways` that leads to one; with `compare`, to one that computes the same.
 
         A script shows state that a trace loses with the branch that it is in. The trace is taken all the same if no
         values decide about branches: then a run shows the state, or nothing but shapes and what forward does once does.
@@ -85,21 +97,27 @@ class _ReferenceJob:
         if "script" in ways:
             refuse_state_of(module, self.inputs)
         for way in ways:
+            if way == "export" and (state is not None or _are_one(failures)):
+                break  # no way helps
+            step = _STEPS[way]
             try:
                 if way == "script":
-                    step = "scripting it failed"
                     script = scripted(module)
+                    step = "its script cannot be accepted"
+                    if compare and (apart := script_difference(script, module, self.inputs)):
+                        raise InputError(apart)
                     step = f"{_NO_ENGINE} script"
                     return self.plan(script), returns(script)
-                step = "tracing it failed"
-                trace = traced(module, self.inputs)
+                if way == "export":
+                    trace, apart = exported_trace(exported_module(module, self.inputs), module, self.inputs)
+                else:
+                    trace, apart = compared_trace(module, self.inputs, must_run=compare)
                 if state is not None and trace.reads_values:
                     raise state
-                if len(ways) > 1:
-                    step = "its trace cannot be accepted"
-                    if apart := difference(trace, module, self.inputs):
-                        raise InputError(apart)
-                step = f"{_NO_ENGINE} trace"
+                if compare and apart:
+                    step = f"its {way} cannot be accepted"
+                    raise InputError(apart)
+                step = f"{_NO_ENGINE} {way}"
                 plan = self.plan(trace.script)
             except MemoryError:
                 raise  # there is none for the other way either
@@ -112,16 +130,13 @@ class _ReferenceJob:
             except Exception as error:  # the compiler, the tracer and the model raise all kinds
                 failures.append((step, error))
                 continue
-            if len(ways) > 1:
+            if compare:
                 tell_losses(trace, what, _reasons(failures))
             else:
-                tell_faults(trace, module, self.inputs, what)
+                tell_faults(trace, apart, what)
             return plan, returns(trace.script)
-        step, first = failures[0]
-        if isinstance(first, Error) and all(
-            step.startswith(_NO_ENGINE) and first_lines(error) == first_lines(first) for step, error in failures
-        ):
-            raise first  # an argument is wrong, whichever way is taken
+        if _are_one(failures):
+            raise failures[0][1]
         raise InputError(f"{what} cannot become an engine; {'; '.join(_reasons(failures))}") from failures[-1][1]
 
     def plan(self, script: torch.jit.ScriptModule, content: Sequence[bytes] | None = None) -> bytes:
@@ -164,6 +179,14 @@ class _ReferenceJob:
             *([archive()] if content is None else content),
         )
         return cache.get_or_build(key, make)[0]
+
+
+def _are_one(failures: Sequence[tuple[str, Exception]]) -> bool:
+    """True if all ways failed at their engine for one reason: an argument is wrong, whichever way is taken."""
+    first = failures[0][1]
+    return isinstance(first, Error) and all(
+        step.startswith(_NO_ENGINE) and first_lines(error) == first_lines(first) for step, error in failures
+    )
 
 
 def _reasons(failures: Sequence[tuple[str, Exception]]) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle._build.caches import DEFAULT_SIZE, EngineCache, TimingCache, cache_folder, key_of
-from torch_nacelle._build.onnx import export
+from torch_nacelle._build.onnx import Exports
 from torch_nacelle._build.onnx_folding import CannotFoldError, folded, has_branches
 from torch_nacelle._build.onnx_weights import without_copied_weights
 from torch_nacelle._build.option_types import BuildOptions
@@ -20,6 +20,7 @@ from torch_nacelle._models.onnx_source import OnnxSource, with_node_names
 from torch_nacelle._models.sources import ModelSource
 from torch_nacelle._runtime.build_info import VERSION
 from torch_nacelle._runtime.input import Input, dtype_name, optimization_profiles
+from torch_nacelle._runtime.torch_state import torch_defaults
 from torch_nacelle.errors import Error, ExecutionError, InputError
 
 _logger = logging.getLogger("torch_nacelle")
@@ -32,19 +33,35 @@ _HAS_LAYER_NORMALIZATION = (8, 6)
 _REFUSED = " cannot read the ONNX model of "
 
 
-def export_model(
+def build_from_some_model(
     source: ModelSource,
     inputs: Sequence[Input],
     builder: "_C.BuilderInfo",
     output_names: Sequence[str] | None,
     method: str,
-) -> OnnxModel:
-    """The model as ONNX that this builder's parser reads."""
+    name: str,
+    options: BuildOptions,
+    shown: Display,
+    device: torch.device | None,
+) -> tuple[OnnxModel, bytes]:
+    """The plan, and the ONNX model that it is built from: the first of those that the source leads to.
+
+    Raises:
+        InputError: There is no model, or the parser reads none; the message has the reasons of all.
+        ExecutionError: The builder fails on each.
+    """
     if isinstance(source, OnnxSource):
         model = source.as_model()
-    else:
-        model = export(source, inputs, opset=opset_for(builder), output_names=output_names, method=method)
-    return replace(model, model=without_copied_weights(model.model))
+        return model, build_tensorrt(model, inputs, builder, name, options, shown, device)
+    with torch_defaults():
+        exports = Exports(source, inputs, opset=opset_for(builder), output_names=output_names, method=method)
+    while True:
+        with torch_defaults():
+            model = exports.next()
+        try:
+            return model, build_tensorrt(model, inputs, builder, name, options, shown, device)
+        except (InputError, ExecutionError) as error:
+            exports.failed(error)
 
 
 def opset_for(builder: "_C.BuilderInfo") -> int:
@@ -67,6 +84,7 @@ def build_tensorrt(
     device: torch.device | None,
 ) -> bytes:
     """The plan: from the engine cache, or built."""
+    exported = replace(exported, model=without_copied_weights(exported.model))
     profiles = optimization_profiles(inputs, exported.open_inputs)
     _tell_about_int64(inputs, builder)
     fold = options.get("fold_constants")

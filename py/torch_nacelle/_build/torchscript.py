@@ -17,8 +17,10 @@ from typing import Any
 import torch
 from torch.jit import _recursive, _state
 from torch.jit import frontend as _frontend
+from torch.jit._fuser import optimized_execution
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from torch_nacelle._build import traced_sizes
 from torch_nacelle._build.flattening import FlatModule
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._models.state import StateError, refuse_state, refused_changes
@@ -216,32 +218,105 @@ class Traced:
         script: The trace.
         losses: Places in the source where tracing lost a decision, as ``file.py:12``.
         reads_values: True if some of these decisions are about values, not about shapes alone.
+        first_call: True if the module was called by the tracer for the first time.
     """
 
     script: torch.jit.ScriptModule
     losses: tuple[str, ...]
     reads_values: bool
+    first_call: bool = False
 
 
-def traced(module: torch.nn.Module, inputs: Sequence[Input], device: torch.device = _CPU) -> Traced:
+def traced(
+    module: torch.nn.Module, inputs: Sequence[Input], device: torch.device = _CPU, *, first_call: bool = False
+) -> Traced:
     """Follows one run of a module in eval mode, on made-up inputs of the opt shapes of the first shape ranges.
 
     Args:
         module: The module.
         inputs: Its inputs.
         device: Its device.
+        first_call: True if the tracer follows the module's first call: values that it keeps for later calls, such as
+            anchors for the size of an image, are computed in the trace. Else they exist before, and are constants.
 
     Raises:
         InputError: forward keeps state, or changes an input in place.
         Exception: Whatever the module or the tracer raises.
     """
     examples = tuple(one.example().to(device) for one in inputs)
-    with for_inference(module), torch.no_grad(), tracer_warnings() as caught:
-        # The module is called first, so that values which its first call keeps for later ones exist in the traced call.
-        refuse_state(module, examples, type(module).__name__)
-        script: torch.jit.ScriptModule = torch.jit.trace(module, examples, check_trace=False, strict=False)
-        losses = losses_in(caught)
-        return Traced(script, losses, bool(losses) and _reads_values(module, examples))
+    with torch.no_grad(), tracer_warnings() as caught:
+        with for_inference(module):
+            refuse_state(module, examples, type(module).__name__)
+            if not first_call:
+                return _traced(module, examples, caught, first_call)
+        with for_inference(module):
+            return _traced(module, examples, caught, first_call)
+
+
+def _traced(
+    module: torch.nn.Module,
+    examples: tuple[torch.Tensor, ...],
+    caught: Sequence[warnings.WarningMessage],
+    first_call: bool,
+) -> Traced:
+    script: torch.jit.ScriptModule = torch.jit.trace(module, examples, check_trace=False, strict=False)
+    losses = losses_in(caught)
+    return Traced(script, losses, bool(losses) and _reads_values(module, examples), first_call)
+
+
+def compared_trace(
+    module: torch.nn.Module, inputs: Sequence[Input], device: torch.device = _CPU, *, must_run: bool = False
+) -> tuple[Traced, str]:
+    """A trace, and its ``difference`` to the module: empty if there is a trace that computes what the module computes.
+
+    Args:
+        module: The module.
+        inputs: Its inputs.
+        device: Its device.
+        must_run: True if the module must run on made-up inputs; else nothing is compared if it fails on them.
+
+    Raises:
+        InputError: The module keeps state, or fails on inputs on which it must run.
+        Exception: Whatever the module or the tracer raises.
+    """
+    trace = traced(module, inputs, device)
+    try:
+        apart = difference(trace.script, module, inputs, trace.losses)
+    except StateError:
+        raise
+    except InputError:
+        if must_run:
+            raise
+        return trace, ""
+    if not apart:
+        return trace, ""
+    try:
+        first = traced(module, inputs, device, first_call=True)
+        if not difference(first.script, module, inputs, first.losses):
+            return first, ""
+    except Exception:  # the other trace is the one to tell of
+        pass
+    return trace, f"{apart}{_advice(trace, module, inputs, device)}"
+
+
+def _advice(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input], device: torch.device) -> str:
+    """A clause about the places where a trace kept a size of its run, found by a trace of another size."""
+    for extent in ("max", "min"):
+        resized = [_at(one, extent) for one in inputs]
+        if [one.shape for one in resized] == [_at(one, "opt").shape for one in inputs]:
+            continue
+        try:
+            said = traced_sizes.advice(trace.script, traced(module, resized, device).script)
+        except Exception:  # the difference is told without it
+            continue
+        if said:
+            return f"; {said}"
+    return ""
+
+
+def _at(one: Input, extent: str) -> Input:
+    """An input with a fixed shape, that of an end of its first range."""
+    return one if not one.dynamic else Input(getattr(one.ranges[0], extent), one.dtype, name=one.name)
 
 
 def refuse_state_of(module: torch.nn.Module, inputs: Sequence[Input]) -> None:
@@ -260,58 +335,82 @@ def refuse_state_of(module: torch.nn.Module, inputs: Sequence[Input]) -> None:
         return
 
 
-def difference(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input]) -> str:
-    """A sentence if a trace fails, or computes something else than the module, at min, opt or max of a shape range.
+def difference(
+    script: torch.jit.ScriptModule,
+    module: torch.nn.Module,
+    inputs: Sequence[Input],
+    losses: Sequence[str] = (),
+    *,
+    keeps_branches: bool = False,
+) -> str:
+    """A sentence if a script or trace fails, or computes something else than the module, at a shape of its ranges.
 
-    The tracer tells some of what it loses, such as a branch, and not that a loop over ``range(x.shape[0])`` is run as
-    often as in the run that it followed. Integers are 0 and 1, and others if the module takes them.
+    The shapes are min, opt and max, and some between if decisions were lost, which may be about any size. The tracer
+    tells some of what it loses, such as a branch, and not that a loop over ``range(x.shape[0])`` is run as often as in
+    the run that it followed. Integers are 0 and 1, and others if the module takes them.
+
+    Args:
+        script: The module as TorchScript.
+        module: The module.
+        inputs: Its inputs.
+        losses: Places where tracing lost a decision.
+        keeps_branches: True if few values tell enough.
 
     Raises:
         StateError: The module changes a tensor that it owns at such a shape.
         InputError: The module itself fails there.
     """
     from torch_nacelle._check.check import (  # they need the exporter, which needs this module
-        check,
+        BETWEEN,
         check_over,
         precision_of,
     )
 
     precision = precision_of("reference", {}, inputs)
+    between = BETWEEN if losses else 0
     try:
-        with refused_changes(module):
-            for seed in _SEEDS:
-                check(trace.script, module, inputs, precision=precision, seed=seed)
+        with refused_changes(module), optimized_execution(False):  # to optimize would cost more than the runs
+            for seed in _SEEDS[:1] if keeps_branches else _SEEDS:
+                check_over(range(2), script, module, inputs, precision=precision, seed=seed, between=between)
             # A wrong index ends the process's use of a GPU.
-            if any(one.dtype in _INTEGERS for one in inputs) and not any(
-                one.is_cuda for one in module.state_dict().values()
+            if (
+                not keeps_branches
+                and any(one.dtype in _INTEGERS for one in inputs)
+                and not any(one.is_cuda for one in module.state_dict().values())
             ):
-                check_over(_SOME_INTEGERS, trace.script, module, inputs, precision=precision)
+                check_over(_SOME_INTEGERS, script, module, inputs, precision=precision)
     except InputError:
         raise
     except Exception as error:  # the trace raises what its operators raise
-        at = f" (tracing lost decisions at {', '.join(trace.losses)})" if trace.losses else ""
-        return f"{first_lines(error)}{at}"
+        at = f" (tracing lost decisions at {', '.join(losses)})" if losses else ""
+        return f"{traced_sizes.reason(error) or first_lines(error)}{at}"
     return ""
+
+
+def script_difference(script: torch.jit.ScriptModule, module: torch.nn.Module, inputs: Sequence[Input]) -> str:
+    """The ``difference`` of a script to its module; empty if the module fails on made-up inputs, or has no forward."""
+    if not hasattr(script, "forward"):
+        return ""
+    try:
+        return difference(script, module, inputs, keeps_branches=True)
+    except StateError:
+        raise
+    except InputError:
+        return ""
 
 
 def tell_losses(trace: Traced, name: str, reasons: Sequence[str]) -> None:
     """Warns of a trace that was taken since `reasons` spoke against scripting, and that values may lead astray."""
     if trace.losses and trace.reads_values:
+        others = f". Scripting would keep both ways: {'; '.join(reasons)}" if reasons else ""
         warn_of_tracing(
             f"{name} is traced, and the trace goes one way only through what the values of its inputs decide at "
-            f"{', '.join(trace.losses)}; it was compared to the module on made-up inputs alone. Scripting would keep "
-            f"both ways: {'; '.join(reasons)}"
+            f"{', '.join(trace.losses)}; it was compared to the module on made-up inputs alone{others}"
         )
 
 
-def tell_faults(trace: Traced, module: torch.nn.Module, inputs: Sequence[Input], name: str) -> None:
-    """Warns of a trace that the caller asked for if it lost decisions, or differs from the module."""
-    try:
-        apart = difference(trace, module, inputs)
-    except StateError:
-        raise
-    except InputError:  # the module itself fails there
-        apart = ""
+def tell_faults(trace: Traced, apart: str, name: str) -> None:
+    """Warns of a trace that the caller asked for if it lost decisions, or differs from the module by `apart`."""
     if apart:
         warn_of_tracing(f"{name} is traced, and the trace is no copy of it: {apart}. {_KEEP_DECISIONS}")
     elif trace.losses:

@@ -3,7 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -30,6 +30,9 @@ Precision: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16", "int8"]
 Tensors: TypeAlias = Sequence[torch.Tensor]
 CheckInputs: TypeAlias = Sequence[Input | torch.Tensor] | Sequence[Tensors] | Mapping[str, Any] | Input | torch.Tensor
 _Output: TypeAlias = tuple[Path, torch.Tensor]
+
+BETWEEN = 16
+"""The number of shapes between min and max that find what a few alone do not show."""
 
 THRESHOLDS: dict[str, float] = {"fp32": 1e-3, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2, "int8": 1e-1}
 """The relative error that is allowed, by the precision that an engine computes in."""
@@ -87,8 +90,8 @@ def check(
 def check_call(
     call: Call | None, program: AnyProgram, original: object, inputs: CheckInputs, *, precision: Precision
 ) -> CheckReport:
-    """``check``, with the tensors of a row in the places that they have in a call of the original."""
-    return check_over(_TRUTHS, program, original, inputs, precision=precision, call=call)
+    """``check``, with the tensors of a row in the places that they have in a call of the original, and more shapes."""
+    return check_over(_TRUTHS, program, original, inputs, precision=precision, call=call, between=BETWEEN)
 
 
 def made_up_inputs(inputs: Sequence[Input], seed: int = 0) -> list[tuple[torch.Tensor, ...]]:
@@ -106,29 +109,42 @@ def check_over(
     threshold: float | None = None,
     precision: Precision = "fp32",
     seed: int = 0,
+    between: int = 0,
 ) -> CheckReport:
-    """``check``, with `integers` as the values that are made up for integers other than bytes.
+    """``check``, with other and more values that are made up.
 
-    The original need not take all of them: calls on which it fails are left out, unless these are 0 and 1 alone.
+    Args:
+        integers: The values of integers other than bytes. The original need not take all of them: calls on which it
+            fails are left out, unless these are 0 and 1 alone.
+        program: See ``check``.
+        original: The same.
+        inputs: The same.
+        threshold: The same.
+        precision: The same.
+        seed: The same.
+        between: The number of shapes between min and max of each range that are compared too. The original need not
+            take them.
     """
     if precision not in THRESHOLDS:
         raise InputError(f"there is no precision {precision!r}; there are: {', '.join(THRESHOLDS)}")
     _check_numbers(threshold, seed)
     given, call = _in_a_row(inputs, original, call)
     under_check = _Program(program, call)
-    cases = _cases(under_check.inputs() if given is None else given, seed, integers)
+    cases = _cases(under_check.inputs() if given is None else given, seed, integers, between)
     rows: list[OutputCheck] = []
     notes: dict[str, None] = {}
     with _original(original, call) as run_original, under_check.every_profile(cases) as run_program:
         for case in cases:
             try:
-                wanted = _run(run_original, case, "the original")
+                with _random_numbers(seed):
+                    wanted = _run(run_original, case, "the original")
             except InputError as error:
                 if not case.may_not_fit:
                     raise
                 notes[f"left out: {error.reason.removesuffix(_GIVE_INPUTS)}"] = None
                 continue
-            found = run_program(case)
+            with _random_numbers(seed):
+                found = run_program(case)
             rows += _compared(case, found, wanted, under_check, notes)
     allowed = THRESHOLDS[precision] if threshold is None else threshold
     report = CheckReport(tuple(rows), precision, allowed, tuple(notes))
@@ -149,6 +165,15 @@ def _in_a_row(inputs: Any, original: object, call: Call | None) -> tuple[list[An
     parameters = parameters_of(original) if known else Parameters(takes_any=True)  # type: ignore[arg-type]
     _, described = describe(inputs, parameters)
     return described.tensors(listed, inputs if by_name else {}, (Input, torch.Tensor)), described
+
+
+@contextlib.contextmanager
+def _random_numbers(seed: int) -> Iterator[None]:
+    """Gives what runs inside the random numbers of a seed, and afterwards those that would have come."""
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
 
 
 def _check_numbers(threshold: object, seed: object) -> None:
@@ -178,8 +203,9 @@ class _Case:
         name: For a person.
         optimization_profile: The optimization profile of the call; None for fixed shapes and given tensors.
         tensors: The inputs of the call; on the CPU if they were made up.
-        may_not_fit: True if the values that decide about shapes may not suit these tensors: the least of each is not
-            always a target that a tensor can be reshaped to, nor must the model take integers other than 0 and 1.
+        may_not_fit: True if the original may fail on these tensors: the least of values that decide about shapes is not
+            always a target that a tensor can be reshaped to, nor must the model take integers other than 0 and 1, or
+            every shape between min and max.
     """
 
     name: str
@@ -188,7 +214,7 @@ class _Case:
     may_not_fit: bool = False
 
 
-def _cases(inputs: Sequence[Any], seed: int, integers: range) -> list[_Case]:
+def _cases(inputs: Sequence[Any], seed: int, integers: range, between: int = 0) -> list[_Case]:
     if not inputs:
         raise InputError("inputs is empty: a program takes at least one tensor")
     if all(isinstance(one, (list, tuple)) for one in inputs):
@@ -209,7 +235,29 @@ def _cases(inputs: Sequence[Any], seed: int, integers: range) -> list[_Case]:
                     f"optimization profile {profile}, {extent}", profile, extent, described, seed + len(cases), integers
                 )
             )
+        for fixed in _between(described, profile, between):
+            name = f"optimization profile {profile}, between min and max"
+            case = _made_up(name, profile, "opt", fixed, seed + len(cases), integers)
+            cases.append(replace(case, may_not_fit=True))
     return cases
+
+
+def _between(inputs: Sequence[Input], profile: int, count: int) -> list[list[Input]]:
+    """The inputs with at most `count` shapes each, from min to max of an optimization profile without the ends.
+
+    All dimensions grow together, so that those that are one size in the model stay equal.
+    """
+    ranges = [one.ranges[profile] for one in inputs if one.dynamic]
+    span = max((high - low for one in ranges for low, high in zip(one.min, one.max, strict=True)), default=0)
+    steps = min(count, span - 1) + 1
+
+    def fixed(one: Input, step: int) -> Input:
+        if not one.dynamic:
+            return one
+        sizes = zip(one.ranges[profile].min, one.ranges[profile].max, strict=True)
+        return Input([low + (high - low) * step // steps for low, high in sizes], one.dtype, name=one.name)
+
+    return [[fixed(one, step) for one in inputs] for step in range(1, steps)]
 
 
 def _given(name: str, tensors: object) -> _Case:
@@ -319,7 +367,7 @@ def _original(original: object, call: Call | None) -> Iterator[Callable[..., obj
         return
     if isinstance(original, torch.export.ExportedProgram):
         call = program_call(original)
-        original = traceable_module(original)
+        original = traceable_module(original, check_guards=True)
     if is_package(original) or isinstance(original, torch.fx.GraphModule):  # these have no other mode
         with torch.no_grad(), _full_precision():
             yield _Program(original, call).call

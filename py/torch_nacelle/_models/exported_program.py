@@ -1,5 +1,6 @@
 """Programs of torch.export: their inputs, and a form of them that can be traced."""
 
+import copy
 import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -9,10 +10,16 @@ from typing import Any, cast
 import torch
 
 from torch_nacelle import _C
+from torch_nacelle._models.exported_guards import Guards, corners, refusal, why_failing
 from torch_nacelle._models.state import StateError
 from torch_nacelle._programs.structures import CONSTANTS, Call, Slot, Structure, key_of, name_of, unique
 from torch_nacelle._runtime.input import Input, as_list, dtype_name, with_names
 from torch_nacelle.errors import InputError
+
+_INFINITE = 2**62
+
+_SPECIAL_SIZES = 2
+"""The sizes 0 and 1 are special to torch.export: a dimension that may have any size is recorded as 2 or more."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +29,13 @@ class ProgramInput:
     Attributes:
         name: The argument's name.
         dtype: Its dtype.
-        shape: For each dimension its size, or the least and the greatest if it was exported as dynamic.
+        shape: For each dimension its size, or the least and the greatest if it was exported as dynamic; None if there
+            is no greatest.
     """
 
     name: str
     dtype: torch.dtype
-    shape: tuple[int | tuple[int, int], ...]
+    shape: tuple[int | tuple[int, int | None], ...]
 
 
 def program_inputs(program: torch.export.ExportedProgram) -> list[ProgramInput]:
@@ -84,21 +92,27 @@ def _described(program: torch.export.ExportedProgram, name: str, node: torch.fx.
         raise InputError(
             f"the ExportedProgram's argument {name!r} is a {type(value).__name__}; an engine takes tensors"
         )
-    shape: list[int | tuple[int, int]] = []
-    for extent in value.shape:
-        if isinstance(extent, int):
-            shape.append(extent)
-            continue
-        bounds = program.range_constraints.get(extent.node.expr)
-        shape.append((_bound(bounds, "lower", 0), _bound(bounds, "upper", 2**62)))
-    return ProgramInput(str(name), value.dtype, tuple(shape))
+    shape = tuple(_extent(program, size) for size in value.shape)
+    return ProgramInput(str(name), value.dtype, shape)
 
 
-def _bound(bounds: object, side: str, otherwise: int) -> int:
+def _extent(program: torch.export.ExportedProgram, size: Any) -> int | tuple[int, int | None]:
+    if isinstance(size, int):
+        return size
+    expression = size.node.expr
+    if not expression.free_symbols:  # torch found at export that the model needs this size
+        return int(expression)
+    bounds = program.range_constraints.get(expression)
+    return _bound(bounds, "lower") or 0, _bound(bounds, "upper")
+
+
+def _bound(bounds: object, side: str) -> int | None:
+    """A bound as a number; None if there is none, which torch writes as infinity or as the largest of int64."""
     try:
-        return int(getattr(bounds, side))
-    except (AttributeError, TypeError, OverflowError, ValueError):  # no bound, or infinity
-        return otherwise
+        bound = int(getattr(bounds, side))
+    except (AttributeError, TypeError, OverflowError, ValueError):
+        return None
+    return bound if abs(bound) < _INFINITE else None
 
 
 def with_example_inputs(
@@ -160,19 +174,89 @@ def bound_inputs(program: torch.export.ExportedProgram, inputs: Any) -> list[Inp
     return bound
 
 
-def check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input]) -> None:
-    """Raises InputError if `inputs` ask for what the program was not exported for."""
+def check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input], *, own: bool = False) -> None:
+    """Raises InputError if `inputs` ask for what the program was not exported for.
+
+    The program runs on made-up inputs if they ask for sizes that torch.export did not record but may run.
+
+    Args:
+        program: The program.
+        inputs: Its inputs.
+        own: True if Nacelle exported the program, so that messages have no advice for another export.
+    """
+    try:
+        _check_inputs(program, inputs)
+    except _RefusedError as error:
+        raise InputError(error.refusal if own else f"{error.refusal}; {error.remedy}") from None
+
+
+class _RefusedError(Exception):
+    """Inputs that a program was not exported for, and a way to export it for them."""
+
+    def __init__(self, refusal: str, remedy: str) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+        self.remedy = remedy
+
+
+def _check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input]) -> None:
     wanted = program_inputs(program)
     if len(wanted) != len(inputs):
         names = ", ".join(one.name for one in wanted)
         raise InputError(
             f"the ExportedProgram takes {len(wanted)} tensors ({names}), and inputs describes {len(inputs)}"
         )
-    for one, given in zip(wanted, inputs, strict=True):
-        _check_input(one, given)
+    below = [dim for one, given in zip(wanted, inputs, strict=True) for dim in _check_input(one, given)]
+    guards = _guards(program)
+    if not (below or guards):
+        return
+    module = _in_a_row(traceable_module(program, check_state=False), program_call(program))
+    by_name = {one.name: given for one, given in zip(wanted, inputs, strict=True)}
+    shapes = {node.name: node.meta["val"].shape for node in program.graph.nodes if node.name in by_name}
+    for call in corners(by_name):
+        special = any(call.shapes[dim.input][dim.number] < _SPECIAL_SIZES for dim in below)
+        if special and (why := why_failing(module, call, by_name)):
+            refused = f"{below[0].refusal}; it fails on inputs of the shapes {call}: {why}"
+            raise _RefusedError(refused, below[0].remedy)
+    if reason := refusal(guards, module, shapes, by_name):
+        raise _RefusedError(
+            reason,
+            "give shapes, or several optimization profiles, for which it holds, or the nn.Module that was exported",
+        )
 
 
-def _check_input(wanted: ProgramInput, given: Input) -> None:
+def _in_a_row(module: torch.nn.Module, call: Call) -> torch.nn.Module:
+    """A module that takes the tensors of another one's call in a row."""
+
+    class Row(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = module
+
+        def forward(self, *tensors: torch.Tensor) -> object:
+            args, kwargs = call.build(tensors)
+            return self.module(*args, **kwargs)
+
+    return Row()
+
+
+def _guards(program: torch.export.ExportedProgram) -> Guards:
+    """The program's guards, of which torch makes a function only if the program has example inputs."""
+    return Guards(with_example_inputs(copy.copy(program)))
+
+
+@dataclass(frozen=True)
+class _Dimension:
+    """A dimension of an input and what is wanted of it."""
+
+    input: str
+    number: int
+    refusal: str
+    remedy: str
+
+
+def _check_input(wanted: ProgramInput, given: Input) -> list[_Dimension]:
+    """The dimensions that ask for a special size, which the program may or may not run."""
     which = f"input {given.name or wanted.name!r}"
     if given.dtype != wanted.dtype:
         raise InputError(
@@ -184,15 +268,28 @@ def _check_input(wanted: ProgramInput, given: Input) -> None:
         )
     lows = [one.min for one in given.ranges] or [given.shape]
     highs = [one.max for one in given.ranges] or [given.shape]
-    for dim, extent in enumerate(wanted.shape):
+    below = []
+    for number, extent in enumerate(wanted.shape):
         least, greatest = (extent, extent) if isinstance(extent, int) else extent
-        low, high = min(shape[dim] for shape in lows), max(shape[dim] for shape in highs)
-        if low < least or high > greatest:
-            range_wanted = str(least) if least == greatest else f"{least} to {greatest}"
-            raise InputError(
-                f"{which}: dimension {dim} is {range_wanted} in the ExportedProgram, and inputs says {low} to {high}; "
-                f"export it with a dynamic_shapes that allows these"
-            )
+        low, high = min(shape[number] for shape in lows), max(shape[number] for shape in highs)
+        if low >= least and (greatest is None or high <= greatest):
+            continue
+        dimension = _Dimension(
+            wanted.name,
+            number,
+            f"{which}: dimension {number} is {_range(least, greatest)} in the ExportedProgram, and inputs says "
+            f"{_range(low, high)}",
+            f"export it with dynamic_shapes that allow these: "
+            f'{wanted.name!r}: {{{number}: torch.export.Dim("b", min={low}, max={high})}}',
+        )
+        if isinstance(extent, int) or least != _SPECIAL_SIZES or (greatest is not None and high > greatest):
+            raise _RefusedError(dimension.refusal, dimension.remedy)
+        below.append(dimension)
+    return below
+
+
+def _range(low: int, high: int | None) -> str:
+    return f"{low} or more" if high is None else f"{low}" if low == high else f"{low} to {high}"
 
 
 def static_inputs(program: torch.export.ExportedProgram) -> list[Input]:
@@ -213,15 +310,29 @@ def static_inputs(program: torch.export.ExportedProgram) -> list[Input]:
     ]
 
 
-def traceable_module(program: torch.export.ExportedProgram) -> torch.nn.Module:
-    """The program as a module that torch.jit.trace can follow, and that takes the program's arguments."""
-    program_inputs(program)
-    _refuse_state(program)
+def traceable_module(
+    program: torch.export.ExportedProgram, *, check_state: bool = True, check_guards: bool = False
+) -> torch.nn.Module:
+    """The program as a module that torch.jit.trace can follow, and that takes the program's arguments.
+
+    Args:
+        program: The program.
+        check_state: True if a program that keeps state is refused.
+        check_guards: True if each call checks the program's guards, which no tracer can follow.
+
+    Raises:
+        InputError: The program takes something that no engine takes, or it is refused.
+    """
+    names = [one.name for one in program_inputs(program)]
+    if check_state:
+        _refuse_state(program)
     takes_guards = "check_guards" in inspect.signature(program.module).parameters
     module: torch.fx.GraphModule = program.module(check_guards=False) if takes_guards else program.module()
     module._forward_pre_hooks.clear()  # they check shapes: a tracer cannot follow that, and `check_inputs` did it
     _make_traceable(module)
-    return _Traceable(module)
+    if not check_guards:
+        return _Traceable(module)
+    return _Traceable(module, program_call(program), names, _guards(program))
 
 
 def _refuse_state(program: torch.export.ExportedProgram) -> None:
@@ -244,10 +355,20 @@ def _refuse_state(program: torch.export.ExportedProgram) -> None:
 class _Traceable(torch.nn.Module):
     """A wrapper whose mode can be changed to no effect: exporting and tracing change it, and programs forbid that."""
 
-    def __init__(self, program: torch.nn.Module) -> None:
+    def __init__(
+        self,
+        program: torch.nn.Module,
+        call: Call | None = None,
+        names: Sequence[str] = (),
+        guards: Guards | None = None,
+    ) -> None:
+        """Wraps a program; the rest is for one whose calls check its guards."""
         super().__init__()
         self.program = program
         self.training = False
+        self._call = call
+        self._names = names
+        self._guards = guards
 
     def train(self, mode: bool = True) -> "_Traceable":
         """Changes nothing: a program has the mode that it was exported in."""
@@ -255,6 +376,11 @@ class _Traceable(torch.nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> object:
         """Calls the program."""
+        if self._guards is not None and self._call is not None:
+            given = dict(zip(self._names, self._call.tensors(args, kwargs, (torch.Tensor,)), strict=True))
+            if failed := self._guards.failed(given):
+                shapes = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in given.items())
+                raise InputError(f"the ExportedProgram is right only if {failed}, which does not hold for {shapes}")
         return self.program(*args, **kwargs)
 
 
@@ -266,7 +392,8 @@ def _slice(
     tensor: torch.Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> torch.Tensor:
     before: list[slice] = [slice(None)] * (dim % tensor.dim())
-    before.append(slice(start, None if end == _WITHOUT_END else end, step))
+    # A size is a tensor while it is traced, and comparing it would be a decision.
+    before.append(slice(start, None if isinstance(end, int) and end == _WITHOUT_END else end, step))
     return tensor[tuple(before)]
 
 

@@ -193,10 +193,10 @@ class _Dims:
         return [
             {
                 dim: self._dim(place, dim)
-                for dim, size in enumerate(shape)
-                if not isinstance(size, int) or self._asked(place, dim)
+                for dim, found in enumerate(shape)
+                if not isinstance(found, int) or self._asked(place, dim)
             }
-            for place, shape in enumerate(self._shapes)
+            for place, shape in enumerate(self._found)
         ]
 
     def _asked(self, place: int, dim: int) -> tuple[int, int] | None:
@@ -204,19 +204,18 @@ class _Dims:
         return None if ranges is None else ranges[dim]
 
     def _dim(self, place: int, dim: int) -> Any:
-        size = self._shapes[place][dim]
         asked = self._asked(place, dim)
         found = self._found[place][dim]
-        if isinstance(size, int) or isinstance(found, int):
+        if isinstance(found, int):
             raise InputError(
-                f"dimension {dim} of argument {place} is {asked} in inputs, and the program takes {size} alone: give "
+                f"dimension {dim} of argument {place} is {asked} in inputs, and the program takes {found} alone: give "
                 "an Input with this size there"
             )
-        key = str(size.node.expr)
+        key = str(self._shapes[place][dim].node.expr)
         if key not in self._made:
             low, high = asked or (self._least if found[0] in (0, 2) else found[0], found[1])  # torch's own least sizes
             self._made[key] = torch.export.Dim(
-                f"size_{len(self._made)}", min=low, max=high if high < _NO_BOUND else None
+                f"size_{len(self._made)}", min=low, max=None if high is None or high >= _NO_BOUND else high
             )
         return self._made[key]
 

@@ -399,17 +399,29 @@ def test_sample_inputs_are_not_unpickled(exported: Path, tmp_path: Path) -> None
     assert not marker.exists()
 
 
-def test_guards_are_left_out(exported: Path, tmp_path: Path) -> None:
-    """torch makes a function of their text."""
+def test_a_guard_that_is_code_is_refused(exported: Path, tmp_path: Path) -> None:
+    """torch makes a function of its text."""
     marker = tmp_path / "marker"
 
     def change(model: Json, code: str) -> None:
         model["guards_code"] = [code]
 
-    loaded = load_model(with_model(exported, tmp_path / "changed.pt2", change, marker))
-    assert isinstance(loaded, torch.export.ExportedProgram)
-    loaded.module()
+    with pytest.raises(ReadingError, match="is no condition on the sizes of inputs"):
+        load_model(with_model(exported, tmp_path / "changed.pt2", change, marker))
     assert not marker.exists()
+
+
+def test_a_size_that_a_guard_refuses_is_refused_before_the_build(tmp_path: Path) -> None:
+    class AllButFive(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * 2.0 if x.shape[0] == 5 else x + 1.0
+
+    rows: Any = ({0: Dim.AUTO},)
+    torch.export.save(torch.export.export(AllButFive(), (torch.rand(3, 2),), dynamic_shapes=rows), tmp_path / "x.pt2")
+    command = ("compile", str(tmp_path / "x.pt2"), "-o", str(tmp_path / "x.ts"), "--backend", "reference", "--input")
+    refused = nacelle(*command, "[1..8:3,2]")
+    assert "x.size()[0] != 5, which does not hold for x [5, 2]" in refused.words
+    assert nacelle(*command, "[1..4:3,2]").code == 0
 
 
 def test_torch_reads_the_same_program(exported: Path) -> None:
@@ -418,6 +430,7 @@ def test_torch_reads_the_same_program(exported: Path) -> None:
     assert str(ours.graph) == str(torchs.graph)
     assert ours.graph_signature == torchs.graph_signature
     assert ours.range_constraints == torchs.range_constraints
+    assert ours._guards_code == torchs._guards_code
     assert list(ours.state_dict) == list(torchs.state_dict)
     for name, tensor in torchs.state_dict.items():
         assert type(ours.state_dict[name]) is type(tensor)
