@@ -119,6 +119,7 @@ def check_over(
         program: See ``check``.
         original: The same.
         inputs: The same.
+        call: The call of the original that the inputs are for, if they are the tensors of a row.
         threshold: The same.
         precision: The same.
         seed: The same.
