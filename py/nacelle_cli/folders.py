@@ -24,7 +24,7 @@ def replacing(path: str | os.PathLike[str], *, replace: bool) -> Iterator[Path]:
 
     The folder that `path` is in may be watched by a program that takes every folder in it for one of its own, so the
     temporary folder is made beside that one, if the system allows it there. Its files are not synced: write them
-    with ``replacing``. If the block raises, `path` is as it was and no temporary folder remains.
+    with ``files.replacing``. If the block raises, `path` is as it was and no temporary folder remains.
 
     Args:
         path: The destination; the folder that it is in must exist.

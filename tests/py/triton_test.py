@@ -234,6 +234,26 @@ def test_an_output_that_depends_on_values_is_open(tmp_path: Path) -> None:
     assert 'output { name: "output_0" data_type: TYPE_INT64 dims: [ -1, 2 ] }' in text
 
 
+def test_an_output_that_is_no_tensor_is_named(tmp_path: Path) -> None:
+    class Counted(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.engine = nacelle.compile(Scores(), [PICTURES], backend="reference")
+
+        def forward(self, images: Tensor) -> dict[str, int]:
+            return {"count": int(self.engine(images)[0].shape[0])}
+
+    torch.jit.script(Counted()).save(tmp_path / "model.ts")
+    with pytest.raises(nacelle.InputError, match='output "count" is of type int; wanted a tensor') as caught:
+        write_repository(tmp_path / "model.ts", tmp_path / "models")
+    assert "without batches" not in str(caught.value)
+
+
+def test_a_program_in_memory_is_no_file() -> None:
+    with pytest.raises(nacelle.InputError, match="found Scores; wanted the path of a program's file"):
+        write_repository(Scores(), "models")  # type: ignore[arg-type]
+
+
 def test_a_dtype_that_triton_lacks_is_named(tmp_path: Path) -> None:
     class Complex(torch.nn.Module):
         def __init__(self) -> None:

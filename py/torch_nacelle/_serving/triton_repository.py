@@ -16,7 +16,7 @@ from torch_nacelle._runtime.holders import is_package
 from torch_nacelle._serving import triton_config
 from torch_nacelle._serving.interface import Batches, Interface, load_on
 from torch_nacelle._serving.triton_config import Backend
-from torch_nacelle.errors import InputError
+from torch_nacelle.errors import Error, InputError
 
 BackendName: TypeAlias = Literal["python", "pytorch"]
 
@@ -111,7 +111,11 @@ def write_repository(
         Error: The program cannot run here.
         OSError: The folder cannot be written.
     """
-    source = Path(checks.destination(program))
+    if not isinstance(program, (str, os.PathLike)):
+        raise InputError(
+            f"found {type(program).__name__}; wanted the path of a program's file: nacelle.save writes one"
+        )
+    source = Path(program)
     chosen_name = _checked_name(source.stem if name is None else checks.text(name, "name"))
     _check_numbers(max_batch_size, instances, queue_delay)
     if backend not in ("python", "pytorch"):
@@ -123,11 +127,14 @@ def write_repository(
     _check_free(folder, target, force)
     loaded, interface = load_on(source, device)
     kind = _python_kind(environment) if backend == "python" else _pytorch_kind(loaded)
-    batches = _batches(interface, max_batch_size)
     try:
+        batches = _batches(interface, max_batch_size)
         outputs = interface.outputs(batches)
     except InputError as error:
-        raise _with_advice(error, batches) from error
+        if max_batch_size is None and _is_served_without_batches(interface):
+            advice = "Serve it without batches, a call for each request: max_batch_size 0"
+            raise InputError(f"{error.reason}. {advice}") from error
+        raise
     config = triton_config.text(
         chosen_name,
         kind,
@@ -217,10 +224,7 @@ def _file_name(kind: Backend, source: Path) -> str:
 def _batches(interface: Interface, max_batch_size: int | None) -> Batches | None:
     if max_batch_size == 0:
         return None
-    try:
-        told = interface.batches()
-    except InputError as error:
-        raise _with_advice(error, Batches(1, (1,))) from error
+    told = interface.batches()
     if max_batch_size is None:
         return told
     if max_batch_size > told.max:
@@ -231,11 +235,12 @@ def _batches(interface: Interface, max_batch_size: int | None) -> Batches | None
     return Batches(max_batch_size, tuple(sorted({min(best, max_batch_size) for best in told.best})))
 
 
-def _with_advice(error: InputError, batches: Batches | None) -> InputError:
-    """The error with the way to serve the program all the same, if there is one."""
-    if batches is None:
-        return error
-    return InputError(f"{error.reason}. Serve it without batches, a call for each request: max_batch_size 0")
+def _is_served_without_batches(interface: Interface) -> bool:
+    try:
+        interface.outputs(None)
+    except (Error, RuntimeError):
+        return False
+    return True
 
 
 def _check_returns(program: torch.jit.ScriptModule) -> None:
