@@ -89,7 +89,7 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 
 
 def dataset() -> Any:
-    rows = ray.data.range(ROWS, override_num_blocks=20)
+    rows = ray.data.range(ROWS, override_num_blocks=40)
     return rows.map_batches(lambda batch: {"id": batch["id"], "x": features(batch["id"])})
 
 
@@ -102,7 +102,20 @@ def check_rows(result: Any) -> None:
     np.testing.assert_allclose(found, scores(ids), rtol=1e-4)
 
 
-class Placed(BatchProgram):
+class Together(BatchProgram):
+    """Waits with its first batch until all actors have one, so that none is done before the others have begun."""
+
+    def __init__(self, program: Path, marks: Path) -> None:
+        super().__init__(program)
+        self._marks = marks
+
+    def __call__(self, batch: Any) -> Any:
+        (self._marks / f"actor-{os.getpid()}").touch()
+        until(lambda: len(list(self._marks.glob("actor-*"))) >= ACTORS["concurrency"], "a batch for each actor")
+        return super().__call__(batch)
+
+
+class Placed(Together):
     """Tells in each row where it was computed."""
 
     def __call__(self, batch: Any) -> Any:
@@ -111,20 +124,20 @@ class Placed(BatchProgram):
         return super().__call__(batch).append_column("node", pyarrow.array([node] * len(batch)))
 
 
-def test_rows_go_through_four_actors_on_two_nodes(cluster: Cluster, program: Path) -> None:
-    result = dataset().map_batches(Placed, fn_constructor_args=[program], batch_format="pyarrow", **ACTORS)
+def test_rows_go_through_four_actors_on_two_nodes(cluster: Cluster, program: Path, tmp_path: Path) -> None:
+    result = dataset().map_batches(Placed, fn_constructor_args=[program, tmp_path], batch_format="pyarrow", **ACTORS)
     result = result.materialize()
     assert result.schema().names == ["id", "scores", "node"]
     check_rows(result)
     assert len(result.unique("node")) == 2
+    assert len(list(tmp_path.glob("actor-*"))) == 4
 
 
-class Fragile(BatchProgram):
+class Fragile(Together):
     """Dies once in the middle of its rows, in an actor of the node that stays; on the other node it waits for death."""
 
     def __init__(self, program: Path, marks: Path, doomed: str) -> None:
-        super().__init__(program)
-        self._marks = marks
+        super().__init__(program, marks)
         self._is_doomed = ray.get_runtime_context().get_node_id() == doomed
         self._batches = 0
 
