@@ -34,6 +34,7 @@ except ImportError as error:
     ) from error
 
 from torch_nacelle._serving.arrays import arrays_of, described, tensors_of
+from torch_nacelle._serving.interface import load_on
 from torch_nacelle._serving.rows import RowProgram
 from torch_nacelle._serving.transfers import Tensors
 from torch_nacelle.errors import DeviceError, InputError
@@ -293,16 +294,16 @@ def _loaded(
     example: Mapping[str, Any] | None,
     check_neighbours: bool,
 ) -> RowProgram:
-    given = _gpu_of_actor() if device is None else device
-    loaded = RowProgram.load(
-        Path(program), given, constants=constants, example=example, check_neighbours=check_neighbours
-    )
-    if given is None and loaded.device.type == "cuda" and ray.is_initialized():
+    where = _gpu_of_actor() if device is None else device
+    _, interface = load_on(Path(program), where)
+    if where is None and interface.device.type == "cuda" and ray.is_initialized():
         raise DeviceError(
             f"{program} runs on a GPU, and Ray gave this actor none; wanted num_gpus=1 among the actor's options, or a "
             "device"
         )
-    return loaded
+    rows = [one for one in interface.inputs if one.name not in (constants or {})]
+    given = None if example is None else tensors_of(example, rows)
+    return RowProgram(interface, constants=constants, example=given, check_neighbours=check_neighbours)
 
 
 def _gpu_of_actor() -> str | None:

@@ -1,7 +1,6 @@
 """A program as a function of rows: any number of them, by the names of its inputs, and its outputs by name."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import torch
 
@@ -10,7 +9,7 @@ from torch_nacelle._programs.arguments import example_tensor
 from torch_nacelle._runtime.input import Shape, dtype_name
 from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle._serving.batches import allowed_sizes, check_inputs, profile_count, sizes_in, split
-from torch_nacelle._serving.interface import Interface, check_rows, load_on
+from torch_nacelle._serving.interface import Interface, check_rows
 from torch_nacelle._serving.transfers import Tensors, transfers
 from torch_nacelle.errors import Error, ExecutionError, InputError
 
@@ -78,20 +77,6 @@ class RowProgram:
         self.output_names = tuple(self._no_rows)
         if check_neighbours:
             self._check_neighbours()
-
-    @classmethod
-    def load(
-        cls,
-        path: Path,
-        device: str | torch.device | None,
-        *,
-        constants: Mapping[str, torch.Tensor] | None = None,
-        example: Mapping[str, torch.Tensor] | None = None,
-        check_neighbours: bool = True,
-    ) -> "RowProgram":
-        """Loads a program on a device, or on the one that it was saved on; see ``nacelle.load`` and ``RowProgram``."""
-        _, interface = load_on(path, device)
-        return cls(interface, constants=constants, example=example, check_neighbours=check_neighbours)
 
     def __call__(self, rows: Mapping[str, torch.Tensor]) -> Tensors:
         """Computes the outputs of some rows.

@@ -1,5 +1,6 @@
 """Programs called with rows: the answers are those of each row alone, however the rows are put together."""
 
+import asyncio
 import importlib
 import sys
 import types
@@ -229,11 +230,36 @@ def test_bfloat16_is_float32_in_numpy() -> None:
     assert arrays_of({"y": torch.tensor([1.5], dtype=torch.bfloat16)})["y"].dtype == np.float32
 
 
+def batched(max_batch_size: int, batch_wait_timeout_s: float, batch_size_fn: Any) -> Any:
+    """A decorator in the place of ``serve.batch``: all requests of one moment are a batch, whatever their size."""
+    assert max_batch_size == 4 and 0 <= batch_wait_timeout_s <= 0.05
+
+    def decorate(function: Any) -> Any:
+        waiting: list[tuple[Any, asyncio.Future[Any]]] = []
+
+        async def enqueue(request: Any) -> Any:
+            future = asyncio.get_running_loop().create_future()
+            waiting.append((request, future))
+            await asyncio.sleep(0)
+            if waiting:
+                batch = waiting.copy()
+                waiting.clear()
+                assert batch_size_fn([each for each, _ in batch]) == sum(each.count for each, _ in batch)
+                for (_, each), result in zip(batch, await function([each for each, _ in batch]), strict=True):
+                    each.set_result(result)
+            return await future
+
+        return enqueue
+
+    return decorate
+
+
 @pytest.fixture
 def ray_module(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
     """torch_nacelle.ray outside of a cluster, with a stand-in for Ray, which the default tests lack."""
     stand_in: Any = types.ModuleType("ray")
     stand_in.is_initialized = lambda: False
+    stand_in.serve = types.SimpleNamespace(batch=batched)
     monkeypatch.setitem(sys.modules, "ray", stand_in)
     monkeypatch.delitem(sys.modules, "torch_nacelle.ray", raising=False)
     yield importlib.import_module("torch_nacelle.ray")
@@ -290,13 +316,52 @@ def test_an_actor_takes_the_gpu_that_ray_gave_it(
 
 
 def test_a_program_for_a_gpu_needs_one_of_the_actor(ray_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_gpu = types.SimpleNamespace(device=torch.device("cuda", 0))
-    monkeypatch.setattr(ray_module.RowProgram, "load", lambda *_, **__: on_gpu)
+    on_gpu = types.SimpleNamespace(device=torch.device("cuda", 0), inputs=[])
+    monkeypatch.setattr(ray_module, "load_on", lambda *_: (None, on_gpu))
     ray_module.ray.is_initialized = lambda: True
     ray_module.ray.get_runtime_context = lambda: types.SimpleNamespace(get_accelerator_ids=lambda: {"GPU": []})
     with pytest.raises(nacelle.DeviceError, match=r"runs on a GPU, and Ray gave this actor none; wanted num_gpus=1"):
         ray_module.BatchProgram("net.ts")
-    ray_module.BatchProgram("net.ts", device="cuda:0")
+    with pytest.raises(InputError, match="no input for rows"):  # it goes on
+        ray_module.BatchProgram("net.ts", device="cuda:0")
+
+
+def saved(model: nn.Module, described: Input, path: Path) -> Path:
+    nacelle.save(nacelle.compile(model, [described], backend="reference", output_names=["y"]), path)
+    return path
+
+
+def answers(program: Any, *requests: Any) -> list[Any]:
+    """The answers or errors of requests that are sent at once."""
+
+    async def send() -> list[Any]:
+        return await asyncio.gather(*(program(request) for request in requests), return_exceptions=True)
+
+    return asyncio.run(send())
+
+
+def test_requests_of_one_moment_are_answered_together(ray_module: Any, tmp_path: Path) -> None:
+    path = saved(One(), Input(min=(1, 2), max=(4, 5), name="x"), tmp_path / "one.ts")
+    program = ray_module.ServeProgram(path)
+    random = np.random.default_rng(0)
+    requests = [
+        random.normal(size=(rows, width)).astype(np.float32) for rows, width in [(1, 2), (2, 5), (1, 2), (9, 3)]
+    ]
+    for request, answer in zip(requests, answers(program, *({"x": one} for one in requests)), strict=True):
+        np.testing.assert_allclose(answer["y"], torch.softmax(torch.from_numpy(request), 1).numpy(), rtol=1e-5)
+    assert program.batch_sizes() == {2: 2, 9: 1}  # the two of one shape, that of another, and the large one
+    asyncio.run(program.check_health())
+
+
+def test_a_request_that_fails_in_the_program_fails_alone(ray_module: Any, tmp_path: Path) -> None:
+    path = saved(Lookup(), Input(min=(1, 2), max=(4, 2), dtype=torch.int64, name="x"), tmp_path / "lookup.ts")
+    program = ray_module.ServeProgram(path, example={"x": np.array([[0, 1], [2, 3]])})
+    first, bad, other, wrong = answers(
+        program, {"x": np.array([[0, 1]])}, {"x": np.array([[0, 9]])}, {"x": np.array([[2, 3]])}, {"z": np.zeros(1)}
+    )
+    assert first["y"].shape == other["y"].shape == (1, 2, 3)
+    assert isinstance(bad, nacelle.ExecutionError)
+    assert isinstance(wrong, InputError)
 
 
 def test_a_program_that_cannot_be_loaded_says_so(ray_module: Any, tmp_path: Path) -> None:
