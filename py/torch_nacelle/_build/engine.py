@@ -10,10 +10,12 @@ from typing_extensions import Unpack
 
 from torch_nacelle import _C
 from torch_nacelle._build.builders import Backend, Choice, choose_builder, tell
+from torch_nacelle._build.onnx import EXPORTERS
 from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.options import check_options_for_reference
 from torch_nacelle._build.progress import Display, display
 from torch_nacelle._build.reference import build_reference
+from torch_nacelle._build.refused_parts import refused_parts
 from torch_nacelle._build.tensorrt import build_tensorrt, export_model
 from torch_nacelle._models.sources import InputDescriptions, Model, bind, cuda_device, names_of_outputs
 from torch_nacelle._models.state import refuse_global_hooks
@@ -147,8 +149,18 @@ def build(
         return Built(plan, choice, bound, names, returns=returns)
     with torch_defaults():
         exported = export_model(source, bound, choice.builder, names, method)
+    if exported.exporter not in ("", EXPORTERS[0]):
+        shown.line(f"{name!r} was exported to ONNX by torch's {exported.exporter} exporter")
     device = cuda_device(source)
-    plan = build_tensorrt(exported, bound, choice.builder, name, options, shown, device)
+    try:
+        plan = build_tensorrt(exported, bound, choice.builder, name, options, shown, device)
+    except InputError as error:
+        if not isinstance(source, torch.nn.Module):
+            raise
+        parts = refused_parts(error.reason, exported.model, source)
+        if not parts:
+            raise
+        raise InputError(f"{error.reason.rstrip('. ')}{parts}") from error
     return Built(plan, choice, bound, exported.output_names, device, exported.returns)
 
 

@@ -1,8 +1,8 @@
-"""Exports modules to ONNX, with torch's own exporter.
+"""Exports modules to ONNX, with torch's own exporters.
 
-torch has two exporters. The one on torch.export needs onnxscript and writes opset 18 and later; the one on TorchScript
-needs nothing beside torch and writes opsets up to 20, among them 17, the newest that TensorRT 8.5 reads. The latter is
-used for all releases.
+torch has two. The one on TorchScript, which is here, needs nothing beside torch and writes opsets up to 20, among them
+17, the newest that TensorRT 8.5 reads. The one on torch.export (`onnx_dynamo.py`) needs onnxscript and writes opset 18
+and later, which are converted. Each knows operators that the other lacks, so the second is tried if the first fails.
 
 int64 at an engine's interface: TensorRT before 10 has no int64 tensors. Its parser makes int32 bindings of int64 inputs
 and outputs, so the engine takes int32 tensors there, and ONNX needs no change.
@@ -11,6 +11,7 @@ and outputs, so the engine takes int32 tensors there, and ONNX needs no change.
 import contextlib
 import copy
 import io
+import logging
 import tempfile
 import threading
 import warnings
@@ -22,6 +23,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 
 from torch_nacelle import _C
+from torch_nacelle._build.onnx_dynamo import export_by_dynamo
 from torch_nacelle._build.torchscript import (
     Traced,
     difference,
@@ -42,6 +44,11 @@ from torch_nacelle.errors import InputError
 
 NEWEST_OPSET = 20
 """The newest opset that torch's TorchScript exporter writes (torch 2.11 to 2.13)."""
+
+EXPORTERS = ("TorchScript", "dynamo")
+"""torch's exporters, in the order in which they are tried."""
+
+_logger = logging.getLogger("torch_nacelle")
 
 # A protobuf message holds less than 2 GiB; what is not weights gets the rest.
 WEIGHTS_IN_ONE_FILE = 2**31 - 2**26
@@ -83,7 +90,8 @@ def export(
     onnx_package("torch exports modules to ONNX")
     name = type(module).__name__
     opset = min(opset, NEWEST_OPSET)
-    positional = positional_module(module) if isinstance(module, torch.export.ExportedProgram) else module
+    program = module if isinstance(module, torch.export.ExportedProgram) else None
+    positional = module if isinstance(module, torch.nn.Module) else positional_module(module)
     with for_inference(positional), torch.no_grad(), _exporter:
         examples = tuple(one.example().to(device_of_module(positional)) for one in inputs)
         count, returns = _outputs(positional, examples, name)
@@ -92,7 +100,7 @@ def export(
         if len(names) != count:
             raise InputError(f"output_names lists {len(names)} names ({', '.join(names)}), and {name} returns {count}")
         job = _ExportJob(name, examples, tuple(inputs), names, opset)
-        return replace(_export_module(positional, method, job), returns=returns)
+        return replace(_by_some_exporter(positional, program, method, job), returns=returns)
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,54 @@ class _ExportJob:
     inputs: tuple[Input, ...]
     output_names: tuple[str, ...]
     opset: int
+
+
+def _by_some_exporter(
+    module: torch.nn.Module, program: torch.export.ExportedProgram | None, method: str, job: _ExportJob
+) -> OnnxModel:
+    """The model that the first of the exporters wrote which can, and which onnx's checker takes.
+
+    If the checker refuses what each of them wrote, it is the first one's: the builder's parser has the last word.
+    """
+    failures: list[str] = []
+    refused: OnnxModel | None = None
+    for exporter in EXPORTERS:
+        try:
+            if exporter == "TorchScript":
+                model = _export_module(module, method, job)
+            else:
+                model = export_by_dynamo(module, program, job.inputs, job.output_names, job.opset, WEIGHTS_IN_ONE_FILE)
+        except StateError:
+            raise
+        except InputError as error:
+            failures.append(f"torch's {exporter} exporter: {error.reason}" if failures else error.reason)
+            continue
+        model = replace(model, exporter=exporter)
+        fault = _fault(model)
+        if not fault:
+            return _told(model, job, failures)
+        failures.append(f"onnx refuses what torch's {exporter} exporter wrote: {fault}")
+        refused = refused or model
+    if refused is not None:
+        return _told(refused, job, failures)
+    raise InputError("; ".join(failures))
+
+
+def _told(model: OnnxModel, job: _ExportJob, failures: Sequence[str]) -> OnnxModel:
+    """The model, after the log was told who wrote it."""
+    since = f"; {'; '.join(failures)}" if failures else ""
+    _logger.info("%s was exported to ONNX by torch's %s exporter%s", job.name, model.exporter, since)
+    return model
+
+
+def _fault(model: OnnxModel) -> str:
+    """The words of onnx's checker and of its strict inference of shapes, if they refuse a model."""
+    onnx = onnx_package("torch exports modules to ONNX")
+    try:
+        onnx.checker.check_model(model.path or model.model, full_check=True)
+    except Exception as error:  # the checker's, the inference's, protobuf's own
+        return first_lines(error, 2)
+    return ""
 
 
 def _export_module(module: torch.nn.Module, method: str, job: _ExportJob) -> OnnxModel:

@@ -10,6 +10,7 @@ import torch
 from torch_nacelle import _C
 from torch_nacelle._build.caches import DEFAULT_SIZE, EngineCache, TimingCache, cache_folder, key_of
 from torch_nacelle._build.onnx import export
+from torch_nacelle._build.onnx_einsum import with_small_letters
 from torch_nacelle._build.onnx_folding import CannotFoldError, folded, has_branches
 from torch_nacelle._build.onnx_weights import without_copied_weights
 from torch_nacelle._build.option_types import BuildOptions
@@ -44,7 +45,7 @@ def export_model(
         model = source.as_model()
     else:
         model = export(source, inputs, opset=opset_for(builder), output_names=output_names, method=method)
-    return replace(model, model=without_copied_weights(model.model))
+    return replace(model, model=with_small_letters(without_copied_weights(model.model)))
 
 
 def opset_for(builder: "_C.BuilderInfo") -> int:
