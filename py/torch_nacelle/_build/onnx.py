@@ -24,6 +24,7 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 
 from torch_nacelle import _C
 from torch_nacelle._build.onnx_dynamo import export_by_dynamo
+from torch_nacelle._build.onnx_pooling import adaptive_pooling
 from torch_nacelle._build.torchscript import (
     Traced,
     difference,
@@ -317,7 +318,7 @@ def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _Ex
         for one in job.inputs
         if one.dynamic
     }
-    with tracer_warnings() as caught, _quiet_exporter(), _slow_attention():
+    with tracer_warnings() as caught, _quiet_exporter(), _slow_attention(), adaptive_pooling(job.opset):
         try:
             torch.onnx.export(
                 module,
