@@ -151,7 +151,7 @@ for _name in ("fasterrcnn_mobilenet_v3_large_320_fpn", "maskrcnn_resnet50_fpn", 
               "ssdlite320_mobilenet_v3_large"):  # fmt: skip
     _sizes = {} if _name.startswith("ssd") else {"min_size": 128, "max_size": 192}
     _torchvision(_name, within="detection", weights_backbone=None, **_sizes)
-_torchvision("raft_small", *[lambda: _images(128)] * 2, within="optical_flow")  # type: ignore[arg-type]
+_torchvision("raft_small", *[lambda: _images(128)] * 2, within="optical_flow")
 _torchvision("r3d_18", lambda: _input(BATCH, 3, (8, 8, 12), 32, 32), within="video")
 _torchvision("s3d", lambda: _input(BATCH, 3, 16, 224, 224), within="video")
 _torchvision("swin3d_t", lambda: _input(BATCH, 3, 8, 32, 32), within="video")
@@ -191,7 +191,7 @@ _timm("sequencer2d_s")
 
 # transformers ---------------------------------------------------------------------------------------------------------
 
-_TEXT = {
+_TEXT: dict[str, Any] = {
     "vocab_size": 99,
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -254,8 +254,8 @@ for _name in ("GPT2", "GPTNeo", "GPTJ", "CodeGen"):
                      {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64,
                       **({} if _name == "GPT2" else {"rotary_dim": 4})}))  # fmt: skip
 for _name in ("GPTNeoX", "Llama", "Mistral", "Qwen2", "Gemma", "Phi"):
-    _transformers(f"{_name}Model", f"{_name}Config", _text, use_cache=False, **_TEXT,
-                  **({"num_key_value_heads": 2} if _name != "GPTNeoX" else {}))  # fmt: skip
+    _heads = {} if _name == "GPTNeoX" else {"num_key_value_heads": 2}
+    _transformers(f"{_name}Model", f"{_name}Config", _text, use_cache=False, **(_TEXT | _heads))  # fmt: skip
 _transformers("Qwen3Model", "Qwen3Config", _text, use_cache=False, **_TEXT, num_key_value_heads=2, head_dim=8)
 _transformers("MixtralModel", "MixtralConfig", _text, use_cache=False, **_TEXT, num_key_value_heads=2,
               num_local_experts=4)  # fmt: skip
@@ -268,7 +268,7 @@ _transformers("FalconModel", "FalconConfig", lambda: [_tokens()], use_cache=Fals
 _transformers("MambaModel", "MambaConfig", lambda: [_tokens()], use_cache=False, vocab_size=99, hidden_size=32,
               num_hidden_layers=2, state_size=8)  # fmt: skip
 
-_ENCODER_DECODER = {
+_ENCODER_DECODER: dict[str, Any] = {
     "vocab_size": 99,
     "d_model": 32,
     "encoder_layers": 2,
@@ -279,14 +279,22 @@ _ENCODER_DECODER = {
     "decoder_ffn_dim": 64,
     "use_cache": False,
 }
-_T5 = {"vocab_size": 99, "d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "use_cache": False}
+_T5: dict[str, Any] = {
+    "vocab_size": 99,
+    "d_model": 32,
+    "d_kv": 8,
+    "d_ff": 64,
+    "num_layers": 2,
+    "num_heads": 4,
+    "use_cache": False,
+}
 _transformers("T5EncoderModel", "T5Config", _text, **_T5)
 _transformers("T5Model", "T5Config", lambda: [_tokens(), _tokens(), _tokens()], **_T5)
 _transformers("BartModel", "BartConfig", lambda: [_tokens(), _tokens(), _tokens()], **_ENCODER_DECODER)
 _transformers("MarianModel", "MarianConfig", lambda: [_tokens(), _tokens(), _tokens()],
               **_ENCODER_DECODER, pad_token_id=0, decoder_start_token_id=0)  # fmt: skip
 
-_VISION = {
+_VISION: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -318,7 +326,7 @@ _transformers("DetrModel", "DetrConfig", lambda: [_images(64)], d_model=32, enco
                   embedding_size=8, hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1],
                   out_features=["stage4"])})  # fmt: skip
 
-_AUDIO = {
+_AUDIO: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -413,7 +421,7 @@ def _diffusers(name: str, inputs: Callable[[], list["nacelle.Input"]], **keyword
     _add("diffusers", name, make)
 
 
-_BLOCKS = {"block_out_channels": (16, 32), "layers_per_block": 1, "norm_num_groups": 8}
+_BLOCKS: dict[str, Any] = {"block_out_channels": (16, 32), "layers_per_block": 1, "norm_num_groups": 8}
 _diffusers("UNet2DModel", lambda: [_images(32), _lengths()], sample_size=32,
            down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"),
            **_BLOCKS)  # fmt: skip

@@ -59,12 +59,12 @@ def compiled(architecture: Any, backend: str, library: str | None) -> dict[str, 
         except Exception as error:
             return {"ok": False, "stage": "make", "error": _text(error), "seconds": 0.0}
         started = time.perf_counter()
-        options: dict[str, Any] = {} if backend == "reference" else {"library": library}
+        options: Any = {"backend": backend} | ({} if backend == "reference" else {"library": library})
         try:
             if backend == "reference" or torch.cuda.is_available():
-                nacelle.compile(module, inputs, backend=backend, check=True, **options)
+                nacelle.compile(module, inputs, check=True, **options)
             else:
-                nacelle.build_engine(module, inputs, backend=backend, **options)
+                nacelle.build_engine(module, inputs, **options)
             result: dict[str, Any] = {"ok": True}
         except nacelle.CheckError as error:
             result = {"ok": False, "stage": "check", "error": _text(error)}

@@ -5,6 +5,7 @@ Nothing here needs the packages that the architectures come from.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 import pytest
@@ -109,7 +110,7 @@ def test_counts_by_family_and_of_all() -> None:
     ]  # fmt: skip
 
 
-def _onnxruntime(operator: str, inputs: dict[str, Tensor], **attributes: object) -> Tensor:
+def _onnxruntime(operator: str, inputs: dict[str, Tensor], **attributes: Any) -> Tensor:
     import onnx
     from onnx import helper
 

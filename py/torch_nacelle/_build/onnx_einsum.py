@@ -31,7 +31,7 @@ def small(equation: str) -> str:
     if len(free) < len(capitals):
         return equation
     # A capital letter becomes its own small one if that is free: equations stay as readable as they were.
-    letters: dict[str, str] = {}
+    letters: dict[str, str | int | None] = {}
     for capital in capitals:
         letter = capital.lower() if capital.lower() in free else None
         if letter is not None:

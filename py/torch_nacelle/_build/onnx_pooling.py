@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.onnx import symbolic_helper
+from torch.onnx import TensorProtoDataType, symbolic_helper
+from torch.onnx.utils import register_custom_op_symbolic, unregister_custom_op_symbolic
 
 _OPERATORS = ("aten::adaptive_avg_pool1d", "aten::adaptive_avg_pool2d")
 
@@ -18,12 +19,12 @@ _OPERATORS = ("aten::adaptive_avg_pool1d", "aten::adaptive_avg_pool2d")
 def adaptive_pooling(opset: int) -> Iterator[None]:
     """Makes the exporter write adaptive average pooling of any size. The caller holds the exporter's lock."""
     for operator in _OPERATORS:
-        torch.onnx.register_custom_op_symbolic(operator, _pooled, opset)
+        register_custom_op_symbolic(operator, _pooled, opset)
     try:
         yield
     finally:
         for operator in _OPERATORS:
-            torch.onnx.unregister_custom_op_symbolic(operator, opset)
+            unregister_custom_op_symbolic(operator, opset)
 
 
 def bins(size: int, count: int) -> list[tuple[int, int]]:
@@ -66,8 +67,8 @@ def _computed(g: Any, x: Any, dim: int, count: int, dtype: torch.dtype) -> Any:
     def constant(value: int | list[list[int]]) -> Any:
         return g.op("Constant", value_t=torch.tensor(value, dtype=torch.int64))
 
-    kind = torch.onnx.utils._C_onnx.TensorProtoDataType
-    number = {torch.float16: kind.FLOAT16, torch.float64: kind.DOUBLE}.get(dtype, kind.FLOAT)
+    kinds = {torch.float16: TensorProtoDataType.FLOAT16, torch.float64: TensorProtoDataType.DOUBLE}
+    number = kinds.get(dtype, TensorProtoDataType.FLOAT)
     size = g.op("Gather", g.op("Shape", x), constant(dim), axis_i=0)
     start = g.op("Div", g.op("Mul", constant([[index] for index in range(count)]), size), constant(count))
     raised = g.op("Add", g.op("Mul", constant([[index + 1] for index in range(count)]), size), constant(count - 1))
