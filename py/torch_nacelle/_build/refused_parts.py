@@ -47,8 +47,8 @@ def refused_parts(reason: str, model: bytes, module: torch.nn.Module) -> str:
     if rest:
         inputs = ", ".join(f'"{path}": inputs' for path in rest[:_MOST])
         words.append(
-            f"the rest can become engines, each with the inputs of its own forward, and what is between stays "
-            f"TorchScript: nacelle.compile(model, {{{inputs}}})"
+            f"submodules without it can become engines, and the rest stays TorchScript; give the inputs of each one's "
+            f"own forward: nacelle.compile(model, {{{inputs}}})"
         )
     return "; " + "; ".join(words)
 
