@@ -25,7 +25,7 @@ from typing import Any
 
 LOCKS = Path(__file__).resolve().parent / "locks"
 PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13))
-NAMES = ("python", "torch", "torch_cuda", "cuda", "examples", "tensorrt", "torch_tensorrt", "triton", "ray")
+NAMES = ("python", "torch", "torch_cuda", "cuda", "examples", "tensorrt", "torch_tensorrt", "triton", "ray", "coverage")
 RESOLVED = ("python",)
 HEADER = "# Made by toolchains/update_locks.py from {name}.in; not to be edited.\n"
 

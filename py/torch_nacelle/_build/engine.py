@@ -11,6 +11,7 @@ from typing_extensions import Unpack
 from torch_nacelle import _C
 from torch_nacelle._build.builders import Backend, Choice, choose_builder, tell
 from torch_nacelle._build.flattening import FlatModule, flattened
+from torch_nacelle._build.onnx import EXPORTERS
 from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.options import check_options_for_reference
 from torch_nacelle._build.progress import Display, display
@@ -167,6 +168,8 @@ def build(
     exported, plan = build_from_some_model(
         source, bound.inputs, choice.builder, names, method, name, options, shown, device
     )
+    if exported.exporter not in ("", EXPORTERS[0]):
+        shown.line(f"{name!r} was exported to ONNX by torch's {exported.exporter} exporter")
     returned = flat.returns or exported.returns
     return Built(plan, choice, bound.inputs, exported.output_names, device, returned, bound.call)
 

@@ -118,6 +118,11 @@ def _access(step: Any) -> str:
     return f".{key}" if isinstance(step, _pytree.GetAttrKey) else f"[{key!r}]"
 
 
+def model_of(module: torch.nn.Module) -> torch.nn.Module:
+    """The model in a ``FlatModule``; any other module itself."""
+    return module.model if isinstance(module, FlatModule) else module
+
+
 @dataclass(frozen=True)
 class Flattened:
     """A model that takes and returns tensors in a row.

@@ -1,8 +1,8 @@
-"""Exports modules to ONNX, with torch's own exporter.
+"""Exports modules to ONNX, with torch's own exporters.
 
-torch has two exporters. The one on torch.export needs onnxscript and writes opset 18 and later; the one on TorchScript
-needs nothing beside torch and writes opsets up to 20, among them 17, the newest that TensorRT 8.5 reads. The latter is
-used for all releases.
+torch has two. The one on TorchScript, which is here, needs nothing beside torch and writes opsets up to 20, among them
+17, the newest that TensorRT 8.5 reads. The one on torch.export (`onnx_dynamo.py`) needs onnxscript and writes opset 18
+and later, which are converted. Each knows operators that the other lacks, so the second is tried if the first fails.
 
 int64 at an engine's interface: TensorRT before 10 has no int64 tensors. Its parser makes int32 bindings of int64 inputs
 and outputs, so the engine takes int32 tensors there, and ONNX needs no change.
@@ -11,6 +11,7 @@ and outputs, so the engine takes int32 tensors there, and ONNX needs no change.
 import contextlib
 import copy
 import io
+import logging
 import tempfile
 import threading
 import warnings
@@ -24,6 +25,8 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from torch_nacelle import _C
 from torch_nacelle._build.exporting import exported_module, exported_trace
 from torch_nacelle._build.flattening import FlatModule
+from torch_nacelle._build.onnx_dynamo import export_by_dynamo
+from torch_nacelle._build.onnx_pooling import adaptive_pooling
 from torch_nacelle._build.torchscript import (
     Traced,
     compared_trace,
@@ -36,7 +39,7 @@ from torch_nacelle._build.torchscript import (
 )
 from torch_nacelle._models.exported_program import traceable_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
-from torch_nacelle._models.onnx_model import DTYPES, OnnxModel, onnx_package
+from torch_nacelle._models.onnx_model import DTYPES, OnnxModel, nodes_of, onnx_package
 from torch_nacelle._models.state import StateError, refuse_state, refused_writes
 from torch_nacelle._runtime.input import Input
 from torch_nacelle._runtime.messages import first_lines
@@ -45,8 +48,15 @@ from torch_nacelle.errors import Error, ExecutionError, InputError
 NEWEST_OPSET = 20
 """The newest opset that torch's TorchScript exporter writes (torch 2.11 to 2.13)."""
 
+EXPORTERS = ("TorchScript", "dynamo")
+"""torch's exporters, in the order in which they are tried."""
+
+_logger = logging.getLogger("torch_nacelle")
+
 # A protobuf message holds less than 2 GiB; what is not weights gets the rest.
 WEIGHTS_IN_ONE_FILE = 2**31 - 2**26
+
+_DYNAMO = "torch's dynamo exporter"
 
 _exporter = threading.Lock()  # the exporter keeps its state in globals
 
@@ -127,12 +137,14 @@ class Exports:
         self._job = _ExportJob(name, examples, tuple(inputs), names, min(opset, NEWEST_OPSET))
         self._failures: list[tuple[str, Error]] = []
         self._way = ""
+        self._program = module if isinstance(module, torch.export.ExportedProgram) else None
         if isinstance(module, torch.export.ExportedProgram) or (isinstance(module, FlatModule) and module.of_program):
-            self._models = self._of_program()
+            ways = self._of_program()
         elif isinstance(module, torch.jit.ScriptModule):
-            self._models = self._of_script()
+            ways = self._of_script()
         else:
-            self._models = {"script": self._script, "trace": self._trace}.get(method, self._every_way)()
+            ways = {"script": self._script, "trace": self._trace}.get(method, self._every_way)()
+        self._models = self._by_each_exporter(ways)
 
     def next(self) -> OnnxModel:
         """Exports in the next way that leads to a model.
@@ -143,17 +155,60 @@ class Exports:
         """
         for way, model in self._models:
             self._way = way
+            since = "".join(f"; {reason}" for reason in _reasons(self._failures))
+            _logger.info("%s was exported to ONNX by torch's %s exporter%s", self._job.name, model.exporter, since)
             return replace(model, returns=self._returns)
         first = self._failures[0][1]
         if _are_one(self._failures):
             raise first
-        reasons = "; ".join(f"{step}: {first_lines(error)}" for step, error in self._failures)
+        reasons = "; ".join(_reasons(self._failures))
         kind = ExecutionError if all(isinstance(one, ExecutionError) for _, one in self._failures) else InputError
         raise kind(f"{self._job.name} cannot become an engine; {reasons}") from first
 
     def failed(self, error: Error) -> None:
         """Takes the reason for which no engine is built from the last model."""
         self._failures.append((f"no engine can be built from its {self._way}", error))
+
+    def _by_each_exporter(self, ways: Iterator[tuple[str, OnnxModel]]) -> Iterator[tuple[str, OnnxModel]]:
+        """Yields the models of each exporter, and at the end the first that onnx refuses: the parser decides.
+
+        Args:
+            ways: Those of the exporter on TorchScript.
+        """
+        refused: list[tuple[str, OnnxModel]] = []
+        by_exporter = {"TorchScript": self._taken(ways, ""), "dynamo": self._taken(self._dynamo(), _DYNAMO)}
+        for exporter in EXPORTERS:
+            if any(isinstance(error, ExecutionError) for _, error in self._failures):
+                break  # a parser has read the model of an exporter, and the builder failed
+            for way, written in by_exporter[exporter]:
+                model = _unwrapped(replace(written, exporter=exporter), self._module)
+                fault = _fault(model)
+                if not fault:
+                    yield way, model
+                    continue
+                self._failures.append((f"onnx refuses what torch's {exporter} exporter wrote", InputError(fault)))
+                refused.append((way, model))
+        yield from refused[:1]
+
+    def _taken(self, models: Iterator[tuple[str, OnnxModel]], step: str) -> Iterator[tuple[str, OnnxModel]]:
+        """Yields models until there are no more; takes an error in place of one as the reason against a step."""
+        while True:
+            found = None
+            with self._noted(step):
+                found = next(models, None)
+            if found is None:
+                return
+            yield found
+
+    def _dynamo(self) -> Iterator[tuple[str, OnnxModel]]:
+        if isinstance(self._module, torch.jit.ScriptModule):
+            return
+        with for_inference(self._module), torch.no_grad(), _exporter:
+            job = self._job
+            model = export_by_dynamo(
+                self._module, self._program, job.inputs, job.output_names, job.opset, WEIGHTS_IN_ONE_FILE
+            )
+        yield "program", model
 
     def _script(self) -> Iterator[tuple[str, OnnxModel]]:
         yield "script", _run_exporter(_scripted(self._module, self._job), self._job)[0]
@@ -242,6 +297,37 @@ def _are_one(failures: Sequence[tuple[str, Error]]) -> bool:
     """True if all ways failed for one reason: an argument is wrong, or no operator can take the place of one."""
     reasons = {first_lines(error) for _, error in failures}
     return len(reasons) == 1 and not any("cannot be accepted" in step for step, _ in failures)
+
+
+def _reasons(failures: Sequence[tuple[str, Error]]) -> list[str]:
+    """A clause for each reason, with the steps that it is against."""
+    steps: dict[str, list[str]] = {}
+    for step, error in failures:
+        steps.setdefault(first_lines(error), []).append(step)
+    return [": ".join(filter(None, [" and ".join(against), reason])) for reason, against in steps.items()]
+
+
+def _fault(model: OnnxModel) -> str:
+    """The words of onnx's checker and of its strict inference of shapes, if they refuse a model."""
+    onnx = onnx_package("torch exports modules to ONNX")
+    try:
+        onnx.checker.check_model(model.path or model.model, full_check=True)
+    except Exception as error:  # the checker's, the inference's, protobuf's own
+        return first_lines(error, 2)
+    return ""
+
+
+def _unwrapped(model: OnnxModel, module: torch.nn.Module) -> OnnxModel:
+    """The model with nodes that are named after the user's submodules, if there is a module around the user's."""
+    if not isinstance(module, FlatModule):
+        return model
+    proto = onnx_package("torch exports modules to ONNX").load_model_from_string(model.model)
+    for node in nodes_of(proto.graph):
+        node.name = node.name.removeprefix("/model")
+    content = bytes(proto.SerializeToString(deterministic=True))
+    if model.path:
+        Path(model.path).write_bytes(content)
+    return replace(model, model=content)
 
 
 @dataclass(frozen=True)
@@ -385,7 +471,7 @@ def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _Ex
         for one in job.inputs
         if one.dynamic
     }
-    with tracer_warnings() as caught, _quiet_exporter(), _slow_attention():
+    with tracer_warnings() as caught, _quiet_exporter(), _slow_attention(), adaptive_pooling(job.opset):
         try:
             torch.onnx.export(
                 module,

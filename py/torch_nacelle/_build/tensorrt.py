@@ -9,12 +9,15 @@ import torch
 
 from torch_nacelle import _C
 from torch_nacelle._build.caches import DEFAULT_SIZE, EngineCache, TimingCache, cache_folder, key_of
+from torch_nacelle._build.flattening import model_of
 from torch_nacelle._build.onnx import Exports
+from torch_nacelle._build.onnx_einsum import with_small_letters
 from torch_nacelle._build.onnx_folding import CannotFoldError, folded, has_branches
 from torch_nacelle._build.onnx_weights import without_copied_weights
 from torch_nacelle._build.option_types import BuildOptions
 from torch_nacelle._build.options import options_for_tensorrt
 from torch_nacelle._build.progress import Callback, Display, run_cancellable
+from torch_nacelle._build.refused_parts import refused_parts
 from torch_nacelle._models.onnx_model import OnnxModel
 from torch_nacelle._models.onnx_source import OnnxSource, with_node_names
 from torch_nacelle._models.sources import ModelSource
@@ -55,12 +58,20 @@ def build_from_some_model(
         return model, build_tensorrt(model, inputs, builder, name, options, shown, device)
     with torch_defaults():
         exports = Exports(source, inputs, opset=opset_for(builder), output_names=output_names, method=method)
+    parts = ""
     while True:
-        with torch_defaults():
-            model = exports.next()
+        try:
+            with torch_defaults():
+                model = exports.next()
+        except InputError as error:
+            if not parts:
+                raise
+            raise InputError(f"{error.reason.rstrip('. ')}{parts}") from error
         try:
             return model, build_tensorrt(model, inputs, builder, name, options, shown, device)
         except (InputError, ExecutionError) as error:
+            if not parts and isinstance(source, torch.nn.Module):
+                parts = refused_parts(error.reason, model.model, model_of(source))
             exports.failed(error)
 
 
@@ -84,7 +95,7 @@ def build_tensorrt(
     device: torch.device | None,
 ) -> bytes:
     """The plan: from the engine cache, or built."""
-    exported = replace(exported, model=without_copied_weights(exported.model))
+    exported = replace(exported, model=with_small_letters(without_copied_weights(exported.model)))
     profiles = optimization_profiles(inputs, exported.open_inputs)
     _tell_about_int64(inputs, builder)
     fold = options.get("fold_constants")

@@ -177,6 +177,34 @@ def _random_numbers(seed: int) -> Iterator[None]:
         yield
 
 
+def first_difference(
+    function: Callable[..., object], original: object, inputs: Sequence[Input], *, precision: Precision, seed: int
+) -> str:
+    """A sentence about the first output in which a function differs from the original; empty if none does.
+
+    The function takes tensors on the CPU. Inputs are those that ``check`` makes up, and so is the allowed error.
+
+    Raises:
+        InputError: One of the two fails on the inputs.
+    """
+    with _original(original, None) as run_original:
+        for case in _cases(inputs, seed, _TRUTHS):
+            try:
+                wanted = _run(run_original, case, "the original")
+            except InputError:
+                if not case.may_not_fit:
+                    raise
+                continue
+            found = _run(function, case, "what was made of it")
+            if len(found) != len(wanted):
+                return f"{case.name}: {len(found)} outputs; wanted {len(wanted)}"
+            for index, ((_, one), (_, other)) in enumerate(zip(found, wanted, strict=True)):
+                comparison = compare(one, other.cpu())
+                if not comparison.within(THRESHOLDS[precision]):
+                    return f"{case.name}, output {index}: {comparison.summary}"
+    return ""
+
+
 def _check_numbers(threshold: object, seed: object) -> None:
     if threshold is not None and not (isinstance(threshold, (int, float)) and threshold >= 0):
         raise InputError(f"threshold is {threshold!r}; wanted a number, 0 or more")
@@ -364,7 +392,7 @@ class _Program:
 def _original(original: object, call: Call | None) -> Iterator[Callable[..., object]]:
     """The original as a function of tensors in a row, in eval mode and in full precision."""
     if is_onnx_source(original):
-        yield _onnx_function(OnnxSource(original))  # type: ignore[arg-type]
+        yield onnx_function(OnnxSource(original))  # type: ignore[arg-type]
         return
     if isinstance(original, torch.export.ExportedProgram):
         call = program_call(original)
@@ -426,7 +454,8 @@ def _allows_tf32(switch: Any) -> bool | None:
         return None
 
 
-def _onnx_function(source: OnnxSource) -> Callable[..., object]:
+def onnx_function(source: OnnxSource) -> Callable[..., object]:
+    """A function that computes an ONNX model, by onnxruntime if it is installed."""
     try:
         import onnxruntime
     except ImportError:

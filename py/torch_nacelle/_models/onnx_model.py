@@ -38,6 +38,7 @@ class OnnxModel:
         open_inputs: Names of the inputs whose shape the model itself leaves open, if others made it.
         folder: Keeps the temporary folder of `path`, if there is one, until this object goes.
         returns: The form in which its module returned the outputs: "tensor", "tuple" or "list"; None without a module.
+        exporter: The exporter of torch that wrote it, "TorchScript" or "dynamo"; empty if others wrote it.
     """
 
     model: bytes
@@ -47,6 +48,7 @@ class OnnxModel:
     open_inputs: tuple[str, ...] = ()
     folder: "tempfile.TemporaryDirectory[str] | None" = None
     returns: str | None = None
+    exporter: str = ""
 
     def content(self) -> list[bytes]:
         """The identity of the model: the protobuf, and for each file beside it a sha256."""

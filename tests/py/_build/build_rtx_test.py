@@ -188,6 +188,48 @@ def test_an_operator_that_is_not_supported_is_named() -> None:
         build_onnx(model("Unique", axis=0), [ranged((1, 4), (8, 4))])
 
 
+class Found(nn.Module):
+    def forward(self, scores: Tensor) -> Tensor:
+        return (scores > 0).nonzero()
+
+
+class Detector(nn.Module):
+    """A network whose last part takes the operator NonZero, which TensorRT-RTX has as a plugin only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+        self.heads = nn.ModuleList([nn.Linear(4, 2), nn.Linear(4, 2)])
+        self.post = nn.Sequential(Found())
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.backbone(x).mean(dim=(2, 3))
+        result: Tensor = self.post(self.heads[0](features) + self.heads[1](features))
+        return result
+
+
+def test_a_refused_node_is_told_with_its_submodule_and_the_call_that_works() -> None:
+    with pytest.raises(nacelle.InputError) as caught:
+        build(Detector(), [ranged((1, 3, 8, 8), (4, 3, 8, 8))])
+    assert "NonZero is of submodule 'post.0'; submodules without it can become engines" in str(caught.value)
+    call = 'nacelle.compile(model, {"backbone": inputs, "heads.0": inputs, "heads.1": inputs})'
+    assert call in str(caught.value)
+    features = nacelle.Input(min=(1, 4), opt=(2, 4), max=(4, 4))
+    parts = {"backbone": [ranged((1, 3, 8, 8), (4, 3, 8, 8))], "heads.0": [features], "heads.1": [features]}
+    hybrid = nacelle.compile(Detector().eval(), parts, backend="reference")  # what is built for RTX runs nowhere here
+    assert hybrid(torch.randn(2, 3, 8, 8)).shape[1] == 2
+    for path, described in parts.items():
+        assert build(Detector().get_submodule(path), described)
+
+
+def test_equations_with_capital_letters_are_built() -> None:
+    class Attention(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.einsum("bTd,bSd->bTS", x, x).softmax(-1)
+
+    assert build(Attention(), [ranged((1, 4, 8), (2, 16, 8))])
+
+
 def test_a_model_that_is_built_with_its_constant_parts_computed_only(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "torch_nacelle")
     (builder,) = _C.builders(str(LIBRARY))

@@ -293,3 +293,36 @@ def test_a_frozen_module_is_exported() -> None:
     frozen = torch.jit.freeze(torch.jit.script(seeded(TwoHeads)))
     exported = export(frozen, [nacelle.Input(shape=(2, 3, 8, 8), name="x")], opset=17)
     assert exported.output_names == ("output_0", "output_1")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, (2, 5)])
+@pytest.mark.parametrize("script", [False, True])
+def test_adaptive_pooling_of_any_size(count: int, script: bool) -> None:
+    module: torch.nn.Module = torch.nn.AdaptiveAvgPool2d(count)
+    source = torch.jit.script(module) if script else module
+    model = exported(source, [Input(min=(1, 2, 4, 6), opt=(2, 2, 7, 8), max=(4, 2, 16, 9))])
+    assert model.exporter == "TorchScript"
+    for shape in ((1, 2, 4, 6), (2, 2, 7, 8), (4, 2, 16, 9)):
+        assert_same(model, module, torch.randn(shape))
+    fixed = exported(source, [Input(min=(1, 2, 5, 6), opt=(2, 2, 5, 6), max=(4, 2, 5, 6))])
+    for batch in (1, 4):
+        assert_same(fixed, module, torch.randn(batch, 2, 5, 6))
+
+
+def test_adaptive_pooling_of_one_dimension_and_in_half_precision() -> None:
+    rows = torch.nn.AdaptiveAvgPool1d(4)
+    model = exported(rows, [Input(min=(1, 2, 3), opt=(2, 2, 9), max=(4, 2, 11))])
+    for shape in ((1, 2, 3), (4, 2, 11)):
+        assert_same(model, rows, torch.randn(shape))
+    half = exported(torch.nn.AdaptiveAvgPool2d(3), [Input(min=(1, 2, 4, 4), max=(2, 2, 8, 8), dtype=torch.float16)])
+    x = torch.randn(2, 2, 7, 8)
+    torch.testing.assert_close(run(half, x.half())[0].float(), torch.nn.AdaptiveAvgPool2d(3)(x), rtol=1e-2, atol=1e-2)
+
+
+def test_other_users_of_the_exporter_get_its_own_pooling() -> None:
+    from torch.onnx._internal.torchscript_exporter.registration import registry
+
+    exported(torch.nn.AdaptiveAvgPool2d(3), [IMAGES])
+    for name in ("aten::adaptive_avg_pool1d", "aten::adaptive_avg_pool2d"):
+        group = registry.get_function_group(name)
+        assert group is not None and str(getattr(group.get(17), "__module__", "")).startswith("torch.")

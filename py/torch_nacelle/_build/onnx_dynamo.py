@@ -1,0 +1,244 @@
+"""Exports modules to ONNX with torch's newer exporter, which turns programs of torch.export into ONNX.
+
+It knows operators that the exporter on TorchScript lacks, and lacks others. It needs the package onnxscript. Its
+operators are those of opset 18 and later, which are converted for parsers that read less.
+
+torch.export follows one run, with sizes as symbols, and records as guards what it took for granted. Every model is
+therefore compared to the module over the whole range of its inputs before it is used.
+"""
+
+import contextlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from torch_nacelle._build.onnx_opset import CannotLowerError, lowered
+from torch_nacelle._models.exported_program import check_inputs
+from torch_nacelle._models.model_state import device_of_module
+from torch_nacelle._models.onnx_model import OnnxModel, onnx_package
+from torch_nacelle._models.onnx_source import OnnxSource
+from torch_nacelle._runtime.input import Input
+from torch_nacelle._runtime.messages import first_lines
+from torch_nacelle.errors import InputError
+
+OLDEST_OPSET = 18
+"""The oldest opset that the exporter writes by itself (torch 2.11 to 2.13)."""
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+
+_LOGGERS = ("torch.onnx", "torch.export", "torch._export", "torch.fx.experimental", "onnxscript", "onnx_ir")
+
+_SEEDS = (0, 100)  # of the inputs on which the model is compared
+
+
+def export_by_dynamo(
+    module: torch.nn.Module,
+    program: torch.export.ExportedProgram | None,
+    inputs: Sequence[Input],
+    output_names: Sequence[str],
+    opset: int,
+    in_one_file: int,
+) -> OnnxModel:
+    """The module as ONNX, written by torch's newer exporter.
+
+    Args:
+        module: The module, in eval mode, whose forward takes tensors by position.
+        program: The program that the module was made from, if it was.
+        inputs: Its inputs, named.
+        output_names: The names of its outputs.
+        opset: The newest opset that the reader knows.
+        in_one_file: The bytes of weights that one file may hold.
+
+    Raises:
+        InputError: The module cannot be exported in this way, or the model computes something else.
+    """
+    _check_package()
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InputError("torch.export takes no ScriptModule")
+    with _quiet():
+        exported = program if program is not None else _exported(module, inputs)
+        _check_sizes(exported, inputs, own=program is None)
+        written = _written(exported, [str(one.name) for one in inputs], output_names, max(opset, OLDEST_OPSET))
+    weights = sum(tensor.nbytes for tensor in [*module.parameters(), *module.buffers()])
+    model = _one_file(written, inputs, opset) if weights <= in_one_file else _with_files(written, inputs, opset)
+    model = OnnxModel(model.model, model.path, tuple(output_names), model.external_files, folder=model.folder)
+    _compare(model, module, inputs)
+    return model
+
+
+def _check_sizes(program: torch.export.ExportedProgram, inputs: Sequence[Input], own: bool) -> None:
+    """Raises InputError if the program does not take all sizes that `inputs` allow."""
+    try:
+        check_inputs(program, inputs)
+    except InputError as error:
+        if not own:
+            raise
+        raise InputError(f"torch.export takes for granted what inputs do not: {error.reason.split(';')[0]}") from error
+
+
+def _check_package() -> None:
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            "it needs the package onnxscript, which is not installed: pip install torch-nacelle[onnx]"
+        ) from error
+
+
+def _exported(module: torch.nn.Module, inputs: Sequence[Input]) -> torch.export.ExportedProgram:
+    """The program of a module, with each dynamic size as a symbol."""
+    device = device_of_module(module)
+    examples = tuple(_example(one).to(device) for one in inputs)
+    auto = torch.export.Dim.AUTO
+    shapes = tuple({dim: auto for dim, size in enumerate(one.shape) if size == -1} for one in inputs)
+    try:
+        # A size of 1 is one size of many then, unless the module treats it apart.
+        with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+            return torch.export.export(_Positional(module), examples, dynamic_shapes=(shapes,), strict=False)
+    except InputError:
+        raise
+    except Exception as error:  # torch raises all kinds
+        raise InputError(f"torch.export: {type(error).__name__}: {first_lines(error)}") from error
+
+
+class _Positional(torch.nn.Module):
+    """A module whose forward takes any number of tensors, whatever the names of its arguments."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.training = False
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        """Calls the module."""
+        return self.module(*tensors)
+
+
+def _example(given: Input) -> torch.Tensor:
+    """The example of an input, with sizes of 2 in the place of 1, which torch.export takes for fixed."""
+    example = given.example()
+    if not given.dynamic:
+        return example
+    best = max(given.ranges, key=lambda one: sum(size > 1 for size in one.max))
+    shape = [
+        size if fixed != -1 else max(size, min(2, most))
+        for size, most, fixed in zip(best.opt, best.max, given.shape, strict=True)
+    ]
+    return torch.ones(shape, dtype=given.dtype)
+
+
+def _written(
+    program: torch.export.ExportedProgram, input_names: Sequence[str], output_names: Sequence[str], opset: int
+) -> Any:
+    try:
+        return torch.onnx.export(
+            program,
+            (),
+            dynamo=True,
+            opset_version=opset,
+            input_names=list(input_names),
+            output_names=list(output_names),
+            optimize=True,
+            verbose=False,
+        )
+    except Exception as error:  # the exporter wraps what it meets
+        raise InputError(f"{type(error).__name__}: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    """The first words of what is at the bottom of an error of the exporter, whose own say how to report it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return first_lines(error, 1)
+
+
+def _one_file(written: Any, inputs: Sequence[Input], opset: int) -> OnnxModel:
+    try:
+        proto = lowered(_tidied(written.model_proto, inputs), opset)
+    except CannotLowerError as error:
+        raise InputError(f"the model {error}") from error
+    del proto.graph.value_info[:]  # it has the symbols that the inputs had
+    return OnnxModel(bytes(proto.SerializeToString(deterministic=True)), "", ())
+
+
+def _with_files(written: Any, inputs: Sequence[Input], opset: int) -> OnnxModel:
+    """The model with its weights in files beside it."""
+    if opset < OLDEST_OPSET:
+        raise InputError(f"the model has more weights than one file holds, and cannot be converted to opset {opset}")
+    onnx = onnx_package("torch exports modules to ONNX")
+    folder = tempfile.TemporaryDirectory(prefix="torch_nacelle.")
+    path = Path(folder.name, "model.onnx")
+    written.save(str(path), external_data=True)
+    proto = _tidied(onnx.load(str(path), load_external_data=False), inputs)
+    del proto.graph.value_info[:]
+    model = bytes(proto.SerializeToString(deterministic=True))
+    path.write_bytes(model)
+    beside = tuple(sorted(one.name for one in path.parent.iterdir() if one != path))
+    return OnnxModel(model, str(path), (), beside, folder=folder)
+
+
+def _tidied(proto: Any, inputs: Sequence[Input]) -> Any:
+    """The model with the names that the other exporter gives, and without notes for people.
+
+    Nodes are named after the submodule that they come from. The exporter notes that, and the source files of the model,
+    beside each node; these notes would make another engine of the same model in another place.
+    """
+    taken: dict[str, int] = {}
+    for node in proto.graph.node:
+        scopes = next((one.value for one in node.metadata_props if one.key == _SCOPES), "")
+        name = "/".join(["", *_path(scopes), node.op_type])
+        taken[name] = taken.get(name, -1) + 1
+        node.name = f"{name}_{taken[name]}" if taken[name] else name
+    for part in (proto, proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output,
+                 *proto.graph.value_info, *proto.graph.initializer):  # fmt: skip
+        del part.metadata_props[:]
+        part.doc_string = ""
+    described = {str(one.name): one for one in inputs}
+    for value in proto.graph.input:
+        for dim, size in enumerate(value.type.tensor_type.shape.dim):
+            if described[value.name].shape[dim] == -1:
+                size.dim_param = f"{value.name}_dim_{dim}"
+    return proto
+
+
+def _path(scopes: str) -> list[str]:
+    """The path of a submodule, from a list of the paths of those that are around an operator, and its own name."""
+    names = [name.strip(" '\"") for name in scopes.strip("[]").split(",")][:-1]
+    last = next((name for name in reversed(names) if name), "")
+    return last.removeprefix("module").removeprefix(".").split(".") if last.removeprefix("module") else []
+
+
+def _compare(model: OnnxModel, module: torch.nn.Module, inputs: Sequence[Input]) -> None:
+    """Raises InputError if the model computes something else than the module at min, opt or max of a shape range."""
+    from torch_nacelle._check.check import first_difference, onnx_function, precision_of  # it needs the exporters
+
+    try:
+        function = onnx_function(OnnxSource(model.path or model.model))
+        precision = precision_of("reference", {}, inputs)
+        apart = (first_difference(function, module, inputs, precision=precision, seed=seed) for seed in _SEEDS)
+        found = next(filter(None, apart), "")
+    except InputError as error:
+        raise InputError(f"the model that it wrote cannot be compared to the module: {error.reason}") from error
+    if found:
+        raise InputError(f"the model that it wrote is no copy of the module: {found}")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps torch.export and the exporter from printing and logging what an error, if there is one, says."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
