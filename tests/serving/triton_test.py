@@ -1,6 +1,5 @@
 """Programs in a real Triton server, from the command that writes them to the answers that clients get."""
 
-import os
 import threading
 import time
 import venv
