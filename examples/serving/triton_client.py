@@ -49,7 +49,7 @@ class TritonClient:
         outputs = client.infer("detector", {"images": images})
     """
 
-    def __init__(self, address: str, seconds: float = 120.0) -> None:
+    def __init__(self, address: str, seconds: float = 300.0) -> None:
         """Connects with the first request.
 
         Args:

@@ -77,6 +77,7 @@ class TritonProcess:
             str(self._wheel / "pytriton/tritonserver/bin/tritonserver"),
             f"--model-repository={models.absolute()}",
             f"--backend-directory={folder.absolute() / 'backends'}",
+            "--backend-config=python,stub-timeout-seconds=300",  # importing torch takes long on a busy machine
             "--http-address=127.0.0.1",
             f"--http-port={self.port}",
             "--allow-grpc=false",
@@ -97,7 +98,7 @@ class TritonProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self, seconds: float = 120.0) -> None:
+    def start(self, seconds: float = 300.0) -> None:
         """Starts the server, and returns when it answers.
 
         Raises:
