@@ -23,6 +23,7 @@ import ray
 import torch
 
 from examples.serving.program import MAX_BATCH, SIDE, made_up_pictures, make_program
+from examples.serving.ray_cluster import local_ray
 from torch_nacelle.ray import BatchProgram
 
 BATCH = 8 * MAX_BATCH
@@ -56,7 +57,7 @@ class Rate:
     seconds: float
 
 
-def rate(rows: Sequence[dict[str, Any]]) -> Rate:
+def rate_of(rows: Sequence[dict[str, Any]]) -> Rate:
     """The rate of a run, from the columns that `Timed` adds."""
     starts: dict[str, list[float]] = {}
     ends: dict[str, list[float]] = {}
@@ -86,10 +87,9 @@ def measure(program: Path, actors: int, count: int, *, gpu: bool) -> Rate:
     blocks = max(2 * actors, count // 1024)
     images = ray.data.range(count, override_num_blocks=blocks).map_batches(filled, batch_size=1024).materialize()
     resources = {"num_gpus": 1} if gpu else {"num_cpus": 0.25}
-    results = images.map_batches(
-        Timed, fn_constructor_args=[program], batch_size=BATCH, concurrency=actors, **resources
-    )
-    return rate(results.drop_columns(["scores"]).take_all())
+    pool = ray.data.ActorPoolStrategy(size=actors)
+    results = images.map_batches(Timed, fn_constructor_args=[program], batch_size=BATCH, compute=pool, **resources)
+    return rate_of(results.drop_columns(["scores"]).take_all())
 
 
 def main() -> None:
@@ -102,23 +102,16 @@ def main() -> None:
     options = parser.parse_args()
     numbers = [int(number) for number in options.actors.split(",")]
     gpu = torch.cuda.is_available()
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "pictures.ts"
         make_program(program)
-        store = int(options.store * 1e9)
-        ray.init(include_dashboard=False, object_store_memory=store, log_to_driver=False, _temp_dir=folder)
-        try:
+        with local_ray(int(options.store * 1e9)):
             print(f"rows of {3 * SIDE * SIDE * 4 / 1e3:.0f} kB, batches of {BATCH}, GPUs: {torch.cuda.device_count()}")
             for _ in range(options.rounds):
                 for number in numbers:
                     found = measure(program, number, options.rows, gpu=gpu)
-                    print(
-                        f"actors: {found.actors} of {number}  rows counted: {found.rows}  "
-                        f"rows a second: {found.rows / found.seconds:.0f}",
-                        flush=True,
-                    )
-        finally:
-            ray.shutdown()
+                    rate = f"{found.rows / found.seconds:.0f}" if found.rows else "not measured, too few rows"
+                    print(f"actors: {found.actors} of {number}  rows a second: {rate}", flush=True)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import torch_nacelle as nacelle
 from examples.common.backend import Backend
 from examples.common.terminal import make_console, step, user_path
 from examples.serving.program import CLASSES, SIDE, backend_here, make_program
+from examples.serving.ray_cluster import local_ray
 from torch_nacelle.ray import BatchProgram
 
 app = typer.Typer(add_completion=False)
@@ -57,9 +58,10 @@ def classified(pictures: Path, program: Path, actors: int, *, gpu: bool) -> Any:
         A Ray dataset with the columns "path" and "scores".
     """
     resources = {"num_gpus": 1} if gpu else {"num_cpus": 0.25}
+    pool = ray.data.ActorPoolStrategy(size=actors)
     images = ray.data.read_images(str(pictures), size=(SIDE, SIDE), mode="RGB", include_paths=True)
     return images.map_batches(prepared).map_batches(
-        BatchProgram, fn_constructor_args=[program], batch_size=32, concurrency=actors, **resources
+        BatchProgram, fn_constructor_args=[program], batch_size=32, compute=pool, **resources
     )
 
 
@@ -90,24 +92,17 @@ def main(
     """Classify a folder of pictures with Ray Data, and compare each result with the program's own."""
     console = make_console()
     chosen = backend or backend_here()
-    # Ray's sockets lie in its folder, and their names are short.
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as files,
-    ):
+    with tempfile.TemporaryDirectory() as folder:
         try:
-            made = Path(folder) / "pictures"
-            made.mkdir()
+            source = Path(folder) / "pictures" if pictures is None else user_path(pictures)
             if pictures is None:
+                source.mkdir()
                 with step(console, f"Make {count} pictures"):
-                    write_pictures(made, count)
+                    write_pictures(source, count)
             program = Path(folder) / "pictures.ts"
             with step(console, f"Make the program ({chosen})"):
                 make_program(program, chosen)
-            with step(console, "Start Ray"):
-                ray.init(include_dashboard=False, object_store_memory=200 << 20, log_to_driver=False, _temp_dir=files)
-            source = made if pictures is None else user_path(pictures)
-            with step(console, f"Classify with {actors} actors", shows_itself=True):
+            with local_ray(), step(console, f"Classify with {actors} actors", shows_itself=True):
                 start = time.perf_counter()
                 rows = classified(source, program, actors, gpu=chosen != "reference").take_all()
                 seconds = time.perf_counter() - start
@@ -116,8 +111,6 @@ def main(
             Console(stderr=True).print("[red]error:[/red]", end=" ")
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from error
-        finally:
-            ray.shutdown()
     _show(console, rows)
     typer.echo(f"Pictures: {len(rows)}, {len(rows) / seconds:.0f} a second with the start of the actors")
     typer.echo(f"Largest difference to the program called directly: {difference:.1e}")

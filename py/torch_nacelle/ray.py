@@ -3,8 +3,9 @@
     import ray
     from torch_nacelle.ray import BatchProgram
 
+    actors = ray.data.ActorPoolStrategy(size=4)
     scores = ray.data.read_parquet("rows").map_batches(
-        BatchProgram, fn_constructor_args=["scorer.ts"], batch_size=64, concurrency=4, num_gpus=1
+        BatchProgram, fn_constructor_args=["scorer.ts"], batch_size=64, compute=actors, num_gpus=1
     )
 
 Ray does what Ray does: it starts actors, gives each its GPU, restarts what died, routes requests. These classes load
@@ -45,7 +46,10 @@ __all__ = ["BatchProgram", "ServeProgram", "deployment"]
 class BatchProgram:
     """A program as a class for ``Dataset.map_batches``: it is loaded once in each actor, and called with batches.
 
-        dataset.map_batches(BatchProgram, fn_constructor_args=["scorer.ts"], batch_size=64, concurrency=4, num_gpus=1)
+        actors = ray.data.ActorPoolStrategy(size=4)
+        dataset.map_batches(
+            BatchProgram, fn_constructor_args=["scorer.ts"], batch_size=64, compute=actors, num_gpus=1
+        )
 
     A column with the name of each input of the program goes in; a column with the name of each output comes out. The
     other columns stay. ``batch_size`` is free: each batch is split into those that the program takes, up to the largest

@@ -28,7 +28,12 @@ from torch_nacelle.ray import BatchProgram, ServeProgram, deployment
 
 ROWS = 10_000
 FEATURES = 4
-ACTORS: dict[str, Any] = {"concurrency": 4, "num_cpus": 0.25, "batch_size": 100}
+ACTORS = 4
+OPTIONS: dict[str, Any] = {
+    "compute": ray.data.ActorPoolStrategy(size=ACTORS),
+    "num_cpus": 0.25,
+    "batch_size": 100,
+}
 NODE = {"num_cpus": 2, "object_store_memory": 200 << 20}
 WAIT = 600
 """Seconds until a test gives up; far above what a busy machine takes."""
@@ -111,7 +116,7 @@ class Together(BatchProgram):
 
     def __call__(self, batch: Any) -> Any:
         (self._marks / f"actor-{os.getpid()}").touch()
-        until(lambda: len(list(self._marks.glob("actor-*"))) >= ACTORS["concurrency"], "a batch for each actor")
+        until(lambda: len(list(self._marks.glob("actor-*"))) >= ACTORS, "a batch for each actor")
         return super().__call__(batch)
 
 
@@ -125,12 +130,12 @@ class Placed(Together):
 
 
 def test_rows_go_through_four_actors_on_two_nodes(cluster: Cluster, program: Path, tmp_path: Path) -> None:
-    result = dataset().map_batches(Placed, fn_constructor_args=[program, tmp_path], batch_format="pyarrow", **ACTORS)
+    result = dataset().map_batches(Placed, fn_constructor_args=[program, tmp_path], batch_format="pyarrow", **OPTIONS)
     result = result.materialize()
     assert result.schema().names == ["id", "scores", "node"]
     check_rows(result)
     assert len(result.unique("node")) == 2
-    assert len(list(tmp_path.glob("actor-*"))) == 4
+    assert len(list(tmp_path.glob("actor-*"))) == ACTORS
 
 
 class Fragile(Together):
@@ -165,7 +170,7 @@ def test_nothing_is_lost_or_doubled_if_a_worker_and_a_node_die(cluster: Cluster,
 
     killer = threading.Thread(target=kill)
     killer.start()
-    result = dataset().map_batches(Fragile, fn_constructor_args=[program, tmp_path, doomed.node_id], **ACTORS)
+    result = dataset().map_batches(Fragile, fn_constructor_args=[program, tmp_path, doomed.node_id], **OPTIONS)
     try:
         check_rows(result.materialize())
     finally:
@@ -184,7 +189,7 @@ def test_a_program_that_cannot_run_fails_before_the_first_row(cluster: Cluster, 
         seen.touch()
         return batch
 
-    options = ACTORS | {"concurrency": 1}
+    options = OPTIONS | {"compute": ray.data.ActorPoolStrategy(size=1)}
     failing = dataset().map_batches(BatchProgram, fn_constructor_args=[damaged], **options).map_batches(note)
     with pytest.raises(ray.exceptions.RayError, match=r"damaged\.ts"):
         failing.materialize()
@@ -231,7 +236,7 @@ def test_the_benchmark_counts_rows_while_all_actors_work(cluster: Cluster, pictu
     assert 0 < found.rows <= 512 if found.actors == 1 else found.rows <= 512
     batches = [("a", 0, 2), ("a", 3, 4), ("a", 5, 7), ("b", 1, 3), ("b", 3, 6)]
     rows = [{"actor": actor, "start": start, "end": end} for actor, start, end in batches for _ in range(10)]
-    assert ray_rows.rate(rows) == ray_rows.Rate(2, 30, 5)
+    assert ray_rows.rate_of(rows) == ray_rows.Rate(2, 30, 5)
 
 
 @pytest.fixture(scope="module")
