@@ -50,12 +50,15 @@ bool IsSource(std::string_view name) {
   return name == kMainSource || (name.starts_with("code/__torch__/") && name.ends_with(".py"));
 }
 
+// Members that torch writes by itself. The version is in ".data" if the code calls an operator that changed since
+// torch's version 5 of the archive, such as gelu.
+constexpr std::string_view kTorchs[] = {"data.pkl",      "constants.pkl", "version",
+                                        ".data/version", "byteorder",     ".data/serialization_id"};
+
 bool IsKnown(std::string_view name) {
   constexpr std::string_view kDebug = ".debug_pkl";
   if (name.ends_with(kDebug)) return IsSource(name.substr(0, name.size() - kDebug.size()));
-  for (const std::string_view known : {"data.pkl", "constants.pkl", "version", "byteorder", ".data/serialization_id"}) {
-    if (name == known) return true;
-  }
+  if (std::ranges::find(kTorchs, name) != std::end(kTorchs)) return true;
   return IsMemory(name) || IsSource(name);
 }
 

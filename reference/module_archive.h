@@ -31,7 +31,7 @@ class ArchiveBytes final : public caffe2::serialize::ReadAdapterInterface {
 //   archive/code/__torch__/*.py   named tuples
 //   archive/constants.pkl         a tuple of tensors and plain values
 //   archive/{data,constants}/N    memory of tensors, not compressed
-//   archive/version, byteorder, .data/serialization_id, code/*.debug_pkl
+//   archive/version (or .data/version), byteorder, .data/serialization_id, code/*.debug_pkl
 //
 // It has no other member, none twice (torch ignores case), and its members are at most 8 times as large as the archive.
 void CheckModuleArchive(const std::shared_ptr<ArchiveBytes>& archive);

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -215,3 +216,11 @@ def test_what_is_wrong_is_named(call: object, error: type[Exception], words: lis
         call()  # type: ignore[operator]
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["script", "trace"])
+def test_an_operator_that_changed_since_the_first_archives_is_in_a_plan(method: Literal["script", "trace"]) -> None:
+    # torch writes the version of such an archive under another name, ".data/version".
+    module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.GELU())
+    program = nacelle.compile(module, [nacelle.Input(shape=(2, 4))], backend="reference", method=method, check=True)
+    assert program(torch.zeros(2, 4)).shape == (2, 4)

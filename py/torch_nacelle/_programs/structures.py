@@ -119,7 +119,8 @@ def refuse_leaf(leaf: Any, what: str) -> InputError:
         )
     return InputError(
         f"{what} is a {kind.__name__}; wanted tensors, None, numbers and texts, in tuples, lists, dicts, namedtuples "
-        f"or classes that are registered with torch.utils._pytree.register_pytree_node"
+        "or classes that are registered with torch.utils._pytree.register_pytree_node; an argument may leave it out, "
+        'such as "use_cache": False in inputs'
     )
 
 
