@@ -31,6 +31,9 @@ OLDEST_OPSET = 18
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 
+# torch.export's name for the place of an operator that it has added itself.
+_NO_MODULE = "_empty_nn_module_stack"
+
 _LOGGERS = ("torch.onnx", "torch.export", "torch._export", "torch.fx.experimental", "onnxscript", "onnx_ir")
 
 _SEEDS = (0, 100)  # of the inputs on which the model is compared
@@ -65,7 +68,9 @@ def export_by_dynamo(
         _check_sizes(exported, inputs, own=program is None)
         written = _written(exported, [str(one.name) for one in inputs], output_names, max(opset, OLDEST_OPSET))
     weights = sum(tensor.nbytes for tensor in [*module.parameters(), *module.buffers()])
-    model = _one_file(written, inputs, opset) if weights <= in_one_file else _with_files(written, inputs, opset)
+    outer = "module" if program is None else ""
+    make = _one_file if weights <= in_one_file else _with_files
+    model = make(written, inputs, opset, outer)
     model = OnnxModel(model.model, model.path, tuple(output_names), model.external_files, folder=model.folder)
     _compare(model, module, inputs)
     return model
@@ -103,7 +108,7 @@ def _exported(module: torch.nn.Module, inputs: Sequence[Input]) -> torch.export.
     except InputError:
         raise
     except Exception as error:  # torch raises all kinds
-        raise InputError(f"torch.export: {type(error).__name__}: {first_lines(error)}") from error
+        raise InputError(f"torch.export: {type(error).__name__}: {first_lines(error, 2)}") from error
 
 
 class _Positional(torch.nn.Module):
@@ -157,16 +162,16 @@ def _cause(error: BaseException) -> str:
     return first_lines(error, 1)
 
 
-def _one_file(written: Any, inputs: Sequence[Input], opset: int) -> OnnxModel:
+def _one_file(written: Any, inputs: Sequence[Input], opset: int, outer: str) -> OnnxModel:
     try:
-        proto = lowered(_tidied(written.model_proto, inputs), opset)
+        proto = lowered(_tidied(written.model_proto, inputs, outer), opset)
     except CannotLowerError as error:
         raise InputError(f"the model {error}") from error
     del proto.graph.value_info[:]  # it has the symbols that the inputs had
     return OnnxModel(bytes(proto.SerializeToString(deterministic=True)), "", ())
 
 
-def _with_files(written: Any, inputs: Sequence[Input], opset: int) -> OnnxModel:
+def _with_files(written: Any, inputs: Sequence[Input], opset: int, outer: str) -> OnnxModel:
     """The model with its weights in files beside it."""
     if opset < OLDEST_OPSET:
         raise InputError(f"the model has more weights than one file holds, and cannot be converted to opset {opset}")
@@ -174,7 +179,7 @@ def _with_files(written: Any, inputs: Sequence[Input], opset: int) -> OnnxModel:
     folder = tempfile.TemporaryDirectory(prefix="torch_nacelle.")
     path = Path(folder.name, "model.onnx")
     written.save(str(path), external_data=True)
-    proto = _tidied(onnx.load(str(path), load_external_data=False), inputs)
+    proto = _tidied(onnx.load(str(path), load_external_data=False), inputs, outer)
     del proto.graph.value_info[:]
     model = bytes(proto.SerializeToString(deterministic=True))
     path.write_bytes(model)
@@ -182,7 +187,7 @@ def _with_files(written: Any, inputs: Sequence[Input], opset: int) -> OnnxModel:
     return OnnxModel(model, str(path), (), beside, folder=folder)
 
 
-def _tidied(proto: Any, inputs: Sequence[Input]) -> Any:
+def _tidied(proto: Any, inputs: Sequence[Input], outer: str) -> Any:
     """The model with the names that the other exporter gives, and without notes for people.
 
     Nodes are named after the submodule that they come from. The exporter notes that, and the source files of the model,
@@ -191,7 +196,7 @@ def _tidied(proto: Any, inputs: Sequence[Input]) -> Any:
     taken: dict[str, int] = {}
     for node in proto.graph.node:
         scopes = next((one.value for one in node.metadata_props if one.key == _SCOPES), "")
-        name = "/".join(["", *_path(scopes), node.op_type])
+        name = "/".join(["", *_path(scopes, outer), node.op_type])
         taken[name] = taken.get(name, -1) + 1
         node.name = f"{name}_{taken[name]}" if taken[name] else name
     for part in (proto, proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output,
@@ -206,11 +211,18 @@ def _tidied(proto: Any, inputs: Sequence[Input]) -> Any:
     return proto
 
 
-def _path(scopes: str) -> list[str]:
-    """The path of a submodule, from a list of the paths of those that are around an operator, and its own name."""
+def _path(scopes: str, outer: str) -> list[str]:
+    """The path of a submodule below `outer`.
+
+    Args:
+        scopes: The list, as a text, of the paths of the modules that are around an operator, and of its own name.
+        outer: The path of the module; empty if it is the outermost one.
+    """
     names = [name.strip(" '\"") for name in scopes.strip("[]").split(",")][:-1]
-    last = next((name for name in reversed(names) if name), "")
-    return last.removeprefix("module").removeprefix(".").split(".") if last.removeprefix("module") else []
+    last = next((name for name in reversed(names) if name and not name.startswith(_NO_MODULE)), "")
+    if outer:
+        last = last.removeprefix(outer).removeprefix(".")
+    return last.split(".") if last else []
 
 
 def _compare(model: OnnxModel, module: torch.nn.Module, inputs: Sequence[Input]) -> None:

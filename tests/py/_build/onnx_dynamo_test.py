@@ -86,6 +86,7 @@ def test_its_models_look_like_those_of_the_first(steps: OnnxModel) -> None:
     names = [node.name for node in graph.node]
     assert len(set(names)) == len(names)
     assert "/first/0/Gemm" in names and "/first/1/LayerNormalization" in names
+    assert not any("_empty" in name for name in names)
     assert __file__.encode() not in steps.model  # nothing of where the model lies
     assert exported(seeded(Steps), [ROWS], output_names=["steps", "mean"]).model == steps.model
 
@@ -112,12 +113,13 @@ def test_the_order_can_be_turned_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporters, "EXPORTERS", exporters.EXPORTERS[::-1])
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten()).eval()
     model = exported(module, [IMAGES])
-    assert model.exporter == "dynamo"
     assert_same(model, module, torch.randn(3, 3, 8, 8))
     program = torch.export.export(
         module, (torch.ones(4, 3, 8, 8),), dynamic_shapes=({0: torch.export.Dim("n", max=8)},)
     )
-    assert exported(program, [IMAGES]).exporter == "dynamo"
+    for one in (model, exported(program, [IMAGES])):
+        assert one.exporter == "dynamo"
+        assert onnx.load_model_from_string(one.model).graph.node[0].name == "/0/Conv"
 
 
 def test_weights_beyond_one_file_lie_beside_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
