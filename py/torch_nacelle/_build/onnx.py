@@ -119,6 +119,7 @@ class Exports:
         examples = tuple(one.example().to(device_of_module(self._module)) for one in inputs)
         with for_inference(self._module), torch.no_grad():
             count, self._returns = _outputs(self._module, examples, name)
+        with for_inference(self._module), torch.no_grad():
             _refuse_what_is_dropped(self._module, examples, name)
         names = tuple(output_names or (f"output_{index}" for index in range(count)))
         if len(names) != count:

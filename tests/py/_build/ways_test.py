@@ -242,9 +242,10 @@ class While(torch.nn.Module):
 
 class Inner(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = []
         for row in range(x.shape[0]):
-            x = x + x[row]
-        return x
+            rows.append(x[row] * 2.0)
+        return torch.stack(rows)
 
 
 class Layers(torch.nn.Module):
@@ -284,7 +285,7 @@ def line_of(text: str) -> int:
     [
         (Comprehension, "[x[row] * 2.0 for row", "for row in range(x.shape[0])"),
         (While, "while row < x.shape[0]:", "while row < x.shape[0]"),
-        (Layers, "for row in range(x.shape[0]):", "for row in range(x.shape[0])"),
+        (Layers, "for row in range(x.shape[0]):\n            rows", "for row in range(x.shape[0])"),
         (Calls, "for row in range(x.shape[0]):\n            x = self.step", "for row in range(x.shape[0])"),
     ],
 )
