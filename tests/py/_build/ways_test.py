@@ -82,14 +82,14 @@ class Auxiliary(torch.nn.Module):
     def forward(self, x: torch.Tensor):  # type: ignore[no-untyped-def]
         y = self.body(x)
         other: torch.Tensor | None = self.auxiliary(y) if self.training else None
-        if torch.jit.is_scripting():
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return self.head(y), other
         return self.head(y)
 
 
 class OtherAsAScript(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if torch.jit.is_scripting():
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return x * 3.0
         return x * 2.0
 
