@@ -369,6 +369,20 @@ def test_a_trace_comes_after_a_script_that_the_builder_refuses() -> None:
         assert words in caught.value.reason
 
 
+def test_a_script_that_computes_something_else_is_not_exported() -> None:
+    class Other(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if torch.jit.is_scripting() or bool(x.abs().sum() < 0):  # type: ignore[attr-defined]
+                return x - 1.0
+            return x + 1.0
+
+    with pytest.warns(nacelle.TracingWarning, match="the program computes something else than the original"):
+        exports = Exports(Other(), with_names([ROWS]), opset=17)
+        session = onnxruntime.InferenceSession(exports.next().model)
+    (found,) = session.run(None, {"input_0": torch.zeros(2, 4).numpy()})
+    assert torch.equal(torch.from_numpy(found), torch.ones(2, 4))
+
+
 class Refuses:
     """A builder that takes no model with an If."""
 
