@@ -130,6 +130,7 @@ class Exports:
         examples = tuple(one.example().to(device_of_module(self._module)) for one in inputs)
         with for_inference(self._module), torch.no_grad():
             count, self._returns = _outputs(self._module, examples, name)
+        with for_inference(self._module), torch.no_grad():
             _refuse_what_is_dropped(self._module, examples, name)
         names = tuple(output_names or (f"output_{index}" for index in range(count)))
         if len(names) != count:
@@ -244,8 +245,7 @@ class Exports:
         # A decision was followed once and forgotten: one about values, or one about shapes, which may do no harm.
         script = None
         try:
-            with self._noted("its script cannot be exported"):
-                script = self._checked_script()
+            script = self._checked_script()
         except StateError:
             # The trace may have lost the write with the branch that it is in.
             if apart or trace is None or trace.reads_values:
@@ -274,11 +274,17 @@ class Exports:
         except InputError as error:
             self._failures.append((step, error))
 
-    def _checked_script(self) -> OnnxModel:
-        script = _scripted(self._module, self._job)
-        if apart := script_difference(script, self._module, self._job.inputs):
-            raise InputError(f"it cannot be accepted: {apart}")
-        return _run_exporter(script, self._job)[0]
+    def _checked_script(self) -> OnnxModel | None:
+        script = apart = None
+        with self._noted("scripting it failed"):
+            script = _scripted(self._module, self._job)
+            apart = script_difference(script, self._module, self._job.inputs)
+        if apart:
+            self._failures.append(("its script cannot be accepted", InputError(apart)))
+        elif script is not None:
+            with self._noted("its script cannot be exported"):
+                return _run_exporter(script, self._job)[0]
+        return None
 
     def _exported(self) -> OnnxModel:
         try:

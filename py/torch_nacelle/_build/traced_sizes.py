@@ -72,11 +72,15 @@ def _listed(places: Sequence[str]) -> str:
 
 
 def _unrolled(one: torch.jit.ScriptModule, other: torch.jit.ScriptModule) -> list[str]:
-    """Loops, as ``model.py:12 (for step in range(length))``, with another number of operators in each trace."""
+    """Loops, as ``model.py:12 (for step in range(length))``, with another number of operators in each trace.
+
+    A loop around such a loop, such as one over layers, is left out.
+    """
     counts = [Counter(filter(None, map(_stack, _nodes(trace)))) for trace in (one, other)]
     stacks = [stack for stack in {**counts[0], **counts[1]} if counts[0][stack] != counts[1][stack]]
-    loops = [next(filter(None, map(_loop_around, stack)), None) for stack in stacks]
-    return list(dict.fromkeys(loop for loop in loops if loop))
+    loops = [[loop for loop in map(_loop_around, stack) if loop] for stack in stacks]
+    outer = {loop for inner, *rest in filter(None, loops) for loop in rest if loop != inner}
+    return list(dict.fromkeys(inner for inner, *_ in filter(None, loops) if inner not in outer))
 
 
 def _constants(one: torch.jit.ScriptModule, other: torch.jit.ScriptModule) -> list[str]:

@@ -93,7 +93,7 @@ def refused_writes(module: torch.nn.Module) -> Iterator[Callable[..., Any]]:
 
     A module that has an operator which does not run under a mode of torch's dispatcher is called without one.
     """
-    writes = _Writes(_owned_tensors(module))
+    writes = _Writes(_paths_and_tensors(module))
 
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -112,9 +112,13 @@ def refused_writes(module: torch.nn.Module) -> Iterator[Callable[..., Any]]:
 class _Writes(TorchDispatchMode):
     """Refuses operators that write to memory of some tensors."""
 
-    def __init__(self, owned: dict[int, str]) -> None:
+    def __init__(self, owned: list[tuple[str, torch.Tensor]]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._owned = owned
+        self._tensors = owned  # kept while the mode is: torch gives the memory of a tensor that is freed to another
+        self._owned: dict[int, str] = {}
+        for path, tensor in owned:
+            if memory := memory_of(tensor):
+                self._owned.setdefault(memory, path)
         self._found: str | None = None
 
     def raise_if_found(self) -> None:
@@ -138,16 +142,6 @@ def _written(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iter
         said = argument.alias_info is not None and argument.alias_info.is_write
         if said or (unsaid and argument.name in _STATISTICS):
             yield from (tensor for _, tensor in tensors_in(given.get(argument.name), ""))
-
-
-def _owned_tensors(module: torch.nn.Module) -> dict[int, str]:
-    """The path of each tensor that a module has, by its memory."""
-    paths: dict[int, str] = {}
-    for path, tensor in _paths_and_tensors(module):
-        memory = memory_of(tensor)
-        if memory:
-            paths.setdefault(memory, path)
-    return paths
 
 
 def _paths_and_tensors(module: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:

@@ -82,14 +82,14 @@ class Auxiliary(torch.nn.Module):
     def forward(self, x: torch.Tensor):  # type: ignore[no-untyped-def]
         y = self.body(x)
         other: torch.Tensor | None = self.auxiliary(y) if self.training else None
-        if torch.jit.is_scripting():
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return self.head(y), other
         return self.head(y)
 
 
 class OtherAsAScript(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if torch.jit.is_scripting():
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
             return x * 3.0
         return x * 2.0
 
@@ -242,9 +242,10 @@ class While(torch.nn.Module):
 
 class Inner(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = []
         for row in range(x.shape[0]):
-            x = x + x[row]
-        return x
+            rows.append(x[row] * 2.0)
+        return torch.stack(rows)
 
 
 class Layers(torch.nn.Module):
@@ -284,7 +285,7 @@ def line_of(text: str) -> int:
     [
         (Comprehension, "[x[row] * 2.0 for row", "for row in range(x.shape[0])"),
         (While, "while row < x.shape[0]:", "while row < x.shape[0]"),
-        (Layers, "for row in range(x.shape[0]):", "for row in range(x.shape[0])"),
+        (Layers, "for row in range(x.shape[0]):\n            rows", "for row in range(x.shape[0])"),
         (Calls, "for row in range(x.shape[0]):\n            x = self.step", "for row in range(x.shape[0])"),
     ],
 )
@@ -366,6 +367,20 @@ def test_a_trace_comes_after_a_script_that_the_builder_refuses() -> None:
         "torch.export",
     ):
         assert words in caught.value.reason
+
+
+def test_a_script_that_computes_something_else_is_not_exported() -> None:
+    class Other(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if torch.jit.is_scripting() or bool(x.abs().sum() < 0):  # type: ignore[attr-defined]
+                return x - 1.0
+            return x + 1.0
+
+    with pytest.warns(nacelle.TracingWarning, match="the program computes something else than the original"):
+        exports = Exports(Other(), with_names([ROWS]), opset=17)
+        session = onnxruntime.InferenceSession(exports.next().model)
+    (found,) = session.run(None, {"input_0": torch.zeros(2, 4).numpy()})
+    assert torch.equal(torch.from_numpy(found), torch.ones(2, 4))
 
 
 class Refuses:

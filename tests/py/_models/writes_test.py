@@ -53,3 +53,20 @@ def test_the_compiler_is_not_imported() -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert ended.stdout == "False\n"
+
+
+def test_a_list_that_each_call_makes_anew_is_no_state() -> None:
+    """The memory of what a call freed is that of what it makes next."""
+
+    class Pyramid(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.levels: list[torch.Tensor] = []
+            for _ in range(8):
+                self.levels.append(torch.zeros(2, 3).add_(x))
+            return torch.stack(self.levels).sum(0)
+
+    module = Pyramid()
+    for _ in range(10):  # an address comes back sooner or later
+        module(X)
+        with refused_writes(module) as run:
+            assert torch.equal(run(X), X * 8.0)
