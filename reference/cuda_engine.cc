@@ -191,7 +191,7 @@ void* CudaEngine::CreateSerializationConfig() { return new SerializationConfig(r
 void* CudaEngine::CreateEngineInspector() { return new EngineInspector(plan_, reporter()); }
 
 void* CudaEngine::Serialize() {
-  return new HostMemory(std::shared_ptr<const std::string>(plan_, &plan_->bytes()), reporter());
+  return new HostMemory(plan_->bytes(), reporter());
 }
 
 void* CudaEngine::SerializeWithConfig(void* config) {

@@ -3,9 +3,9 @@
 #define NACELLE_REFERENCE_HOST_MEMORY_H_
 
 #include <memory>
-#include <string>
 #include <vector>
 
+#include "core/stored_bytes.h"
 #include "reference/interface_object.h"
 
 namespace nacelle::reference {
@@ -14,7 +14,7 @@ namespace nacelle::reference {
 class HostMemory final : public InterfaceObject {
  public:
   // Shares `bytes`, which must not be written to, as with TensorRT's.
-  HostMemory(std::shared_ptr<const std::string> bytes, const Reporter& reporter);
+  HostMemory(std::shared_ptr<const StoredBytes> bytes, const Reporter& reporter);
 
   void* Data();
   uint64_t Size();
@@ -24,7 +24,7 @@ class HostMemory final : public InterfaceObject {
   static std::vector<Binding> Bindings(const tensorrt::SlotTable& table);
 
  private:
-  const std::shared_ptr<const std::string> bytes_;
+  const std::shared_ptr<const StoredBytes> bytes_;
 };
 
 }  // namespace nacelle::reference

@@ -9,17 +9,26 @@
 #include "core/text.h"
 
 namespace nacelle::reference {
+namespace {
+
+// Bytes from which on it is worth a file that they are not in memory twice, here and as the network's weights.
+constexpr size_t kMinBytesInFile = size_t{1} << 20;
+
+}  // namespace
 
 std::string Describe(const Tensor& tensor) {
   return Cat(tensor.is_input ? "input " : "output ", Quote(tensor.spec->name));
 }
 
 LoadedPlan::LoadedPlan(std::string bytes, const tensorrt::SlotTable& table)
-    : bytes_(std::move(bytes)), plan_(ReadPlan(bytes_)) {
+    : bytes_(std::make_shared<const StoredBytes>(std::move(bytes))), plan_(ReadPlan(bytes_->bytes())) {
   CheckRelease(table);
   network_ = Network::Load(plan_.module, plan_.inputs.size(), plan_.outputs.size());
   module_bytes_ = plan_.module.size();
   plan_.module = std::string();
+  if (bytes_->bytes().size() >= kMinBytesInFile) {
+    if (std::shared_ptr<const StoredBytes> stored = StoredBytes::InFile(bytes_->bytes())) bytes_ = std::move(stored);
+  }
   for (size_t i = 0; i < plan_.inputs.size(); ++i) {
     tensors_.push_back({&plan_.inputs[i], tensorrt::FindDataType(plan_.inputs[i].dtype), /*is_input=*/true, i});
     dynamic_ = dynamic_ || plan_.inputs[i].dynamic();

@@ -3,11 +3,12 @@
 #define NACELLE_REFERENCE_LOADED_PLAN_H_
 
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "core/fork.h"
+#include "core/stored_bytes.h"
 #include "core/tensorrt/data_type.h"
 #include "core/tensorrt/slot_table.h"
 #include "reference/dims.h"
@@ -35,7 +36,8 @@ class LoadedPlan {
   // that its Dims cannot hold.
   LoadedPlan(std::string bytes, const tensorrt::SlotTable& table);
 
-  const std::string& bytes() const { return bytes_; }
+  // Large plans lie in a temporary file: what runs is the network, which has its own copy of the weights.
+  const std::shared_ptr<const StoredBytes>& bytes() const { return bytes_; }
   const std::string& name() const { return plan_.name; }
   int profile_count() const { return plan_.profile_count; }
   bool dynamic() const { return dynamic_; }  // true if some input has a dynamic extent
@@ -67,7 +69,7 @@ class LoadedPlan {
  private:
   void CheckRelease(const tensorrt::SlotTable& table) const;
 
-  const std::string bytes_;
+  std::shared_ptr<const StoredBytes> bytes_;
   Plan plan_;  // without its module
   size_t module_bytes_ = 0;
   std::vector<Tensor> tensors_;
@@ -77,7 +79,7 @@ class LoadedPlan {
   std::unique_ptr<Network> network_;
   mutable ShapeCache shapes_{256};
   OutputShapes declared_;  // the plan's own
-  std::mutex profiles_mutex_;
+  ForkableMutex<> profiles_mutex_;
   std::vector<bool> profile_taken_;
 };
 

@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "reference/cuda_engine.h"
 #include "reference/loaded_plan.h"
+#include "reference/open_mp.h"
 
 namespace nacelle::reference {
 
@@ -14,7 +15,9 @@ using tensorrt::ErrorCode;
 using tensorrt::Method;
 
 Runtime::Runtime(const tensorrt::SlotTable& table, void* logger)
-    : InterfaceObject(MethodsOf<Runtime>(table), Reporter(table, logger)), plugins_(reporter()) {}
+    : InterfaceObject(MethodsOf<Runtime>(table), Reporter(table, logger)), plugins_(reporter()) {
+  PrepareOpenMpForForks();
+}
 
 void* Runtime::Deserialize(std::string bytes) {
   try {

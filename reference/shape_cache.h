@@ -8,6 +8,7 @@
 #include <memory>
 #include <shared_mutex>
 
+#include "core/fork.h"
 #include "reference/dims.h"
 
 namespace nacelle::reference {
@@ -28,7 +29,7 @@ class ShapeCache {
 
  private:
   const size_t capacity_;
-  mutable std::shared_mutex mutex_;
+  mutable ForkableMutex<std::shared_mutex> mutex_;
   std::map<Shape, OutputShapes> entries_;
   std::deque<std::map<Shape, OutputShapes>::iterator> order_;
 };

@@ -1,9 +1,14 @@
 #include "runtime/engine.h"
 
+#include <pthread.h>
+
+#include <new>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "core/device/device.h"
+#include "core/fork.h"
 #include "core/record/identity.h"
 #include "core/text.h"
 #include "runtime/internal/loaded_engine.h"
@@ -40,6 +45,50 @@ void Check(const Settings& settings) {
 
 }  // namespace
 
+// The engines of this process. A forked child tells each of them that it is in a child; calls pay nothing for that.
+class LiveEngines {
+ public:
+  static void Add(Engine* engine) {
+    LiveEngines& all = Process();
+    const std::lock_guard lock(all.mutex_);
+    all.engines_.insert(engine);
+  }
+
+  static void Remove(Engine* engine) {
+    LiveEngines& all = Process();
+    const std::lock_guard lock(all.mutex_);
+    all.engines_.erase(engine);
+  }
+
+ private:
+  LiveEngines() {
+    ForkGeneration();  // its handler runs before the ones below
+    pthread_atfork([] { Process().mutex_.lock(); }, [] { Process().mutex_.unlock(); }, &BeginForkedChild);
+  }
+
+  // Never destroyed: engines may be destroyed while the process ends.
+  static LiveEngines& Process() {
+    static auto* const all = new LiveEngines;
+    return *all;
+  }
+
+  // Runs in the child before fork returns there. The lock is this thread's, so no engine was being made or destroyed.
+  static void BeginForkedChild() {
+    LiveEngines& all = Process();
+    for (Engine* engine : all.engines_) engine->BeginForkedChild();
+    all.mutex_.unlock();
+  }
+
+  std::mutex mutex_;
+  std::unordered_set<Engine*> engines_;
+};
+
+// Threads of the parent are gone, with the locks and execution contexts that they held, and CUDA does not work.
+void Engine::BeginForkedChild() {
+  for (std::mutex* mutex : {&settings_mutex_, &plan_mutex_, &set_up_mutex_, &timing_mutex_}) new (mutex) std::mutex;
+  loaded_.Abandon();
+}
+
 InspectOnly::InspectOnly() { ++inspect_only_depth; }
 InspectOnly::~InspectOnly() { --inspect_only_depth; }
 bool InspectOnly::active() { return inspect_only_depth > 0; }
@@ -72,6 +121,9 @@ Engine::Engine(record::Record record, std::shared_ptr<const StoredBytes> plan, s
 }
 
 Engine::~Engine() = default;
+
+Engine::Listed::Listed(Engine* engine) : engine_(engine) { LiveEngines::Add(engine); }
+Engine::Listed::~Listed() { LiveEngines::Remove(engine_); }
 
 std::shared_ptr<const StoredBytes> Engine::plan() const {
   const std::lock_guard lock(plan_mutex_);
@@ -201,7 +253,7 @@ std::string Engine::Describe() {
                          ", ", this->plan()->bytes().size(), " bytes\n  built for: ", record_.device.Describe());
   const std::lock_guard lock(set_up_mutex_);
   if (failure_) return Cat(text, "\n  ", failure_->what());
-  if (!loaded_.has_value()) return text + "\n  not set up: it was loaded to be looked into";
+  if (!loaded_.has_value()) return text + "\n  not set up yet: its first call does it";
   const Loaded loaded = loaded_.use();
   const EngineFacts& facts = loaded->facts();
   text += Cat("\n  runs on: ", facts.device.str(), " with ", facts.library->Describe());

@@ -37,6 +37,7 @@ namespace nacelle::runtime {
 
 class DeserializedPlan;
 class LoadedEngine;
+class LiveEngines;
 class Timing;
 
 // Keeps Engines that are made on its thread from being set up, for as long as it lives; each sets itself up when it is
@@ -57,6 +58,9 @@ NACELLE_API void KeepPlansInMemory(bool keep);
 
 // A serialized engine with the means to run it. Any number of threads may call its methods at once, also while others
 // call the engine.
+//
+// In a forked child an engine that runs on the CPU sets itself up anew when it is first called, and shares what the
+// parent had read of the plan. One that runs on a GPU throws DeviceError there: CUDA cannot be used after a fork.
 class NACELLE_API Engine final : public torch::CustomClassHolder {
  public:
   // Never fails because of what this machine lacks (see above).
@@ -134,7 +138,22 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   std::string Describe();
 
  private:
+  friend class LiveEngines;
+
+  // Lists an engine among those that a forked child tells that it is one.
+  class Listed {
+   public:
+    explicit Listed(Engine* engine);
+    ~Listed();
+    Listed(const Listed&) = delete;
+    Listed& operator=(const Listed&) = delete;
+
+   private:
+    Engine* const engine_;
+  };
+
   void SetUp();
+  void BeginForkedChild();
   std::shared_ptr<Timing> CurrentTiming();
   void StorePlan(const DeserializedPlan& plan);
 
@@ -151,6 +170,7 @@ class NACELLE_API Engine final : public torch::CustomClassHolder {
   std::mutex timing_mutex_;
   std::shared_ptr<Timing> timing_;
   std::optional<Error> failure_;  // the error of the set-up; set once
+  const Listed listed_{this};     // the last member: what it lists is whole
 };
 
 }  // namespace nacelle::runtime

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/text.h"
 #include "runtime/engine.h"
 #include "runtime/execute.h"
@@ -131,6 +132,7 @@ const bool registered_at_load = [] {
 void Register() {
   static std::once_flag once;
   std::call_once(once, [] {
+    ForkGeneration();  // forks count from here on
     try {
       RegisterOnce();
     } catch (const Error& error) {

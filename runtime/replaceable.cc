@@ -7,8 +7,12 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
+
+#include "core/fork.h"
 
 namespace nacelle::runtime {
 namespace {
@@ -23,7 +27,7 @@ bool Membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 
 }
 
 struct Registry {
-  std::mutex mutex;
+  ForkableMutex<> mutex;
   std::vector<ThreadUses*> all;
   std::vector<ThreadUses*> free;  // those of threads that ended
   bool tried = false;             // true once uses_fence_ is known
@@ -102,6 +106,16 @@ void ReplaceableBase::Replace(std::shared_ptr<void> value) {
     former_.back().until = now_.fetch_add(1, std::memory_order_acq_rel) + 1;
   }
   DestroyFormer();
+}
+
+void ReplaceableBase::Abandon() {
+  new (&mutex_) std::mutex;  // a thread that is gone may hold the former one
+  current_.store(nullptr, std::memory_order_seq_cst);
+  has_former_.store(false, std::memory_order_seq_cst);
+  new auto(std::move(owner_));  // never destroyed
+  new auto(std::move(former_));
+  owner_.reset();
+  former_.clear();
 }
 
 void ReplaceableBase::DestroyFormer() {

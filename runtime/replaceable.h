@@ -44,6 +44,10 @@ class NACELLE_API ReplaceableBase {
 
   void Replace(std::shared_ptr<void> value);
 
+  // Gives up the value and those before it, and destroys none of them. For the thread of a forked child, before it has
+  // others: values may hold what does not work there, and threads that are gone may have been using them.
+  void Abandon();
+
   void* Begin(ThreadUses*& uses) const {
     uses = OfThisThread();
     if (uses->depth++ == 0) Note(*uses, now_.load(std::memory_order_acquire));
@@ -114,7 +118,7 @@ class Replaceable : private ReplaceableBase {
     T* const value_;
   };
 
-  // True once there is a value, and from then on.
+  // True once there is a value, and from then on, unless a forked child abandons it.
   bool has_value() const { return current() != nullptr; }
 
   Use use() { return Use(*this); }
@@ -122,6 +126,8 @@ class Replaceable : private ReplaceableBase {
   // Replaces the former value, which is destroyed when no use of it is left: here, or by the thread whose use ends
   // last. Any thread. Former values are destroyed without a lock.
   void Replace(std::unique_ptr<T> value) { ReplaceableBase::Replace(std::shared_ptr<T>(std::move(value))); }
+
+  using ReplaceableBase::Abandon;
 
   // Returns the value, for threads that do not run at the same time as Replace.
   T* get() const { return static_cast<T*>(current()); }

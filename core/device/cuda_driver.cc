@@ -13,6 +13,7 @@
 
 #include "core/device/cuda_api.h"
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/text.h"
 
 namespace nacelle::device {
@@ -50,11 +51,20 @@ std::string Visibility() {
 
 }  // namespace
 
+const std::string& ForkedText() {
+  static const std::string text =
+      "this process was forked from one that had initialized CUDA, which CUDA does not allow; start processes with the "
+      "method \"spawn\" or \"forkserver\" of Python's multiprocessing, or load the program after the fork and use no "
+      "CUDA before it";
+  return text;
+}
+
 struct CudaDriver::State {
   explicit State(std::string path) : library(std::move(path)) {}
 
   // Fills the members below. Runs once, before any reader.
   void Open() {
+    generation = ForkGeneration();
     void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
       const char* const error = dlerror();
@@ -77,6 +87,8 @@ struct CudaDriver::State {
   void ListDevices() {
     if (const CUresult result = api.cuInit(0); result != CUDA_SUCCESS) {
       why_not = Cat(library, ": cuInit: ", api.Describe(result), Visibility());
+      // Something else of the parent had initialized CUDA.
+      if (result == CUDA_ERROR_NOT_INITIALIZED && ForkGeneration() > 0) why_not += "; " + ForkedText();
       return;
     }
     int count = 0;
@@ -100,7 +112,11 @@ struct CudaDriver::State {
   }
 
   const std::string library;
+  // True in the process that opened the driver, and not in its forked children.
+  bool own() const { return generation == ForkGeneration(); }
+
   std::once_flag opened;
+  int generation = 0;  // of the process that opened the driver
   CudaApi api;
   bool usable = false;
   std::string why_not;
@@ -122,15 +138,23 @@ CudaDriver::State& CudaDriver::Ready() {
   return *state_;
 }
 
-bool CudaDriver::available() { return Ready().usable; }
+bool CudaDriver::available() { return Ready().usable && state_->own(); }
 
-const std::string& CudaDriver::why_not() { return Ready().why_not; }
+const std::string& CudaDriver::why_not() {
+  const State& state = Ready();
+  return state.usable && !state.own() ? ForkedText() : state.why_not;
+}
+
+void CudaDriver::CheckNotForked() {
+  const State& state = Ready();
+  if (state.usable && !state.own()) throw DeviceError(ForkedText());
+}
 
 int CudaDriver::driver_version() { return Ready().version; }
 
 Inventory CudaDriver::Devices() {
-  const State& state = Ready();
-  if (!state.usable) return {.devices = {}, .current = std::nullopt, .why_none = state.why_not};
+  if (!available()) return {.devices = {}, .current = std::nullopt, .why_none = why_not()};
+  const State& state = *state_;
   return {.devices = state.devices, .current = state.Current(), .why_none = ""};
 }
 

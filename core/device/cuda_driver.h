@@ -19,7 +19,8 @@ namespace nacelle::device {
 struct CudaApi;
 
 // NVIDIA's driver. Any thread may call every method at once. The first call decides for the life of the object: a
-// driver that could not be used then is not tried again.
+// driver that could not be used then is not tried again. A driver that works cannot be used in a forked child; there it
+// is as one without GPUs.
 class CudaDriver {
  public:
   // Uses the driver library that dlopen finds as `library`.
@@ -37,6 +38,9 @@ class CudaDriver {
   // Returns the reason why available() is false: "libcuda.so.1: cannot open shared object file …". Empty if it is
   // true.
   const std::string& why_not();
+
+  // Throws DeviceError if this process was forked from one in which the driver works: CUDA allows no use of it here.
+  void CheckNotForked();
 
   // Returns CUDA's number for the driver: 13020 is 13.2. 0 if no driver could be opened.
   int driver_version();
@@ -80,6 +84,9 @@ class RelaxedCapture {
   int mode_;
   const bool exchanged_;
 };
+
+// Returns the reason that CUDA cannot be used in a process that was forked after CUDA was initialized, and the remedy.
+const std::string& ForkedText();
 
 }  // namespace nacelle::device
 

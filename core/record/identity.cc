@@ -1,5 +1,7 @@
 #include "core/record/identity.h"
 
+#include <mutex>
+
 #include "core/sha256.h"
 #include "core/text.h"
 

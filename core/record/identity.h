@@ -5,10 +5,10 @@
 #ifndef NACELLE_CORE_RECORD_IDENTITY_H_
 #define NACELLE_CORE_RECORD_IDENTITY_H_
 
-#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "core/fork.h"
 #include "core/record/record.h"
 
 namespace nacelle::record {
@@ -26,7 +26,7 @@ class Identity {
   const std::string& Get(const Record& record, std::string_view plan);
 
  private:
-  std::mutex mutex_;
+  ForkableMutex<> mutex_;
   std::string text_;  // written once
 };
 

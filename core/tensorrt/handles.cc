@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/tensorrt/messages.h"
 #include "core/text.h"
 
@@ -20,7 +21,7 @@ std::shared_ptr<const LibraryObject> Make(const std::shared_ptr<const Library>& 
                                           std::shared_ptr<const LibraryObject> parent, Method deleter,
                                           const std::string& failure, const F& create) {
   const MessageScope messages;
-  std::unique_lock<std::mutex> lock;
+  std::unique_lock<ForkableMutex<>> lock;
   if (parent != nullptr) lock = std::unique_lock(parent->creation());
   void* const made = create();
   if (!IsObject(made)) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/tensorrt/log.h"
 #include "core/tensorrt/messages.h"
 #include "core/text.h"
@@ -124,7 +125,7 @@ std::shared_ptr<const Library> Library::Open(const std::string& path) {
   // Never destroyed, since libraries are never closed (the header says why). The version is part of the key because the
   // reference engine takes the release that it stands for from the environment.
   using Opened = std::map<std::pair<void*, int32_t>, std::shared_ptr<const Library>>;
-  static std::mutex* const mutex = new std::mutex;
+  static auto* const mutex = new ForkableMutex<>;
   static Opened* const opened = new Opened;
   const std::lock_guard lock(*mutex);
   std::shared_ptr<const Library>& entry = (*opened)[{probe.file, probe.version}];

@@ -1,8 +1,10 @@
 #include "core/tensorrt/library_object.h"
 
+#include <mutex>
 #include <utility>
 
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
@@ -31,7 +33,7 @@ LibraryObject::~LibraryObject() {
   if (slot < 0) return;  // no table lacks it; if one did, a leak would be better than a call into the unknown
   using Delete = void (*)(void*);
   const auto destroy = reinterpret_cast<Delete>(const_cast<void*>(VtableOf(interface_object_)[slot]));
-  std::unique_lock<std::mutex> lock;
+  std::unique_lock<ForkableMutex<>> lock;
   if (parent_ != nullptr) lock = std::unique_lock(parent_->creation());
   destroy(interface_object_);
 }

@@ -7,8 +7,8 @@
 #define NACELLE_CORE_TENSORRT_LIBRARY_OBJECT_H_
 
 #include <memory>
-#include <mutex>
 
+#include "core/fork.h"
 #include "core/tensorrt/library.h"
 #include "core/tensorrt/slot_table.h"
 
@@ -55,7 +55,7 @@ class LibraryObject {
   }
 
   // Lock it while you make an object from this one: TensorRT does not promise that two may be made at once.
-  std::mutex& creation() const { return creation_; }
+  ForkableMutex<>& creation() const { return creation_; }
 
  private:
   template <typename Signature>
@@ -74,7 +74,7 @@ class LibraryObject {
   void* const interface_object_;
   void* const implementation_;
   const Method deleter_;
-  mutable std::mutex creation_;
+  mutable ForkableMutex<> creation_;
 };
 
 // Calls a slot of the virtual table of an object that is owned elsewhere. R and Args are those of the method.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/text.h"
 
 namespace nacelle::tensorrt {
@@ -58,7 +59,7 @@ class StandardError final : public LogSink {
 
 struct State {
   std::atomic<int32_t> least = LevelOfEnvironment();  // read before the mutex is taken
-  std::mutex mutex;
+  ForkableMutex<> mutex;
   std::shared_ptr<LogSink> sink = std::make_shared<StandardError>();
 };
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,19 @@ class Figures:
     seconds: float
     latencies: tuple[float, ...]
     batch_sizes: Mapping[int, int] = field(default_factory=dict)
+
+    @staticmethod
+    def together(parts: "Sequence[Figures]") -> "Figures":
+        """The figures of clients that were measured at once, in processes of their own."""
+        sizes: Counter[int] = Counter()
+        for part in parts:
+            sizes.update(part.batch_sizes)
+        return Figures(
+            clients=sum(part.clients for part in parts),
+            seconds=max(part.seconds for part in parts),
+            latencies=tuple(took for part in parts for took in part.latencies),
+            batch_sizes=sizes,
+        )
 
     @property
     def requests_per_second(self) -> float:

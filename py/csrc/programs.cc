@@ -21,6 +21,7 @@
 #include "runtime/engine.h"
 #include "runtime/internal/record_facts.h"
 #include "runtime/program.h"
+#include "runtime/warm_up.h"
 
 namespace nacelle::python {
 namespace {
@@ -59,6 +60,11 @@ void ConvertEngines(const torch::jit::Module& module, int version, const std::ve
     return c10::make_intrusive<Engine>(
         conversion.Apply(site.path, engine->CompleteRecord(), [&] { return engine.get(); }));
   });
+}
+
+void WarmUp(const torch::jit::Module& module) {
+  const WithoutGil released;
+  runtime::WarmUp(module);
 }
 
 using Part = std::variant<torch::jit::Module, torch::jit::Object>;
@@ -158,6 +164,7 @@ void BindPrograms(py::module_& m) {
       .def_property_readonly("plan_release",
                              [](const SiteView& self) { return self.engine->plan_header().Describe(); });
   m.def("find_engines", &Find, py::arg("module"));
+  m.def("warm_up", &WarmUp, py::arg("module"));
   m.def("join", &Join, py::arg("parts"));
   m.def("convert_engines", &ConvertEngines, py::arg("module"), py::arg("abi_version"), py::arg("drop"),
         py::arg("platform"));

@@ -31,6 +31,7 @@ from torch_nacelle._programs.edit import RemovedMetadata, Replaced, extract, rep
 from torch_nacelle._programs.embed import embed
 from torch_nacelle._programs.program import EngineInfo, Program, convert, read
 from torch_nacelle._programs.running import call, device_of
+from torch_nacelle._programs.warm_up import warm_up
 from torch_nacelle._runtime.build_info import TORCH_RELEASE, VERSION
 from torch_nacelle._runtime.cmake import cmake_prefix_path
 from torch_nacelle._runtime.input import Input, ShapeRange
@@ -115,4 +116,5 @@ __all__ = [
     "strip",
     "tensorrt_libraries",
     "to",
+    "warm_up",
 ]

@@ -40,6 +40,7 @@ c10::Device ChooseDevice(const record::Record& record, const plan::PlanHeader& h
                           ", which runs on GPUs; name a CUDA device"));
   }
   try {
+    device::CudaDriver::Process().CheckNotForked();
     const device::Device chosen = device::Choose(record.device, record.hardware_compatible, Choices(settings.device));
     if (!chosen.IsCpu()) return {c10::kCUDA, static_cast<c10::DeviceIndex>(chosen.id)};
   } catch (const DeviceError& error) {

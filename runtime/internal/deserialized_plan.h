@@ -9,12 +9,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "core/fork.h"
 #include "core/stored_bytes.h"
 #include "core/tensorrt/handles.h"
 #include "core/tensorrt/library.h"
@@ -58,7 +58,7 @@ class DeserializedPlan {
   const c10::Device device_;
   const uint64_t id_;
   std::unique_ptr<tensorrt::CudaEngine> engine_;  // keeps its IRuntime
-  mutable std::mutex bytes_mutex_;
+  mutable ForkableMutex<> bytes_mutex_;
   mutable std::shared_ptr<const StoredBytes> bytes_;
 };
 
@@ -79,7 +79,7 @@ class SharedPlans {
 
  private:
   struct Entry {
-    std::mutex mutex;  // held while the plan is read
+    ForkableMutex<> mutex;  // held while the plan is read
     std::weak_ptr<const DeserializedPlan> plan;
   };
   // Library, device, size and hash of the plan, and EngineHostCodeAllowed(): an engine that is set up while host code
@@ -91,7 +91,7 @@ class SharedPlans {
   std::shared_ptr<Entry> EntryAt(const Key& key, size_t index);
 
   const Hash hash_;
-  std::mutex mutex_;
+  ForkableMutex<> mutex_;
   std::map<Key, Chain> chains_;
 };
 

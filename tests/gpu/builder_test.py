@@ -256,6 +256,7 @@ def test_an_input_whose_values_decide_about_shapes() -> None:
         for device in ("cpu", "cuda"):
             values = torch.tensor(shape, dtype=torch.int32, device=device)
             assert torch.equal(program(x, values), x.reshape(shape))
+    nacelle.warm_up(program)
 
 
 def test_measured_times_and_engines_are_kept(tmp_path: Path) -> None:

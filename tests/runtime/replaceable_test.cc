@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/core/in_child.h"
+
 namespace nacelle::runtime {
 namespace {
 
@@ -140,6 +142,22 @@ TEST(Replaceable, ThreadsThatComeAndGo) {
   }
   EXPECT_EQ(values.use()->number, 50);
   EXPECT_EQ(alive, 1);
+}
+
+TEST(Replaceable, AChildThatAbandonsDestroysNothingAndStartsAnew) {
+  Values values;
+  values.Replace(std::make_unique<Value>(1));
+  const Values::Use use = values.use();
+  values.Replace(std::make_unique<Value>(2));
+  EXPECT_EQ(testing_support::InChild([&] {
+              values.Abandon();
+              if (values.has_value() || alive != 2 || !use->whole()) return "destroyed";
+              values.Replace(std::make_unique<Value>(3));
+              values.Replace(std::make_unique<Value>(4));
+              return values.use()->number == 4 && alive >= 3 ? "" : "not replaced";
+            }),
+            "");
+  EXPECT_EQ(values.use()->number, 2);
 }
 
 }  // namespace

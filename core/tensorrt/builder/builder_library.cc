@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/known_releases.h"
 #include "core/tensorrt/builder/parser_slots.h"
 #include "core/tensorrt/discover.h"
@@ -119,7 +120,7 @@ std::shared_ptr<const BuilderLibrary> BuilderLibrary::Open(const std::string& pa
   const std::string parser = parser_path.empty() ? ParserBeside(path) : parser_path;
 
   using Opened = std::map<std::pair<const Library*, std::string>, std::shared_ptr<const BuilderLibrary>>;
-  static std::mutex* const mutex = new std::mutex;
+  static auto* const mutex = new ForkableMutex<>;
   static Opened* const opened = new Opened;
   const std::lock_guard lock(*mutex);
   std::shared_ptr<const BuilderLibrary>& entry = (*opened)[{library.get(), parser}];

@@ -98,8 +98,9 @@ def example_inputs(
     Args:
         program: A loaded program whose arguments go to engines as they are, or tell their shapes; see ``arguments``.
         optimization_profile: The optimization profile whose shapes to take; the last one if an engine has fewer.
-        at: Which shapes of it.
-        fill: ``"random"``: normal for floating-point numbers, 0 to 9 for integers.
+        at: Which shapes of it, and values that decide about shapes.
+        fill: ``"random"``: normal for floating-point numbers, 0 to 9 for integers. Values that decide about shapes are
+            those of the profile.
         generator: For ``"random"``.
 
     Returns:
@@ -114,7 +115,11 @@ def example_inputs(
             raise InputError(
                 f"the dtype and shape of argument {argument.name} are not known: {argument.why_unknown}; give a tensor"
             )
-        shape = argument.input.shape
+        shape, values = argument.input.shape, argument.input.values
+        if values:
+            chosen = values[min(optimization_profile, len(values) - 1)]
+            result[argument.name] = argument.input.tensor_of(getattr(chosen, at))
+            continue
         if argument.input.dynamic:
             chosen = argument.input.ranges[min(optimization_profile, len(argument.input.ranges) - 1)]
             shape = getattr(chosen, at)

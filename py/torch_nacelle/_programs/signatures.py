@@ -150,11 +150,15 @@ def _only_engine_of(program: torch.fx.GraphModule) -> Any:
 
 
 def described_input(engine: Any, place: int) -> Input:
-    """An input of an engine that can be set up here: its name, dtype and shapes."""
+    """An input of an engine that can be set up here: its name, dtype and shapes, or the values that decide shapes."""
     name, dtype, shape, profiles = engine.inputs()[place]
     kind = getattr(torch, dtype)
     if -1 not in shape:
-        return Input(shape=shape, dtype=kind, name=name)
+        values = dict(_C.host_inputs(engine)).get(place, [])
+        if not values or not all(map(all, values)):  # the plan may give none
+            return Input(shape=shape, dtype=kind, name=name)
+        low, opt, high = ([profile[which] for profile in values] for which in range(3))
+        return Input(shape=shape, dtype=kind, min_values=low, opt_values=opt, max_values=high, name=name)
     low, opt, high = ([profile[which] for profile in profiles] for which in range(3))
     return Input(shape=shape, dtype=kind, min=low, opt=opt, max=high, name=name)
 

@@ -82,6 +82,8 @@ def program_of(module: torch.nn.Module) -> torch.export.ExportedProgram | None:
 
 def _present(device: torch.device) -> str:
     if device.type == "cuda":
+        if torch.cuda._is_in_bad_fork():
+            raise DeviceError(f"cannot load the program on {device}: {_C.forked_text()}")
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:
             found = f"{count} GPUs" if count > 1 else "one GPU" if count else "none"

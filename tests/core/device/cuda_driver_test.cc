@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "tests/core/in_child.h"
 #include "tests/core/throws.h"
 
 namespace nacelle::device {
@@ -100,6 +101,38 @@ TEST(CudaDriver, KnowsWhichStreamIsBeingCaptured) {
   EXPECT_FALSE(driver.Capturing(reinterpret_cast<void*>(0x2000)));
   CudaDriver none("libnacelle_no_such_driver.so");
   EXPECT_FALSE(none.Capturing(reinterpret_cast<void*>(0x1000)));
+}
+
+TEST(CudaDriver, WorksInNoChildOfAProcessThatHasOpenedIt) {
+  CudaDriver driver(kFake);
+  CudaDriver unopened(kFake);
+  ASSERT_TRUE(driver.available());
+  const auto told = [](CudaDriver& of) {
+    const Inventory here = of.Devices();
+    std::string text = std::to_string(here.devices.size()) + " GPUs" + here.why_none;
+    try {
+      of.CheckNotForked();
+    } catch (const DeviceError& error) {
+      text += error.what();
+    }
+    return of.available() ? text : "not available: " + text;
+  };
+  EXPECT_EQ(testing_support::InChild([&] { return told(driver); }),
+            "not available: 0 GPUs" + ForkedText() + ForkedText());
+  EXPECT_EQ(told(driver), "3 GPUs");
+  EXPECT_EQ(testing_support::InChild([&] { return told(unopened); }), "3 GPUs");
+}
+
+// The parent opened the driver by other means: CUDA tells the child this only.
+TEST(CudaDriver, TellsOfTheForkIfOthersHadInitializedCuda) {
+  const Environment fake("NACELLE_FAKE_CUDA", "not_initialized");
+  CudaDriver here(kFake);
+  ExpectNone(here, {"cuInit: CUDA_ERROR_NOT_INITIALIZED"});
+  EXPECT_EQ(here.why_not().find(ForkedText()), std::string::npos);
+  CudaDriver unopened(kFake);
+  const std::string in_child = testing_support::InChild([&] { return unopened.why_not(); });
+  ExpectHas(in_child, "cuInit: CUDA_ERROR_NOT_INITIALIZED");
+  ExpectHas(in_child, ForkedText());
 }
 
 TEST(CudaDriver, NoGpu) {

@@ -1,6 +1,7 @@
 // A libcuda.so.1 of our own, with three GPUs that exist nowhere. The environment decides how it behaves, read at each
 // call:
-//   NACELLE_FAKE_CUDA          "no_device": cuInit fails; "zero": it lists no GPU; "nameless": GPU 1 has no name
+//   NACELLE_FAKE_CUDA          "no_device", "not_initialized": cuInit fails; "zero": it lists no GPU; "nameless": GPU 1
+//   has no name
 //                              "full": a graph takes no user object
 //   NACELLE_FAKE_CUDA_CURRENT  the device of the calling thread's context; unset: there is no context
 #include <cuda.h>
@@ -40,6 +41,7 @@ NACELLE_FAKE int nacelle_fake_init_count() { return init_count; }
 
 NACELLE_FAKE CUresult cuInit(unsigned int) {
   ++init_count;
+  if (Behaves("not_initialized")) return CUDA_ERROR_NOT_INITIALIZED;
   return Behaves("no_device") ? CUDA_ERROR_NO_DEVICE : CUDA_SUCCESS;
 }
 
@@ -186,7 +188,9 @@ NACELLE_FAKE void nacelle_fake_destroy_graph() {
 #endif
 
 NACELLE_FAKE CUresult cuGetErrorName(CUresult error, const char** text) {
-  *text = error == CUDA_ERROR_NO_DEVICE ? "CUDA_ERROR_NO_DEVICE" : "CUDA_ERROR_UNKNOWN";
+  *text = error == CUDA_ERROR_NO_DEVICE         ? "CUDA_ERROR_NO_DEVICE"
+          : error == CUDA_ERROR_NOT_INITIALIZED ? "CUDA_ERROR_NOT_INITIALIZED"
+                                                : "CUDA_ERROR_UNKNOWN";
   return CUDA_SUCCESS;
 }
 
