@@ -78,6 +78,7 @@ class Interface:
     """The inputs of a program, and the way to call it with them in a row.
 
     Attributes:
+        program: The program.
         inputs: In the order of a call.
         device: The device that the program takes its inputs on.
     """
@@ -94,7 +95,7 @@ class Interface:
         """
         self.inputs = list(_inputs(program))
         self.device = device_of(program) if device is None else torch.device(device)
-        self._program = program
+        self.program = program
         self._call: Callable[..., Any] = caller(program, [one.argument for one in self.inputs])
         engine = only_engine(program)
         self._engine_outputs = [str(name) for name, *_ in engine.outputs()] if engine is not None else []
@@ -122,7 +123,7 @@ class Interface:
             except Exception:
                 # Shapes that an exported program was not made for: torch's own words name no input.
                 named_inputs(
-                    self._program, {one.argument: tensor for one, tensor in zip(self.inputs, moved, strict=True)}
+                    self.program, {one.argument: tensor for one, tensor in zip(self.inputs, moved, strict=True)}
                 )
                 raise
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils.dlpack import from_dlpack
 
+from torch_nacelle._programs.warm_up import warm_up
 from torch_nacelle._serving.interface import check_rows, load_on
 from torch_nacelle._serving.triton_config import type_of
 from torch_nacelle.errors import Error, InputError
@@ -49,7 +50,7 @@ class Model:
         try:
             _, self._interface = load_on(path, device)
             _compare("input", config, {one.name: one.input.dtype for one in self._interface.inputs})
-            outputs = self._warm_up(config["max_batch_size"])
+            outputs = self._warm_up()
             _compare("output", config, {name: one.dtype for name, one in outputs.items()})
         except (Error, OSError) as error:
             raise self._triton.TritonModelException(str(error)) from error
@@ -106,12 +107,12 @@ class Model:
             [self._triton.Tensor.from_dlpack(name, one.contiguous()) for name, one in answer.items() if name in wanted]
         )
 
-    def _warm_up(self, max_batch_size: int) -> dict[str, torch.Tensor]:
-        """Calls the program for the ends of its batches, so that no request waits for an engine that is set up."""
-        outputs: dict[str, torch.Tensor] = {}
-        for batch in sorted({1, max_batch_size}) if self._batched else [None]:
-            outputs = self._interface.example_call(batch=batch)
-        return outputs
+    def _warm_up(self) -> dict[str, torch.Tensor]:
+        """Makes the program ready, so that no request waits for an engine that is set up; returns outputs of a call."""
+        batch = 1 if self._batched else None
+        if self._interface.takes_zeros(batch):
+            warm_up(self._interface.program)
+        return self._interface.example_call(batch=batch)
 
 
 def _compare(kind: str, config: Mapping[str, Any], found: Mapping[str, torch.dtype]) -> None:
