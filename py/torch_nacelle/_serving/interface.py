@@ -188,13 +188,14 @@ class Interface:
         if not self.inputs:
             raise InputError("the program has no inputs; wanted one with a first dimension that varies, for the batch")
         cases = [[one.range_in(profile) for one in self.inputs] for profile in range(self.profile_count)]
-        most = min(_largest_from_one(_sizes_beside(case, cases)) for case in cases)
-        if most == 0:
-            low = min(size.min[0] for case in cases for size in case)
-            raise InputError(
-                f"the smallest batch is {max(low, 2)}, and a server passes single requests on; wanted an optimization "
-                "profile that begins with a batch of 1"
-            )
+        sizes = [_sizes_beside(case, cases) for case in cases]
+        for beside in sizes:
+            if _largest_from_one(beside) == 0:
+                raise InputError(
+                    f"the smallest batch is {min(beside)[0]}, and a server passes single requests on; wanted an "
+                    "optimization profile that begins with a batch of 1"
+                )
+        most = min(map(_largest_from_one, sizes))
         best = {min(max(size.opt[0] for size in case), most) for case in cases}
         return Batches(most, tuple(sorted(best)))
 
