@@ -59,7 +59,7 @@ class BatchProgram:
     tells nulls, which are refused; in NumPy's format Ray has made NaN of them.
 
     A row's results must not depend on the other rows of a batch, since Ray puts rows together as they come. The
-    constructor checks this with two calls, which find a normalization over the batch, a sum over it and the like.
+    constructor checks this with three calls, which find a normalization over the batch, a sum over it and the like.
 
     On a GPU the copies of one piece go through pinned memory while another is computed.
     """

@@ -124,9 +124,9 @@ def profile_count(inputs: Sequence[ServedInput]) -> int:
 
 
 def sizes_in(inputs: Sequence[ServedInput], profile: int) -> Sizes | None:
-    """Returns the batch sizes of an optimization profile; None if its inputs have none in common."""
+    """Returns the batch sizes of an optimization profile, 1 or more; None if its inputs have none in common."""
     ranges = [one.range_in(profile) for one in inputs]
-    low, high = max(one.min[0] for one in ranges), min(one.max[0] for one in ranges)
+    low, high = max(1, *(one.min[0] for one in ranges)), min(one.max[0] for one in ranges)
     return Sizes(low, high) if low <= high else None
 
 

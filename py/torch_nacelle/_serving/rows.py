@@ -16,6 +16,9 @@ from torch_nacelle.errors import Error, ExecutionError, InputError
 _ALLOWED_ERROR = 1e-2
 """The relative error of a row's results in two calls of one size, as ``check`` allows it for fp16."""
 
+_ALLOWED_ERROR_OF_SIZES = 1e-1
+"""The same in two calls of different sizes, for which TensorRT may have different kernels: as for int8."""
+
 _CHECKED_ROWS = 4
 """Number of rows, if the program takes as many, in the calls that compare the results of a row."""
 
@@ -28,8 +31,8 @@ class RowProgram:
     with copies of its last row, whose results are dropped.
 
     So a row's results must not depend on the other rows of its batch. This is checked once, when the object is made:
-    one row is computed among different neighbours, at different places, and must get the same results. The check finds
-    a normalization over the batch, a sum over it and the like; it is no proof.
+    one row is computed among different neighbours, at different places and in batches of two sizes, and must get the
+    same results. The check finds a normalization over the batch, a sum over it and the like; it is no proof.
 
     For one thread at a time.
 
@@ -213,23 +216,23 @@ class RowProgram:
         }
 
     def _check_neighbours(self) -> None:
-        """Computes one row first among some rows, and last among others, and compares its results."""
+        """Computes one row in three calls, and compares its results: among other rows, last, in another batch size."""
         row, some, others = self._neighbours()
-        shapes = _shapes(row)
-        sizes = max(allowed_sizes(self.inputs, shapes), key=lambda one: one.max)
+        allowed = allowed_sizes(self.inputs, _shapes(row))
+        sizes = max(allowed, key=lambda one: one.max)
         size = max(sizes.min, min(_CHECKED_ROWS, sizes.max))
-        if size == 1:
-            return
+        least, most = min(one.min for one in allowed), sizes.max
         first = self({name: torch.cat([row[name], _repeated(some[name], size - 1)]) for name in row})
-        last = self({name: torch.cat([_repeated(others[name], size - 1), row[name]]) for name in row})
-        for name, output in first.items():
-            comparison = compare(_real(last[name][-1]), _real(output[0]))
-            if not comparison.within(_ALLOWED_ERROR):
-                raise InputError(
-                    f'output "{name}" of a row depends on the other rows of its batch: {comparison.summary}; wanted '
-                    "results that each row has alone, since rows are put together as they come; export the model in "
-                    "eval mode, or without operations over the batch"
-                )
+        if size > 1:
+            last = self({name: torch.cat([_repeated(others[name], size - 1), row[name]]) for name in row})
+            for name, output in first.items():
+                _compare_row(name, last[name][-1], output[0], "the other rows of its batch", _ALLOWED_ERROR)
+        other = least if least != size else most
+        if other != size:
+            resized = self({name: torch.cat([row[name], _repeated(some[name], other - 1)]) for name in row})
+            for name, output in first.items():
+                if output.is_floating_point():  # a rounding may decide about others
+                    _compare_row(name, resized[name][0], output[0], "the batch size", _ALLOWED_ERROR_OF_SIZES)
 
     def _neighbours(self) -> tuple[Tensors, Tensors, Tensors]:
         """A row, and two lots of rows to be its neighbours."""
@@ -247,6 +250,16 @@ class RowProgram:
         # Statistics of the batch become quite different ones.
         large = {name: 3 * one + 1 if one.is_floating_point() else one for name, one in others.items()}
         return row, some, large
+
+
+def _compare_row(name: str, found: torch.Tensor, wanted: torch.Tensor, cause: str, allowed: float) -> None:
+    comparison = compare(_real(found), _real(wanted))
+    if not comparison.within(allowed):
+        raise InputError(
+            f'output "{name}" of a row depends on {cause}: {comparison.summary}; wanted results that each row has '
+            "alone, since rows are put together as they come; export the model in eval mode, or without operations "
+            "over the batch"
+        )
 
 
 def _shapes(rows: Mapping[str, torch.Tensor]) -> dict[str, Shape]:

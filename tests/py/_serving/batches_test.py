@@ -93,6 +93,10 @@ def test_sizes_are_those_of_profiles_that_take_the_rows() -> None:
         allowed_sizes(inputs, {"images": (3, 8), "scale": ()})
 
 
+def test_a_batch_has_a_row_at_least() -> None:
+    assert allowed_sizes(served(x=Input(min=(0, 3), max=(4, 3))), {"x": (3,)}) == [Sizes(1, 4)]
+
+
 def test_rows_that_fit_no_profile_together_are_refused() -> None:
     one = Input(min=[(1, 4), (1, 9)], max=[(8, 4), (8, 9)])
     with pytest.raises(InputError, match=r'takes rows of these shapes together: "a" \[4\], "b" \[9\]'):

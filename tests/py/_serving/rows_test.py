@@ -108,6 +108,17 @@ def test_a_program_whose_rows_depend_on_each_other_is_refused(model: nn.Module) 
     row_program(model, Input(shape=(1, 3)))  # each row is alone
 
 
+class Shared(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x / x.shape[0]
+
+
+@pytest.mark.parametrize("least", [1, 4])
+def test_a_program_whose_results_depend_on_the_batch_size_is_refused(least: int) -> None:
+    with pytest.raises(InputError, match=r'output "z" of a row depends on the batch size: relative error'):
+        row_program(Shared(), Input(min=(least, 3), max=(8, 3), name="x"), outputs=["z"])
+
+
 def test_an_output_without_an_entry_for_each_row_is_refused() -> None:
     with pytest.raises(InputError, match=r'output "total" has the shape \[3\] for a batch of 1'):
         row_program(Total(), Input(min=(1, 3), max=(4, 3)), outputs=["rows", "total"])
