@@ -190,9 +190,7 @@ void* CudaEngine::CreateSerializationConfig() { return new SerializationConfig(r
 
 void* CudaEngine::CreateEngineInspector() { return new EngineInspector(plan_, reporter()); }
 
-void* CudaEngine::Serialize() {
-  return new HostMemory(plan_->bytes(), reporter());
-}
+void* CudaEngine::Serialize() { return new HostMemory(plan_->bytes(), reporter()); }
 
 void* CudaEngine::SerializeWithConfig(void* config) {
   if (config != nullptr) return Serialize();

@@ -128,7 +128,7 @@ def main(
     chosen = backend or backend_here()
     torch.set_num_threads(threads)
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "pictures.pt2"
+        path = Path(folder) / "pictures.ts"
         make_program(path, chosen)
         typer.echo(header())
         for count in clients or [1, 4, 16]:

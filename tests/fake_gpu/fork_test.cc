@@ -79,7 +79,7 @@ TEST_F(Forks, WhateverIsDoneWithAnEngineInAChild) {
   EXPECT_THAT(InChildWithoutCuda(all), AllOf(kTellsOfTheFork, Not(HasSubstr("calls of CUDA"))));
 }
 
-// What a child frees is the parent's still: TensorRT's objects would call CUDA in their destructors.
+// The parent still has what a child frees, and destructors of TensorRT's objects would call CUDA.
 TEST_F(Forks, AnEngineThatIsDestroyedInAChildCallsNothingOfCuda) {
   std::optional<GpuEngine> engine(tiny::AffinePlan());
   (*engine)(Made(1, {2, 3}));

@@ -48,12 +48,12 @@ def test_a_forked_child_is_told_what_happened(saved: Path) -> None:
     program = nacelle.load(saved)
     nacelle.warm_up(program)
     x = images(2, device="cuda")
-    wanted = [tensor.cpu() for tensor in program(x)]
+    wanted = [tensor.double().cpu() for tensor in program(x)]
     for body in (lambda: program(x), lambda: nacelle.warm_up(program), lambda: nacelle.load(saved, "cuda")):
         error = in_child(body)
         assert "DeviceError: " in error and "was forked from one that had initialized CUDA" in error, error
         assert "spawn" in error
-    assert_close([tensor.cpu() for tensor in program(x)], wanted)
+    assert_close(program(x), wanted)
 
 
 def test_a_child_may_drop_the_program(saved: Path) -> None:
@@ -79,7 +79,7 @@ def worker(
 
 
 def workers(saved: Path, given: list[tuple[str | None, str | None]]) -> list[Sequence[str]]:
-    """What each worker tells, of workers that run at once."""
+    """Starts workers at once, and returns the answer of each."""
     context = multiprocessing.get_context("spawn")
     queues = [context.Queue() for _ in given]
     processes = [

@@ -9,6 +9,8 @@ import torch
 
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, Head, seeded
+from torch_nacelle import _C
+from torch_nacelle._programs import warm_up as module
 
 BATCH = nacelle.Input(min=(1, 8), opt=(4, 8), max=(8, 8), name="x")
 PROFILES = nacelle.Input(min=[(1, 8), (16, 8)], opt=[(4, 8), (24, 8)], max=[(8, 8), (32, 8)], name="x")
@@ -80,7 +82,7 @@ def test_values_that_decide_about_shapes_are_those_of_the_profile(monkeypatch: p
     )
     program = nacelle.compile(torch.jit.script(Repeated()), [nacelle.Input(shape=(2, 3), name="x"), count])
     # TensorRT tells them; the reference engine does not, since it reads no input on the host.
-    monkeypatch.setattr("torch_nacelle._C.host_inputs", lambda _: [(1, [[[1], [3], [12]]])])
+    monkeypatch.setattr(_C, "host_inputs", lambda _: [(1, [[[1], [3], [12]]])])
     assert nacelle.arguments(program)[1].input == count
     made = [nacelle.example_inputs(program, at=at, fill="zeros")["input_1"].tolist() for at in ("min", "opt", "max")]
     assert made == [[1], [3], [12]]
