@@ -94,15 +94,17 @@ def compile(
 ) -> torch.nn.Module:
     """A program that computes what `model` computes, with engines inside.
 
-    With a list of inputs all of `model` becomes one engine. With a dict, the submodules that it names become engines
-    and the rest is scripted around them: ``nacelle.compile(detector, {"backbone": [...], "head.box": [...]})``. The
-    rest stays on its device, and nothing is copied between: engines on a GPU need the model on that GPU.
+    With a list of inputs, or a dict by the names of forward's parameters, all of `model` becomes one engine:
+    ``nacelle.compile(bert, {"input_ids": ..., "attention_mask": ...})``. With a dict by the paths of submodules, these
+    become engines and the rest is scripted around them:
+    ``nacelle.compile(detector, {"backbone": [...], "head.box": [...]})``. The rest stays on its device, and nothing is
+    copied between: engines on a GPU need the model on that GPU.
 
     Args:
         model: The model, as ``build_engine`` takes it; left as it is. A hybrid program is made from an ``nn.Module``,
             and everything in it is in eval mode.
         inputs: The inputs of its forward (see ``build_engine``), or of each submodule's forward, by the submodule's
-            path.
+            path. If all keys are paths and names of parameters alike, they are paths.
         container: ``"torchscript"``: a TorchScript program, one file for Python and C++. ``"module"``: an
             ``EngineModule``, or the model with ``EngineModule`` in place of the submodules, for eager mode,
             ``torch.compile`` and ``torch.export``; it shares the model's parameters, which do not require grad in it.
@@ -125,7 +127,9 @@ def compile(
 
     Returns:
         The program: ``.save(path)`` it, call it, or read it with ``nacelle.read``. It returns what the model returns: a
-        tensor, a tuple or a list, of one element too.
+        tensor, or a structure of some with the model's constants. A module takes what the model's forward takes, by
+        position or by name. A TorchScript program takes the tensors alone, by name if `inputs` are, and returns the
+        nearest that TorchScript has: ``Dict``, ``NamedTuple``, tuples and lists.
 
     Warns:
         TracingWarning: ``build_engine`` warns.

@@ -102,7 +102,7 @@ class EngineModule(torch.nn.Module):
         Raises:
             InputError: An argument is missing, unknown, or has another value than the model was compiled with.
         """
-        if named or (self._call is not None and not self._call.is_row):
+        if named or (self._call is not None and not self._call.takes_row(inputs)):
             inputs = self._tensors(inputs, named)
         outputs = None if torch.compiler.is_compiling() else _C.execute(inputs, self.engine)
         if outputs is None:  # torch's own way, which takes all kinds of tensors and can be traced

@@ -145,6 +145,10 @@ class Call:
         following = self.parameters[len(args) : len(args) + len(kwargs)]
         return tuple(kwargs) == following and all(isinstance(one, Slot) for one in [*args, *kwargs.values()])
 
+    def takes_row(self, args: Sequence[Any]) -> bool:
+        """True if `args` are the engine's inputs as they are, or no call at all."""
+        return self.is_row and (len(args) <= len(self.structure.leaves) or isinstance(args[-1], torch.Tensor))
+
     @property
     def by_name(self) -> bool:
         """True if arguments are given by name."""

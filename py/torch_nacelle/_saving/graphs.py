@@ -19,7 +19,7 @@ _EXECUTE = torch.ops.tensorrt.execute_engine.default
 
 
 def of_engine(module: EngineModule) -> tuple[torch.nn.Module, list[Input], Call | None]:
-    """What torch.export takes of one engine, the inputs that the engine takes, and the call; None for a row of inputs.
+    """The module of one engine for torch.export, the inputs that it takes, and the call: None for a row of inputs.
 
     Raises:
         Error: The engine cannot be set up here.

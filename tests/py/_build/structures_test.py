@@ -278,6 +278,14 @@ def test_arguments_are_given_as_the_models_forward_takes_them() -> None:
         assert_same(pickle.loads(pickle.dumps(module))(ids, mask, state={"h": [h], "c": None}), wanted)
 
 
+def test_a_default_may_be_given_too() -> None:
+    model = Taking()
+    module = nacelle.compile(model, [ROWS], backend="reference", container="module")
+    x = torch.randn(3, 4)
+    assert_same(called(module, [x, None]), called(model, [x]))
+    assert_same(called(module, {"ids": x, "mask": None, "negative": False}), called(model, [x]))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
