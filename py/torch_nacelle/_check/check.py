@@ -93,6 +93,7 @@ def check_over(
     precision: Precision = "fp32",
     seed: int = 0,
     between: int = 0,
+    same_random_numbers: bool = False,
 ) -> CheckReport:
     """``check``, with other and more values that are made up.
 
@@ -107,6 +108,7 @@ def check_over(
         seed: The same.
         between: The number of shapes between min and max of each range that are compared too. The original need not
             take them.
+        same_random_numbers: True if both sides draw the same random numbers.
     """
     if precision not in THRESHOLDS:
         raise InputError(f"there is no precision {precision!r}; there are: {', '.join(THRESHOLDS)}")
@@ -115,17 +117,18 @@ def check_over(
     cases = _cases(as_list(inputs) if inputs is not None else under_check.inputs(), seed, integers, between)
     rows: list[OutputCheck] = []
     notes: dict[str, None] = {}
+    drawing = (lambda: _random_numbers(seed)) if same_random_numbers else contextlib.nullcontext
     with _original(original) as run_original, under_check.every_profile(cases) as run_program:
         for case in cases:
             try:
-                with _random_numbers(seed):
+                with drawing():
                     wanted = _run(run_original, case, "the original")
             except InputError as error:
                 if not case.may_not_fit:
                     raise
                 notes[f"left out: {error.reason.removesuffix(_GIVE_INPUTS)}"] = None
                 continue
-            with _random_numbers(seed):
+            with drawing():
                 found = run_program(case)
             rows += _compared(case, found, wanted, under_check, notes)
     allowed = THRESHOLDS[precision] if threshold is None else threshold
