@@ -371,14 +371,23 @@ def difference(
     try:
         with refused_changes(module), optimized_execution(False):  # to optimize would cost more than the runs
             for seed in _SEEDS[:1] if keeps_branches else _SEEDS:
-                check_over(range(2), script, module, inputs, precision=precision, seed=seed, between=between)
+                check_over(
+                    range(2),
+                    script,
+                    module,
+                    inputs,
+                    precision=precision,
+                    seed=seed,
+                    between=between,
+                    same_random_numbers=True,
+                )
             # A wrong index ends the process's use of a GPU.
             if (
                 not keeps_branches
                 and any(one.dtype in _INTEGERS for one in inputs)
                 and not any(one.is_cuda for one in module.state_dict().values())
             ):
-                check_over(_SOME_INTEGERS, script, module, inputs, precision=precision)
+                check_over(_SOME_INTEGERS, script, module, inputs, precision=precision, same_random_numbers=True)
     except InputError:
         raise
     except Exception as error:  # the trace raises what its operators raise

@@ -110,6 +110,7 @@ def check_over(
     precision: Precision = "fp32",
     seed: int = 0,
     between: int = 0,
+    same_random_numbers: bool = False,
 ) -> CheckReport:
     """``check``, with other and more values that are made up.
 
@@ -125,6 +126,7 @@ def check_over(
         seed: The same.
         between: The number of shapes between min and max of each range that are compared too. The original need not
             take them.
+        same_random_numbers: True if both sides draw the same random numbers.
     """
     if precision not in THRESHOLDS:
         raise InputError(f"there is no precision {precision!r}; there are: {', '.join(THRESHOLDS)}")
@@ -134,17 +136,18 @@ def check_over(
     cases = _cases(under_check.inputs() if given is None else given, seed, integers, between)
     rows: list[OutputCheck] = []
     notes: dict[str, None] = {}
+    drawing = (lambda: _random_numbers(seed)) if same_random_numbers else contextlib.nullcontext
     with _original(original, call) as run_original, under_check.every_profile(cases) as run_program:
         for case in cases:
             try:
-                with _random_numbers(seed):
+                with drawing():
                     wanted = _run(run_original, case, "the original")
             except InputError as error:
                 if not case.may_not_fit:
                     raise
                 notes[f"left out: {error.reason.removesuffix(_GIVE_INPUTS)}"] = None
                 continue
-            with _random_numbers(seed):
+            with drawing():
                 found = run_program(case)
             rows += _compared(case, found, wanted, under_check, notes)
     allowed = THRESHOLDS[precision] if threshold is None else threshold

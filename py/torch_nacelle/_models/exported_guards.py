@@ -160,7 +160,7 @@ def between(program_shapes: Mapping[str, Sequence[Any]], inputs: Mapping[str, In
 
     Args:
         program_shapes: The shapes of the program's inputs by name, with torch's symbolic sizes.
-        inputs: What the engine is built for, by the same names.
+        inputs: The inputs of the engine, by the same names.
     """
     for number in range(max((len(one.ranges) for one in inputs.values() if one.dynamic), default=0)):
         yield from _between(_together(program_shapes), *_shapes(inputs, number))

@@ -296,7 +296,7 @@ class UpToTen(Part):
         (
             EvenRows,
             [Input(min=(1, 4), opt=(3, 4), max=(4, 4))],
-            r"is no copy of it: .*max.* \[4, 4\].*tracing_test.py:",
+            r"is no copy of it: .*between min and max.* \[2, 4\].*tracing_test.py:",
         ),
         (LoopsOverRows, [Input(min=(3, 4), opt=(3, 4), max=(5, 4))], r"is no copy of it: .*max.* \[5, 4\]"),
     ],
