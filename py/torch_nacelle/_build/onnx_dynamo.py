@@ -20,7 +20,7 @@ import torch
 from torch_nacelle._build.onnx_opset import CannotLowerError, lowered
 from torch_nacelle._models.exported_program import check_inputs
 from torch_nacelle._models.model_state import device_of_module
-from torch_nacelle._models.onnx_model import OnnxModel, onnx_package
+from torch_nacelle._models.onnx_model import OnnxModel, nodes_of, onnx_package
 from torch_nacelle._models.onnx_source import OnnxSource
 from torch_nacelle._runtime.input import Input
 from torch_nacelle._runtime.messages import first_lines
@@ -194,12 +194,13 @@ def _tidied(proto: Any, inputs: Sequence[Input], outer: str) -> Any:
     beside each node; these notes would make another engine of the same model in another place.
     """
     taken: dict[str, int] = {}
-    for node in proto.graph.node:
+    nodes = list(nodes_of(proto.graph))
+    for node in nodes:
         scopes = next((one.value for one in node.metadata_props if one.key == _SCOPES), "")
         name = "/".join(["", *_path(scopes, outer), node.op_type])
         taken[name] = taken.get(name, -1) + 1
         node.name = f"{name}_{taken[name]}" if taken[name] else name
-    for part in (proto, proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output,
+    for part in (proto, proto.graph, *nodes, *proto.graph.input, *proto.graph.output,
                  *proto.graph.value_info, *proto.graph.initializer):  # fmt: skip
         del part.metadata_props[:]
         part.doc_string = ""

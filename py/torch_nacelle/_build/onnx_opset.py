@@ -5,6 +5,8 @@ from typing import Any
 from torch_nacelle._models.onnx_model import nodes_of, onnx_package
 from torch_nacelle._runtime.messages import first_lines
 
+_OWN = ("", "ai.onnx")  # the names of ONNX's own operators' domain
+
 
 class CannotLowerError(Exception):
     """A model cannot be written in an older operator set; the message says why."""
@@ -29,7 +31,8 @@ def lowered(model: Any, opset: int) -> Any:
     own = opset_of(model)
     if own <= opset:
         return model
-    newer = sorted({node.op_type for node in nodes_of(model.graph) if not _knows(onnx, node.op_type, opset)})
+    own_operators = {node.op_type for node in nodes_of(model.graph) if node.domain in _OWN}
+    newer = sorted(name for name in own_operators if not _knows(onnx, name, opset))
     if newer:
         identities = [("", name) for name in newer]
         model = inliner.inline_selected_functions(model, identities, inline_schema_functions=True)
@@ -49,7 +52,7 @@ def lowered(model: Any, opset: int) -> Any:
 
 def opset_of(model: Any) -> int:
     """The version of ONNX's own operators in a model."""
-    return max((int(one.version) for one in model.opset_import if one.domain in ("", "ai.onnx")), default=1)
+    return max((int(one.version) for one in model.opset_import if one.domain in _OWN), default=1)
 
 
 def _knows(onnx: Any, operator: str, opset: int) -> bool:
