@@ -21,6 +21,7 @@ def gpu_test(name, srcs, deps = [], **kwargs):
             "LD_LIBRARY_PATH": "tests/fake_gpu",
             "NACELLE_TENSORRT_PATH": "tests/fake_gpu/libnvinfer.so",
         },
+        precompiled = True,
         tags = ["nosan"],
         target_compatible_with = ["@platforms//:incompatible"] if TORCH_HAS_CUDA else [],
         deps = deps + [

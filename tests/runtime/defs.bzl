@@ -17,6 +17,7 @@ def release_tests(name, srcs, releases, deps, tags = [], **kwargs):
         name = name + "_tests",
         testonly = True,
         srcs = srcs,
+        precompiled = True,
         tags = tags,
         deps = deps + ["@googletest//:gtest"],
         alwayslink = True,

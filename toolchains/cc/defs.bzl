@@ -1,5 +1,7 @@
 """Macros for C++ targets."""
 
+load("//toolchains/cc:precompiled.bzl", "precompiled_header")
+
 _COPTS = [
     "-Wall",
     "-Wextra",
@@ -17,6 +19,37 @@ _WHEEL_RUNTIME_PATH = "-Wl,-rpath,'$$ORIGIN/../../torch/lib:$$ORIGIN/../torch/li
 # A shared library exports few functions, and the names of all others would be a tenth of it in the wheel.
 _STRIP = "-Wl,--strip-all"
 
+# torch's headers take longer to read than a file of ours takes to compile.
+_PRECOMPILED = "//third_party/libtorch:precompiled"
+_PRECOMPILED_COPTS = [
+    "-include",
+    "third_party/libtorch/precompiled.h",
+    "-fpch-deps",
+    "-Winvalid-pch",
+]
+
+def _precompiled(chosen):
+    """Returns flags and dependencies of a target that includes torch's precompiled headers, if it is `chosen`.
+
+    In the build of another project there are none, so that its files show what each of them includes by itself.
+    """
+    if chosen and native.repository_name() == "@":
+        return _PRECOMPILED_COPTS, [_PRECOMPILED]
+    return [], []
+
+def nacelle_precompiled_header(name, **kwargs):
+    """The header NAME.h, compiled once for the files that include it first.
+
+    Args:
+      name: the target's name.
+      **kwargs: includes, the headers that NAME.h includes; deps, the libraries that have them; visibility.
+    """
+    precompiled_header(
+        name = name,
+        copts = _COPTS,
+        **kwargs
+    )
+
 def _runtime_path():
     """Returns the dependency that lets a program of the current package find torch's libraries, if it may need them."""
     package = native.package_name()
@@ -25,7 +58,7 @@ def _runtime_path():
             return []
     return ["@torch//:runtime_path"]
 
-def nacelle_cc_library(name, copts = [], **kwargs):
+def nacelle_cc_library(name, copts = [], deps = [], precompiled = False, **kwargs):
     """A C++ library: one unit, with its headers in hdrs.
 
     It is linked into what uses it, never as a shared library of its own: most of its symbols are hidden.
@@ -33,12 +66,16 @@ def nacelle_cc_library(name, copts = [], **kwargs):
     Args:
       name: the target's name.
       copts: flags beside the project's.
+      deps: what srcs and hdrs include.
+      precompiled: True if srcs include much of torch: they are compiled with its precompiled headers.
       **kwargs: cc_library's other attributes.
     """
+    precompiled_copts, precompiled_deps = _precompiled(precompiled)
     native.cc_library(
         name = name,
-        copts = _COPTS + copts,
+        copts = _COPTS + precompiled_copts + copts,
         linkstatic = True,
+        deps = deps + precompiled_deps,
         **kwargs
     )
 
@@ -66,23 +103,25 @@ def nacelle_header_check(name, hdrs, **kwargs):
         **kwargs
     )
 
-def nacelle_cc_test(name, copts = [], deps = [], size = "small", timeout = "long", **kwargs):
+def nacelle_cc_test(name, copts = [], deps = [], precompiled = False, size = "small", timeout = "long", **kwargs):
     """A googletest program; main() comes with it.
 
     Args:
       name: the target's name.
       copts: flags beside the project's.
       deps: what srcs include; googletest itself is added.
+      precompiled: as in nacelle_cc_library.
       size: cc_test's size.
       timeout: cc_test's timeout: it ends a test that hangs, and is far above what a busy machine takes.
       **kwargs: cc_test's other attributes. Tag a test that needs a GPU "gpu".
     """
+    precompiled_copts, precompiled_deps = _precompiled(precompiled)
     native.cc_test(
         name = name,
-        copts = _COPTS + copts,
+        copts = _COPTS + precompiled_copts + copts,
         size = size,
         timeout = timeout,
-        deps = deps + _runtime_path() + [
+        deps = deps + precompiled_deps + _runtime_path() + [
             "@googletest//:gtest",
             "@googletest//:gtest_main",
         ],

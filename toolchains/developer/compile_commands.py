@@ -21,6 +21,7 @@ from toolchains.developer import source_tree
 # clangd reads the commands as clang would; it does not know these flags of g++.
 _FLAGS_OF_GCC = (
     "-fno-canonical-system-headers",
+    "-fpch-deps",
     "-Wno-maybe-uninitialized",
     "-Wno-free-nonheap-object",
     "-Wunused-but-set-parameter",
