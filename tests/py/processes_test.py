@@ -80,20 +80,15 @@ def run(context: Any, target: Callable[..., None], *arguments: object) -> int | 
     return status
 
 
-def test_a_forked_child_calls_the_programs_of_its_parent(
-    program: torch.jit.ScriptModule, saved: Path, tmp_path: Path
-) -> None:
-    nacelle.save(program, tmp_path / "long.pt2")
-    exported = nacelle.load(tmp_path / "long.pt2")
+def test_a_forked_child_calls_the_programs_of_its_parent(program: torch.jit.ScriptModule, saved: Path) -> None:
     module = nacelle.compile(torch.nn.Linear(8, 4), [torch.rand(2, 8)], container="module")
     x = torch.rand(2, 8)
     wanted = module(x)
     call(program)
-    call(exported)
 
     def body() -> None:
         call(program)
-        call(exported, rows=4)
+        call(program, rows=4)
         assert torch.equal(module(x), wanted)
         nacelle.configure(program, max_contexts=2)
         call(program, rows=1)

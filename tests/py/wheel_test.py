@@ -54,7 +54,7 @@ KINDS = {
     r"torch_nacelle/_C\.cpython-\d+-x86_64-linux-gnu\.so": 1,
     r"torch_nacelle/lib/lib(torch_nacelle|nacelle_reference)\.so": 2,
     r"torch_nacelle/include/core/(record/|plan/|device/)?\w+\.h": 6,
-    r"torch_nacelle/include/runtime/\w+\.h": 14,
+    r"torch_nacelle/include/runtime/\w+\.h": 15,
     r"torch_nacelle/share/cmake/Nacelle/NacelleConfig(Version)?\.cmake": 2,
     r"torch_nacelle-[\d.]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)": 5,
 }

@@ -10,7 +10,7 @@ import torch
 import torch_nacelle as nacelle
 from tests.py.networks import Detector, Head, seeded
 from torch_nacelle import _C
-from torch_nacelle._programs import warm_up as module
+from torch_nacelle._programs import warm_up as module_of_warm_up
 
 BATCH = nacelle.Input(min=(1, 8), opt=(4, 8), max=(8, 8), name="x")
 PROFILES = nacelle.Input(min=[(1, 8), (16, 8)], opt=[(4, 8), (24, 8)], max=[(8, 8), (32, 8)], name="x")
@@ -87,9 +87,7 @@ def test_values_that_decide_about_shapes_are_those_of_the_profile(monkeypatch: p
     made = [nacelle.example_inputs(program, at=at, fill="zeros")["input_1"].tolist() for at in ("min", "opt", "max")]
     assert made == [[1], [3], [12]]
     given: list[list[int]] = []
-    monkeypatch.setattr(
-        "torch_nacelle._programs.warm_up.call", lambda _, inputs: given.append(inputs["input_1"].tolist())
-    )
+    monkeypatch.setattr(module_of_warm_up, "call", lambda _, inputs: given.append(inputs["input_1"].tolist()))
     nacelle.warm_up(program)
     assert given == [[3]]
 
