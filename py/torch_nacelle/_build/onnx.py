@@ -32,7 +32,7 @@ from torch_nacelle._build.torchscript import (
     traced,
     tracer_warnings,
 )
-from torch_nacelle._models.exported_program import traceable_module
+from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
 from torch_nacelle._models.onnx_model import DTYPES, OnnxModel, onnx_package
 from torch_nacelle._models.state import StateError, refuse_state, refused_writes
@@ -83,7 +83,7 @@ def export(
     onnx_package("torch exports modules to ONNX")
     name = type(module).__name__
     opset = min(opset, NEWEST_OPSET)
-    positional = traceable_module(module) if isinstance(module, torch.export.ExportedProgram) else module
+    positional = positional_module(module) if isinstance(module, torch.export.ExportedProgram) else module
     with for_inference(positional), torch.no_grad(), _exporter:
         examples = tuple(one.example().to(device_of_module(positional)) for one in inputs)
         count, returns = _outputs(positional, examples, name)

@@ -19,7 +19,7 @@ from torch_nacelle._build.torchscript import (
     tell_losses,
     traced,
 )
-from torch_nacelle._models.exported_program import traceable_module
+from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.onnx_source import OnnxSource
 from torch_nacelle._models.sources import ModelSource, cuda_device
 from torch_nacelle._models.state import StateError
@@ -57,7 +57,7 @@ def build_reference(
     if isinstance(source, OnnxSource):
         return job.plan(source.as_torchscript(), source.as_model().content()), None
     if isinstance(source, torch.export.ExportedProgram):
-        return job.in_some_way(traceable_module(source), ["trace"], type(source).__name__)
+        return job.in_some_way(positional_module(source), ["trace"], type(source).__name__)
     if isinstance(source, torch.jit.ScriptModule):
         return job.plan(source), returns(source)
     ways = ["script", "trace"] if method == "auto" else [method]

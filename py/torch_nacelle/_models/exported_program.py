@@ -213,15 +213,15 @@ def static_inputs(program: torch.export.ExportedProgram) -> list[Input]:
     ]
 
 
-def traceable_module(program: torch.export.ExportedProgram) -> torch.nn.Module:
-    """The program as a module that torch.jit.trace can follow, and that takes the program's arguments."""
+def positional_module(program: torch.export.ExportedProgram) -> torch.nn.Module:
+    """The program as a module that takes its tensors by position and that torch.jit.trace can follow."""
     program_inputs(program)
     _refuse_state(program)
     takes_guards = "check_guards" in inspect.signature(program.module).parameters
     module: torch.fx.GraphModule = program.module(check_guards=False) if takes_guards else program.module()
     module._forward_pre_hooks.clear()  # they check shapes: a tracer cannot follow that, and `check_inputs` did it
     _make_traceable(module)
-    return _Traceable(module)
+    return _Positional(module, program_call(program))
 
 
 def _refuse_state(program: torch.export.ExportedProgram) -> None:
@@ -241,20 +241,22 @@ def _refuse_state(program: torch.export.ExportedProgram) -> None:
         )
 
 
-class _Traceable(torch.nn.Module):
+class _Positional(torch.nn.Module):
     """A wrapper whose mode can be changed to no effect: exporting and tracing change it, and programs forbid that."""
 
-    def __init__(self, program: torch.nn.Module) -> None:
+    def __init__(self, program: torch.nn.Module, call: Call) -> None:
         super().__init__()
         self.program = program
+        self.call = call
         self.training = False
 
-    def train(self, mode: bool = True) -> "_Traceable":
+    def train(self, mode: bool = True) -> "_Positional":
         """Changes nothing: a program has the mode that it was exported in."""
         return self
 
-    def forward(self, *args: Any, **kwargs: Any) -> object:
+    def forward(self, *tensors: torch.Tensor) -> object:
         """Calls the program."""
+        args, kwargs = self.call.build(tensors)
         return self.program(*args, **kwargs)
 
 
