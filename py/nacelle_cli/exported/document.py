@@ -161,9 +161,9 @@ def _checked_tree(tree: Any, depth: int) -> dict[str, Any]:
 
 def _unknown(name: str, function: str) -> str:
     return (
-        f"has arguments or results of the class {name}, which torch's pytree does not know in this process: import the "
-        f"module that defines and registers it before you load the program (torch.utils._pytree.{function}, with this "
-        "name as serialized_type_name)"
+        f"has arguments or results of the type {name}; wanted tuples, lists, dicts, or a class that this process has "
+        f"registered with torch's pytree: import the module that calls torch.utils._pytree.{function} with this name "
+        "as serialized_type_name before you load the program"
     )
 
 

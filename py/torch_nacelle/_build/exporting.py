@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from torch_nacelle._build.torchscript import Traced, difference, traced
-from torch_nacelle._models.exported_program import check_inputs, traceable_module
+from torch_nacelle._models.exported_program import check_inputs, positional_module
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._models.state import StateError
 from torch_nacelle._runtime.input import Input
@@ -63,7 +63,7 @@ def _exported(
     with for_inference(module), torch.no_grad():
         program = torch.export.export(module, examples, dynamic_shapes=dynamic, strict=strict)
     check_inputs(program, inputs, own=True)
-    return traceable_module(program)
+    return positional_module(program)
 
 
 def _example(one: Input) -> torch.Tensor:

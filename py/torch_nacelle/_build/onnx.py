@@ -37,7 +37,7 @@ from torch_nacelle._build.torchscript import (
     tell_losses,
     tracer_warnings,
 )
-from torch_nacelle._models.exported_program import traceable_module
+from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
 from torch_nacelle._models.onnx_model import DTYPES, OnnxModel, nodes_of, onnx_package
 from torch_nacelle._models.state import StateError, refuse_state, refused_writes
@@ -126,7 +126,7 @@ class Exports:
         """
         onnx_package("torch exports modules to ONNX")
         name = type(module).__name__
-        self._module = traceable_module(module) if isinstance(module, torch.export.ExportedProgram) else module
+        self._module = positional_module(module) if isinstance(module, torch.export.ExportedProgram) else module
         examples = tuple(one.example().to(device_of_module(self._module)) for one in inputs)
         with for_inference(self._module), torch.no_grad():
             count, self._returns = _outputs(self._module, examples, name)

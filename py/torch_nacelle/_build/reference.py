@@ -21,7 +21,7 @@ from torch_nacelle._build.torchscript import (
     tell_faults,
     tell_losses,
 )
-from torch_nacelle._models.exported_program import traceable_module
+from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.onnx_source import OnnxSource
 from torch_nacelle._models.sources import ModelSource, cuda_device
 from torch_nacelle._models.state import StateError
@@ -65,7 +65,7 @@ def build_reference(
     if isinstance(source, OnnxSource):
         return job.plan(source.as_torchscript(), source.as_model().content()), None
     if isinstance(source, torch.export.ExportedProgram):
-        return job.in_some_way(traceable_module(source), ["trace"], type(source).__name__, compare=True)
+        return job.in_some_way(positional_module(source), ["trace"], type(source).__name__, compare=True)
     if isinstance(source, FlatModule) and source.of_program:
         return job.in_some_way(source, ["trace"], type(source).__name__, compare=True)
     if isinstance(source, torch.jit.ScriptModule):

@@ -11,7 +11,7 @@ import torch
 from torch_nacelle import _C
 from torch_nacelle._check.compare import compare
 from torch_nacelle._models.descriptions import Parameters, describe, parameters_of
-from torch_nacelle._models.exported_program import program_call, traceable_module
+from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
 from torch_nacelle._models.onnx_source import OnnxSource, is_onnx_source
 from torch_nacelle._programs.arguments import arguments
@@ -398,8 +398,7 @@ def _original(original: object, call: Call | None) -> Iterator[Callable[..., obj
         yield onnx_function(OnnxSource(original))  # type: ignore[arg-type]
         return
     if isinstance(original, torch.export.ExportedProgram):
-        call = program_call(original)
-        original = traceable_module(original, check_guards=True)
+        original, call = positional_module(original, check_guards=True), None
     if is_package(original) or isinstance(original, torch.fx.GraphModule):  # these have no other mode
         with torch.no_grad(), _full_precision():
             yield _Program(original, call).call

@@ -210,7 +210,7 @@ def _check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input]
     guards = _guards(program)
     if not (below or guards):
         return
-    module = _in_a_row(traceable_module(program, check_state=False), program_call(program))
+    module = positional_module(program, check_state=False)
     by_name = {one.name: given for one, given in zip(wanted, inputs, strict=True)}
     shapes = {node.name: node.meta["val"].shape for node in program.graph.nodes if node.name in by_name}
     for call in corners(by_name):
@@ -223,21 +223,6 @@ def _check_inputs(program: torch.export.ExportedProgram, inputs: Sequence[Input]
             reason,
             "give shapes, or several optimization profiles, for which it holds, or the nn.Module that was exported",
         )
-
-
-def _in_a_row(module: torch.nn.Module, call: Call) -> torch.nn.Module:
-    """A module that takes the tensors of another one's call in a row."""
-
-    class Row(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.module = module
-
-        def forward(self, *tensors: torch.Tensor) -> object:
-            args, kwargs = call.build(tensors)
-            return self.module(*args, **kwargs)
-
-    return Row()
 
 
 def _guards(program: torch.export.ExportedProgram) -> Guards:
@@ -310,10 +295,10 @@ def static_inputs(program: torch.export.ExportedProgram) -> list[Input]:
     ]
 
 
-def traceable_module(
+def positional_module(
     program: torch.export.ExportedProgram, *, check_state: bool = True, check_guards: bool = False
 ) -> torch.nn.Module:
-    """The program as a module that torch.jit.trace can follow, and that takes the program's arguments.
+    """The program as a module that takes its tensors by position and that torch.jit.trace can follow.
 
     Args:
         program: The program.
@@ -330,9 +315,7 @@ def traceable_module(
     module: torch.fx.GraphModule = program.module(check_guards=False) if takes_guards else program.module()
     module._forward_pre_hooks.clear()  # they check shapes: a tracer cannot follow that, and `check_inputs` did it
     _make_traceable(module)
-    if not check_guards:
-        return _Traceable(module)
-    return _Traceable(module, program_call(program), names, _guards(program))
+    return _Positional(module, program_call(program), names, _guards(program) if check_guards else None)
 
 
 def _refuse_state(program: torch.export.ExportedProgram) -> None:
@@ -352,35 +335,29 @@ def _refuse_state(program: torch.export.ExportedProgram) -> None:
         )
 
 
-class _Traceable(torch.nn.Module):
+class _Positional(torch.nn.Module):
     """A wrapper whose mode can be changed to no effect: exporting and tracing change it, and programs forbid that."""
 
-    def __init__(
-        self,
-        program: torch.nn.Module,
-        call: Call | None = None,
-        names: Sequence[str] = (),
-        guards: Guards | None = None,
-    ) -> None:
-        """Wraps a program; the rest is for one whose calls check its guards."""
+    def __init__(self, program: torch.nn.Module, call: Call, names: Sequence[str], guards: Guards | None) -> None:
         super().__init__()
         self.program = program
+        self.call = call
         self.training = False
-        self._call = call
         self._names = names
         self._guards = guards
 
-    def train(self, mode: bool = True) -> "_Traceable":
+    def train(self, mode: bool = True) -> "_Positional":
         """Changes nothing: a program has the mode that it was exported in."""
         return self
 
-    def forward(self, *args: Any, **kwargs: Any) -> object:
+    def forward(self, *tensors: torch.Tensor) -> object:
         """Calls the program."""
-        if self._guards is not None and self._call is not None:
-            given = dict(zip(self._names, self._call.tensors(args, kwargs, (torch.Tensor,)), strict=True))
+        if self._guards is not None:
+            given = dict(zip(self._names, tensors, strict=True))
             if failed := self._guards.failed(given):
                 shapes = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in given.items())
                 raise InputError(f"the ExportedProgram is right only if {failed}, which does not hold for {shapes}")
+        args, kwargs = self.call.build(tensors)
         return self.program(*args, **kwargs)
 
 

@@ -231,13 +231,19 @@ def _register_namedtuples(spec: Any) -> None:
         _register_namedtuples(child)
 
 
-def _save_exported(program: torch.export.ExportedProgram, temporary: Path) -> None:
+def _refuse_constants(program: torch.export.ExportedProgram, kinds: tuple[type, ...], reason: str) -> None:
+    """Raises InputError for a constant of these types in the results."""
     for spec in program.graph_signature.output_specs:
-        if isinstance(getattr(spec.arg, "value", None), str):
+        value = getattr(spec.arg, "value", None)
+        if isinstance(value, kinds):
             raise InputError(
-                f"the program returns the text {spec.arg.value!r}, and torch reads no exported program that does: "
-                "leave it out of what the model returns, or save the program as TorchScript"
+                f"the program returns the {type(value).__name__} {value!r}, and {reason}: leave it out of what the "
+                "model returns, or save the program as TorchScript"
             )
+
+
+def _save_exported(program: torch.export.ExportedProgram, temporary: Path) -> None:
+    _refuse_constants(program, (str,), "torch reads no exported program that does")
     with _written(temporary) as file:
         torch.export.save(_with_zeros(program), file, extra_files=kept_laws.extra_files(program))
 
@@ -263,6 +269,7 @@ def _settings_of_package(program: torch.export.ExportedProgram) -> dict[str, Any
 
 
 def _save_package(program: torch.export.ExportedProgram, temporary: Path, shown: Display) -> None:
+    _refuse_constants(program, (str, int, float), "AOTInductor compiles none that does")
     shown.step("compiling with AOTInductor", "", 0, 1)
     try:
         with _written(temporary) as file, torch.no_grad():

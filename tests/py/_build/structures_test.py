@@ -463,7 +463,7 @@ def test_a_text_stays_in_torchscript_and_no_exported_program_is_made_that_torch_
     x = torch.randn(3, 4)
     nacelle.save(module, folder / "text.ts")
     assert nacelle.load(folder / "text.ts")(x).kind == called(module, [x])["kind"] == "boxes"
-    with pytest.raises(nacelle.InputError, match="returns the text 'boxes', and torch reads no exported program"):
+    with pytest.raises(nacelle.InputError, match="returns the str 'boxes', and torch reads no exported program"):
         nacelle.save(module, folder / "text.pt2")
     odd = nacelle.compile(Returning(lambda x, y: {(1, 2): y}), [ROWS], backend="reference", container="module")
     assert_same(called(odd, [x]), called(Returning(lambda x, y: {(1, 2): y}), [x]))
@@ -474,6 +474,9 @@ def test_a_text_stays_in_torchscript_and_no_exported_program_is_made_that_torch_
 def test_a_package_returns_the_structure(folder: Path) -> None:
     model = Returning(lambda x, y: ModelResult(logits=y, states=(x + 1, None)))
     module = nacelle.compile(model, {"x": ROWS}, backend="reference", container="module")
+    counted = nacelle.compile(Returning(lambda x, y: {"y": y, "n": 3}), [ROWS], backend="reference", container="module")
+    with pytest.raises(nacelle.InputError, match="returns the int 3, and AOTInductor compiles none that does"):
+        nacelle.save(counted, folder / "counted.pt2", format="aotinductor")
     nacelle.save(module, folder / "package.pt2", format="aotinductor")
     package = nacelle.load(folder / "package.pt2")
     for batch in BATCHES:
