@@ -1,8 +1,9 @@
 """Runs a command again and again in processes of its own, and lets another call of it fail each time.
 
-Started with the library of failing_calls.cc preloaded. It reads a JSON object from standard input, and prints a line of
-JSON for each process: the exit code (negative for a signal, null if it did not end), which call failed, what was
-printed, and the sha256 of what is in the folder of the destination. torch is imported once; each process is a fork.
+Started with the library of failing_calls.cc preloaded. Each line of standard input is a JSON object, which names the
+command. The answer is a line of JSON for each process, and an empty line. A process has the exit code (negative for a
+signal, null if it did not end), which call failed, what was printed, and the sha256 of what is in the folder of the
+destination. torch is imported once for all commands; each process is a fork.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import gc
 import hashlib
 import io
 import json
@@ -46,8 +48,15 @@ def main() -> None:
     """Reads what to do, and does it."""
     torch.set_num_threads(1)
     assert torch_nacelle.__version__
-    job = json.load(sys.stdin)
+    for line in sys.stdin:
+        _run_all(json.loads(line))
+        print(flush=True)
+
+
+def _run_all(job: dict[str, Any]) -> None:
     _warm_up(job)
+    gc.collect()
+    gc.freeze()  # so that a collection in a fork does not touch, and so copy, the memory of all that was imported
     for kind in job["kinds"]:
         counted = _run(job, kind, 0, forever=False)
         _print(counted)

@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def outcomes(folder: Path, command: str, kinds: list[str]) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def runner() -> Iterator[subprocess.Popen[str]]:
+    """The process that runs commands in forks of itself: it imports torch, which takes longer than most commands."""
+    variables = {
+        "LD_PRELOAD": str(Path("tests/py/faults/libfailing_calls.so").resolve()),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONMALLOC": "malloc",  # small objects are allocated one by one, too
+        "COLUMNS": "160",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", str(Path("tests/py/faults/commands_that_fail.py").resolve())],
+        env=os.environ | variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+def outcomes(runner: subprocess.Popen[str], folder: Path, command: str, kinds: list[str]) -> list[dict[str, Any]]:
     """Runs a command with another call failing each time; the first of each kind ran with none."""
     arguments = COMMANDS[command]
     job = {
@@ -58,28 +81,21 @@ def outcomes(folder: Path, command: str, kinds: list[str]) -> list[dict[str, Any
         "kinds": kinds,
         "most": MOST,
     }
-    variables = {
-        "LD_PRELOAD": str(Path("tests/py/faults/libfailing_calls.so").resolve()),
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "PYTHONMALLOC": "malloc",  # small objects are allocated one by one, too
-        "COLUMNS": "160",
-    }
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "tests/py/faults/commands_that_fail.py"],
-        input=json.dumps(job),
-        env=os.environ | variables,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return [json.loads(line) for line in result.stdout.splitlines()]
+    assert runner.stdin is not None and runner.stdout is not None
+    runner.stdin.write(json.dumps(job) + "\n")
+    runner.stdin.flush()
+    answers = []
+    while (line := runner.stdout.readline()) != "\n":
+        assert line, f"the process that runs {command} ended"
+        answers.append(json.loads(line))
+    return answers
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_writes_syncs_and_renames(command: str, folder: Path) -> None:
+def test_writes_syncs_and_renames(command: str, runner: subprocess.Popen[str], folder: Path) -> None:
     new: dict[str, str] = {}
     kinds = set()
-    for outcome in outcomes(folder, command, ["write", "sync", "rename"]):
+    for outcome in outcomes(runner, folder, command, ["write", "sync", "rename"]):
         if outcome["number"] == 0:
             assert outcome["code"] == 0, outcome
             assert len(outcome["files"]) == 1
@@ -99,8 +115,8 @@ def test_writes_syncs_and_renames(command: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_reads(command: str, folder: Path) -> None:
-    counted, *failed = outcomes(folder, command, ["read"])
+def test_reads(command: str, runner: subprocess.Popen[str], folder: Path) -> None:
+    counted, *failed = outcomes(runner, folder, command, ["read"])
     former = {name: hashlib.sha256(FORMER.encode()).hexdigest() for name in counted["files"]}
     assert counted["code"] == 0, counted
     assert failed
@@ -114,8 +130,8 @@ def test_reads(command: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_allocations(command: str, folder: Path) -> None:
-    counted, *failed = outcomes(folder, command, ["allocation"])
+def test_allocations(command: str, runner: subprocess.Popen[str], folder: Path) -> None:
+    counted, *failed = outcomes(runner, folder, command, ["allocation"])
     former = {name: hashlib.sha256(FORMER.encode()).hexdigest() for name in counted["files"]}
     (name,) = former
     assert counted["code"] == 0, counted
