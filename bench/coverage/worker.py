@@ -105,7 +105,7 @@ def _facts(told: list[str]) -> dict[str, str]:
     for message in told:
         if exporter := _EXPORTER.search(message):
             facts["exporter"] = exporter[1]
-        if method := _METHOD.search(message):
+        if method := _METHOD.search(message.split(";")[0]):  # reasons against other ways follow
             facts["method"] = {"scripted": "script", "traced": "trace"}[method[1]]
     return facts
 
