@@ -57,13 +57,29 @@ def _exported(
     module: torch.nn.Module, inputs: Sequence[Input], device: torch.device, *, strict: bool
 ) -> torch.nn.Module:
     examples = tuple(_example(one).to(device) for one in inputs)
-    dynamic: Any = tuple(
-        {dim: torch.export.Dim.AUTO for dim, extent in enumerate(one.shape) if extent == -1} for one in inputs
-    )
     with for_inference(module), torch.no_grad():
-        program = torch.export.export(module, examples, dynamic_shapes=dynamic, strict=strict)
+        program = torch.export.export(InARow(module), examples, dynamic_shapes=auto_shapes(inputs), strict=strict)
     check_inputs(program, inputs, own=True)
     return positional_module(program)
+
+
+class InARow(torch.nn.Module):
+    """A module whose forward takes any number of tensors, whatever the names of its arguments."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.training = False
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        """Calls the module."""
+        return self.module(*tensors)
+
+
+def auto_shapes(inputs: Sequence[Input]) -> Any:
+    """The shapes of an ``InARow`` for torch.export, which finds out what holds for the sizes that vary."""
+    auto = torch.export.Dim.AUTO
+    return (tuple({dim: auto for dim, size in enumerate(one.shape) if size == -1} for one in inputs),)
 
 
 def _example(one: Input) -> torch.Tensor:

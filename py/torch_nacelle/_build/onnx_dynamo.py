@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from torch_nacelle._build.exporting import InARow, auto_shapes
 from torch_nacelle._build.onnx_opset import CannotLowerError, lowered
 from torch_nacelle._models.exported_program import check_inputs
 from torch_nacelle._models.model_state import device_of_module
@@ -143,29 +144,14 @@ def _exported(module: torch.nn.Module, inputs: Sequence[Input]) -> torch.export.
     """The program of a module, with each dynamic size as a symbol."""
     device = device_of_module(module)
     examples = tuple(_example(one).to(device) for one in inputs)
-    auto = torch.export.Dim.AUTO
-    shapes = tuple({dim: auto for dim, size in enumerate(one.shape) if size == -1} for one in inputs)
     try:
         # A size of 1 is one size of many then, unless the module treats it apart.
         with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
-            return torch.export.export(_Positional(module), examples, dynamic_shapes=(shapes,), strict=False)
+            return torch.export.export(InARow(module), examples, dynamic_shapes=auto_shapes(inputs), strict=False)
     except InputError:
         raise
     except Exception as error:  # torch raises all kinds
         raise InputError(f"torch.export: {type(error).__name__}: {first_lines(error, 2)}") from error
-
-
-class _Positional(torch.nn.Module):
-    """A module whose forward takes any number of tensors, whatever the names of its arguments."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        super().__init__()
-        self.module = module
-        self.training = False
-
-    def forward(self, *tensors: torch.Tensor) -> Any:
-        """Calls the module."""
-        return self.module(*tensors)
 
 
 def _example(given: Input) -> torch.Tensor:

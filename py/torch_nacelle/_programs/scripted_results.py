@@ -18,9 +18,8 @@ from typing import Any
 
 import torch
 from torch.jit import _recursive
-from torch.utils import _pytree
 
-from torch_nacelle._programs.structures import key_of
+from torch_nacelle._programs.structures import children_of, key_of
 from torch_nacelle._runtime.torch_state import without_deprecations
 
 _LEAF_TYPES: tuple[type, ...] = (bool, int, float, str)
@@ -69,8 +68,8 @@ class ScriptedResults:
         if type(value) in _LEAF_TYPES:
             text = f'float("{value}")' if isinstance(value, float) and not math.isfinite(value) else repr(value)
             return _Typed(text, type(value), type(value).__name__)
-        children = _pytree.tree_flatten_with_path(value, is_leaf=lambda one: one is not value)[0]
-        keys = [key_of(path[0]) for path, _ in children]
+        children = children_of(value) or []
+        keys = [key_of(step) for step, _ in children]
         made = [self._typed(child) for _, child in children]
         if dataclasses.is_dataclass(value) or hasattr(value, "_fields"):
             return self._named(type(value).__name__, keys, made)

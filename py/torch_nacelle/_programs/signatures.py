@@ -19,7 +19,7 @@ from torch.utils import _pytree
 from torch_nacelle import _C
 from torch_nacelle._programs import package_inputs
 from torch_nacelle._programs.exported_shapes import Exported
-from torch_nacelle._programs.structures import Call, Slot, name_of
+from torch_nacelle._programs.structures import Call, Slot, flat, key_of, name_of
 from torch_nacelle._runtime.holders import AnyProgram, is_package
 from torch_nacelle._runtime.input import Input
 from torch_nacelle.errors import InputError
@@ -290,7 +290,7 @@ def _packaged(package: Any) -> Signature:
     """The signature of an AOTInductor package, which keeps the structure of its arguments, and names of keywords."""
     structure = _pytree.treespec_loads(package.loader.get_call_spec()[0])
     leaves = _pytree.tree_unflatten(list(range(structure.num_leaves)), structure)
-    names = [_leaf_name(path) for path, _ in _pytree.tree_flatten_with_path(leaves)[0]]
+    names = [_leaf_name(path) for path, _ in flat(leaves)]
     described = package_inputs.read(package.get_metadata().get(package_inputs.KEY, ""))
     if len(described) == len(names):
         parameters = [Parameter(one.name, one.required, None, one.input, one.why_unknown) for one in described]
@@ -304,8 +304,7 @@ def _packaged(package: Any) -> Signature:
 
 def _leaf_name(path: Sequence[Any]) -> str:
     """A name for an argument, by its place: ``input_0``, ``scale``, ``input_1_boxes``."""
-    keys = [getattr(key, "key", getattr(key, "idx", getattr(key, "name", key))) for key in path]
-    is_keyword, first, *rest = keys
+    is_keyword, first, *rest = map(key_of, path)
     return "_".join(map(str, [first if is_keyword else f"input_{first}", *rest]))
 
 

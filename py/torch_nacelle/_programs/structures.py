@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -72,7 +72,39 @@ class Structure:
 
 def flat(value: Any) -> list[tuple[Path, Any]]:
     """The leaves of a tree, each with its path. None is a leaf."""
-    return [(tuple(path), leaf) for path, leaf in _pytree.tree_flatten_with_path(value)[0]]
+    try:
+        return [(tuple(path), leaf) for path, leaf in _pytree.tree_flatten_with_path(value)[0]]
+    except ValueError:  # a class in it was registered without its keys, as diffusers' are
+        return list(_flat((), value))
+
+
+def _flat(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
+    """The leaves of a tree in torch's order, with keys for classes that were registered without them."""
+    children = children_of(value)
+    if children is None:
+        yield path, value
+        return
+    for key, child in children:
+        yield from _flat((*path, key), child)
+
+
+def children_of(value: Any) -> list[tuple[Any, Any]] | None:
+    """The keys and values inside a tree at its top; None for a leaf."""
+    node = _pytree.SUPPORTED_NODES.get(_pytree._get_node_type(value))
+    if node is None:
+        return None
+    if node.flatten_with_keys_fn is not None:
+        return list(node.flatten_with_keys_fn(value)[0])
+    parts, context = node.flatten_fn(value)
+    return list(zip(_keys(context, len(parts)), parts, strict=True))
+
+
+def _keys(context: Any, count: int) -> list[Any]:
+    """Keys for the parts of a class: its names if what it keeps beside them is a list of names, else their places."""
+    names = list(context) if isinstance(context, (list, tuple)) else []
+    if len(names) == count and all(isinstance(name, str) for name in names):
+        return [_pytree.MappingKey(name) for name in names]
+    return [_pytree.SequenceKey(place) for place in range(count)]
 
 
 def key_of(step: Any) -> Any:

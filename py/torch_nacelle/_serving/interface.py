@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils import _pytree
 
 from torch_nacelle._programs.arguments import At, Fill, arguments, example_tensor
 from torch_nacelle._programs.running import caller, device_of, named_inputs
 from torch_nacelle._programs.signatures import only_engine
+from torch_nacelle._programs.structures import flat, key_of
 from torch_nacelle._runtime.holders import AnyProgram
 from torch_nacelle._runtime.input import Input, Shape, ShapeRange
 from torch_nacelle._runtime.settings import to
@@ -245,7 +245,7 @@ class Interface:
                 yield sizes[0], outputs
 
     def _named(self, result: Any) -> dict[str, torch.Tensor]:
-        leaves = [(path, leaf) for path, leaf in _pytree.tree_flatten_with_path(result)[0] if leaf is not None]
+        leaves = [(path, leaf) for path, leaf in flat(result) if leaf is not None]
         names = [_leaf_name(path) for path, _ in leaves]
         if len(self._engine_outputs) == len(names):
             names = self._engine_outputs
@@ -277,7 +277,7 @@ def _inputs(program: AnyProgram) -> Iterator[ServedInput]:
 
 def _leaf_name(path: Sequence[Any]) -> str:
     """A name for a tensor in a result: ``output``, ``output_1``, ``scores``, ``boxes_0``."""
-    keys = [getattr(key, "key", getattr(key, "idx", getattr(key, "name", key))) for key in path]
+    keys = list(map(key_of, path))
     if not keys or isinstance(keys[0], int):
         keys.insert(0, "output")
     return "_".join(map(str, keys))

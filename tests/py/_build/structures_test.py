@@ -69,6 +69,22 @@ _pytree.register_pytree_node(
 )
 
 
+@dataclasses.dataclass
+class Unkeyed:
+    """A class that torch's pytree knows without keys, as it knows those of diffusers."""
+
+    sample: Any
+    steps: Any
+
+
+_pytree.register_pytree_node(
+    Unkeyed,
+    lambda result: ([result.sample, result.steps], ["sample", "steps"]),
+    lambda values, _: Unkeyed(*values),
+    serialized_type_name="structures_test.Unkeyed",
+)
+
+
 class Returning(torch.nn.Module):
     """A layer, and a function that makes the result of the input and of the layer's output."""
 
@@ -97,6 +113,11 @@ RESULTS: dict[str, tuple[Callable[[torch.Tensor, torch.Tensor], Any], list[str],
         lambda x, y: ModelResult(logits=y, states=(x + 1, x * 3)),
         ["logits", "states.0", "states.1"],
         "*.ModelResult",
+    ),
+    "class without keys": (
+        lambda x, y: Unkeyed(y, (x + 1, {"last": x * 3})),
+        ["sample", "steps.0", "steps.1.last"],
+        "*.Unkeyed",
     ),
     "ordered dict": (lambda x, y: OrderedDict(z=y, a=x + 1), ["z", "a"], "Dict(str, Tensor)"),
     "nested": (
