@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree
 
-from torch_nacelle._check.check import made_up_inputs
+from torch_nacelle._check.cases import made_up_inputs
 from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
 from torch_nacelle._models.onnx_source import OnnxSource

@@ -10,60 +10,44 @@ and outputs, so the engine takes int32 tensors there, and ONNX needs no change.
 
 import contextlib
 import copy
-import io
 import logging
-import tempfile
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (its usual name)
 
 from torch_nacelle import _C
+from torch_nacelle._build import onnx_torchscript
 from torch_nacelle._build.exporting import exported_module, exported_trace
 from torch_nacelle._build.flattening import FlatModule
 from torch_nacelle._build.onnx_dynamo import export_by_dynamo
-from torch_nacelle._build.onnx_pooling import adaptive_pooling
+from torch_nacelle._build.onnx_torchscript import EXPORTER, NEWEST_OPSET, ExportJob, run_exporter
 from torch_nacelle._build.torchscript import (
     Traced,
     compared_trace,
-    losses_in,
     script_difference,
     scripted,
     tell_faults,
     tell_losses,
-    tracer_warnings,
 )
 from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
-from torch_nacelle._models.onnx_model import DTYPES, OnnxModel, nodes_of, onnx_package
+from torch_nacelle._models.onnx_model import OnnxModel, nodes_of, onnx_package
 from torch_nacelle._models.state import StateError, refuse_state, refused_writes
 from torch_nacelle._runtime.input import Input
 from torch_nacelle._runtime.messages import first_lines
 from torch_nacelle.errors import Error, ExecutionError, InputError
-
-NEWEST_OPSET = 20
-"""The newest opset that torch's TorchScript exporter writes (torch 2.11 to 2.13)."""
 
 EXPORTERS = ("TorchScript", "dynamo")
 """torch's exporters, in the order in which they are tried."""
 
 _logger = logging.getLogger("torch_nacelle")
 
-# A protobuf message holds less than 2 GiB; what is not weights gets the rest.
-WEIGHTS_IN_ONE_FILE = 2**31 - 2**26
-
 _DYNAMO = "torch's dynamo exporter"
 
-_exporter = threading.Lock()  # the exporter keeps its state in globals
-
-_WHAT_TO_DO = (
-    "write that part with operators that ONNX has, or leave it in TorchScript: "
-    'nacelle.compile(module, {"path.of.a.submodule": inputs}) makes engines of the submodules around it'
-)
+_NO_ENGINE = "no engine can be built from its"
 
 
 def export(
@@ -135,7 +119,7 @@ class Exports:
         names = tuple(output_names or (f"output_{index}" for index in range(count)))
         if len(names) != count:
             raise InputError(f"output_names lists {len(names)} names ({', '.join(names)}), and {name} returns {count}")
-        self._job = _ExportJob(name, examples, tuple(inputs), names, min(opset, NEWEST_OPSET))
+        self._job = ExportJob(name, examples, tuple(inputs), names, min(opset, NEWEST_OPSET))
         self._failures: list[tuple[str, Error]] = []
         self._way = ""
         self._program = module if isinstance(module, torch.export.ExportedProgram) else None
@@ -168,7 +152,7 @@ class Exports:
 
     def failed(self, error: Error) -> None:
         """Takes the reason for which no engine is built from the last model."""
-        self._failures.append((f"no engine can be built from its {self._way}", error))
+        self._failures.append((f"{_NO_ENGINE} {self._way}", error))
 
     def _by_each_exporter(self, ways: Iterator[tuple[str, OnnxModel]]) -> Iterator[tuple[str, OnnxModel]]:
         """Yields the models of each exporter, and at the end the first that onnx refuses: the parser decides.
@@ -179,8 +163,8 @@ class Exports:
         refused: list[tuple[str, OnnxModel]] = []
         by_exporter = {"TorchScript": self._taken(ways, ""), "dynamo": self._taken(self._dynamo(), _DYNAMO)}
         for exporter in EXPORTERS:
-            if any(isinstance(error, ExecutionError) for _, error in self._failures):
-                break  # a parser has read the model of an exporter, and the builder failed
+            if self._is_no_matter_of_exporters():
+                break
             for way, written in by_exporter[exporter]:
                 model = _unwrapped(replace(written, exporter=exporter), self._module)
                 fault = _fault(model)
@@ -190,6 +174,13 @@ class Exports:
                 self._failures.append((f"onnx refuses what torch's {exporter} exporter wrote", InputError(fault)))
                 refused.append((way, model))
         yield from refused[:1]
+
+    def _is_no_matter_of_exporters(self) -> bool:
+        """True if the builder has failed on a model that its parser read, or for one reason on several models."""
+        built = [one for one in self._failures if one[0].startswith(_NO_ENGINE)]
+        return any(isinstance(error, ExecutionError) for _, error in built) or (
+            len(built) == len(self._failures) > 1 and _are_one(built)
+        )
 
     def _taken(self, models: Iterator[tuple[str, OnnxModel]], step: str) -> Iterator[tuple[str, OnnxModel]]:
         """Yields models until there are no more; takes an error in place of one as the reason against a step."""
@@ -204,15 +195,20 @@ class Exports:
     def _dynamo(self) -> Iterator[tuple[str, OnnxModel]]:
         if isinstance(self._module, torch.jit.ScriptModule):
             return
-        with for_inference(self._module), torch.no_grad(), _exporter:
+        with for_inference(self._module), torch.no_grad(), EXPORTER:
             job = self._job
             model = export_by_dynamo(
-                self._module, self._program, job.inputs, job.output_names, job.opset, WEIGHTS_IN_ONE_FILE
+                self._module,
+                self._program,
+                job.inputs,
+                job.output_names,
+                job.opset,
+                onnx_torchscript.WEIGHTS_IN_ONE_FILE,
             )
         yield "program", model
 
     def _script(self) -> Iterator[tuple[str, OnnxModel]]:
-        yield "script", _run_exporter(_scripted(self._module, self._job), self._job)[0]
+        yield "script", run_exporter(_scripted(self._module, self._job), self._job)[0]
 
     def _trace(self) -> Iterator[tuple[str, OnnxModel]]:
         trace, apart = _compared_trace(self._module, self._job)
@@ -222,7 +218,7 @@ class Exports:
         yield "trace", model
 
     def _of_script(self) -> Iterator[tuple[str, OnnxModel]]:
-        yield "script", _run_exporter(self._module, self._job)[0]
+        yield "script", run_exporter(self._module, self._job)[0]
 
     def _of_program(self) -> Iterator[tuple[str, OnnxModel]]:
         trace, apart = _compared_trace(self._module, self._job)
@@ -283,7 +279,7 @@ class Exports:
             self._failures.append(("its script cannot be accepted", InputError(apart)))
         elif script is not None:
             with self._noted("its script cannot be exported"):
-                return _run_exporter(script, self._job)[0]
+                return run_exporter(script, self._job)[0]
         return None
 
     def _exported(self) -> OnnxModel:
@@ -336,18 +332,7 @@ def _unwrapped(model: OnnxModel, module: torch.nn.Module) -> OnnxModel:
     return replace(model, model=content)
 
 
-@dataclass(frozen=True)
-class _ExportJob:
-    """An export: the model and its receiver."""
-
-    name: str
-    examples: tuple[torch.Tensor, ...]
-    inputs: tuple[Input, ...]
-    output_names: tuple[str, ...]
-    opset: int
-
-
-def _followed(module: torch.nn.Module, trace: Traced | None, job: _ExportJob) -> tuple[OnnxModel, list[str]]:
+def _followed(module: torch.nn.Module, trace: Traced | None, job: ExportJob) -> tuple[OnnxModel, list[str]]:
     """The model that the exporter makes of a run of the module, and the places where it lost a decision.
 
     The module was called before, or not, as for the trace that it was compared by.
@@ -355,10 +340,10 @@ def _followed(module: torch.nn.Module, trace: Traced | None, job: _ExportJob) ->
     with for_inference(module), torch.no_grad():
         if trace is None or not trace.first_call:
             module(*job.examples)
-        return _run_exporter(_with_positional_forward(module), job)
+        return run_exporter(_with_positional_forward(module), job)
 
 
-def _compared_trace(module: torch.nn.Module, job: _ExportJob) -> tuple[Traced | None, str]:
+def _compared_trace(module: torch.nn.Module, job: ExportJob) -> tuple[Traced | None, str]:
     """A trace by torch's tracer, which the exporter uses too, and its ``difference`` to the module.
 
     Nothing is compared if the module fails on what is made up, since the builder does not run it, nor if the tracer
@@ -372,7 +357,7 @@ def _compared_trace(module: torch.nn.Module, job: _ExportJob) -> tuple[Traced | 
         return None, ""
 
 
-def _scripted(module: torch.nn.Module, job: _ExportJob) -> torch.jit.ScriptModule:
+def _scripted(module: torch.nn.Module, job: ExportJob) -> torch.jit.ScriptModule:
     try:
         script = scripted(module)
     except Exception as error:  # whatever the compiler raises is the reason
@@ -432,107 +417,3 @@ def _refuse_what_is_dropped(module: torch.nn.Module, examples: tuple[torch.Tenso
             f"{name} has forward hooks, which torch leaves out of what it exports from a ScriptModule: give the "
             f"nn.Module, or call {name} in the forward of another module and script that"
         )
-
-
-def _run_exporter(module: torch.nn.Module, job: _ExportJob) -> tuple[OnnxModel, list[str]]:
-    """The model that torch's exporter makes, for this thread alone, and the places where tracing lost a decision."""
-    with for_inference(module), torch.no_grad(), _exporter:
-        return _exported_model(module, job)
-
-
-def _exported_model(module: torch.nn.Module, job: _ExportJob) -> tuple[OnnxModel, list[str]]:
-    weights = sum(tensor.nbytes for tensor in [*module.parameters(), *module.buffers()])
-    if weights <= WEIGHTS_IN_ONE_FILE:
-        buffer = io.BytesIO()
-        losses = _call_exporter(module, buffer, job)
-        return OnnxModel(_with_all_inputs(buffer.getvalue(), job), "", job.output_names), losses
-    folder = tempfile.TemporaryDirectory(prefix="torch_nacelle.")
-    path = Path(folder.name, "model.onnx")
-    losses = _call_exporter(module, str(path), job)
-    beside = tuple(sorted(one.name for one in path.parent.iterdir() if one != path))
-    model = _with_all_inputs(path.read_bytes(), job)
-    path.write_bytes(model)
-    return OnnxModel(model, str(path), job.output_names, beside, folder=folder), losses
-
-
-def _with_all_inputs(model: bytes, job: _ExportJob) -> bytes:
-    """The model with the inputs that the exporter left out since nothing uses them: callers pass them all the same."""
-    onnx = onnx_package("torch exports modules to ONNX")
-    proto = onnx.load_model_from_string(model)
-    there = {one.name: one for one in proto.graph.input}
-    if len(there) == len(job.inputs):
-        return model
-    numbers = {dtype: number for number, dtype in DTYPES.items()}
-    del proto.graph.input[:]
-    for one in job.inputs:
-        shape = [f"{one.name}_dim_{dim}" if extent == -1 else extent for dim, extent in enumerate(one.shape)]
-        added = onnx.helper.make_tensor_value_info(one.name, numbers[one.dtype], shape)
-        proto.graph.input.append(there.get(str(one.name), added))
-    return bytes(proto.SerializeToString())
-
-
-def _call_exporter(module: torch.nn.Module, target: "io.BytesIO | str", job: _ExportJob) -> list[str]:
-    axes = {
-        str(one.name): {dim: f"{one.name}_dim_{dim}" for dim, extent in enumerate(one.shape) if extent == -1}
-        for one in job.inputs
-        if one.dynamic
-    }
-    with tracer_warnings() as caught, _quiet_exporter(), _slow_attention(), adaptive_pooling(job.opset):
-        try:
-            torch.onnx.export(
-                module,
-                job.examples,
-                target,  # type: ignore[arg-type]
-                dynamo=False,
-                opset_version=job.opset,
-                input_names=[str(one.name) for one in job.inputs],
-                output_names=list(job.output_names),
-                dynamic_axes=axes,
-                do_constant_folding=True,
-            )
-        except torch.onnx.errors.OnnxExporterError as error:
-            raise InputError(
-                f"{job.name} cannot be exported to ONNX opset {job.opset}: {first_lines(error)}; {_WHAT_TO_DO}"
-            ) from error
-        except Exception as error:  # the exporter raises RuntimeError, TypeError, ValueError … for what it cannot do
-            raise InputError(
-                f"{job.name} cannot be exported to ONNX opset {job.opset}: {type(error).__name__}: "
-                f"{first_lines(error)}; {_WHAT_TO_DO}"
-            ) from error
-    return list(losses_in(caught))
-
-
-@contextlib.contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Keeps the exporter from printing the whole graph when it fails."""
-    # The exporter prints it always: it means to call a function that says if it should, and tests the function instead.
-    log = torch._C._jit_onnx_log
-    torch._C._jit_onnx_log = lambda *_: None
-    try:
-        yield
-    finally:
-        torch._C._jit_onnx_log = log
-
-
-@contextlib.contextmanager
-def _slow_attention() -> Iterator[None]:
-    """Makes torch compute attention in single operators: ONNX has none for torch's fused ones."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    packed = F._in_projection_packed  # type: ignore[attr-defined]
-    torch.backends.mha.set_fastpath_enabled(False)
-    F._in_projection_packed = _in_projection_packed  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-        F._in_projection_packed = packed  # type: ignore[attr-defined]
-
-
-def _in_projection_packed(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, w: torch.Tensor, b: torch.Tensor | None = None
-) -> tuple[torch.Tensor, ...]:
-    """Queries, keys and values, as torch computes them, without unflatten: the exporter fixes its dynamic sizes."""
-    if q is k and k is v:
-        return tuple(part.contiguous() for part in F.linear(q, w, b).chunk(3, dim=-1))
-    biases = (None, None, None) if b is None else b.chunk(3)
-    return tuple(F.linear(x, weight, bias) for x, weight, bias in zip((q, k, v), w.chunk(3), biases, strict=True))

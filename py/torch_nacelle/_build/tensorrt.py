@@ -56,6 +56,7 @@ def build_from_some_model(
     if isinstance(source, OnnxSource):
         model = source.as_model()
         return model, build_tensorrt(model, inputs, builder, name, options, shown, device)
+    optimization_profiles(inputs)  # if they do not agree, no way is tried
     with torch_defaults():
         exports = Exports(source, inputs, opset=opset_for(builder), output_names=output_names, method=method)
     parts = ""

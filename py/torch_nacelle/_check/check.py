@@ -3,12 +3,12 @@
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import torch
 
 from torch_nacelle import _C
+from torch_nacelle._check.cases import TRUTHS, Case, cases_of
 from torch_nacelle._check.compare import compare
 from torch_nacelle._models.descriptions import Parameters, describe, parameters_of
 from torch_nacelle._models.exported_program import positional_module
@@ -36,10 +36,6 @@ BETWEEN = 16
 
 THRESHOLDS: dict[str, float] = {"fp32": 1e-3, "tf32": 1e-2, "fp16": 1e-2, "bf16": 5e-2, "int8": 1e-1}
 """The relative error that is allowed, by the precision that an engine computes in."""
-
-
-_TRUTHS = range(2)
-"""Integers that most models take: indices, masks, counts."""
 
 _GIVE_INPUTS = "; give inputs that it takes"
 
@@ -84,19 +80,14 @@ def check(
             error has all of them.
         InputError: The inputs cannot be made up, or the original fails on them.
     """
-    return check_over(_TRUTHS, program, original, inputs, threshold=threshold, precision=precision, seed=seed)
+    return check_over(TRUTHS, program, original, inputs, threshold=threshold, precision=precision, seed=seed)
 
 
 def check_call(
     call: Call | None, program: AnyProgram, original: object, inputs: CheckInputs, *, precision: Precision
 ) -> CheckReport:
     """``check``, with the tensors of a row in the places that they have in a call of the original, and more shapes."""
-    return check_over(_TRUTHS, program, original, inputs, precision=precision, call=call, between=BETWEEN)
-
-
-def made_up_inputs(inputs: Sequence[Input], seed: int = 0) -> list[tuple[torch.Tensor, ...]]:
-    """Values for inputs, as ``check`` makes them up: for min, opt and max of every shape range, on the CPU."""
-    return [case.tensors for case in _cases(inputs, seed, _TRUTHS)]
+    return check_over(TRUTHS, program, original, inputs, precision=precision, call=call, between=BETWEEN)
 
 
 def check_over(
@@ -133,7 +124,7 @@ def check_over(
     _check_numbers(threshold, seed)
     given, call = _in_a_row(inputs, original, call)
     under_check = _Program(program, call)
-    cases = _cases(under_check.inputs() if given is None else given, seed, integers, between)
+    cases = cases_of(under_check.inputs() if given is None else given, seed, integers, between)
     rows: list[OutputCheck] = []
     notes: dict[str, None] = {}
     drawing = (lambda: _random_numbers(seed)) if same_random_numbers else contextlib.nullcontext
@@ -191,7 +182,7 @@ def first_difference(
         InputError: One of the two fails on the inputs.
     """
     with _original(original, None) as run_original:
-        for case in _cases(inputs, seed, _TRUTHS):
+        for case in cases_of(inputs, seed, TRUTHS):
             try:
                 wanted = _run(run_original, case, "the original")
             except InputError:
@@ -225,101 +216,6 @@ def precision_of(backend: str, options: Mapping[str, object], inputs: Sequence[I
     if options.get("fp16") or torch.float16 in dtypes:
         return "fp16"
     return "fp32" if backend == "reference" or options.get("tf32") is False else "tf32"
-
-
-@dataclass(frozen=True)
-class _Case:
-    """One call.
-
-    Attributes:
-        name: For a person.
-        optimization_profile: The optimization profile of the call; None for fixed shapes and given tensors.
-        tensors: The inputs of the call; on the CPU if they were made up.
-        may_not_fit: True if the original may fail on these tensors: the least of values that decide about shapes is not
-            always a target that a tensor can be reshaped to, nor must the model take integers other than 0 and 1, or
-            every shape between min and max.
-    """
-
-    name: str
-    optimization_profile: int | None
-    tensors: tuple[torch.Tensor, ...]
-    may_not_fit: bool = False
-
-
-def _cases(inputs: Sequence[Any], seed: int, integers: range, between: int = 0) -> list[_Case]:
-    if not inputs:
-        raise InputError("inputs is empty: a program takes at least one tensor")
-    if all(isinstance(one, (list, tuple)) for one in inputs):
-        return [_given(f"given inputs {index}", one) for index, one in enumerate(inputs)]
-    if all(isinstance(one, torch.Tensor) for one in inputs):
-        return [_given("given inputs", inputs)]
-    described = [Input.of(one) for one in inputs]
-    counts = [one.range_count for one in described if one.range_count]
-    if not counts:
-        return [_made_up("fixed shapes", None, "opt", described, seed, integers)]
-    if min(counts) != max(counts):
-        raise InputError(f"inputs have different numbers of optimization profiles: {', '.join(map(str, counts))}")
-    cases: list[_Case] = []
-    for profile in range(counts[0]):
-        for extent in ("min", "opt", "max"):
-            cases.append(
-                _made_up(
-                    f"optimization profile {profile}, {extent}", profile, extent, described, seed + len(cases), integers
-                )
-            )
-        for fixed in _between(described, profile, between):
-            name = f"optimization profile {profile}, between min and max"
-            case = _made_up(name, profile, "opt", fixed, seed + len(cases), integers)
-            cases.append(replace(case, may_not_fit=True))
-    return cases
-
-
-def _between(inputs: Sequence[Input], profile: int, count: int) -> list[list[Input]]:
-    """The inputs with at most `count` shapes each, from min to max of an optimization profile without the ends.
-
-    All dimensions grow together, so that those that are one size in the model stay equal.
-    """
-    ranges = [one.ranges[profile] for one in inputs if one.dynamic]
-    span = max((high - low for one in ranges for low, high in zip(one.min, one.max, strict=True)), default=0)
-    steps = min(count, span - 1) + 1
-
-    def fixed(one: Input, step: int) -> Input:
-        if not one.dynamic:
-            return one
-        sizes = zip(one.ranges[profile].min, one.ranges[profile].max, strict=True)
-        return Input([low + (high - low) * step // steps for low, high in sizes], one.dtype, name=one.name)
-
-    return [[fixed(one, step) for one in inputs] for step in range(1, steps)]
-
-
-def _given(name: str, tensors: object) -> _Case:
-    values: tuple[torch.Tensor, ...] = tuple(tensors)  # type: ignore[arg-type]
-    for value in values:
-        if not isinstance(value, torch.Tensor):
-            raise InputError(f"{name}: a program is called with tensors, found {type(value).__name__}")
-    return _Case(name, None, values)
-
-
-def _made_up(name: str, profile: int | None, extent: str, inputs: Sequence[Input], seed: int, integers: range) -> _Case:
-    generator = torch.Generator("cpu").manual_seed(seed)
-
-    def tensor(one: Input) -> torch.Tensor:
-        if one.values:
-            return one.tensor_of(getattr(one.values[profile or 0], extent))
-        shape = getattr(one.ranges[profile or 0], extent) if one.dynamic else one.shape
-        return _values(one.dtype, shape, generator, integers)
-
-    may_not_fit = integers != _TRUTHS or (extent != "opt" and any(one.values for one in inputs))
-    return _Case(name, profile, tuple(tensor(one) for one in inputs), may_not_fit)
-
-
-def _values(dtype: torch.dtype, shape: Sequence[int], generator: torch.Generator, integers: range) -> torch.Tensor:
-    size = tuple(shape)
-    if dtype.is_floating_point:
-        return torch.randn(size, generator=generator, dtype=torch.float32, device="cpu").to(dtype)
-    ranges = {torch.uint8: range(256), torch.int8: range(-128, 128), torch.bool: _TRUTHS}
-    low, high = ranges.get(dtype, integers).start, ranges.get(dtype, integers).stop
-    return torch.randint(low, high, size, generator=generator, device="cpu").to(dtype)
 
 
 class _Program:
@@ -356,12 +252,12 @@ class _Program:
         return [str(outputs[i][0]) if i < len(outputs) else f"output {i}" for i in range(len(wanted))]
 
     @contextlib.contextmanager
-    def every_profile(self, cases: Sequence[_Case]) -> "Iterator[Callable[[_Case], list[_Output]]]":
+    def every_profile(self, cases: Sequence[Case]) -> "Iterator[Callable[[Case], list[_Output]]]":
         """A function that calls the program, each case with its optimization profile if the engine has several."""
         several = self._engine is not None and self._engine.optimization_profile_count() > 1
         current: list[int | None] = [None]
 
-        def run(case: _Case) -> list[_Output]:
+        def run(case: Case) -> list[_Output]:
             wanted = case.optimization_profile
             if several and wanted is not None and wanted != current[0]:
                 configure(self._program, optimization_profile=wanted)
@@ -479,7 +375,7 @@ def onnx_function(source: OnnxSource) -> Callable[..., object]:
     return run
 
 
-def _run(function: Callable[..., object], case: _Case, what: str) -> list[_Output]:
+def _run(function: Callable[..., object], case: Case, what: str) -> list[_Output]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -508,7 +404,7 @@ def _flat(result: object, what: str) -> list[_Output]:
 
 
 def _compared(
-    case: _Case, found: list[_Output], wanted: list[_Output], program: _Program, notes: dict[str, None]
+    case: Case, found: list[_Output], wanted: list[_Output], program: _Program, notes: dict[str, None]
 ) -> list[OutputCheck]:
     shapes = tuple(tuple(tensor.shape) for tensor in case.tensors)
     if len(found) != len(wanted):

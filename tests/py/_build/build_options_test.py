@@ -215,7 +215,8 @@ def test_auto_takes_tensorrt_first(monkeypatch: pytest.MonkeyPatch, caplog: pyte
             build(seeded(TwoHeads), [IMAGES], backend="auto")
         assert len(taken.calls) == 1
         assert caplog.messages == [
-            f"engines are built by {taken.description} ({taken.path}): a CUDA device and this builder are here"
+            f"engines are built by {taken.description} ({taken.path}): a CUDA device and this builder are here",
+            "TwoHeads was exported to ONNX by torch's TorchScript exporter",
         ]
 
 

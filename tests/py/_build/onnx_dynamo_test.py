@@ -14,6 +14,7 @@ import torch_nacelle as nacelle
 from tests.py.networks import seeded
 from torch_nacelle import Input
 from torch_nacelle._build import onnx as exporters
+from torch_nacelle._build import onnx_torchscript
 from torch_nacelle._build.onnx import export
 from torch_nacelle._models.onnx_model import OnnxModel
 from torch_nacelle._runtime.input import with_names
@@ -103,7 +104,7 @@ def test_older_opsets(opset: int) -> None:
 
 def test_the_second_exporter_is_tried_if_onnx_refuses_what_the_first_wrote(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "torch_nacelle"):
-        model = exported(Halves(), [ROWS])
+        model = exported(Halves(), [ROWS], method="trace")
     assert model.exporter == "dynamo"
     assert "exported to ONNX by torch's dynamo exporter; onnx refuses what torch's TorchScript" in caplog.text
     assert_same(model, Halves(), torch.randn(2, 6))
@@ -123,7 +124,7 @@ def test_the_order_can_be_turned_round(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_weights_beyond_one_file_lie_beside_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporters, "WEIGHTS_IN_ONE_FILE", 0)
+    monkeypatch.setattr(onnx_torchscript, "WEIGHTS_IN_ONE_FILE", 0)
     model = exported(seeded(Steps), [ROWS])
     assert model.exporter == "dynamo" and model.path.endswith("model.onnx") and model.external_files
     with pytest.raises(nacelle.InputError, match="more weights than one file holds"):

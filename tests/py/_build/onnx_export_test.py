@@ -12,7 +12,8 @@ import torch
 import torch_nacelle as nacelle
 from tests.py.networks import TwoHeads, seeded
 from torch_nacelle import Input
-from torch_nacelle._build.onnx import NEWEST_OPSET, export
+from torch_nacelle._build.onnx import export
+from torch_nacelle._build.onnx_torchscript import NEWEST_OPSET
 from torch_nacelle._models.onnx_model import OnnxModel
 from torch_nacelle._runtime.input import with_names
 
@@ -282,7 +283,7 @@ def test_an_exported_program_runs_in_the_reference_engine() -> None:
 
 
 def test_weights_beyond_one_file_lie_beside_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch_nacelle._build.onnx.WEIGHTS_IN_ONE_FILE", 0)
+    monkeypatch.setattr("torch_nacelle._build.onnx_torchscript.WEIGHTS_IN_ONE_FILE", 0)
     model = exported(seeded(TwoHeads), [IMAGES])
     assert model.path.endswith("model.onnx")
     assert onnx.load(io.BytesIO(model.model)).graph.output[0].name == "output_0"
