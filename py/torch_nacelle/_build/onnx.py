@@ -1,7 +1,7 @@
 """Exports modules to ONNX, with torch's own exporters.
 
-torch has two. The one on TorchScript, which is here, needs nothing beside torch and writes opsets up to 20, among them
-17, the newest that TensorRT 8.5 reads. The one on torch.export (`onnx_dynamo.py`) needs onnxscript and writes opset 18
+torch has two. The one on TorchScript (`onnx_torchscript.py`) needs nothing beside torch and writes opsets up to 20,
+among them 17, the newest that TensorRT 8.5 reads. The one on torch.export (`onnx_dynamo.py`) needs onnxscript and writes opset 18
 and later, which are converted. Each knows operators that the other lacks, so the second is tried if the first fails.
 
 int64 at an engine's interface: TensorRT before 10 has no int64 tensors. Its parser makes int32 bindings of int64 inputs
@@ -196,15 +196,8 @@ class Exports:
         if isinstance(self._module, torch.jit.ScriptModule):
             return
         with for_inference(self._module), torch.no_grad(), EXPORTER:
-            job = self._job
-            model = export_by_dynamo(
-                self._module,
-                self._program,
-                job.inputs,
-                job.output_names,
-                job.opset,
-                onnx_torchscript.WEIGHTS_IN_ONE_FILE,
-            )
+            job, most = self._job, onnx_torchscript.WEIGHTS_IN_ONE_FILE
+            model = export_by_dynamo(self._module, self._program, job.inputs, job.output_names, job.opset, most)
         yield "program", model
 
     def _script(self) -> Iterator[tuple[str, OnnxModel]]:

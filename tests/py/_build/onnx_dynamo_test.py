@@ -104,7 +104,7 @@ def test_older_opsets(opset: int) -> None:
 
 def test_the_second_exporter_is_tried_if_onnx_refuses_what_the_first_wrote(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "torch_nacelle"):
-        model = exported(Halves(), [ROWS], method="trace")
+        model = exported(Halves(), [ROWS], method="script")
     assert model.exporter == "dynamo"
     assert "exported to ONNX by torch's dynamo exporter; onnx refuses what torch's TorchScript" in caplog.text
     assert_same(model, Halves(), torch.randn(2, 6))
