@@ -1,8 +1,9 @@
 """Exports modules to ONNX, with torch's own exporters.
 
 torch has two. The one on TorchScript (`onnx_torchscript.py`) needs nothing beside torch and writes opsets up to 20,
-among them 17, the newest that TensorRT 8.5 reads. The one on torch.export (`onnx_dynamo.py`) needs onnxscript and writes opset 18
-and later, which are converted. Each knows operators that the other lacks, so the second is tried if the first fails.
+among them 17, the newest that TensorRT 8.5 reads. The one on torch.export (`onnx_dynamo.py`) needs onnxscript and
+writes opset 18 and later, which are converted. Each knows operators that the other lacks, so the second is tried if the
+first fails.
 
 int64 at an engine's interface: TensorRT before 10 has no int64 tensors. Its parser makes int32 bindings of int64 inputs
 and outputs, so the engine takes int32 tensors there, and ONNX needs no change.
