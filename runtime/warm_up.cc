@@ -35,6 +35,13 @@ Tensors InputsAt(const LoadedEngine& engine, int profile, const At& at) {
   return tensors;
 }
 
+// False if an input's values decide about shapes and the plan does not tell which it was built for.
+bool TellsValues(const LoadedEngine& engine, int profile) {
+  return std::ranges::all_of(engine.facts().inputs, [&](const TensorInfo& input) {
+    return !input.on_host || !HostValueRangeOf(engine.engine(), input, profile).opt.empty();
+  });
+}
+
 // The inputs of all calls. The ends of several inputs need not suit one another if values decide about shapes: a target
 // of ones is none for a tensor of twelve elements.
 std::vector<Tensors> CallsOf(const LoadedEngine& engine) {
@@ -43,7 +50,9 @@ std::vector<Tensors> CallsOf(const LoadedEngine& engine) {
   for (const std::vector<int>& group : engine.facts().optimization_profile_groups) {
     const int profile = group.front();
     if (by_values) {
-      calls.push_back(InputsAt(engine, profile, [](const auto& range) { return range.opt; }));
+      if (TellsValues(engine, profile)) {
+        calls.push_back(InputsAt(engine, profile, [](const auto& range) { return range.opt; }));
+      }
       continue;
     }
     calls.push_back(InputsAt(engine, profile, [](const auto& range) { return range.min; }));

@@ -164,7 +164,10 @@ class TritonProcess:
             connection.close()
 
     def _end_of_log(self) -> str:
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
+        """The last errors in the log (lines that begin with E, models that are unavailable), and its last lines."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        errors = [line for line in lines[:-10] if line.startswith("E") or "UNAVAILABLE" in line]
+        return "\n".join([*errors[-10:], *lines[-10:]])
 
     def _prepare_backend(self) -> None:
         """Puts the backend and the program that embeds this release of Python into one folder, as Triton wants it."""

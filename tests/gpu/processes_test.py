@@ -69,7 +69,9 @@ def worker(
     """Loads the program, checks a call of it, and tells the GPUs that it sees and the one that it runs on."""
     if visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible
-    program = nacelle.load(path, device)
+    program = nacelle.load(path)
+    if device is not None:
+        nacelle.to(program, device)
     nacelle.warm_up(program)
     x = images(3, device=device or "cuda")
     outputs = program(x)

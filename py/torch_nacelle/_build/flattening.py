@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree
 
+from torch_nacelle import _C
 from torch_nacelle._check.cases import made_up_inputs
 from torch_nacelle._models.exported_program import positional_module
 from torch_nacelle._models.model_state import device_of_module, for_inference
@@ -150,6 +151,8 @@ def flattened(bound: Bound) -> Flattened:
         call = row_call(len(bound.inputs))  # of the module that the builders make of it
     if isinstance(source, OnnxSource) or call is None or (call.is_row and _returns_a_row(source)):
         return Flattened(source)
+    if isinstance(source, torch.jit.ScriptModule):
+        _C.refuse_state(source._c, len(bound.inputs))  # a trial run would change it
     name = type(source).__name__
     model = positional_module(source) if isinstance(source, torch.export.ExportedProgram) else source
     with for_inference(model), torch.no_grad(), warnings.catch_warnings():

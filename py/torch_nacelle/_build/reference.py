@@ -41,6 +41,8 @@ _STEPS = {
 
 _NO_ENGINE = "no engine can be built from its"
 
+_NO_MEMORY = "can't allocate memory"  # in the RuntimeError of torch's allocator for the CPU
+
 
 def build_reference(
     source: ModelSource,
@@ -128,6 +130,8 @@ class _ReferenceJob:
                 failures.append((step, error))
                 continue
             except Exception as error:  # the compiler, the tracer and the model raise all kinds
+                if _NO_MEMORY in str(error):
+                    raise MemoryError from error
                 failures.append((step, error))
                 continue
             if compare:

@@ -111,6 +111,7 @@ def _exported(module: torch.nn.Module, arguments: Sequence[_Argument], call: Cal
         try:
             program = _run(module, call, examples, dims.shapes(least))
             _check_at_one(module, call, program)
+            _keep_guards(program, first)
             return program
         except InputError as error:
             if not dims.asked:
@@ -121,6 +122,17 @@ def _exported(module: torch.nn.Module, arguments: Sequence[_Argument], call: Cal
                 f"{error.reason}; if the module treats a size of 1 apart, give inputs that begin with 2"
             ) from error
     return first
+
+
+def _keep_guards(program: torch.export.ExportedProgram, first: torch.export.ExportedProgram) -> None:
+    """Gives a program the guards of one of the same module without ranges.
+
+    torch leaves out a guard that follows from a range, such as one against the size 1 from a least size of 2. But it
+    does not check a least size of 2 when the program is called.
+    """
+    guards = getattr(program, "_guards_code", None)
+    if guards is not None:
+        program._guards_code = [*guards, *(one for one in first._guards_code if one not in guards)]
 
 
 def _check_at_one(module: torch.nn.Module, call: Call, program: torch.export.ExportedProgram) -> None:
