@@ -19,6 +19,7 @@
 #include "py/csrc/conversion.h"
 #include "py/csrc/without_gil.h"
 #include "runtime/engine.h"
+#include "runtime/internal/loaded_engine.h"
 #include "runtime/internal/record_facts.h"
 #include "runtime/program.h"
 #include "runtime/warm_up.h"
@@ -48,6 +49,12 @@ std::vector<py::bytes> Fields(const SiteView& site) {
   record.plan = site.engine->plan()->bytes().substr(0, plan::kPlanStart);
   const std::vector<std::string> fields = record::Write(std::move(record));
   return {fields.begin(), fields.end()};
+}
+
+// The device that an engine runs on; sets it up.
+std::string Device(const SiteView& site) {
+  const WithoutGil released;
+  return site.engine->loaded()->facts().device.str();
 }
 
 void ConvertEngines(const torch::jit::Module& module, int version, const std::vector<std::string>& drop,
@@ -161,8 +168,8 @@ void BindPrograms(py::module_& m) {
       .def_property_readonly("plan",
                              [](const SiteView& self) { return py::bytes(std::string(self.engine->plan()->bytes())); })
       .def_property_readonly("plan_size", [](const SiteView& self) { return self.engine->plan()->bytes().size(); })
-      .def_property_readonly("plan_release",
-                             [](const SiteView& self) { return self.engine->plan_header().Describe(); });
+      .def_property_readonly("plan_release", [](const SiteView& self) { return self.engine->plan_header().Describe(); })
+      .def("device", &Device);
   m.def("find_engines", &Find, py::arg("module"));
   m.def("warm_up", &WarmUp, py::arg("module"));
   m.def("join", &Join, py::arg("parts"));

@@ -16,6 +16,7 @@ class EngineSite:
     def plan_size(self) -> int: ...
     @property
     def plan_release(self) -> str: ...
+    def device(self) -> str: ...  # where it runs; sets it up
 
 class TimedEngine:
     @property

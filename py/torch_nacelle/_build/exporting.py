@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from torch_nacelle._build.torchscript import Traced, difference, traced
+from torch_nacelle._build.torchscript import TRACER, Traced, difference, traced
 from torch_nacelle._models.exported_program import check_inputs, positional_module
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._models.state import StateError
@@ -57,7 +57,7 @@ def _exported(
     module: torch.nn.Module, inputs: Sequence[Input], device: torch.device, *, strict: bool
 ) -> torch.nn.Module:
     examples = tuple(_example(one).to(device) for one in inputs)
-    with for_inference(module), torch.no_grad():
+    with TRACER, for_inference(module), torch.no_grad():
         program = torch.export.export(InARow(module), examples, dynamic_shapes=auto_shapes(inputs), strict=strict)
     check_inputs(program, inputs, own=True)
     return positional_module(program)

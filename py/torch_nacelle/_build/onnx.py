@@ -24,8 +24,9 @@ from torch_nacelle._build import onnx_torchscript
 from torch_nacelle._build.exporting import exported_module, exported_trace
 from torch_nacelle._build.flattening import FlatModule
 from torch_nacelle._build.onnx_dynamo import export_by_dynamo
-from torch_nacelle._build.onnx_torchscript import EXPORTER, NEWEST_OPSET, ExportJob, run_exporter
+from torch_nacelle._build.onnx_torchscript import NEWEST_OPSET, ExportJob, run_exporter
 from torch_nacelle._build.torchscript import (
+    TRACER,
     Traced,
     compared_trace,
     script_difference,
@@ -196,7 +197,7 @@ class Exports:
     def _dynamo(self) -> Iterator[tuple[str, OnnxModel]]:
         if isinstance(self._module, torch.jit.ScriptModule):
             return
-        with for_inference(self._module), torch.no_grad(), EXPORTER:
+        with for_inference(self._module), torch.no_grad(), TRACER:
             job, most = self._job, onnx_torchscript.WEIGHTS_IN_ONE_FILE
             model = export_by_dynamo(self._module, self._program, job.inputs, job.output_names, job.opset, most)
         yield "program", model

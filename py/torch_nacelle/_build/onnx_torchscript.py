@@ -3,7 +3,6 @@
 import contextlib
 import io
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (its usual name)
 
 from torch_nacelle._build.onnx_pooling import adaptive_pooling
-from torch_nacelle._build.torchscript import losses_in, tracer_warnings
+from torch_nacelle._build.torchscript import TRACER, losses_in, tracer_warnings
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._models.onnx_model import DTYPES, OnnxModel, onnx_package
 from torch_nacelle._runtime.input import Input
@@ -25,7 +24,6 @@ NEWEST_OPSET = 20
 # A protobuf message holds less than 2 GiB; what is not weights gets the rest.
 WEIGHTS_IN_ONE_FILE = 2**31 - 2**26
 
-EXPORTER = threading.Lock()  # the exporter keeps its state in globals
 
 _WHAT_TO_DO = (
     "write that part with operators that ONNX has, or leave it in TorchScript: "
@@ -46,7 +44,7 @@ class ExportJob:
 
 def run_exporter(module: torch.nn.Module, job: ExportJob) -> tuple[OnnxModel, list[str]]:
     """The model that torch's exporter makes, for this thread alone, and the places where tracing lost a decision."""
-    with for_inference(module), torch.no_grad(), EXPORTER:
+    with for_inference(module), torch.no_grad(), TRACER:
         return _exported_model(module, job)
 
 

@@ -48,6 +48,9 @@ compiler: Any = _recursive
 
 _scripting = threading.RLock()  # the compiler keeps its state in globals
 
+TRACER = threading.RLock()
+"""Held while torch traces or exports a module: its tracer and its exporters keep names of submodules in globals."""
+
 # Decorators that change no number that forward computes.
 _GRAD_MODES = (torch.no_grad, torch.enable_grad, torch.inference_mode, torch.set_grad_enabled)
 
@@ -244,7 +247,7 @@ def traced(
         Exception: Whatever the module or the tracer raises.
     """
     examples = tuple(one.example().to(device) for one in inputs)
-    with torch.no_grad(), tracer_warnings() as caught:
+    with TRACER, torch.no_grad(), tracer_warnings() as caught:
         with for_inference(module):
             refuse_state(module, examples, type(module).__name__)
             if not first_call:

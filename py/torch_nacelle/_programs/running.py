@@ -15,7 +15,7 @@ from torch_nacelle._programs.signatures import signature
 from torch_nacelle._runtime.holders import AnyProgram, engines_of_package, is_package, joined
 from torch_nacelle._runtime.input import Input, ShapeRange, as_list, dtype_name
 from torch_nacelle._runtime.torch_state import without_deprecations
-from torch_nacelle.errors import InputError
+from torch_nacelle.errors import Error, InputError
 
 if TYPE_CHECKING:
     from torch.export.pt2_archive._package import AOTICompiledModel
@@ -40,8 +40,9 @@ def load(source: ProgramSource, device: str | None = None) -> torch.jit.ScriptMo
 def device_of(program: AnyProgram) -> torch.device:
     """Returns the device that a program takes its inputs on: that of its tensors.
 
-    If only its engines are on a GPU, it is the current GPU. An AOTInductor package tells the kind of device that it
-    was compiled for; of several GPUs it is that of its engines, if torch gives them (2.13), else the current one.
+    If only its engines are on a GPU, it is that of the first engine, which is set up to find out; the current GPU if it
+    cannot be. An AOTInductor package tells the kind of device that it was compiled for; of several GPUs it is that of
+    its engines, if torch gives them (2.13), else the current one.
     """
     if is_package(program):
         return _device_of_package(program)
@@ -49,8 +50,10 @@ def device_of(program: AnyProgram) -> torch.device:
     for device in devices:
         if device.type == "cuda":
             return device
-    if torch.cuda.is_available() and any(_is_for_gpu(site) for site in _C.find_engines(joined(program))):
-        return torch.device("cuda", torch.cuda.current_device())
+    if torch.cuda.is_available():
+        for site in _C.find_engines(joined(program)):
+            if _is_for_gpu(site):
+                return _gpu_of(site)
     return torch.device("cpu")
 
 
@@ -65,6 +68,13 @@ def _device_of_package(package: "AOTICompiledModel") -> torch.device:
     devices = (torch.device(_C.engine_device(engine)) for _, engine in engines)
     current = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cuda")
     return next((device for device in devices if device.type == "cuda"), current)
+
+
+def _gpu_of(site: _C.EngineSite) -> torch.device:
+    try:
+        return torch.device(site.device())
+    except Error:  # a call of the engine says why it cannot run
+        return torch.device("cuda", torch.cuda.current_device())
 
 
 def _is_for_gpu(site: _C.EngineSite) -> bool:

@@ -169,13 +169,19 @@ def _only_engine_of(program: torch.fx.GraphModule) -> Any:
     return operator.attrgetter(call.args[1].target)(program)
 
 
+def tells_values(engine: Any, place: int) -> bool:
+    """False if the values of an input decide about shapes and the plan does not tell for which it was built."""
+    values = dict(_C.host_inputs(engine)).get(place)
+    return values is None or all(map(all, values))
+
+
 def described_input(engine: Any, place: int) -> Input:
     """An input of an engine that can be set up here: its name, dtype and shapes, or the values that decide shapes."""
     name, dtype, shape, profiles = engine.inputs()[place]
     kind = getattr(torch, dtype)
     if -1 not in shape:
         values = dict(_C.host_inputs(engine)).get(place, [])
-        if not values or not all(map(all, values)):  # the plan may give none
+        if not values or not tells_values(engine, place):
             return Input(shape=shape, dtype=kind, name=name)
         low, opt, high = ([profile[which] for profile in values] for which in range(3))
         return Input(shape=shape, dtype=kind, min_values=low, opt_values=opt, max_values=high, name=name)

@@ -20,10 +20,10 @@ def warm_up(program: AnyProgram, inputs: CallInputs | None = None) -> None:
     optimizes the code around the engines. A server calls this before it says that it is ready; called again it checks
     that the engines still run. Other threads may call the program meanwhile.
 
-    Each engine is called with the smallest and the largest shapes of each of its optimization profiles, with zeros, or
-    once at the optimum if values of its inputs decide about shapes. So is the whole program, if it tells the shapes of
-    its arguments (see ``arguments``). Execution contexts are made when calls overlap, so the first calls that do are
-    slower still.
+    Each engine is called with the smallest and the largest shapes of each of its optimization profiles, with zeros. If
+    values of its inputs decide about shapes, it is called once at the optimum, or only set up if the plan does not tell
+    the values (TensorRT 8.5). The whole program is called in the same way, if it tells the shapes of its arguments (see
+    ``arguments``). Execution contexts are made when calls overlap, so the first calls that do are slower still.
 
     Args:
         program: A program that ``load`` returned, an ``EngineModule``, or an ``nn.Module`` that holds programs.
