@@ -25,7 +25,7 @@ X = torch.ones(2, 16)
 class OneOperator(torch.nn.Module):
     """One operator of torch, called as EngineModule calls an engine."""
 
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> torch.Tensor:
         """The negative of the input."""
         return torch.neg(inputs[0])
 
@@ -50,7 +50,7 @@ def guards(module: torch.nn.Module) -> Callable[[torch.Tensor], object]:
     """The check of the guards of a module that was compiled."""
     (entry,) = _debug_get_cache_entry_list(type(module).forward.__code__)
     check: Callable[[dict[str, object]], bool] = entry.guard_manager.check
-    arguments = {"self": module, "inputs": (X,)}
+    arguments = {"self": module, "inputs": (X,), "named": {}}
 
     def checked(_: torch.Tensor) -> bool:
         if not check(arguments):  # a refusal takes less time, and would be measured for a check
