@@ -12,8 +12,8 @@ namespace nacelle::runtime {
 
 // Sets up each engine of the program, calls it with the smallest and the largest shapes of each optimization profile
 // that its settings allow, and waits for the device. Inputs are zeros. If values of inputs decide about shapes, it is
-// called once, with the values and shapes that the profile is fastest at; it is only set up if the plan does not tell the
-// values, as with TensorRT 8.5. Other threads may call the program meanwhile.
+// called once, with the values and shapes that the profile is fastest at; it is only set up if the plan does not tell
+// the values, as with TensorRT 8.5. Other threads may call the program meanwhile.
 // Throws the error of the set-up or of the call: such an engine cannot run here.
 NACELLE_API void WarmUp(const EngineHolder& program);
 

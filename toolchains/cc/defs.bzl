@@ -58,7 +58,7 @@ def _runtime_path():
             return []
     return ["@torch//:runtime_path"]
 
-def nacelle_cc_library(name, copts = [], deps = [], precompiled = False, **kwargs):
+def nacelle_cc_library(name, copts = [], deps = [], precompiled = False, small = False, **kwargs):
     """A C++ library: one unit, with its headers in hdrs.
 
     It is linked into what uses it, never as a shared library of its own: most of its symbols are hidden.
@@ -68,12 +68,13 @@ def nacelle_cc_library(name, copts = [], deps = [], precompiled = False, **kwarg
       copts: flags beside the project's.
       deps: what srcs and hdrs include.
       precompiled: True if srcs include much of torch: they are compiled with its precompiled headers.
+      small: True if no call of an engine runs the code: it is compiled for size, since the wheel has it several times.
       **kwargs: cc_library's other attributes.
     """
     precompiled_copts, precompiled_deps = _precompiled(precompiled)
     native.cc_library(
         name = name,
-        copts = _COPTS + precompiled_copts + copts,
+        copts = _COPTS + precompiled_copts + (["-Os"] if small else []) + copts,
         linkstatic = True,
         deps = deps + precompiled_deps,
         **kwargs

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.onnx import TensorProtoDataType, symbolic_helper
-from torch.onnx.utils import register_custom_op_symbolic, unregister_custom_op_symbolic
+
+from torch_nacelle._models.onnx_model import DTYPES
 
 _OPERATORS = ("aten::adaptive_avg_pool1d", "aten::adaptive_avg_pool2d")
 
@@ -18,6 +18,8 @@ _OPERATORS = ("aten::adaptive_avg_pool1d", "aten::adaptive_avg_pool2d")
 @contextlib.contextmanager
 def adaptive_pooling(opset: int) -> Iterator[None]:
     """Makes the exporter write adaptive average pooling of any size. The caller holds the exporter's lock."""
+    from torch.onnx.utils import register_custom_op_symbolic, unregister_custom_op_symbolic  # not with torch itself
+
     for operator in _OPERATORS:
         register_custom_op_symbolic(operator, _pooled, opset)
     try:
@@ -34,6 +36,8 @@ def bins(size: int, count: int) -> list[tuple[int, int]]:
 
 def _pooled(g: Any, x: Any, output_size: Any) -> Any:
     """The operators of ONNX for a node of the graph."""
+    from torch.onnx import symbolic_helper  # not with torch itself
+
     counts = symbolic_helper._maybe_get_const(output_size, "is")
     if not isinstance(counts, (list, tuple)):
         return symbolic_helper._unimplemented("adaptive_avg_pool", "output size that is not constant", x)
@@ -67,8 +71,8 @@ def _computed(g: Any, x: Any, dim: int, count: int, dtype: torch.dtype) -> Any:
     def constant(value: int | list[list[int]]) -> Any:
         return g.op("Constant", value_t=torch.tensor(value, dtype=torch.int64))
 
-    kinds = {torch.float16: TensorProtoDataType.FLOAT16, torch.float64: TensorProtoDataType.DOUBLE}
-    number = kinds.get(dtype, TensorProtoDataType.FLOAT)
+    kinds = {kind: number for number, kind in DTYPES.items()}
+    number = kinds[dtype if dtype in (torch.float16, torch.float64) else torch.float32]
     size = g.op("Gather", g.op("Shape", x), constant(dim), axis_i=0)
     start = g.op("Div", g.op("Mul", constant([[index] for index in range(count)]), size), constant(count))
     raised = g.op("Add", g.op("Mul", constant([[index + 1] for index in range(count)]), size), constant(count - 1))
