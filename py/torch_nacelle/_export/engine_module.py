@@ -107,25 +107,7 @@ class EngineModule(torch.nn.Module):
         outputs = None if torch.compiler.is_compiling() else _C.execute(inputs, self.engine)
         if outputs is None:  # torch's own way, which takes all kinds of tensors and can be traced
             outputs = torch.ops.tensorrt.execute_engine(list(inputs), self.engine)
-        return self.result(outputs, self.returns, self._results)
-
-    @staticmethod
-    def result(outputs: list[torch.Tensor], returns: str | None, results: Structure | None) -> Any:
-        """The result of a call around the engine's outputs."""
-        if results is not None:
-            return results.build(outputs)
-        if returns == "list":
-            return outputs
-        if returns == "tensor" or (returns is None and len(outputs) == 1):
-            if len(outputs) != 1:
-                raise InputError(f'the engine has {len(outputs)} outputs; wanted one, since returns is "tensor"')
-            return outputs[0]
-        return tuple(outputs)
-
-    @property
-    def structures(self) -> tuple[Call | None, Structure | None]:
-        """The structures around the engine's inputs and outputs that ``compile`` found; None for those in a row."""
-        return self._call, self._results
+        return result_of(outputs, self.returns, self._results)
 
     def _tensors(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[torch.Tensor, ...]:
         """The engine's inputs in the arguments of a call."""
@@ -174,6 +156,24 @@ def structured(program: torch.jit.ScriptModule, returns: str | Structure | None,
         made._results = returns
     made._call = call
     return made
+
+
+def result_of(outputs: list[torch.Tensor], returns: str | None, results: Structure | None) -> Any:
+    """The result of a call around the engine's outputs."""
+    if results is not None:
+        return results.build(outputs)
+    if returns == "list":
+        return outputs
+    if returns == "tensor" or (returns is None and len(outputs) == 1):
+        if len(outputs) != 1:
+            raise InputError(f'the engine has {len(outputs)} outputs; wanted one, since returns is "tensor"')
+        return outputs[0]
+    return tuple(outputs)
+
+
+def structures_of(module: EngineModule) -> tuple[Call | None, Structure | None]:
+    """The structures around the engine's inputs and outputs that ``compile`` found; None for those in a row."""
+    return module._call, module._results
 
 
 def _only_engine(source: object) -> torch.ScriptObject:

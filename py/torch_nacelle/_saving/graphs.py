@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from torch_nacelle._export.engine_module import EngineModule
+from torch_nacelle._export.engine_module import EngineModule, result_of, structures_of
 from torch_nacelle._programs.embed import argument_names
 from torch_nacelle._programs.signatures import described_input, forward_schema
 from torch_nacelle._programs.structures import Call, row_call
@@ -27,7 +27,7 @@ def of_engine(module: EngineModule) -> tuple[torch.nn.Module, list[Input], Call 
     engine: Any = module.engine
     names = argument_names([name for name, *_ in engine.inputs()])
     described = [described_input(engine, place).named(name) for place, name in enumerate(names)]
-    call, results = module.structures
+    call, results = structures_of(module)
     if results is not None or (call is not None and (call.by_name or not call.is_row)):
         known = (call or row_call(len(names), names)).without_constants()
         return _Called(module, known), described, known
@@ -49,12 +49,12 @@ class _Called(torch.nn.Module):
         self.engine = module.engine
         args, kwargs = call.structure.template
         names = [*(call.parameters[: len(args)] or [f"input_{place}" for place in range(len(args))]), *kwargs]
-        results = module.structures[1]
+        results = structures_of(module)[1]
 
         def forward(*given: Any, **named: Any) -> Any:
             tensors = call.tensors(given, named)
             outputs = _EXECUTE(tensors, self.engine)
-            return EngineModule.result(outputs, module.returns, results)
+            return result_of(outputs, module.returns, results)
 
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         forward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]

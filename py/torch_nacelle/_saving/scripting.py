@@ -6,7 +6,7 @@ from nacelle_core import Record
 from torch_nacelle import _C
 from torch_nacelle._build.compile import identifier, with_replaced
 from torch_nacelle._build.torchscript import scripted
-from torch_nacelle._export.engine_module import EngineModule
+from torch_nacelle._export.engine_module import EngineModule, structures_of
 from torch_nacelle._models.exported_program import with_example_inputs
 from torch_nacelle._models.model_state import for_inference
 from torch_nacelle._programs.embed import argument_names, embed_returning
@@ -46,7 +46,7 @@ def _of_engine(module: EngineModule) -> torch.jit.ScriptModule:
     (site,) = _C.find_engines(joined(module))
     record = Record.parse(site.fields)
     name = identifier(record.name)
-    call, results = module.structures
+    call, results = structures_of(module)
     names = module.engine.input_names()  # type: ignore[attr-defined]
     made = embed_returning(
         module.returns if results is None else results,
