@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from torch_nacelle._programs.signatures import Fed, Parameter, described_input, signature, tells_values
+from torch_nacelle._programs.signatures import Fed, Parameter, described_input, signature
 from torch_nacelle._runtime.holders import AnyProgram
 from torch_nacelle._runtime.input import Input
 from torch_nacelle.errors import InputError
@@ -79,8 +79,6 @@ def _argument(parameter: Parameter, found: Input | str) -> Argument:
 def _of_engine(fed: Fed) -> Input | str:
     """The engine's input, or the reason that it is not known."""
     reason: str = fed.engine.why_not_ready()
-    if not reason and not tells_values(fed.engine, fed.place):
-        reason = "its values decide about shapes, and the plan does not tell for which values it was built"
     return reason or described_input(fed.engine, fed.place)
 
 

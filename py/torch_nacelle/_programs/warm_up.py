@@ -7,6 +7,7 @@ import torch
 from torch_nacelle import _C
 from torch_nacelle._programs.arguments import At, arguments, example_inputs
 from torch_nacelle._programs.running import CallInputs, call, device_of, named_inputs
+from torch_nacelle._programs.signatures import signature, tells_values
 from torch_nacelle._runtime.holders import AnyProgram, is_package, require_program
 
 
@@ -50,10 +51,15 @@ def warm_up(program: AnyProgram, inputs: CallInputs | None = None) -> None:
         torch.cuda.synchronize(where)
 
 
+def _values_are_told(program: AnyProgram) -> bool:
+    fed = [parameter.fed for parameter in signature(program).parameters if parameter.fed is not None]
+    return all(one.engine.why_not_ready() or tells_values(one.engine, one.place) for one in fed)
+
+
 def _calls(program: AnyProgram, may_be_unknown: bool) -> Iterator[dict[str, torch.Tensor]]:
     """The made-up inputs of each call of the whole program; none if its arguments are not known, and may be."""
     told = [argument for argument in arguments(program) if argument.required]
-    if may_be_unknown and any(argument.input is None for argument in told):
+    if may_be_unknown and (any(argument.input is None for argument in told) or not _values_are_told(program)):
         return
     inputs = [argument.input for argument in told if argument.input is not None]
     places: tuple[At, ...] = ("opt",) if any(one.values for one in inputs) else ("min", "max")
