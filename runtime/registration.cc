@@ -74,8 +74,8 @@ void RegisterOperator(torch::Library& library) {
   library.impl("execute_engine",
                torch::dispatch(c10::DispatchKey::Autograd,
                                torch::CppFunction::makeFromBoxedFunction<&ExecuteEngineAboveAutograd>()));
-  // Autocast changes nothing of an engine. torch passes over these keys for every operator that does not name them, but
-  // where it traces a call it asks the operator itself.
+  // Autocast changes nothing of an engine. In a call torch passes over these keys if an operator does not name them.
+  // While it traces, torch refuses such an operator.
   for (const c10::DispatchKey key : {c10::DispatchKey::AutocastCPU, c10::DispatchKey::AutocastCUDA}) {
     library.impl("execute_engine", torch::dispatch(key, torch::CppFunction::makeFallthrough()));
   }
